@@ -1,0 +1,63 @@
+# Everything runs from the checkout; `make run` and `make test` need Debian 12, python3, pip and make.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help run env dev test check format golden bench soak wheel packages lock clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: env ## start the agent with the default configuration on 127.0.0.1:9808
+	$(BIN)/jianwei run --config agents/default.yaml
+
+env: .venv/runtime ## make .venv with the pinned dependencies
+dev: .venv/dev
+
+# Debian's python3 may lack ensurepip; its pip can then install into the environment from outside.
+.venv/bin/python:
+	$(PYTHON) -m venv .venv 2>/dev/null || $(PYTHON) -m venv --clear --without-pip .venv
+
+.venv/runtime: .venv/bin/python requirements.lock setup.cfg
+	$(PYTHON) -m pip --python $(BIN)/python install -q --require-hashes -r requirements.lock
+	$(PYTHON) -m pip --python $(BIN)/python install -q --no-deps -e .
+	@touch $@
+
+.venv/dev: .venv/runtime requirements-dev.lock
+	$(PYTHON) -m pip --python $(BIN)/python install -q --require-hashes -r requirements-dev.lock
+	@touch $@
+
+packages: ## as root with apt: install the Debian packages that tests need
+	@tests/install-packages
+
+test: dev packages ## set up what the tests need and run them all
+	$(BIN)/python -m pytest $(ARGS)
+
+check: dev ## format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --config setup.cfg
+
+format: dev ## format and fix what ruff can fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+golden: dev ## rewrite golden files
+	$(BIN)/python -m pytest -m golden --update-golden $(ARGS)
+
+bench: dev packages ## time the agent side by side with node_exporter
+	$(BIN)/python -m benchmarks.agent
+
+soak: dev ## 20,000 scrapes; memory must not grow
+	$(BIN)/python -m benchmarks.soak
+
+wheel: dev ## build dist/*.whl (without tests)
+	$(PYTHON) -m pip wheel -q --no-deps -w dist .
+
+lock: ## rewrite the lock files from setup.cfg
+	$(PYTHON) -m pip --python $(BIN)/python install -q uv
+	$(BIN)/uv pip compile -q -U --generate-hashes --no-emit-index-url --no-header --python-version 3.11 setup.cfg -o requirements.lock
+	$(BIN)/uv pip compile -q -U --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --extra dev setup.cfg -c requirements.lock -o requirements-dev.lock
+
+clean: ## remove everything that was built
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,117 @@
+"""Runs collectors apart from each other: one that hangs or raises costs its own series only.
+
+Collectors wait in one queue. A lane is a daemon thread that takes them from it one by one. Usually
+one lane does all the work; only when it makes no progress for a moment is another one started, so
+that a healthy scrape pays for a single thread. A collector past its deadline is given up: its lane
+ends when the collector does, and until then the collector is not started again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from collectors.model import Collector, Source
+from collectors.observe import Observation, failed, observe
+
+log = logging.getLogger(__name__)
+
+STALL = 0.02  # seconds without progress after which another lane is started
+
+
+class _Run:
+    """One collector under way; shared by every caller that wants it meanwhile."""
+
+    __slots__ = ("collector", "joined", "observation", "started")
+
+    def __init__(self, collector: Collector) -> None:
+        self.collector = collector
+        self.joined = False
+        self.started: float | None = None
+        self.observation: Observation | None = None
+
+
+class Runner:
+    """Observes with each collector apart, on one source, with a deadline in seconds for each."""
+
+    def __init__(self, source: Source, deadline: float = 3.0) -> None:
+        self._source = source
+        self._deadline = deadline
+        self._under_way: dict[str, _Run] = {}
+        self._progress = threading.Condition()
+
+    def observe(self, collectors: Sequence[Collector]) -> list[Observation]:
+        """One observation a collector, in their order; ends within the deadline in any case."""
+        begin = time.monotonic()
+        queue: deque[_Run] = deque()
+        runs: list[_Run] = []
+        with self._progress:
+            for collector in collectors:
+                run = self._under_way.get(collector.name)
+                if run is None:
+                    run = self._under_way[collector.name] = _Run(collector)
+                    queue.append(run)
+                else:
+                    run.joined = True
+                runs.append(run)
+            self._open_lane(queue)
+            self._supervise(runs, queue, begin)
+            for run in queue:  # never begun within the deadline: every lane hangs
+                self._under_way.pop(run.collector.name, None)
+            queue.clear()
+        return [run.observation or self._late(run) for run in runs]
+
+    def _supervise(self, runs: list[_Run], queue: deque[_Run], begin: float) -> None:
+        """Wait until every run has ended or is past its deadline; holds the condition."""
+        left = len(queue)
+        while True:
+            now = time.monotonic()
+            ended = all(r.observation or self._overdue(r, now) for r in runs)
+            if ended or begin + self._deadline <= now:
+                return
+            self._progress.wait(min(STALL if queue else self._deadline, begin + self._deadline - now))
+            if queue and len(queue) == left:
+                self._open_lane(queue)
+            left = len(queue)
+
+    def _overdue(self, run: _Run, now: float) -> bool:
+        return run.started is not None and now - run.started >= self._deadline
+
+    def _open_lane(self, queue: deque[_Run]) -> None:
+        if queue:
+            threading.Thread(target=self._lane, args=(queue,), name="lane", daemon=True).start()
+
+    def _lane(self, queue: deque[_Run]) -> None:
+        while True:
+            with self._progress:
+                if not queue:
+                    return
+                run = queue.popleft()
+                run.started = time.monotonic()
+            observation = self._run(run.collector)
+            with self._progress:
+                run.observation = observation
+                self._under_way.pop(run.collector.name, None)
+                late = time.monotonic() - run.started > self._deadline
+                if run.joined or not queue:
+                    self._progress.notify_all()
+            if late:
+                log.warning("collector %s ended after its deadline", run.collector.name)
+                return
+
+    def _run(self, collector: Collector) -> Observation:
+        start = time.perf_counter()
+        try:
+            return observe(self._source, [collector])[0]
+        except Exception as error:  # noqa: BLE001 - whatever it raises costs its own series only
+            log.exception("collector %s raised", collector.name)
+            seconds = time.perf_counter() - start
+            return failed(collector, seconds, "bug", f"{type(error).__name__}: {error}")
+
+    def _late(self, run: _Run) -> Observation:
+        seconds = time.monotonic() - run.started if run.started else self._deadline
+        reason = f"no end within {self._deadline:g} s"
+        return failed(run.collector, seconds, "timeout", reason)

@@ -1,0 +1,449 @@
+"""The types that everything hangs on: what is read, what was answered, and what is made of it.
+
+A `Reading` says what is to be read and does no I/O. A `Source` answers readings. A `Collector`
+declares readings and turns their answers into metric families and facts; it is pure. A `Prober`
+sends packets and returns one `ProbeResult` for each target.
+
+Metric conventions follow the Prometheus text format 0.0.4 and OpenMetrics 1.0.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+MEBIBYTE = 1 << 20
+
+# --- readings ---------------------------------------------------------------------------------
+
+
+class File(msgspec.Struct, frozen=True, tag="file"):
+    """The bytes of one file; `limit` bytes at most, a longer file is a failed answer."""
+
+    path: str
+    limit: int = 4 * MEBIBYTE
+
+
+class Glob(msgspec.Struct, frozen=True, tag="glob"):
+    """Many files: those matching `pattern` or, with `names`, these names under each match.
+
+    The pattern knows `*`, `?` and `[…]` inside one path component. The answer has `children`.
+    A name that does not exist under a match is left out; a match that cannot be read is not.
+    """
+
+    pattern: str
+    names: tuple[str, ...] = ()
+    limit: int = MEBIBYTE
+
+
+class Stat(msgspec.Struct, frozen=True, tag="stat"):
+    """Kind, mode and owner of the paths matching `pattern`: rows of `FileStat`."""
+
+    pattern: str
+
+
+class Command(msgspec.Struct, frozen=True, tag="command"):
+    """Standard output of a fixed argv, run without a shell, with LC_ALL=C and a fixed PATH.
+
+    Exit status other than those in `ok` is a failed answer; a missing program is absent.
+    `timeout` is in seconds, `limit` in bytes.
+    """
+
+    argv: tuple[str, ...]
+    timeout: float = 10.0
+    limit: int = 4 * MEBIBYTE
+    ok: tuple[int, ...] = (0,)
+
+
+class MountUsage(msgspec.Struct, frozen=True, tag="mounts"):
+    """Size and inodes of every mounted file system: rows of `Mount`.
+
+    The two regular expressions (RE2 syntax) name what is not to be touched at all.
+    A mount that does not answer in time is a row with `error`, and costs no other mount.
+    """
+
+    exclude_types: str = ""
+    exclude_points: str = ""
+
+
+InventoryKind = Literal["sockets", "processes", "shadow", "uname", "clock", "timex"]
+
+
+class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
+    """Something the system tells by a call rather than a file.
+
+    sockets: rows of `Socket`. processes: rows of `Process`. shadow: rows of `ShadowEntry`, the
+    hashes reduced at the source. uname, clock, timex: one row of `Uname`, `Clock`, `Timex`.
+    """
+
+    kind: InventoryKind
+
+
+Reading = File | Glob | Stat | Command | MountUsage | Inventory
+
+
+# --- rows of structured answers -----------------------------------------------------------------
+
+
+class FileStat(msgspec.Struct, frozen=True):
+    path: str
+    kind: Literal["file", "directory", "link", "other"]
+    mode: int
+    uid: int
+    gid: int
+    size: int = 0
+
+
+class Mount(msgspec.Struct, frozen=True):
+    """One mount; sizes in bytes. `error` is empty or says why the sizes are unknown."""
+
+    device: str
+    mountpoint: str
+    fstype: str
+    options: tuple[str, ...]
+    size: int = 0
+    free: int = 0
+    avail: int = 0
+    files: int = 0
+    files_free: int = 0
+    readonly: bool = False
+    error: str = ""
+
+
+class Socket(msgspec.Struct, frozen=True):
+    """One TCP or UDP socket; `process` is empty where it could not be seen."""
+
+    family: Literal["ipv4", "ipv6"]
+    protocol: Literal["tcp", "udp"]
+    state: str
+    address: str
+    port: int
+    pid: int = 0
+    process: str = ""
+
+
+class Process(msgspec.Struct, frozen=True):
+    """One process: `state` is the letter of /proc/PID/stat; `thread_states` of its threads."""
+
+    pid: int
+    name: str
+    state: str
+    threads: int
+    thread_states: str = ""
+
+
+class ShadowEntry(msgspec.Struct, frozen=True):
+    """One line of shadow(5). `password`: empty, locked, disabled or the scheme of its hash."""
+
+    name: str
+    password: str
+    changed: int | None = None
+    min_days: int | None = None
+    max_days: int | None = None
+    warn_days: int | None = None
+    inactive_days: int | None = None
+    expires: int | None = None
+    line: int = 0
+
+
+class Uname(msgspec.Struct, frozen=True):
+    sysname: str
+    nodename: str
+    release: str
+    version: str
+    machine: str
+    domainname: str
+
+
+class Clock(msgspec.Struct, frozen=True):
+    """Unix time in seconds, and the local zone's name and offset from UTC in seconds."""
+
+    seconds: float
+    zone: str
+    offset: int
+
+
+class Timex(msgspec.Struct, frozen=True):
+    """struct timex of adjtimex(2), raw kernel units, and the call's return value `state`."""
+
+    state: int
+    status: int
+    offset: int
+    freq: int
+    maxerror: int
+    esterror: int
+    constant: int
+    tick: int
+    ppsfreq: int
+    jitter: int
+    shift: int
+    stabil: int
+    jitcnt: int
+    calcnt: int
+    errcnt: int
+    stbcnt: int
+    tai: int
+
+
+# --- answers ------------------------------------------------------------------------------------
+
+State = Literal["content", "absent", "denied", "failed"]
+Row = TypeVar("Row")
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a source says to one reading. Absent and denied are different facts, neither a pass."""
+
+    state: State
+    content: bytes = b""
+    reason: str = ""
+    children: tuple[tuple[str, Answer], ...] = ()
+
+
+class ParseError(ValueError):
+    """Bytes that are not in the format they should have: the only error a parser raises."""
+
+
+class Unavailable(Exception):
+    """A reading that has no content."""
+
+    def __init__(self, reading: Reading, answer: Answer) -> None:
+        super().__init__(f"{describe(reading)}: {answer.reason or answer.state}")
+        self.reading = reading
+        self.state = answer.state
+
+
+class NeedMore(Exception):
+    """Raised by `Collector.parse`: what was read names more to read (an Include directive)."""
+
+    def __init__(self, *readings: Reading) -> None:
+        super().__init__(", ".join(describe(r) for r in readings))
+        self.readings = readings
+
+
+class Answers:
+    """The answers to a collector's readings; every accessor raises `Unavailable` without content."""
+
+    __slots__ = ("_by_reading",)
+
+    def __init__(self, by_reading: Mapping[Reading, Answer]) -> None:
+        self._by_reading = by_reading
+
+    def answer(self, reading: Reading) -> Answer:
+        """The answer itself, whatever its state; `NeedMore` where nobody has asked yet."""
+        try:
+            return self._by_reading[reading]
+        except KeyError:
+            raise NeedMore(reading) from None
+
+    def content(self, reading: Reading) -> bytes:
+        answer = self.answer(reading)
+        if answer.state != "content":
+            raise Unavailable(reading, answer)
+        return answer.content
+
+    def text(self, reading: Reading) -> str:
+        return self.content(reading).decode("utf-8", "replace")
+
+    def maybe(self, reading: Reading) -> str | None:
+        """The text, or None where it is absent; denied and failed still raise."""
+        answer = self.answer(reading)
+        return None if answer.state == "absent" else self.text(reading)
+
+    def children(self, reading: Glob) -> dict[str, Answer]:
+        """Answers of a glob by path, each with a state of its own."""
+        self.content(reading)
+        return dict(self.answer(reading).children)
+
+    def texts(self, reading: Glob) -> dict[str, str]:
+        """Stripped texts of a glob by path; what is absent or failed is left out.
+
+        sysfs attributes answer EINVAL where they have no value, hence failed is left out too.
+        """
+        self.content(reading)
+        return {
+            path: child.content.decode("utf-8", "replace").strip()
+            for path, child in self.answer(reading).children
+            if child.state == "content"
+        }
+
+    def rows(self, reading: Reading, row: type[Row]) -> list[Row]:
+        """The rows of a structured answer."""
+        with malformed(describe(reading)):
+            return msgspec.json.decode(self.content(reading), type=list[row])  # type: ignore[valid-type]
+
+
+@contextmanager
+def malformed(what: str) -> Iterator[None]:
+    """Turn the errors that odd input causes in plain parsing code into `ParseError`."""
+    try:
+        yield
+    except ParseError:
+        raise
+    except (ValueError, IndexError, KeyError, OverflowError) as error:
+        raise ParseError(f"{what}: {error}") from error
+
+
+def describe(reading: Reading) -> str:
+    """A reading in words, for people: `/proc/stat`, `sshd -T`, `mounts`."""
+    match reading:
+        case File(path=path):
+            return path
+        case Glob(pattern=pattern, names=names):
+            return pattern + (f"/{{{','.join(names)}}}" if names else "")
+        case Stat(pattern=pattern):
+            return f"stat {pattern}"
+        case Command(argv=argv):
+            return " ".join(argv)
+        case MountUsage():
+            return "mounts"
+        case Inventory(kind=kind):
+            return kind
+
+
+# --- metrics ------------------------------------------------------------------------------------
+
+Kind = Literal["counter", "gauge", "untyped", "histogram", "summary"]
+Labels = tuple[tuple[str, str], ...]
+
+
+class Sample(NamedTuple):
+    """One value. `suffix` (`_bucket`, `_sum`, `_count`) follows the family's name."""
+
+    labels: Labels
+    value: float
+    suffix: str = ""
+
+
+class Family(msgspec.Struct, frozen=True):
+    """One metric family. Counters carry `_total` in `name`, as in the text format."""
+
+    name: str
+    kind: Kind
+    help: str
+    samples: Sequence[Sample]
+
+
+def sample(value: float, **labels: str) -> Sample:
+    """A sample with labels in the order given."""
+    return Sample(tuple(labels.items()), value)
+
+
+def counter(name: str, help: str, *samples: Sample) -> Family:
+    return Family(name, "counter", help, samples)
+
+
+def gauge(name: str, help: str, *samples: Sample) -> Family:
+    return Family(name, "gauge", help, samples)
+
+
+def untyped(name: str, help: str, *samples: Sample) -> Family:
+    return Family(name, "untyped", help, samples)
+
+
+# --- facts --------------------------------------------------------------------------------------
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """Something judged by rules: JSON-like `value` under `name`.
+
+    `sources` says where parts of it come from: key (or "" for all) → "path:line".
+    Rows of a list carry their own `source`. `unavailable` says why there is no value.
+    """
+
+    name: str
+    value: Any
+    sources: Mapping[str, str] = {}
+    unavailable: str = ""
+
+
+class Collector(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A frozen struct whose fields are its settings. Pure: no I/O in any method.
+
+    `facts` names the facts it supplies, so that rules find the collectors they need.
+    """
+
+    name: ClassVar[str]
+    facts: ClassVar[tuple[str, ...]] = ()
+
+    def readings(self) -> Sequence[Reading]:
+        """What is to be read. Asked once."""
+        raise NotImplementedError
+
+    def parse(self, answers: Answers) -> Iterable[Family | Fact]:
+        """Families and facts; raises ParseError, Unavailable or NeedMore and nothing else."""
+        raise NotImplementedError
+
+
+class Source(Protocol):
+    """Where readings are answered. Every reading asked has an answer."""
+
+    def answer(self, readings: Sequence[Reading]) -> Mapping[Reading, Answer]: ...
+
+
+# --- probes -------------------------------------------------------------------------------------
+
+AddressFamily = Literal["ipv4", "ipv6"]
+Reason = Literal[
+    "",
+    "dns_nxdomain",
+    "dns_timeout",
+    "dns_error",
+    "no_address",
+    "timeout",
+    "unreachable_network",
+    "unreachable_host",
+    "unreachable_port",
+    "unreachable_admin",
+    "ttl_exceeded",
+    "no_route",
+    "permission",
+    "error",
+]
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What is probed: a label for people, and the literal address of one family."""
+
+    name: str
+    address: str
+    family: AddressFamily
+
+
+class ProbeResult(msgspec.Struct, frozen=True):
+    """One round of probes of one target in one family; times in seconds.
+
+    `success` means that at least one answer came; `reason` is empty on success.
+    """
+
+    target: str
+    address: str
+    family: AddressFamily
+    prober: str
+    sent: int
+    received: int
+    rtts: tuple[float, ...]
+    reason: Reason
+    duration: float
+    detail: str = ""
+    hop_limit: int | None = None
+
+    @property
+    def success(self) -> bool:
+        return self.received > 0
+
+    @property
+    def loss(self) -> float:
+        """Share of the probes sent that were not answered, 0 to 1; 1 where none could be sent."""
+        return 1 - self.received / self.sent if self.sent else 1.0
+
+
+class Prober(Protocol):
+    """Sends packets from this machine, one round for each target."""
+
+    name: ClassVar[str]
+
+    def probe(self, targets: Sequence[Target]) -> list[ProbeResult]: ...

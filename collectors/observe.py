@@ -1,0 +1,97 @@
+"""One observation: ask a source for the readings of some collectors, and parse what it answers.
+
+The way of every number and every fact, on this machine, over SSH and from a recording alike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from collectors.model import (
+    Answer,
+    Answers,
+    Collector,
+    Fact,
+    Family,
+    NeedMore,
+    ParseError,
+    Reading,
+    Source,
+    Unavailable,
+)
+
+MAX_ROUNDS = 8
+
+Failure = Literal["", "absent", "denied", "failed", "parse", "timeout", "bug"]
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """What one collector saw. `failure` is empty or says what kind of thing went wrong."""
+
+    collector: str
+    seconds: float
+    families: tuple[Family, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    failure: Failure = ""
+    reason: str = ""
+
+
+def failed(collector: Collector, seconds: float, failure: Failure, reason: str) -> Observation:
+    """An observation that brought nothing; its facts are there, as unavailable."""
+    facts = tuple(Fact(name, None, unavailable=f"{failure}: {reason}") for name in collector.facts)
+    return Observation(collector.name, seconds, facts=facts, failure=failure, reason=reason)
+
+
+def observe(source: Source, collectors: Sequence[Collector]) -> list[Observation]:
+    """Observe with several collectors; all their readings go to the source in one call.
+
+    What a parser asks for beyond its readings (`NeedMore`) goes in one further call a round.
+    """
+    start = time.perf_counter()
+    wanted = list(dict.fromkeys(r for c in collectors for r in c.readings()))
+    answered: dict[Reading, Answer] = dict(source.answer(wanted))
+    share = (time.perf_counter() - start) / max(len(collectors), 1)
+    done: dict[str, Observation] = {}
+    for _ in range(MAX_ROUNDS):
+        more: dict[Reading, None] = {}
+        for collector in collectors:
+            if collector.name in done:
+                continue
+            result = _parse(collector, Answers(answered), share)
+            if isinstance(result, NeedMore):
+                more.update(dict.fromkeys(result.readings))
+            else:
+                done[collector.name] = result
+        if not more:
+            break
+        answered.update(source.answer(list(more)))
+    return [
+        done.get(c.name) or failed(c, share, "parse", f"still needs more after {MAX_ROUNDS} rounds")
+        for c in collectors
+    ]
+
+
+def _parse(collector: Collector, answers: Answers, share: float) -> Observation | NeedMore:
+    start = time.perf_counter()
+    failure: Failure
+    try:
+        made = tuple(collector.parse(answers))
+    except NeedMore as more:
+        return more
+    except Unavailable as error:
+        failure = "failed" if error.state == "content" else error.state
+        reason = str(error)
+    except ParseError as error:
+        failure, reason = "parse", str(error)
+    else:
+        return Observation(
+            collector.name,
+            share + time.perf_counter() - start,
+            tuple(m for m in made if isinstance(m, Family)),
+            tuple(m for m in made if isinstance(m, Fact)),
+        )
+    return failed(collector, share + time.perf_counter() - start, failure, reason)

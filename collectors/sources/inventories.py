@@ -1,0 +1,142 @@
+"""What the system tells by a call: sockets, processes, shadow, uname, clock, adjtimex.
+
+Formats: psutil, uname(2), adjtimex(2), shadow(5). Password hashes are reduced here to their
+scheme, so that none leaves this function.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from collectors.model import Clock, Process, ShadowEntry, Socket, Timex, Uname, malformed
+
+
+def sockets() -> Iterator[Socket]:
+    """TCP and UDP sockets of both families with the process that owns them, where visible."""
+    import psutil
+
+    names: dict[int, str] = {}
+    for entry in psutil.net_connections(kind="inet"):
+        pid = entry.pid or 0
+        if pid and pid not in names:
+            try:
+                names[pid] = psutil.Process(pid).name()
+            except psutil.Error:
+                names[pid] = ""
+        yield Socket(
+            "ipv6" if entry.family == socket.AF_INET6 else "ipv4",
+            "tcp" if entry.type == socket.SOCK_STREAM else "udp",
+            entry.status,
+            entry.laddr.ip if entry.laddr else "",
+            entry.laddr.port if entry.laddr else 0,
+            pid,
+            names.get(pid, ""),
+        )
+
+
+def processes() -> Iterator[Process]:
+    """Every process, with the states of its threads (letters of /proc/PID/task/TID/stat)."""
+    import psutil
+
+    for process in psutil.process_iter():
+        states = []
+        try:
+            for task in os.listdir(f"/proc/{process.pid}/task"):
+                with open(f"/proc/{process.pid}/task/{task}/stat", "rb") as file:
+                    # the name in parentheses may hold anything, so count from the last one
+                    states.append(chr(file.read().rpartition(b") ")[2][0]))
+            with open(f"/proc/{process.pid}/stat", "rb") as file:
+                state = chr(file.read().rpartition(b") ")[2][0])
+            yield Process(process.pid, process.name(), state, len(states), "".join(sorted(states)))
+        except (psutil.Error, OSError, IndexError):
+            continue  # it ended while it was looked at
+
+
+def uname() -> Iterator[Uname]:
+    it = os.uname()
+    try:
+        with open("/proc/sys/kernel/domainname", encoding="utf-8") as file:
+            domain = file.read().strip()
+    except OSError:
+        domain = "(none)"
+    yield Uname(it.sysname, it.nodename, it.release, it.version, it.machine, domain)
+
+
+def clock() -> Iterator[Clock]:
+    now = time.time()
+    local = time.localtime(now)
+    yield Clock(now, local.tm_zone, local.tm_gmtoff)
+
+
+def timex() -> Iterator[Timex]:
+    """adjtimex(2) with modes 0, which needs no privilege."""
+    import ctypes
+
+    # struct timex: modes, 4 longs, status, 4 longs, timeval, tick, 2 longs, shift, 5 longs, tai
+    long, int_ = ctypes.c_long, ctypes.c_int
+    names = (
+        *((n, t) for n, t in (("modes", int_), ("offset", long), ("freq", long))),
+        *((n, long) for n in ("maxerror", "esterror")),
+        ("status", int_),
+        *((n, long) for n in ("constant", "precision", "tolerance", "sec", "usec", "tick")),
+        *((n, long) for n in ("ppsfreq", "jitter")),
+        ("shift", int_),
+        *((n, long) for n in ("stabil", "jitcnt", "calcnt", "errcnt", "stbcnt")),
+        ("tai", int_),
+        ("reserved", int_ * 11),
+    )
+    kernel = type("timex", (ctypes.Structure,), {"_fields_": list(names)})()
+    state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(kernel))
+    if state < 0:
+        raise OSError(ctypes.get_errno(), "adjtimex")
+    wanted = (f for f in Timex.__struct_fields__ if f != "state")
+    yield Timex(state=state, **{field: getattr(kernel, field) for field in wanted})
+
+
+def shadow(path: str) -> list[ShadowEntry]:
+    """/etc/shadow with every hash reduced to its scheme."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return parse_shadow(file.read())
+
+
+def parse_shadow(text: str) -> list[ShadowEntry]:
+    """shadow(5); `password` becomes empty, locked, disabled or `$id$` (`des` for the old one)."""
+
+    def days(field: str) -> int | None:
+        return int(field) if field else None
+
+    entries = []
+    with malformed("shadow"):
+        for number, line in enumerate(text.splitlines(), 1):
+            if not line.strip():
+                continue
+            name, password, *rest = line.split(":")
+            rest += [""] * (7 - len(rest))
+            entries.append(ShadowEntry(name, _scheme(password), *map(days, rest[:6]), line=number))
+    return entries
+
+
+def _scheme(password: str) -> str:
+    if password == "":
+        return "empty"
+    if password.startswith("!"):
+        return "locked"
+    if password.startswith("*"):
+        return "disabled"
+    if password.startswith("$"):
+        return f"${password[1:].partition('$')[0]}$"
+    return "des" if len(password) == 13 else "other"
+
+
+LOCAL: dict[str, Callable[[], Iterable[msgspec.Struct]]] = {
+    "sockets": sockets,
+    "processes": processes,
+    "uname": uname,
+    "clock": clock,
+    "timex": timex,
+}

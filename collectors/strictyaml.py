@@ -1,0 +1,270 @@
+"""YAML documents turned into typed structs, with errors that name file, line, key and remedy.
+
+Every document that a person writes comes through here: configuration, rule packs, web.config,
+probe modules. Format: YAML 1.1 by a safe loader; a key written twice is an error. Secrets are never
+in the document: `!env NAME` and `!file PATH` say where they are, and only a `Secret` takes them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+T = TypeVar("T")
+Path = tuple[str | int, ...]
+
+MAX_BYTES = 8 << 20
+MAX_NODES = 1_000_000  # an alias bomb expands to more
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+class DocumentError(Exception):
+    """What is wrong with a document. `str()` is `path:line: problem`."""
+
+    def __init__(self, path: str, line: int | None, problem: str) -> None:
+        where = f"{path}:{line}" if line else path
+        super().__init__(f"{where}: {problem}")
+        self.path, self.line, self.problem = path, line, problem
+
+
+class Duration(float):
+    """Seconds, written `500ms`, `3s`, `1m30s`, `2h`, `1d`."""
+
+    @classmethod
+    def parse(cls, text: object) -> Duration:
+        parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhdw])", text) if isinstance(text, str) else []
+        if not parts or "".join(n + u for n, u in parts) != text:
+            raise ValueError(f"{text!r} is not a duration; write for example 500ms, 3s, 1m30s, 1h")
+        return cls(sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+class Regex(str):
+    """A regular expression in RE2 syntax, checked when it is read."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> Regex:
+        import re2
+
+        if not isinstance(text, str):
+            raise ValueError(f"{text!r} is not a regular expression")  # noqa: TRY004
+        options = re2.Options()
+        options.log_errors = False
+        try:
+            re2.compile(text, options)
+        except re2.error as error:
+            raise ValueError(f"{text!r} is not an RE2 regular expression: {error}") from error
+        return cls(text)
+
+
+class Secret:
+    """Something that is never printed. `reveal` gives it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    @classmethod
+    def parse(cls, where: object) -> Secret:
+        if not isinstance(where, _Reference):
+            raise ValueError("a secret is not written here; use !env NAME or !file PATH")  # noqa: TRY004
+        if where.tag == "!env":
+            if (value := os.environ.get(where.name)) is None:
+                raise ValueError(f"the environment variable {where.name} is not set")
+            return cls(value)
+        try:
+            with open(where.name, encoding="utf-8") as file:
+                return cls(file.read().rstrip("\n"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"cannot read the secret: {error}") from error
+
+
+class _Reference:
+    def __init__(self, tag: str, name: str) -> None:
+        self.tag, self.name = tag, name
+
+
+def load(path: str, as_type: type[T]) -> T:
+    """The document in a file as `as_type`; raises DocumentError."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise DocumentError(path, None, f"cannot be read: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise DocumentError(path, None, f"is longer than {MAX_BYTES >> 20} MiB")
+    return loads(content, as_type, path)
+
+
+def loads(content: bytes | str, as_type: type[T], path: str = "<text>") -> T:
+    """The document in `content` as `as_type`; `path` is for messages. Raises DocumentError."""
+    return Document(content, path).convert(as_type)
+
+
+class Document:
+    """A parsed document that knows the line of each of its parts."""
+
+    def __init__(self, content: bytes | str, path: str) -> None:
+        self.path = path
+        self._lines: dict[Path, int] = {}
+        self._nodes = 0
+        try:
+            root = yaml.compose(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            self.data: Any = {} if root is None else self._build(root, ())
+        except (yaml.MarkedYAMLError, yaml.reader.ReaderError, UnicodeDecodeError) as error:
+            mark = getattr(error, "problem_mark", None)
+            problem = getattr(error, "problem", None) or str(error)
+            line = mark.line + 1 if mark else None
+            raise DocumentError(path, line, f"is not YAML: {problem}") from error
+        except RecursionError as error:
+            raise DocumentError(path, None, "is nested too deeply") from error
+
+    def convert(self, as_type: type[T]) -> T:
+        """The document as `as_type`; unknown keys are as the type's structs say."""
+        try:
+            return _convert(self.data, as_type)
+        except msgspec.ValidationError as error:
+            raise self._explain(str(error), as_type) from error
+
+    def line(self, path: Path) -> int | None:
+        """The line of a part, or of the nearest part around it."""
+        while path not in self._lines and path:
+            path = path[:-1]
+        return self._lines.get(path)
+
+    def error(self, path: Path, problem: str) -> DocumentError:
+        """An error of the caller's own about a part of the document."""
+        return DocumentError(self.path, self.line(path), f"{dotted(path)}: {problem}")
+
+    def _build(self, node: yaml.Node, path: Path) -> Any:
+        self._nodes += 1
+        line = node.start_mark.line + 1
+        if self._nodes > MAX_NODES:
+            raise DocumentError(self.path, line, "has too many parts (aliases that multiply?)")
+        self._lines.setdefault(path, line)
+        if node.tag in ("!env", "!file") and isinstance(node, yaml.ScalarNode):
+            return _Reference(node.tag, node.value)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._build(item, (*path, i)) for i, item in enumerate(node.value)]
+        if isinstance(node, yaml.MappingNode):
+            mapping: dict[str, Any] = {}
+            for key_node, value_node in node.value:
+                key = key_node.value
+                line = key_node.start_mark.line + 1
+                if not isinstance(key_node, yaml.ScalarNode):
+                    raise DocumentError(self.path, line, "a key must be plain text")
+                if key in mapping:
+                    raise DocumentError(self.path, line, f"the key {key!r} is written twice")
+                self._lines[*path, key] = line
+                mapping[key] = self._build(value_node, (*path, key))
+            return mapping
+        try:
+            return _SCALARS.construct_object(node)
+        except (yaml.YAMLError, ValueError) as error:
+            raise DocumentError(self.path, line, f"{dotted(path)}: {error}") from error
+
+    def _explain(self, message: str, as_type: type) -> DocumentError:
+        problem, _, where = message.partition(" - at `")
+        path = self._locate(where.rstrip("`"), message, as_type)
+        if match := re.match(r"Object contains unknown field `(.*)`", problem):
+            path = (*path, match[1])
+            valid = list(_keys(msgspec.inspect.type_info(as_type), path[:-1]))
+            near = difflib.get_close_matches(match[1], valid, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"
+            return self.error(path, f"unknown key; {hint}")
+        if match := re.match(r"Object missing required field `(.*)`", problem):
+            return self.error(path, f"the key {match[1]!r} is missing")
+        if "_Reference" in problem:
+            return self.error(path, "!env and !file are only for secrets; write the value itself")
+        return self.error(path, _plainly(problem))
+
+    def _locate(self, where: str, message: str, as_type: type) -> Path:
+        """msgspec names the keys of plain mappings `[...]`; find which one it was by trying."""
+        path: Path = ()
+        part: Any = self.data
+        for name, index in re.findall(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]", where):
+            key: str | int = name or (int(index) if index != "..." else "...")
+            if key == "..." and isinstance(part, dict):
+                key = next((k for k in part if self._blames(path, k, message, as_type)), "")
+            elif isinstance(key, int) and not isinstance(part, list):
+                break
+            path = (*path, key)
+            try:
+                part = part[key]
+            except (KeyError, IndexError, TypeError):
+                break
+        return path
+
+    def _blames(self, path: Path, key: str, message: str, as_type: type) -> bool:
+        """Whether the same error comes when the mapping at `path` has `key` alone."""
+
+        def only(part: Any, rest: Path) -> Any:
+            if not rest:
+                return {key: part[key]}
+            copy = part.copy()
+            copy[rest[0]] = only(part[rest[0]], rest[1:])
+            return copy
+
+        try:
+            _convert(only(self.data, path), as_type)
+        except msgspec.ValidationError as error:
+            return str(error) == message
+        return False
+
+
+def _plainly(problem: str) -> str:
+    """msgspec's words in a YAML writer's."""
+    for theirs, ours in (("`", ""), ("Expected", "expected"), ("object", "mapping"), ("array", "list")):
+        problem = problem.replace(theirs, ours)
+    return problem
+
+
+_SCALARS = yaml.SafeLoader("")
+
+
+def _convert(data: Any, as_type: type[T]) -> T:
+    return msgspec.convert(data, as_type, dec_hook=_decode)
+
+
+def _decode(as_type: type, value: Any) -> Any:
+    if as_type in (Duration, Regex, Secret):
+        return as_type.parse(value)  # type: ignore[attr-defined]
+    raise NotImplementedError(f"no decoder for {as_type}")
+
+
+def dotted(path: Path) -> str:
+    """`("rules", 2, "id")` as `rules[2].id`."""
+    text = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
+    return text.lstrip(".") or "document"
+
+
+def _keys(info: Any, path: Path) -> Iterator[str]:
+    """Names of the fields of the struct at `path` of a type."""
+    if isinstance(info, msgspec.inspect.UnionType):
+        for option in info.types:
+            yield from _keys(option, path)
+    elif isinstance(info, msgspec.inspect.StructType):
+        if not path:
+            yield from (field.encode_name for field in info.fields)
+        for field in info.fields:
+            if path and field.encode_name == path[0]:
+                yield from _keys(field.type, path[1:])
+    elif isinstance(info, msgspec.inspect.DictType) and path:
+        yield from _keys(info.value_type, path[1:])
+    elif isinstance(info, (msgspec.inspect.ListType, msgspec.inspect.VarTupleType)) and path:
+        yield from _keys(info.item_type, path[1:])
