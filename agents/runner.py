@@ -72,7 +72,9 @@ class Runner:
             ended = all(r.observation or self._overdue(r, now) for r in runs)
             if ended or begin + self._deadline <= now:
                 return
-            self._progress.wait(min(STALL if queue else self._deadline, begin + self._deadline - now))
+            self._progress.wait(
+                min(STALL if queue else self._deadline, begin + self._deadline - now)
+            )
             if queue and len(queue) == left:
                 self._open_lane(queue)
             left = len(queue)
@@ -106,7 +108,7 @@ class Runner:
         start = time.perf_counter()
         try:
             return observe(self._source, [collector])[0]
-        except Exception as error:  # noqa: BLE001 - whatever it raises costs its own series only
+        except Exception as error:
             log.exception("collector %s raised", collector.name)
             seconds = time.perf_counter() - start
             return failed(collector, seconds, "bug", f"{type(error).__name__}: {error}")

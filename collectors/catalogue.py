@@ -22,16 +22,17 @@ class Entry(NamedTuple):
     metrics: bool = True
 
 
-_ENTRIES = (
-    Entry(LoadavgCollector),
-)
+_ENTRIES = (Entry(LoadavgCollector),)
 
 COLLECTORS: dict[str, Entry] = {entry.cls.name: entry for entry in _ENTRIES}
 
 # One optional key a collector, its value that collector's own settings.
 Settings: Any = msgspec.defstruct(
     "Settings",
-    [(name, entry.cls, msgspec.field(default_factory=entry.cls)) for name, entry in COLLECTORS.items()],
+    [
+        (name, entry.cls, msgspec.field(default_factory=entry.cls))
+        for name, entry in COLLECTORS.items()
+    ],
     frozen=True,
     forbid_unknown_fields=True,
     rename=None,

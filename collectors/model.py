@@ -88,9 +88,12 @@ Reading = File | Glob | Stat | Command | MountUsage | Inventory
 # --- rows of structured answers -----------------------------------------------------------------
 
 
+FileKind = Literal["file", "directory", "link", "other"]
+
+
 class FileStat(msgspec.Struct, frozen=True):
     path: str
-    kind: Literal["file", "directory", "link", "other"]
+    kind: FileKind
     mode: int
     uid: int
     gid: int

@@ -229,7 +229,12 @@ class Document:
 
 def _plainly(problem: str) -> str:
     """msgspec's words in a YAML writer's."""
-    for theirs, ours in (("`", ""), ("Expected", "expected"), ("object", "mapping"), ("array", "list")):
+    for theirs, ours in (
+        ("`", ""),
+        ("Expected", "expected"),
+        ("object", "mapping"),
+        ("array", "list"),
+    ):
         problem = problem.replace(theirs, ours)
     return problem
 
@@ -243,7 +248,7 @@ def _convert(data: Any, as_type: type[T]) -> T:
 
 def _decode(as_type: type, value: Any) -> Any:
     if as_type in (Duration, Regex, Secret):
-        return as_type.parse(value)  # type: ignore[attr-defined]
+        return as_type.parse(value)
     raise NotImplementedError(f"no decoder for {as_type}")
 
 

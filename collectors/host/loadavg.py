@@ -22,4 +22,6 @@ class LoadavgCollector(Collector, frozen=True):
         with malformed("/proc/loadavg"):
             fields = answers.text(LOADAVG).split()
             for minutes, field in zip(("1", "5", "15"), fields[:3], strict=True):
-                yield gauge(f"node_load{minutes}", f"Load average over {minutes} min.", sample(float(field)))
+                yield gauge(
+                    f"node_load{minutes}", f"Load average over {minutes} min.", sample(float(field))
+                )

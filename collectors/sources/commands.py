@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
 import subprocess
 import time
+from typing import IO, cast
 
 from collectors.model import Answer, Command
 
@@ -49,10 +51,10 @@ def run(reading: Command) -> Answer:
 
 
 def _drain(child: subprocess.Popen[bytes], reading: Command) -> tuple[bytes, str]:
-    assert child.stdout is not None
     deadline = time.monotonic() + reading.timeout
     content = bytearray()
-    with child.stdout as pipe, selectors.DefaultSelector() as selector:
+    pipe = cast(IO[bytes], child.stdout)
+    with pipe, selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while True:
             if not selector.select(max(deadline - time.monotonic(), 0)):
@@ -67,8 +69,6 @@ def _drain(child: subprocess.Popen[bytes], reading: Command) -> tuple[bytes, str
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     """End whatever is left of the group, and reap the child."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     child.wait()

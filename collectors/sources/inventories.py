@@ -116,8 +116,13 @@ def parse_shadow(text: str) -> list[ShadowEntry]:
             if not line.strip():
                 continue
             name, password, *rest = line.split(":")
-            rest += [""] * (7 - len(rest))
-            entries.append(ShadowEntry(name, _scheme(password), *map(days, rest[:6]), line=number))
+            rest += [""] * (6 - len(rest))
+            changed, least, most, warn, inactive, expires = map(days, rest[:6])
+            entries.append(
+                ShadowEntry(
+                    name, _scheme(password), changed, least, most, warn, inactive, expires, number
+                )
+            )
     return entries
 
 

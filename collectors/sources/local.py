@@ -18,6 +18,7 @@ from collectors.model import (
     Answer,
     Command,
     File,
+    FileKind,
     FileStat,
     Glob,
     Inventory,
@@ -91,11 +92,12 @@ class LocalSource:
         return _attempt(rows)
 
 
-def _kind(mode: int) -> str:
-    for test, kind in ((stat.S_ISREG, "file"), (stat.S_ISDIR, "directory"), (stat.S_ISLNK, "link")):
-        if test(mode):
-            return kind
-    return "other"
+def _kind(mode: int) -> FileKind:
+    if stat.S_ISREG(mode):
+        return "file"
+    if stat.S_ISDIR(mode):
+        return "directory"
+    return "link" if stat.S_ISLNK(mode) else "other"
 
 
 def _attempt(rows: Callable[[], Iterable[msgspec.Struct]]) -> Answer:

@@ -42,7 +42,9 @@ class MountReader:
     def _table(self) -> Iterable[Mount]:
         for owner in ("1", "self"):
             try:
-                with open(f"{self._root}/proc/{owner}/mountinfo", encoding="utf-8", errors="replace") as file:
+                with open(
+                    f"{self._root}/proc/{owner}/mountinfo", encoding="utf-8", errors="replace"
+                ) as file:
                     return parse_mountinfo(file.read())
             except PermissionError:
                 continue
@@ -85,7 +87,12 @@ class MountReader:
 
 def _with(mount: Mount, error: str) -> Mount:
     return Mount(
-        mount.device, mount.mountpoint, mount.fstype, mount.options, readonly=mount.readonly, error=error
+        mount.device,
+        mount.mountpoint,
+        mount.fstype,
+        mount.options,
+        readonly=mount.readonly,
+        error=error,
     )
 
 
@@ -119,4 +126,6 @@ def parse_mountinfo(text: str) -> list[Mount]:
 
 
 def _unescape(text: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text) if "\\" in text else text
+    return (
+        re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text) if "\\" in text else text
+    )
