@@ -69,18 +69,18 @@ class Runner:
         left = len(queue)
         while True:
             now = time.monotonic()
-            ended = all(r.observation or self._overdue(r, now) for r in runs)
-            if ended or begin + self._deadline <= now:
+            ends = [
+                min(run.started or begin, begin) + self._deadline
+                for run in runs
+                if run.observation is None
+            ]
+            soonest = min((end for end in ends if end > now), default=now)
+            if soonest <= now:
                 return
-            self._progress.wait(
-                min(STALL if queue else self._deadline, begin + self._deadline - now)
-            )
+            self._progress.wait(min(STALL, soonest - now) if queue else soonest - now)
             if queue and len(queue) == left:
                 self._open_lane(queue)
             left = len(queue)
-
-    def _overdue(self, run: _Run, now: float) -> bool:
-        return run.started is not None and now - run.started >= self._deadline
 
     def _open_lane(self, queue: deque[_Run]) -> None:
         if queue:

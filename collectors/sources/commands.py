@@ -8,7 +8,8 @@ import selectors
 import signal
 import subprocess
 import time
-from typing import IO, cast
+from collections.abc import Mapping, Sequence
+from typing import IO, NamedTuple, cast
 
 from collectors.model import Answer, Command
 
@@ -18,53 +19,83 @@ ENVIRONMENT = {
 }
 
 
+class Ended(NamedTuple):
+    """How a child ended. `problem` is empty or says why it was ended before its time."""
+
+    status: int
+    output: bytes
+    problem: str
+
+
 def run(reading: Command) -> Answer:
     """Run it and answer its standard output."""
     try:
-        child = subprocess.Popen(
-            reading.argv,
-            env=ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
+        ended = finish(
+            reading.argv, reading.timeout, reading.limit, ENVIRONMENT, subprocess.DEVNULL
         )
     except FileNotFoundError:
         return Answer("absent", reason=f"no program {reading.argv[0]}")
     except PermissionError:
         return Answer("denied", reason=f"may not run {reading.argv[0]}")
+    if ended.problem:
+        return Answer("failed", reason=ended.problem)
+    if ended.status not in reading.ok:
+        return Answer("failed", reason=f"exit status {ended.status}")
+    return Answer("content", ended.output)
+
+
+def finish(
+    argv: Sequence[str],
+    timeout: float,
+    limit: int,
+    environment: Mapping[str, str],
+    errors: int | None = None,
+) -> Ended:
+    """Run a child to its end, or end it after `timeout` seconds or `limit` bytes of output.
+
+    `errors` is where its standard error goes (None: to ours). Raises FileNotFoundError and
+    PermissionError where it cannot be started.
+    """
+    child = subprocess.Popen(
+        argv,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        start_new_session=True,
+        cwd="/",
+    )
+    deadline = time.monotonic() + timeout
     try:
-        content, problem = _drain(child, reading)
+        output, problem = _drain(cast(IO[bytes], child.stdout), deadline, limit)
         if not problem:
+            # a child that closed its output may still be running
             try:
-                child.wait(reading.timeout)
+                child.wait(max(deadline - time.monotonic(), 0))
             except subprocess.TimeoutExpired:
-                problem = f"no end within {reading.timeout:g} s"
+                problem = _LATE
     finally:
         _end(child)
-    if problem:
-        return Answer("failed", reason=problem)
-    if child.returncode not in reading.ok:
-        return Answer("failed", reason=f"exit status {child.returncode}")
-    return Answer("content", content)
+    return Ended(child.returncode, output, problem and problem.format(timeout=timeout, limit=limit))
 
 
-def _drain(child: subprocess.Popen[bytes], reading: Command) -> tuple[bytes, str]:
-    deadline = time.monotonic() + reading.timeout
+_LATE = "no end within {timeout:g} s"
+_LONG = "output longer than {limit} bytes"
+
+
+def _drain(pipe: IO[bytes], deadline: float, limit: int) -> tuple[bytes, str]:
     content = bytearray()
-    pipe = cast(IO[bytes], child.stdout)
     with pipe, selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while True:
             if not selector.select(max(deadline - time.monotonic(), 0)):
-                return b"", f"no end within {reading.timeout:g} s"
+                return b"", _LATE
             chunk = os.read(pipe.fileno(), 1 << 16)
             if not chunk:
                 return bytes(content), ""
             content += chunk
-            if len(content) > reading.limit:
-                return b"", f"output longer than {reading.limit} bytes"
+            if len(content) > limit:
+                return b"", _LONG
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

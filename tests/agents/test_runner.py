@@ -1,0 +1,133 @@
+"""One collector that hangs or raises costs its own series only."""
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from agents.runner import Runner
+from collectors.model import (
+    Answer,
+    Answers,
+    Collector,
+    Fact,
+    Family,
+    File,
+    Reading,
+    gauge,
+    sample,
+)
+from collectors.sources.local import LocalSource
+
+
+class Lines(Collector, frozen=True):
+    """How many lines a file has; a subclass a name, as in the catalogue."""
+
+    name: ClassVar[str] = "lines"
+    path: str = "/f"
+
+    def readings(self) -> tuple[File]:
+        return (File(self.path),)
+
+    def parse(self, answers: Answers) -> Iterable[Family | Fact]:
+        lines = answers.text(File(self.path)).count("\n")
+        yield gauge(f"test_{self.name}", "Lines.", sample(lines))
+
+
+class Blocked(Lines, frozen=True):
+    name: ClassVar[str] = "blocked"
+
+
+class AlsoBlocked(Lines, frozen=True):
+    name: ClassVar[str] = "also_blocked"
+
+
+class Broken(Lines, frozen=True):
+    name: ClassVar[str] = "broken"
+    facts: ClassVar[tuple[str, ...]] = ("broken_fact",)
+
+    def parse(self, answers: Answers) -> Iterable[Family | Fact]:
+        raise RuntimeError("a bug")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterable[Path]:
+    (tmp_path / "f").write_text("a\nb\n")
+    os.mkfifo(tmp_path / "fifo")
+    yield tmp_path
+    # let the reader of the FIFO go, so that its thread ends
+    while any(t.name == "lane" for t in threading.enumerate()):
+        try:
+            os.close(os.open(tmp_path / "fifo", os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            pass
+        time.sleep(0.01)
+
+
+def test_a_blocked_reading_costs_its_own_series_only(root: Path) -> None:
+    runner = Runner(LocalSource(str(root)), deadline=0.5)
+    collectors = [Blocked(path="/fifo"), AlsoBlocked(path="/fifo"), Lines()]
+    start = time.monotonic()
+    blocked, also, lines = runner.observe(collectors)
+    assert time.monotonic() - start < 2
+    assert (blocked.failure, also.failure, lines.failure) == ("timeout", "timeout", "")
+    assert lines.families[0].samples[0].value == 2
+
+    again = time.monotonic()
+    blocked, _, lines = runner.observe(collectors)
+    assert time.monotonic() - again < 0.4, "what still hangs is not waited for again"
+    assert blocked.failure == "timeout"
+    assert lines.families
+    assert sum(t.name == "lane" for t in threading.enumerate()) == 2, "and not started again"
+
+
+def test_it_recovers_when_the_reading_ends(root: Path) -> None:
+    runner = Runner(LocalSource(str(root)), deadline=0.3)
+    assert runner.observe([Blocked(path="/fifo")])[0].failure == "timeout"
+    with open(root / "fifo", "w") as writer:
+        writer.write("x\n")
+    limit = time.monotonic() + 5
+    while runner.observe([Lines()]) and any(t.name == "lane" for t in threading.enumerate()):
+        assert time.monotonic() < limit
+    (root / "fifo").unlink()
+    (root / "fifo").write_text("x\n")
+    assert runner.observe([Blocked(path="/fifo")])[0].failure == ""
+
+
+def test_a_bug_is_contained_and_its_facts_are_unavailable(root: Path) -> None:
+    broken, lines = Runner(LocalSource(str(root))).observe([Broken(), Lines()])
+    assert (broken.failure, broken.reason) == ("bug", "RuntimeError: a bug")
+    assert broken.facts[0].unavailable == "bug: RuntimeError: a bug"
+    assert lines.failure == ""
+
+
+def test_absent_is_said(root: Path) -> None:
+    (observation,) = Runner(LocalSource(str(root))).observe([Lines(path="/none")])
+    assert observation.failure == "absent"
+
+
+def test_concurrent_callers_share_what_is_under_way() -> None:
+    class Slow:
+        calls = 0
+
+        def answer(self, readings: Sequence[Reading]) -> Mapping[Reading, Answer]:
+            Slow.calls += 1
+            time.sleep(0.2)
+            return {r: Answer("content", b"x\n") for r in readings}
+
+    runner = Runner(Slow())
+    results: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(runner.observe([Lines()])[0].failure))
+        for _ in range(10)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [""] * 10
+    assert Slow.calls < 10
