@@ -1,5 +1,6 @@
 """One collector that hangs or raises costs its own series only."""
 
+import contextlib
 import os
 import threading
 import time
@@ -61,10 +62,8 @@ def root(tmp_path: Path) -> Iterable[Path]:
     yield tmp_path
     # let the reader of the FIFO go, so that its thread ends
     while any(t.name == "lane" for t in threading.enumerate()):
-        try:
+        with contextlib.suppress(OSError):
             os.close(os.open(tmp_path / "fifo", os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:
-            pass
         time.sleep(0.01)
 
 

@@ -1,0 +1,94 @@
+"""The agent's configuration: one YAML file, frozen structs. Every key is in `default.yaml`.
+
+Unknown keys, wrong types and bad values raise DocumentError with path, line and the nearest valid
+key. Each room defines its own settings; this module composes them.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import msgspec
+
+from agents.logs import LogFormat, LogLevel
+from collectors import catalogue
+from collectors.link.settings import ProbeSettings
+from collectors.model import Collector
+from collectors.sources.sshsettings import SshSettings
+from collectors.strictyaml import MAX_BYTES, Document, DocumentError, Duration
+from exporters.prometheus.settings import WebSettings
+from rules.settings import AuditSettings
+
+DEFAULT_PATH = os.path.join(os.path.dirname(__file__), "default.yaml")
+
+
+class CollectorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which collectors are observed, how long each may take, and their own settings."""
+
+    enable: tuple[str, ...] = ()
+    disable: tuple[str, ...] = ()
+    deadline: Duration = Duration(3)
+    settings: catalogue.Settings = catalogue.Settings()
+
+
+class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    level: LogLevel = "info"
+    format: LogFormat = "text"
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole of it. `root` is where this host's `/` is seen (a container mounts it elsewhere)."""
+
+    web: WebSettings = WebSettings()
+    log: LogSettings = LogSettings()
+    root: str = "/"
+    collectors: CollectorSettings = CollectorSettings()
+    probes: ProbeSettings = ProbeSettings()
+    audit: AuditSettings = AuditSettings()
+    ssh: SshSettings = SshSettings()
+
+    def scraped(self) -> list[Collector]:
+        """The collectors observed at each scrape."""
+        return [
+            self.collector(name)
+            for name, entry in catalogue.COLLECTORS.items()
+            if entry.metrics
+            and (entry.on or name in self.collectors.enable)
+            and name not in self.collectors.disable
+        ]
+
+    def collector(self, name: str) -> Collector:
+        """One collector with its settings; KeyError if there is none of that name."""
+        catalogue.COLLECTORS[name]
+        found: Collector = getattr(self.collectors.settings, name)
+        return found
+
+
+def load(path: str | None) -> Config:
+    """The configuration in a file, or the default one; raises DocumentError."""
+    document = _document(path or DEFAULT_PATH)
+    config = document.convert(Config)
+    for key in ("enable", "disable"):
+        for number, name in enumerate(getattr(config.collectors, key)):
+            entry = catalogue.COLLECTORS.get(name)
+            if entry is None or not entry.metrics:
+                valid = ", ".join(n for n, e in catalogue.COLLECTORS.items() if e.metrics)
+                raise document.error(
+                    ("collectors", key, number), f"no collector {name!r}; there are: {valid}"
+                )
+    return config
+
+
+def _document(path: str) -> Document:
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES)
+    except OSError as error:
+        raise DocumentError(path, None, f"cannot be read: {error.strerror}") from error
+    return Document(content, path)
+
+
+def plain(value: Any) -> Any:
+    """A configuration as JSON-like data for people, secrets as `***`."""
+    return msgspec.to_builtins(value, enc_hook=lambda _: "***", str_keys=True)
