@@ -121,12 +121,13 @@ def _read(path: str, limit: int) -> Answer:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
         try:
-            content = os.read(descriptor, _CHUNK)
+            content = more = os.read(descriptor, _CHUNK)
             # procfs and sysfs give a short read before the end, so only an empty one ends a file
-            while more := os.read(descriptor, _CHUNK):
+            while more and len(content) <= limit:
+                more = os.read(descriptor, _CHUNK)
                 content += more
-                if len(content) > limit:
-                    return Answer("failed", reason=f"longer than {limit} bytes")
+            if len(content) > limit:
+                return Answer("failed", reason=f"longer than {limit} bytes")
             return Answer("content", content)
         finally:
             os.close(descriptor)

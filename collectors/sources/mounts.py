@@ -30,8 +30,8 @@ class MountReader:
 
     def rows(self, reading: MountUsage) -> list[Mount]:
         """One row a mount point that is not excluded; the last mount on a point counts."""
-        skip_type = _matcher(reading.exclude_types)
-        skip_point = _matcher(reading.exclude_points)
+        skip_type = matcher(reading.exclude_types)
+        skip_point = matcher(reading.exclude_points)
         mounts = {
             mount.mountpoint: mount
             for mount in self._table()
@@ -96,7 +96,7 @@ def _with(mount: Mount, error: str) -> Mount:
     )
 
 
-def _matcher(pattern: str) -> Callable[[str], object]:
+def matcher(pattern: str) -> Callable[[str], object]:
     if not pattern:
         return lambda _: False
     import re2  # 2.5 MB of memory that an agent without such a setting does not pay for
