@@ -1,0 +1,100 @@
+"""Audits on schedule, each in a child process: CEL and what it imports leave memory with the child.
+
+The child is niced, has a deadline and an output cap, and prints an `AuditResult` as JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import random
+import sys
+import threading
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from collectors.model import Family, gauge, sample
+from collectors.sources.commands import finish
+from exporters.findings.metrics import audit_families
+from rules.audit import AuditResult
+from rules.settings import AuditSettings
+
+log = logging.getLogger(__name__)
+
+OUTPUT_LIMIT = 64 << 20
+FIRST_DELAY = 1.0  # seconds after start, so that the first scrape does not compete with it
+
+
+class Findings(NamedTuple):
+    """The last audit: as it is served, its entity tag, and as a struct."""
+
+    content: bytes
+    etag: str
+    result: AuditResult
+
+
+class AuditSchedule:
+    """Audits at start and then every interval, until `stop`."""
+
+    def __init__(self, config_path: str, settings: AuditSettings) -> None:
+        self._argv = (
+            *("nice", "-n", "10", sys.executable, "-P", "-m", "agents", "audit"),
+            *("--config", config_path, "--format", "json", "--fail-on", "none"),
+        )
+        self._settings = settings
+        self._stop = threading.Event()
+        self._last: Findings | None = None
+        self._problem = "the first audit has not ended yet"
+        self._failures = 0
+        self._thread = threading.Thread(target=self._loop, name="audit", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def findings(self) -> Findings | None:
+        return self._last
+
+    def problem(self) -> str:
+        """Why there is no newer audit; empty if the last one succeeded."""
+        return self._problem
+
+    def families(self) -> Sequence[Family]:
+        """Metrics of the last audit, and whether audits succeed at all."""
+        return [
+            *(audit_families(self._last.result) if self._last else ()),
+            gauge(
+                "jianwei_audit_success",
+                "Whether the last audit on schedule ended well; 0 before the first.",
+                sample(0 if self._problem else 1),
+            ),
+        ]
+
+    def _loop(self) -> None:
+        # thousands of agents started together must not audit together for ever
+        wait = FIRST_DELAY
+        while not self._stop.wait(wait):
+            self._audit()
+            wait = self._settings.interval * random.uniform(0.95, 1.05)  # noqa: S311 - jitter
+
+    def _audit(self) -> None:
+        try:
+            ended = finish(self._argv, self._settings.deadline, OUTPUT_LIMIT, os.environ)
+            if ended.problem or ended.status:
+                raise _AuditFailed(ended.problem or f"exit status {ended.status}")  # noqa: TRY301
+            result = msgspec.json.decode(ended.output, type=AuditResult)
+        except (OSError, _AuditFailed, msgspec.MsgspecError) as error:
+            self._problem = f"the audit failed: {error}"
+            log.error("%s", self._problem)  # noqa: TRY400 - the reason is the whole story
+        else:
+            etag = f'"{hashlib.sha256(ended.output).hexdigest()[:32]}"'
+            self._last, self._problem = Findings(ended.output, etag, result), ""
+
+
+class _AuditFailed(Exception):
+    pass
