@@ -114,7 +114,8 @@ class RecordedSource:
                 return self._glob(reading)
             case Stat(pattern=pattern):
                 found = [row for row in self._stats if _matches(row.path, pattern)]
-                return _rows(sorted(found, key=_by_component))
+                found.sort(key=_by_component)
+                return _rows(found)
             case MountUsage():
                 return self._mounts(reading)
             case Inventory(kind=kind):
