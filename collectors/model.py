@@ -92,12 +92,16 @@ FileKind = Literal["file", "directory", "link", "other"]
 
 
 class FileStat(msgspec.Struct, frozen=True):
+    """One path, not followed. `target`: the real path a link leads to; `mtime` in Unix seconds."""
+
     path: str
     kind: FileKind
     mode: int
     uid: int
     gid: int
     size: int = 0
+    mtime: float = 0.0
+    target: str = ""
 
 
 class Mount(msgspec.Struct, frozen=True):
