@@ -52,7 +52,7 @@ soak: dev ## 20,000 scrapes; memory must not grow
 	$(BIN)/python -m benchmarks.soak
 
 wheel: dev ## build dist/*.whl (without tests)
-	$(PYTHON) -m pip wheel -q --no-deps -w dist .
+	$(PYTHON) -m pip --python $(BIN)/python wheel -q --no-deps --no-index --no-build-isolation -w dist .
 
 lock: ## rewrite the lock files from setup.cfg
 	$(PYTHON) -m pip --python $(BIN)/python install -q uv
