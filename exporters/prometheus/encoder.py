@@ -54,6 +54,10 @@ class Encoder:
         self._page = 0
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        """How many series are kept."""
+        return self._kept
+
     def encode(self, families: Iterable[Family], openmetrics: bool = False) -> bytes:
         """The page of these families, in UTF-8; what UTF-8 cannot express becomes `?`."""
         with self._lock:
