@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import errno
 import fnmatch
+import json
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -30,6 +31,8 @@ from collectors.model import (
 from collectors.sources import commands, inventories, mounts
 
 _CHUNK = 1 << 16
+_PAGE = 4096
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.ESRCH)
 
 
 class LocalSource:
@@ -49,7 +52,7 @@ class LocalSource:
             case Glob():
                 return self._glob(reading)
             case Stat(pattern=pattern):
-                return self._stat(pattern)
+                return _attempt(lambda: self._stat(pattern))
             case Command():
                 return commands.run(reading)
             case MountUsage():
@@ -64,32 +67,37 @@ class LocalSource:
         children: list[tuple[str, Answer]] = []
         try:
             for match in _expand(self._root, reading.pattern):
-                if not reading.names:
-                    children.append((match, _read(self._root + match, reading.limit)))
-                    continue
-                for name in reading.names:
-                    path = f"{match}/{name}"
-                    answer = _read(self._root + path, reading.limit)
-                    if answer.state != "absent":
-                        children.append((path, answer))
+                if reading.names:
+                    children += _named(self._root, match, reading)
+                else:
+                    answer = _read(
+                        self._root + match, reading.limit, whole=match.startswith("/sys/")
+                    )
+                    children.append((_printable(match), answer))
         except OSError as error:
             return _from_error(error)
         return Answer("content", children=tuple(children))
 
-    def _stat(self, pattern: str) -> Answer:
-        def rows() -> Iterable[FileStat]:
-            for path in _expand(self._root, pattern):
+    def _stat(self, pattern: str) -> Iterator[FileStat]:
+        for path in _expand(self._root, pattern):
+            try:
                 status = os.lstat(self._root + path)
-                yield FileStat(
-                    path,
-                    _kind(status.st_mode),
-                    stat.S_IMODE(status.st_mode),
-                    status.st_uid,
-                    status.st_gid,
-                    status.st_size,
-                )
+            except FileNotFoundError:
+                continue  # gone since the directory was listed
+            yield FileStat(
+                path,
+                _kind(status.st_mode),
+                stat.S_IMODE(status.st_mode),
+                status.st_uid,
+                status.st_gid,
+                status.st_size,
+                status.st_mtime,
+                self._target(path) if stat.S_ISLNK(status.st_mode) else "",
+            )
 
-        return _attempt(rows)
+    def _target(self, path: str) -> str:
+        real = os.path.realpath(self._root + path)
+        return real.removeprefix(os.path.realpath(self._root)) if self._root else real
 
 
 def _kind(mode: int) -> FileKind:
@@ -102,28 +110,61 @@ def _kind(mode: int) -> FileKind:
 
 def _attempt(rows: Callable[[], Iterable[msgspec.Struct]]) -> Answer:
     try:
-        return Answer("content", msgspec.json.encode(list(rows())))
+        return Answer("content", _encode(list(rows())))
     except OSError as error:
         return _from_error(error)
     except ParseError as error:
         return Answer("failed", reason=str(error))
 
 
+def _encode(rows: list[msgspec.Struct]) -> bytes:
+    try:
+        return msgspec.json.encode(rows)
+    except UnicodeEncodeError:  # anybody can give a file or a process a name that is not UTF-8
+        return _printable(json.dumps(msgspec.to_builtins(rows), ensure_ascii=False)).encode()
+
+
+def _printable(text: str) -> str:
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
 def _from_error(error: OSError) -> Answer:
-    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO):
+    if error.errno in _GONE:
         return Answer("absent", reason="no such file")
     if error.errno in (errno.EACCES, errno.EPERM):
         return Answer("denied", reason="permission denied")
     return Answer("failed", reason=os.strerror(error.errno or 0))
 
 
-def _read(path: str, limit: int) -> Answer:
+def _named(root: str, match: str, reading: Glob) -> Iterator[tuple[str, Answer]]:
+    """The named files of one directory, opened relative to it, which costs half as much."""
+    whole = match.startswith("/sys/")
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+        directory = os.open(root + match, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        answer = _from_error(error)
+        if answer.state != "absent":
+            yield from ((_printable(f"{match}/{name}"), answer) for name in reading.names)
+        return
+    try:
+        for name in reading.names:
+            answer = _read(name, reading.limit, directory, whole)
+            if answer.state != "absent":
+                yield _printable(f"{match}/{name}"), answer
+    finally:
+        os.close(directory)
+
+
+def _read(path: str, limit: int, directory: int | None = None, whole: bool = False) -> Answer:
+    """`whole`: an attribute of sysfs, which is at most a page and is read in one go."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY, dir_fd=directory)
         try:
-            content = more = os.read(descriptor, _CHUNK)
-            # procfs and sysfs give a short read before the end, so only an empty one ends a file
-            while more and len(content) <= limit:
+            content = more = os.read(descriptor, _PAGE if whole else _CHUNK)
+            # procfs gives a short read before the end, so only an empty one ends a file
+            while more and len(content) <= limit and not (whole and len(content) < _PAGE):
                 more = os.read(descriptor, _CHUNK)
                 content += more
             if len(content) > limit:
@@ -138,8 +179,10 @@ def _read(path: str, limit: int) -> Answer:
 def _expand(root: str, pattern: str) -> list[str]:
     """Paths that match, sorted, without the root; no match is an empty list."""
     found = [""]
+    certain = False
     for part in pattern.strip("/").split("/"):
-        if not any(character in part for character in "*?["):
+        certain = any(character in part for character in "*?[")
+        if not certain:
             found = [f"{base}/{part}" for base in found]
             continue
         matches: list[str] = []
@@ -155,4 +198,4 @@ def _expand(root: str, pattern: str) -> list[str]:
                 if (hidden or not name.startswith(".")) and fnmatch.fnmatchcase(name, part)
             )
         found = matches
-    return [path for path in found if os.path.lexists(root + path)]
+    return found if certain else [path for path in found if os.path.lexists(root + path)]

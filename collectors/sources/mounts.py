@@ -1,7 +1,7 @@
-"""Mounted file systems and their usage: /proc/self/mountinfo (proc(5)) and statvfs(3).
+"""Mounted file systems and their usage: /proc/1/mountinfo (proc(5)) and statvfs(3).
 
-A dead network mount blocks statvfs for ever. Mounts of a kind that can hang are therefore asked
-on a thread each, and one that still hangs is not asked again.
+A dead network mount blocks statvfs for ever. Whatever is not known to be local is therefore asked
+on a thread of its own, all of them at once, and a mount that still hangs is not asked again.
 """
 
 from __future__ import annotations
@@ -9,24 +9,37 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
+
+from collectors.filters import matcher
 from collectors.model import Mount, MountUsage, malformed
 
-PATIENCE = 1.0  # seconds that a mount which can hang is waited for
+PATIENCE = 1.0  # seconds that the mounts which can hang are waited for, all together
 
-# File systems served by another machine or another process: only these can hang.
-_REMOTE = re.compile(
-    r"^(nfs\d?|cifs|smb3?|smbfs|9p|ceph|glusterfs|lustre|gpfs|afs|autofs|ncpfs|ocfs2|gfs2|fuse.*)$"
+# Served by this kernel from its own memory and disks. Anything else may ask another machine or
+# another process (nfs, cifs, ceph, fuse.*, 9p, …) and wait for an answer that never comes.
+_LOCAL = frozenset(
+    "bfs btrfs devtmpfs efivarfs erofs exfat ext2 ext3 ext4 f2fs hfsplus hugetlbfs iso9660 jfs msdos"
+    " nilfs2 ntfs3 overlay ramfs reiserfs squashfs tmpfs udf vfat xfs zfs".split()
 )
 
 
 class MountReader:
     """Reads the mounts of the host whose `/` is seen at `root`."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(
+        self,
+        root: str,
+        statvfs: Callable[[str], os.statvfs_result] = os.statvfs,
+        patience: float = PATIENCE,
+    ) -> None:
         self._root = root
-        self._hanging: dict[str, threading.Thread] = {}
+        self._statvfs = statvfs
+        self._patience = patience
+        self._asking: dict[str, threading.Thread] = {}
 
     def rows(self, reading: MountUsage) -> list[Mount]:
         """One row a mount point that is not excluded; the last mount on a point counts."""
@@ -37,37 +50,43 @@ class MountReader:
             for mount in self._table()
             if not skip_type(mount.fstype) and not skip_point(mount.mountpoint)
         }
-        return [self._ask(mount) for mount in mounts.values()]
+        silent = f"no answer within {self._patience:g} s"
+        rows = {point: _with(mount, error=silent) for point, mount in mounts.items()}
+        rows.update(self._answers([m for m in mounts.values() if m.fstype not in _LOCAL]))
+        for point, mount in mounts.items():
+            if mount.fstype in _LOCAL:
+                rows[point] = self._ask(mount)
+        return list(rows.values())
 
     def _table(self) -> Iterable[Mount]:
-        for owner in ("1", "self"):
-            try:
-                with open(
-                    f"{self._root}/proc/{owner}/mountinfo", encoding="utf-8", errors="replace"
-                ) as file:
-                    return parse_mountinfo(file.read())
-            except PermissionError:
-                continue
-        raise PermissionError(13, "permission denied")
+        path = f"{self._root}/proc/1/mountinfo"  # of the host, not of a service with its own view
+        if not os.access(path, os.R_OK):
+            path = f"{self._root}/proc/self/mountinfo"
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return parse_mountinfo(file.read())
+
+    def _answers(self, mounts: Sequence[Mount]) -> dict[str, Mount]:
+        """What the mounts that can hang have answered by the end of our patience."""
+        answers: dict[str, Mount] = {}
+        asked = []
+        for mount in mounts:
+            before = self._asking.get(mount.mountpoint)
+            if before is None or not before.is_alive():
+                thread = threading.Thread(target=self._keep, args=(mount, answers), daemon=True)
+                thread.start()
+                self._asking[mount.mountpoint] = thread
+                asked.append(thread)
+        deadline = time.monotonic() + self._patience
+        for thread in asked:
+            thread.join(max(deadline - time.monotonic(), 0))
+        return dict(answers)
+
+    def _keep(self, mount: Mount, answers: dict[str, Mount]) -> None:
+        answers[mount.mountpoint] = self._ask(mount)
 
     def _ask(self, mount: Mount) -> Mount:
-        if not _REMOTE.match(mount.fstype):
-            return self._statvfs(mount)
-        if (thread := self._hanging.get(mount.mountpoint)) and thread.is_alive():
-            return _with(mount, error="still hanging")
-        result: list[Mount] = []
-        thread = threading.Thread(target=lambda: result.append(self._statvfs(mount)), daemon=True)
-        thread.start()
-        thread.join(PATIENCE)
-        if result:
-            self._hanging.pop(mount.mountpoint, None)
-            return result[0]
-        self._hanging[mount.mountpoint] = thread
-        return _with(mount, error=f"no answer within {PATIENCE:g} s")
-
-    def _statvfs(self, mount: Mount) -> Mount:
         try:
-            usage = os.statvfs(self._root + mount.mountpoint)
+            usage = self._statvfs(self._root + mount.mountpoint)
         except OSError as error:
             return _with(mount, error=os.strerror(error.errno or 0))
         unit = usage.f_frsize or usage.f_bsize
@@ -86,29 +105,16 @@ class MountReader:
 
 
 def _with(mount: Mount, error: str) -> Mount:
-    return Mount(
-        mount.device,
-        mount.mountpoint,
-        mount.fstype,
-        mount.options,
-        readonly=mount.readonly,
-        error=error,
-    )
-
-
-def matcher(pattern: str) -> Callable[[str], object]:
-    if not pattern:
-        return lambda _: False
-    import re2  # 2.5 MB of memory that an agent without such a setting does not pay for
-
-    return re2.compile(pattern).search  # type: ignore[no-any-return]
+    return msgspec.structs.replace(mount, error=error)
 
 
 def parse_mountinfo(text: str) -> list[Mount]:
     """Mounts without usage, in the kernel's order; options of the mount and of the file system."""
     mounts = []
     with malformed("mountinfo"):
-        for line in text.splitlines():
+        for line in text.split("\n"):
+            if not line:
+                continue
             mine, _, theirs = line.partition(" - ")
             fields = mine.split(" ")
             fstype, device, super_options = theirs.split(" ", 2)
@@ -126,6 +132,6 @@ def parse_mountinfo(text: str) -> list[Mount]:
 
 
 def _unescape(text: str) -> str:
-    return (
-        re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text) if "\\" in text else text
-    )
+    if "\\" not in text:
+        return text
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)

@@ -24,6 +24,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from collectors.filters import matcher
 from collectors.model import (
     Answer,
     Command,
@@ -38,7 +39,6 @@ from collectors.model import (
     State,
     describe,
 )
-from collectors.sources.mounts import matcher
 
 NOT_RECORDED = Answer("failed", reason="not recorded")
 ABSENT = Answer("absent", reason="no such file")
