@@ -10,7 +10,29 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from collectors.host.arp import ArpCollector
+from collectors.host.conntrack import ConntrackCollector
+from collectors.host.cpu import CpuCollector
+from collectors.host.cpufreq import CpufreqCollector
+from collectors.host.entropy import EntropyCollector
+from collectors.host.filefd import FilefdCollector
+from collectors.host.interrupts import InterruptsCollector
 from collectors.host.loadavg import LoadavgCollector
+from collectors.host.meminfo import MeminfoCollector
+from collectors.host.netstat import NetstatCollector
+from collectors.host.os import OsCollector
+from collectors.host.pressure import PressureCollector
+from collectors.host.schedstat import SchedstatCollector
+from collectors.host.selinux import SelinuxCollector
+from collectors.host.sockstat import SockstatCollector
+from collectors.host.softnet import SoftnetCollector
+from collectors.host.stat import StatCollector
+from collectors.host.tcpstat import TcpstatCollector
+from collectors.host.time import TimeCollector
+from collectors.host.timex import TimexCollector
+from collectors.host.udp_queues import UdpQueuesCollector
+from collectors.host.uname import UnameCollector
+from collectors.host.vmstat import VmstatCollector
 from collectors.model import Collector
 
 
@@ -22,7 +44,31 @@ class Entry(NamedTuple):
     metrics: bool = True
 
 
-_ENTRIES = (Entry(LoadavgCollector),)
+_ENTRIES = (
+    Entry(ArpCollector),
+    Entry(ConntrackCollector),
+    Entry(CpuCollector),
+    Entry(CpufreqCollector),
+    Entry(EntropyCollector),
+    Entry(FilefdCollector),
+    Entry(InterruptsCollector, on=False),
+    Entry(LoadavgCollector),
+    Entry(MeminfoCollector),
+    Entry(NetstatCollector),
+    Entry(OsCollector),
+    Entry(PressureCollector),
+    Entry(SchedstatCollector),
+    Entry(SelinuxCollector),
+    Entry(SockstatCollector),
+    Entry(SoftnetCollector),
+    Entry(StatCollector),
+    Entry(TcpstatCollector, on=False),
+    Entry(TimeCollector),
+    Entry(TimexCollector),
+    Entry(UdpQueuesCollector),
+    Entry(UnameCollector),
+    Entry(VmstatCollector),
+)
 
 COLLECTORS: dict[str, Entry] = {entry.cls.name: entry for entry in _ENTRIES}
 
