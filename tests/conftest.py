@@ -6,6 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no error: no test asserts how long an example takes.
+settings.register_profile("jianwei", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("jianwei")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
