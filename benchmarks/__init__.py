@@ -1,0 +1,1 @@
+"""Timings of the agent side by side with what it takes the place of."""
