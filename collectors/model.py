@@ -423,7 +423,8 @@ class Target(msgspec.Struct, frozen=True):
 class ProbeResult(msgspec.Struct, frozen=True):
     """One round of probes of one target in one family; times in seconds.
 
-    `success` means that at least one answer came; `reason` is empty on success.
+    `success` means that at least one answer came; `reason` is empty on success. `late` and
+    `duplicates` are answers beyond those received. `mode` says how the packets were sent.
     """
 
     target: str
@@ -437,6 +438,9 @@ class ProbeResult(msgspec.Struct, frozen=True):
     duration: float
     detail: str = ""
     hop_limit: int | None = None
+    late: int = 0
+    duplicates: int = 0
+    mode: str = ""
 
     @property
     def success(self) -> bool:

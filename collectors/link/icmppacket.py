@@ -1,0 +1,140 @@
+"""ICMP echo messages and the errors about them: bytes to tuples and back, pure.
+
+Formats: RFC 792, RFC 1122 3.2.2.1, RFC 1812 5.2.7.1 (ICMP), RFC 4443 (ICMPv6). What is not such a
+message, is cut short or has a wrong checksum is None, never an error: anybody can send it.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, Literal, NamedTuple
+
+from collectors.model import AddressFamily, Reason
+
+SocketMode = Literal["", "raw", "datagram"]
+
+REQUEST: Final[dict[AddressFamily, int]] = {"ipv4": 8, "ipv6": 128}
+REPLY: Final[dict[AddressFamily, int]] = {"ipv4": 0, "ipv6": 129}
+# Unreachable and time exceeded.
+ERRORS: Final[dict[AddressFamily, tuple[int, int]]] = {"ipv4": (3, 11), "ipv6": (1, 3)}
+
+HEADER = struct.Struct("!BBHHH")
+_ICMP: Final[dict[AddressFamily, int]] = {"ipv4": 1, "ipv6": 58}
+_IPV6_HEADER = 40
+
+_UNREACHABLE_IPV4: Final[dict[int, Reason]] = {
+    **dict.fromkeys((0, 6, 11), "unreachable_network"),
+    **dict.fromkeys((1, 7, 8, 12), "unreachable_host"),
+    **dict.fromkeys((2, 3), "unreachable_port"),
+    **dict.fromkeys((9, 10, 13, 14, 15), "unreachable_admin"),
+}
+_UNREACHABLE_IPV6: Final[dict[int, Reason]] = {
+    **dict.fromkeys((0, 2), "unreachable_network"),
+    3: "unreachable_host",
+    4: "unreachable_port",
+    **dict.fromkeys((1, 5, 6), "unreachable_admin"),
+}
+
+
+class Echo(NamedTuple):
+    """An echo reply, or the request that an error quotes (then the payload may be cut short)."""
+
+    identifier: int
+    sequence: int
+    payload: bytes
+
+
+class Quoted(NamedTuple):
+    """An ICMP error: the request it quotes, where that was sent, and what the error says."""
+
+    echo: Echo
+    destination: bytes
+    type: int
+    code: int
+
+
+class Received(NamedTuple):
+    """What came: a message (None: none of ours), from which address and IPv6 scope, when by the
+    monotonic clock in nanoseconds, and its remaining hop limit."""
+
+    message: Echo | Quoted | None
+    source: tuple[str, int]
+    at: int
+    hop_limit: int | None = None
+
+
+def request(family: AddressFamily, identifier: int, sequence: int, payload: bytes) -> bytes:
+    """An echo request. The kernel fills in the ICMPv6 checksum, which covers IPv6 addresses."""
+    kind = REQUEST[family]
+    message = HEADER.pack(kind, 0, 0, identifier, sequence) + payload
+    if family == "ipv6":
+        return message
+    # the ones' complement sum of 16-bit words is the number itself modulo 0xffff
+    rest = -_number(message) % 0xFFFF
+    return HEADER.pack(kind, 0, rest, identifier, sequence) + payload
+
+
+def ip_payload(packet: bytes) -> tuple[bytes, int] | None:
+    """The ICMP message in an IPv4 packet, as a raw socket gives it, and the packet's TTL."""
+    length = _header_length(packet)
+    return (packet[length:], packet[8]) if length else None
+
+
+def parse(family: AddressFamily, message: bytes) -> Echo | Quoted | None:
+    """A whole ICMP message; raw IPv4 sockets get it before its checksum has been looked at."""
+    if len(message) < HEADER.size:
+        return None
+    if family == "ipv4" and _number(message) % 0xFFFF:
+        return None
+    kind, code, _, identifier, sequence = HEADER.unpack_from(message)
+    if kind == REPLY[family]:
+        return Echo(identifier, sequence, message[HEADER.size :]) if code == 0 else None
+    if kind in ERRORS[family]:
+        return _quoted(family, kind, code, message[HEADER.size :])
+    return None
+
+
+def quoted_echo(family: AddressFamily, message: bytes) -> Echo | None:
+    """The echo request that an error quotes."""
+    if len(message) < HEADER.size:
+        return None
+    kind, _, _, identifier, sequence = HEADER.unpack_from(message)
+    return Echo(identifier, sequence, message[HEADER.size :]) if kind == REQUEST[family] else None
+
+
+def reason(family: AddressFamily, kind: int, code: int) -> Reason:
+    """What an ICMP error means."""
+    unreachable, exceeded = ERRORS[family]
+    if kind == exceeded:
+        return "ttl_exceeded" if code == 0 else "error"
+    if kind != unreachable:
+        return "error"
+    table = _UNREACHABLE_IPV4 if family == "ipv4" else _UNREACHABLE_IPV6
+    return table.get(code, "error")
+
+
+def _quoted(family: AddressFamily, kind: int, code: int, packet: bytes) -> Quoted | None:
+    if family == "ipv4":
+        length = _header_length(packet)
+        if not length or packet[9] != _ICMP[family]:
+            return None
+        destination = packet[16:20]
+    else:
+        length = _IPV6_HEADER
+        if len(packet) < length or packet[0] >> 4 != 6 or packet[6] != _ICMP[family]:
+            return None
+        destination = packet[24:40]
+    echo = quoted_echo(family, packet[length:])
+    return Quoted(echo, destination, kind, code) if echo else None
+
+
+def _header_length(packet: bytes) -> int:
+    """Length of an IPv4 header, 0 where there is none."""
+    if len(packet) < 20 or packet[0] >> 4 != 4:
+        return 0
+    length = (packet[0] & 15) * 4
+    return length if 20 <= length <= len(packet) else 0
+
+
+def _number(message: bytes) -> int:
+    return int.from_bytes(message, "big") << 8 * (len(message) & 1)
