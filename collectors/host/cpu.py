@@ -138,7 +138,8 @@ def _cpuinfo(text: str) -> Iterator[dict[str, str]]:
     """The labels of each processor block."""
     for block in text.split("\n\n"):
         fields = {}
-        for line in block.splitlines():
+        # on x86 half of the lines come after the long one of flags, and none of ours
+        for line in block.partition("\nflags")[0].splitlines():
             key, _, value = line.partition(":")
             fields[key.rstrip()] = value.strip()
         if "processor" in fields:
