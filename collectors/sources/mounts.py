@@ -21,10 +21,13 @@ PATIENCE = 1.0  # seconds that the mounts which can hang are waited for, all tog
 
 # Served by this kernel from its own memory and disks. Anything else may ask another machine or
 # another process (nfs, cifs, ceph, fuse.*, 9p, …) and wait for an answer that never comes.
-_LOCAL = frozenset(
-    "bfs btrfs devtmpfs efivarfs erofs exfat ext2 ext3 ext4 f2fs hfsplus hugetlbfs iso9660 jfs msdos"
-    " nilfs2 ntfs3 overlay ramfs reiserfs squashfs tmpfs udf vfat xfs zfs".split()
-)
+# fmt: off
+LOCAL_TYPES = frozenset((
+    "bfs", "btrfs", "devtmpfs", "efivarfs", "erofs", "exfat", "ext2", "ext3", "ext4",
+    "f2fs", "hfsplus", "hugetlbfs", "iso9660", "jfs", "msdos", "nilfs2", "ntfs3", "overlay",
+    "ramfs", "reiserfs", "squashfs", "tmpfs", "udf", "vfat", "xfs", "zfs",
+))
+# fmt: on
 
 
 class MountReader:
@@ -43,18 +46,12 @@ class MountReader:
 
     def rows(self, reading: MountUsage) -> list[Mount]:
         """One row a mount point that is not excluded; the last mount on a point counts."""
-        skip_type = matcher(reading.exclude_types)
-        skip_point = matcher(reading.exclude_points)
-        mounts = {
-            mount.mountpoint: mount
-            for mount in self._table()
-            if not skip_type(mount.fstype) and not skip_point(mount.mountpoint)
-        }
+        mounts = {mount.mountpoint: mount for mount in wanted(self._table(), reading)}
         silent = f"no answer within {self._patience:g} s"
         rows = {point: _with(mount, error=silent) for point, mount in mounts.items()}
-        rows.update(self._answers([m for m in mounts.values() if m.fstype not in _LOCAL]))
+        rows.update(self._answers([m for m in mounts.values() if m.fstype not in LOCAL_TYPES]))
         for point, mount in mounts.items():
-            if mount.fstype in _LOCAL:
+            if mount.fstype in LOCAL_TYPES:
                 rows[point] = self._ask(mount)
         return list(rows.values())
 
@@ -102,6 +99,13 @@ class MountReader:
             usage.f_ffree,
             mount.readonly,
         )
+
+
+def wanted(mounts: Iterable[Mount], reading: MountUsage) -> list[Mount]:
+    """The mounts that are not excluded."""
+    skip_type = matcher(reading.exclude_types)
+    skip_point = matcher(reading.exclude_points)
+    return [m for m in mounts if not skip_type(m.fstype) and not skip_point(m.mountpoint)]
 
 
 def _with(mount: Mount, error: str) -> Mount:

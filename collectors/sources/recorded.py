@@ -24,7 +24,6 @@ from urllib.parse import unquote
 
 import msgspec
 
-from collectors.filters import matcher
 from collectors.model import (
     Answer,
     Command,
@@ -39,6 +38,7 @@ from collectors.model import (
     State,
     describe,
 )
+from collectors.sources.mounts import wanted
 
 NOT_RECORDED = Answer("failed", reason="not recorded")
 ABSENT = Answer("absent", reason="no such file")
@@ -164,14 +164,7 @@ class RecordedSource:
     def _mounts(self, reading: MountUsage) -> Answer:
         if not self._has("mounts.json"):
             return ABSENT
-        skip_type, skip_point = matcher(reading.exclude_types), matcher(reading.exclude_points)
-        return _rows(
-            [
-                mount
-                for mount in self._load("mounts.json", list[Mount])
-                if not skip_type(mount.fstype) and not skip_point(mount.mountpoint)
-            ]
-        )
+        return _rows(wanted(self._load("mounts.json", list[Mount]), reading))
 
     def _has(self, name: str) -> bool:
         return (self._directory / name).exists()
