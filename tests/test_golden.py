@@ -1,0 +1,75 @@
+"""Golden output of every collector on the recorded machine, and docs/metrics.md made from it.
+
+`make golden` rewrites both; their diff is what to review when a collector changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from collectors.catalogue import COLLECTORS
+from collectors.observe import Observation, observe
+from collectors.sources.local import LocalSource
+from collectors.sources.recorded import RecordedSource
+from exporters.prometheus.encoder import Encoder
+from exporters.prometheus.selfmetrics import SelfMetrics
+from tests import metricdocs
+
+TESTS = Path(__file__).parent
+MACHINE = TESTS / "fixtures/machines/debian12"
+GOLDEN = TESTS / "fixtures/golden"
+DOCUMENT = TESTS.parent / "docs/metrics.md"
+NAMES = [name for name, entry in COLLECTORS.items() if entry.metrics]
+
+Golden = Callable[[Path, str], None]
+
+
+@pytest.fixture(scope="module")
+def recorded() -> dict[str, Observation]:
+    """What each collector sees on the recorded machine."""
+    seen = observe(RecordedSource(MACHINE), [COLLECTORS[name].cls() for name in NAMES])
+    return {observation.collector: observation for observation in seen}
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_of_the_recorded_machine(
+    name: str, recorded: dict[str, Observation], golden: Golden
+) -> None:
+    observation = recorded[name]
+    assert not observation.failure, observation.reason
+    golden(GOLDEN / f"{name}.prom", Encoder().encode(observation.families).decode())
+
+
+def test_no_golden_file_is_left_over() -> None:
+    assert sorted(path.stem for path in GOLDEN.iterdir()) == sorted(NAMES)
+
+
+def agents_own() -> list[metricdocs.Row]:
+    """What the agent tells of itself, by part."""
+    return [*metricdocs.rows("agent", SelfMetrics().families())]
+
+
+@pytest.mark.golden
+def test_the_document_is_what_the_recorded_machine_and_the_agent_give(
+    recorded: dict[str, Observation], golden: Golden
+) -> None:
+    rows = [row for name in NAMES for row in metricdocs.rows(name, recorded[name].families)]
+    golden(DOCUMENT, metricdocs.document([*rows, *agents_own()]))
+
+
+def test_what_this_machine_gives_is_in_the_document() -> None:
+    documented = metricdocs.read(DOCUMENT.read_text(encoding="utf-8"))
+    seen = observe(LocalSource(), [COLLECTORS[name].cls() for name in NAMES])
+    assert sum(len(observation.families) for observation in seen) > 100
+    missing = [
+        row
+        for observation in seen
+        for family in observation.families
+        for row in [metricdocs.exact(observation.collector, family)]
+        if not any(documented_row.describes(row) for documented_row in documented)
+    ]
+    assert not missing
