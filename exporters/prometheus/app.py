@@ -1,0 +1,215 @@
+"""The pages: /metrics, /probe, /findings, /-/healthy, /-/ready, /-/reload and the landing page.
+
+Conventions: Prometheus's management API and content negotiation, node_exporter's `collect[]` and
+`exclude[]`. Whatever asks the agent runs on a thread, scrapes and probes in pools of their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from collectors.model import Family
+from exporters.prometheus import landing, negotiation
+from exporters.prometheus.backend import (
+    Backend,
+    NotYet,
+    ProbeRefused,
+    ReloadError,
+    UnknownCollector,
+)
+from exporters.prometheus.encoder import Encoder
+from exporters.prometheus.pool import Busy, Pool
+from exporters.prometheus.style import CSS
+
+SCRAPE_TIMEOUT = 30.0  # seconds; collectors have deadlines of their own, this is for bugs
+PROBE_TIMEOUT = 130.0  # above the longest scrape timeout in use
+PAGE_TIMEOUT = 30.0
+CSP = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_VARY = "accept, accept-encoding"
+
+
+class Own(Protocol):
+    """What the pages tell of the server itself."""
+
+    def families(self) -> Sequence[Family]:
+        """Its metrics, added to `/metrics`."""
+        ...
+
+    def insecure(self) -> str:
+        """What is missing where strangers can connect; empty if nothing is."""
+        ...
+
+
+class Application:
+    """The ASGI application, in `asgi`."""
+
+    def __init__(self, backend: Backend, own: Own) -> None:
+        self._backend, self._own = backend, own
+        self._scrapes = Pool("scrape", 8, waiting=256)
+        self._probes = Pool("probe", 64, waiting=256)
+        self._pages = Pool("page", 4, waiting=64)
+        self._encoder, self._probe_encoder = Encoder(), Encoder()
+        self._reloading = threading.Lock()
+        self._findings = _Tagged()
+        get = ["GET"]  # Starlette adds HEAD
+        self.asgi: ASGIApp = Starlette(
+            routes=[
+                Route("/metrics", self.metrics, methods=get),
+                Route("/probe", self.probe, methods=get),
+                Route("/findings", self.findings, methods=get),
+                Route("/-/healthy", self.healthy, methods=get),
+                Route("/-/ready", self.ready, methods=get),
+                Route("/-/reload", self.reload_page, methods=["POST", "PUT"]),
+                Route("/style.css", self.style, methods=get),
+                Route("/", self.landing, methods=get),
+            ],
+            exception_handlers={Busy: _busy},
+        )
+
+    def reload(self) -> None:
+        """Reload the agent's configuration, one at a time; blocks; raises ReloadError."""
+        with self._reloading:
+            self._backend.reload()
+
+    async def metrics(self, request: Request) -> Response:
+        query = request.query_params
+        include, exclude = (frozenset(query.getlist(key)) for key in ("collect[]", "exclude[]"))
+        if include and exclude:
+            return _text(400, "collect[] and exclude[] cannot be used together")
+        own = self._own.families()
+
+        def page() -> list[Family]:
+            return [*self._backend.scrape(include, exclude), *own]
+
+        try:
+            return await self._exposition(request, self._scrapes, SCRAPE_TIMEOUT, page)
+        except UnknownCollector as error:
+            return _text(400, str(error))
+
+    async def probe(self, request: Request) -> Response:
+        query = {key: request.query_params.getlist(key)[0] for key in request.query_params}
+        headers = dict(request.headers)
+
+        def page() -> Sequence[Family] | str:
+            return self._backend.probe(query, headers)
+
+        try:
+            return await self._exposition(request, self._probes, PROBE_TIMEOUT, page)
+        except ProbeRefused as error:
+            return _text(error.status, str(error))
+
+    async def _exposition(
+        self,
+        request: Request,
+        pool: Pool,
+        timeout: float,
+        page: Callable[[], Sequence[Family] | str],
+    ) -> Response:
+        """Families in the format and coding the client wants, made on one thread of the pool."""
+        chosen = negotiation.page_format(request.headers.get("accept", ""))
+        gzip = negotiation.wants_gzip(request.headers.get("accept-encoding", ""))
+        encoder = self._encoder if pool is self._scrapes else self._probe_encoder
+
+        def work() -> tuple[bytes, str]:
+            made = page()
+            if isinstance(made, str):
+                content, kind = made.encode(), "text/plain; charset=utf-8"
+            else:
+                content, kind = encoder.encode(made, chosen.openmetrics), chosen.content_type
+            return (negotiation.gzipped(content) if gzip else content), kind
+
+        content, kind = await pool.run(work, timeout)
+        headers = {"content-type": kind, "vary": _VARY}
+        if gzip:
+            headers["content-encoding"] = "gzip"
+        return Response(content, headers=headers)
+
+    async def findings(self, request: Request) -> Response:
+        gzip = negotiation.wants_gzip(request.headers.get("accept-encoding", ""))
+
+        def work() -> tuple[bytes, str]:
+            return self._findings.coded(self._backend.findings(), gzip)
+
+        try:
+            content, tag = await self._pages.run(work, PAGE_TIMEOUT)
+        except NotYet as error:
+            return _text(503, str(error))
+        headers = {"etag": tag, "cache-control": "no-cache", "vary": "accept-encoding"}
+        if negotiation.matches(request.headers.get("if-none-match", ""), tag):
+            return Response(status_code=304, headers=headers)
+        if gzip:
+            headers["content-encoding"] = "gzip"
+        return Response(content, media_type="application/json", headers=headers)
+
+    async def healthy(self, request: Request) -> Response:
+        return _text(200, "Healthy.")
+
+    async def ready(self, request: Request) -> Response:
+        why = await self._pages.run(self._backend.ready, PAGE_TIMEOUT)
+        return _text(503, why) if why else _text(200, "Ready.")
+
+    async def reload_page(self, request: Request) -> Response:
+        origin = request.headers.get("origin")
+        if origin and urlsplit(origin).netloc != request.headers.get("host"):
+            return _text(403, "another site may not reload this agent")
+        try:
+            await self._pages.run(self.reload, PAGE_TIMEOUT)
+        except ReloadError as error:
+            return _text(500, f"not reloaded, the old configuration runs on: {error}")
+        return _text(200, "Reloaded.")
+
+    async def style(self, request: Request) -> Response:
+        headers = {"cache-control": "max-age=3600"}
+        return Response(CSS, media_type="text/css", headers=headers)
+
+    async def landing(self, request: Request) -> Response:
+        language = negotiation.language(
+            request.query_params.get("lang", ""), request.headers.get("accept-language", "")
+        )
+        overview = await self._pages.run(self._backend.overview, PAGE_TIMEOUT)
+        headers = {
+            "content-security-policy": CSP,
+            "content-language": language,
+            "referrer-policy": "no-referrer",
+            "vary": "accept-language",
+            "cache-control": "no-store",
+        }
+        page = landing.page(overview, language, bool(self._own.insecure()))
+        return Response(page, media_type="text/html", headers=headers)
+
+
+class _Tagged:
+    """The last findings with their entity tag, in both codings; each has a tag of its own."""
+
+    def __init__(self) -> None:
+        # one attribute, so that threads never see one content with the tags of another
+        self._known: tuple[bytes, dict[bool, tuple[bytes, str]]] = b"", {}
+
+    def coded(self, content: bytes, gzip: bool) -> tuple[bytes, str]:
+        known = self._known
+        if content is not known[0]:
+            known = self._known = content, {}
+        if gzip not in known[1]:
+            tag = hashlib.sha256(content).hexdigest()[:32]
+            known[1][gzip] = (
+                (negotiation.gzipped(content), f'"{tag}-gzip"') if gzip else (content, f'"{tag}"')
+            )
+        return known[1][gzip]
+
+
+def _text(status: int, text: str) -> Response:
+    return Response(f"{text}\n", status, media_type="text/plain")
+
+
+async def _busy(request: Request, error: Exception) -> Response:
+    return _text(503, f"too busy: {error}")

@@ -1,0 +1,115 @@
+"""Every word of the landing page, Chinese and English."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Words(NamedTuple):
+    """One text in both languages."""
+
+    zh: str
+    en: str
+
+
+TEXT: dict[str, Words] = {
+    "product": Words("见微", "Jianwei"),
+    "title": Words("主机概览", "Host overview"),
+    "other_language": Words("English", "中文"),
+    "up": Words("已运行", "up"),
+    "agent_since": Words("代理启动于", "agent since"),
+    "insecure": Words(
+        "本页面可被其他主机访问,但缺少 TLS 或身份认证:请配置 web.config_file。",
+        "Other hosts can reach this page, but TLS or authentication is missing: "
+        "set web.config_file.",
+    ),
+    "usage": Words("资源使用", "Usage"),
+    "cpu": Words("处理器", "CPU"),
+    "cpus": Words("核", "cores"),
+    "since_boot": Words("开机以来平均", "mean since boot"),
+    "memory": Words("内存", "Memory"),
+    "swap": Words("交换空间", "Swap"),
+    "no_swap": Words("未配置", "none"),
+    "load": Words("平均负载", "Load"),
+    "load_hint": Words("1、5、15 分钟", "1, 5, 15 minutes"),
+    "of": Words("共", "of"),
+    "disks": Words("磁盘", "Disks"),
+    "mountpoint": Words("挂载点", "Mounted on"),
+    "type": Words("类型", "Type"),
+    "used": Words("已用", "Used"),
+    "available": Words("可用", "Available"),
+    "size": Words("容量", "Size"),
+    "readonly": Words("只读", "read-only"),
+    "no_answer": Words("无响应", "no answer"),
+    "network": Words("网络", "Network"),
+    "interface": Words("接口", "Interface"),
+    "state": Words("状态", "State"),
+    "receive": Words("接收", "Received"),
+    "transmit": Words("发送", "Sent"),
+    "if_up": Words("启用", "up"),
+    "if_down": Words("未启用", "down"),
+    "probes": Words("链路探测", "Link probes"),
+    "target": Words("目标", "Target"),
+    "address": Words("地址", "Address"),
+    "family": Words("协议", "Family"),
+    "result": Words("结果", "Result"),
+    "rtt": Words("平均时延", "Mean RTT"),
+    "loss": Words("丢包率", "Loss"),
+    "reachable": Words("可达", "reachable"),
+    "ipv6": Words("IPv6 状态", "IPv6"),
+    "addresses": Words("全局地址", "Global addresses"),
+    "gateways": Words("默认网关", "Default gateways"),
+    "listeners": Words("监听套接字", "Listening sockets"),
+    "packs": Words("检查与评分", "Checks and scores"),
+    "pack": Words("规则包", "Rule pack"),
+    "score": Words("得分", "Score"),
+    "pass": Words("通过", "Pass"),
+    "fail": Words("不通过", "Fail"),
+    "verdict_unknown": Words("未知", "Unknown"),
+    "manual": Words("待人工确认", "Manual"),
+    "not_applicable": Words("不适用", "Not applicable"),
+    "audited": Words("检查时间", "Checked at"),
+    "collectors": Words("采集项", "Collectors"),
+    "collectors_off": Words("未启用", "Off"),
+    "ok": Words("正常", "ok"),
+    "links": Words("接口", "Endpoints"),
+    "link_metrics": Words("指标(Prometheus)", "metrics (Prometheus)"),
+    "link_findings": Words("检查结果(JSON)", "findings (JSON)"),
+    "link_probe": Words("按需探测:?target=…&module=…", "probe on demand: ?target=…&module=…"),
+    "link_healthy": Words("存活状态", "liveness"),
+    "link_ready": Words("就绪状态", "readiness"),
+    "link_reload": Words("重新加载配置(POST)", "reload the configuration (POST)"),
+    "none": Words("无", "none"),
+    "unknown": Words("未知", "unknown"),
+    "seconds": Words("秒", "s"),
+    "minutes": Words("分", "min"),
+    "hours": Words("小时", "h"),
+    "days": Words("天", "d"),
+    # why a collector brought nothing
+    "failure_absent": Words("不存在", "absent"),
+    "failure_denied": Words("无权限", "denied"),
+    "failure_failed": Words("读取失败", "failed"),
+    "failure_parse": Words("格式异常", "malformed"),
+    "failure_timeout": Words("超时", "timed out"),
+    "failure_bug": Words("程序错误", "bug"),
+    # why a probe had no answer
+    "reason_dns_nxdomain": Words("域名不存在", "no such name"),
+    "reason_dns_timeout": Words("域名解析超时", "DNS timed out"),
+    "reason_dns_error": Words("域名解析失败", "DNS failed"),
+    "reason_no_address": Words("无此协议的地址", "no address of this family"),
+    "reason_timeout": Words("超时", "timed out"),
+    "reason_unreachable_network": Words("网络不可达", "network unreachable"),
+    "reason_unreachable_host": Words("主机不可达", "host unreachable"),
+    "reason_unreachable_port": Words("端口不可达", "port unreachable"),
+    "reason_unreachable_admin": Words("被管理策略禁止", "prohibited"),
+    "reason_ttl_exceeded": Words("跳数耗尽", "hop limit exceeded"),
+    "reason_no_route": Words("无路由", "no route"),
+    "reason_permission": Words("无权限", "no permission"),
+    "reason_error": Words("错误", "error"),
+}
+
+
+def text(key: str, language: str) -> str:
+    """One text in `zh` or `en`; KeyError if there is none of that name."""
+    words = TEXT[key]
+    return words.en if language == "en" else words.zh
