@@ -1,0 +1,113 @@
+"""What is judged and how it came out: packs of rules, and their verdicts.
+
+A pack is a YAML document; docs/rules.md describes it for people who write one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Literal, get_args
+
+import msgspec
+
+Severity = Literal["info", "low", "medium", "high", "critical"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+
+Outcome = Literal["pass", "fail", "not_applicable", "unknown", "manual"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+Scenario = dict[str, Any]
+
+
+class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One text in both languages."""
+
+    zh: str
+    en: str
+
+    def of(self, language: str) -> str:
+        return self.en if language == "en" else self.zh
+
+
+class Scenarios(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"passes": "pass"}
+):
+    """Facts by name for which a rule must come out so. A fact left out is one without a value.
+
+    `params` in a scenario overrides parameters of the pack.
+    """
+
+    passes: tuple[Scenario, ...] = ()
+    fail: tuple[Scenario, ...] = ()
+    unknown: tuple[Scenario, ...] = ()
+    not_applicable: tuple[Scenario, ...] = ()
+
+    def by_outcome(self) -> dict[Outcome, tuple[Scenario, ...]]:
+        return {
+            "pass": self.passes,
+            "fail": self.fail,
+            "unknown": self.unknown,
+            "not_applicable": self.not_applicable,
+        }
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"asserts": "assert"}):
+    """One rule. It has exactly one of `offenders`, `asserts` and `manual`.
+
+    `applies`, `offenders`, `asserts`, `actual` and `expected` are CEL expressions over `facts`,
+    `os` and `params`. `offenders` is a list of rows that break the rule; `key` is the field that
+    tells them apart, `show` the fields that people see. `manual` is the question to a person.
+    """
+
+    id: str
+    title: Text
+    severity: Severity
+    facts: tuple[str, ...] = ()
+    applies: str = ""
+    offenders: str = ""
+    key: str = ""
+    show: tuple[str, ...] = ()
+    asserts: str = ""
+    actual: str = ""
+    expected: str = ""
+    manual: Text | None = None
+    maps: dict[str, tuple[str, ...]] = {}
+    weight: float = 1.0
+    why: Text | None = None
+    fix: Text | None = None
+    tests: Scenarios = Scenarios()
+
+
+class Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A document of rules. `params` are the defaults of its thresholds."""
+
+    pack: str
+    title: Text
+    rules: tuple[Rule, ...]
+    params: dict[str, Any] = {}
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """How one rule came out for one instance.
+
+    Everything in `instance`, `actual`, `source` and `reason` may be text that an attacker wrote.
+    A rule has one verdict, or one `fail` for each of its offenders.
+    """
+
+    rule: str
+    verdict: Outcome
+    severity: Severity
+    title: Text
+    instance: str = ""
+    actual: Any = None
+    expected: Any = None
+    source: str = ""
+    reason: str = ""
+    maps: dict[str, tuple[str, ...]] = {}
+    fingerprint: str = ""
+
+
+def fingerprint(host: str, rule: str, instance: str) -> str:
+    """What makes two hits the same one: no times, no values, no rule text."""
+    text = "\0".join((host, rule, instance))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,22 @@
+"""Settings of the scheduled audit: which packs, how often, with which parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from collectors.strictyaml import Duration
+
+
+class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`packs` are names of built-in packs or paths of YAML files; none = no audit.
+
+    `interval` is from the start of one audit to the next; an audit that takes longer than
+    `deadline` is ended. `params` overrides a pack's parameters: pack → parameter → value.
+    """
+
+    packs: tuple[str, ...] = ("host-basics",)
+    interval: Duration = Duration(3600)
+    deadline: Duration = Duration(60)
+    params: dict[str, dict[str, Any]] = {}
