@@ -29,9 +29,7 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.en if language == "en" else self.zh
 
 
-class Scenarios(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"passes": "pass"}
-):
+class Scenarios(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"passes": "pass"}):
     """Facts by name for which a rule must come out so. A fact left out is one without a value.
 
     `params` in a scenario overrides parameters of the pack.
