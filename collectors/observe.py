@@ -91,7 +91,8 @@ def _parse(collector: Collector, answers: Answers, share: float) -> Observation 
         return Observation(
             collector.name,
             share + time.perf_counter() - start,
-            tuple(m for m in made if isinstance(m, Family)),
+            # a family without samples would be a header that says nothing
+            tuple(m for m in made if isinstance(m, Family) and m.samples),
             tuple(m for m in made if isinstance(m, Fact)),
         )
     return failed(collector, share + time.perf_counter() - start, failure, reason)

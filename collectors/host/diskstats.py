@@ -119,7 +119,7 @@ ATA = (
 
 class Disk(NamedTuple):
     labels: Labels
-    numbers: Labels  # major and minor
+    identity: Labels  # device, major and minor
     values: list[str]
     udev: dict[str, str]
 
@@ -144,8 +144,7 @@ class DiskstatsCollector(Collector, frozen=True):
                     for disk in disks
                     if number < len(disk.values)
                 ]
-                if samples:
-                    yield Family(f"node_disk_{name}", kind, help_, samples)
+                yield Family(f"node_disk_{name}", kind, help_, samples)
         yield from _infos(disks)
         for name, key, help_ in ATA:
             samples = [
@@ -153,8 +152,7 @@ class DiskstatsCollector(Collector, frozen=True):
                 for disk in disks
                 if "ID_ATA" in disk.udev and disk.udev.get(key, "").isdecimal()
             ]
-            if samples:
-                yield gauge(f"node_disk_ata_{name}", help_, *samples)
+            yield gauge(f"node_disk_ata_{name}", help_, *samples)
 
     def _disks(self, answers: Answers) -> Iterator[Disk]:
         keep = keeper(self.include_devices, self.exclude_devices)
@@ -170,7 +168,7 @@ class DiskstatsCollector(Collector, frozen=True):
                 answer = known.get(f"/run/udev/data/b{major}:{minor}")
                 yield Disk(
                     (("device", device),),
-                    (("major", major), ("minor", minor)),
+                    (("device", device), ("major", major), ("minor", minor)),
                     fields[3:],
                     _properties(answer.content) if answer else {},
                 )
@@ -180,16 +178,16 @@ def _infos(disks: Iterable[Disk]) -> Iterator[Family]:
     for name, help_, where, names in INFOS:
         samples = [
             Sample(
-                disk.labels
-                + ((), disk.numbers)[not where]
-                + tuple((label, disk.udev.get(key, "")) for label, key in names),
+                (
+                    *(disk.labels if where else disk.identity),
+                    *((label, disk.udev.get(key, "")) for label, key in names),
+                ),
                 1,
             )
             for disk in disks
             if not where or disk.udev.get(where)
         ]
-        if samples:
-            yield gauge(name, help_, *samples)
+        yield gauge(name, help_, *samples)
 
 
 def _properties(content: bytes) -> dict[str, str]:

@@ -63,7 +63,7 @@ class FilesystemCollector(Collector, frozen=True):
                 mount.avail,
                 mount.files,
                 mount.files_free,
-                mount.readonly,
+                float(mount.readonly),
             )
             for column, value in zip(columns, values, strict=True):
                 column.append(Sample(labels, value))

@@ -61,7 +61,7 @@ class NetclassCollector(Collector, frozen=True):
             yield gauge(
                 "node_network_up",
                 "Whether the operational state is up.",
-                *(Sample(labels, has.get("operstate") == "up") for labels, has in rows),
+                *(Sample(labels, float(has.get("operstate") == "up")) for labels, has in rows),
             )
             yield gauge(
                 "node_network_info",
@@ -80,5 +80,4 @@ class NetclassCollector(Collector, frozen=True):
                         for labels, has in rows
                         if attribute in has
                     ]
-                    if samples:
-                        yield make(f"node_network_{name}", help_, *samples)
+                    yield make(f"node_network_{name}", help_, *samples)

@@ -14,7 +14,7 @@ from collectors.model import Answers, Collector, Family, File, Glob, Reading, Sa
 from collectors.strictyaml import Regex
 
 DEV = File("/proc/net/dev")
-NOHANDLER = Glob("/sys/class/net/*", ("statistics/rx_nohandler",))
+NOHANDLER = Glob("/sys/class/net/*/statistics/rx_nohandler")
 LOOPBACK = OwnRegex("^lo$")
 
 COLUMNS = (

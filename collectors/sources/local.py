@@ -12,6 +12,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
 import msgspec
 
@@ -66,14 +67,14 @@ class LocalSource:
     def _glob(self, reading: Glob) -> Answer:
         children: list[tuple[str, Answer]] = []
         try:
-            for match in _expand(self._root, reading.pattern):
-                if reading.names:
-                    children += _named(self._root, match, reading)
-                else:
-                    answer = _read(
-                        self._root + match, reading.limit, whole=match.startswith("/sys/")
-                    )
-                    children.append((_printable(match), answer))
+            matches = _expand(self._root, reading.pattern)
+            if reading.names:
+                for match in matches:
+                    children += _inside(self._root, match, reading.names, reading.limit)
+            else:
+                for folder, paths in groupby(matches, lambda path: path.rpartition("/")[0]):
+                    names = [path[len(folder) + 1 :] for path in paths]
+                    children += _inside(self._root, folder, names, reading.limit)
         except OSError as error:
             return _from_error(error)
         return Answer("content", children=tuple(children))
@@ -86,7 +87,7 @@ class LocalSource:
                 continue  # gone since the directory was listed
             yield FileStat(
                 path,
-                _kind(status.st_mode),
+                kind_of(status.st_mode),
                 stat.S_IMODE(status.st_mode),
                 status.st_uid,
                 status.st_gid,
@@ -96,11 +97,24 @@ class LocalSource:
             )
 
     def _target(self, path: str) -> str:
-        real = os.path.realpath(self._root + path)
-        return real.removeprefix(os.path.realpath(self._root)) if self._root else real
+        real = _real(self._root + path)
+        return real.removeprefix(_real(self._root)) if self._root else real
 
 
-def _kind(mode: int) -> FileKind:
+def _real(path: str) -> str:
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:  # it leads nowhere
+        return os.path.realpath(path)
+    try:
+        # the kernel has resolved the path already; realpath would look at each part again
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+def kind_of(mode: int) -> FileKind:
+    """What the `st_mode` of a path says it is."""
     if stat.S_ISREG(mode):
         return "file"
     if stat.S_ISDIR(mode):
@@ -110,21 +124,23 @@ def _kind(mode: int) -> FileKind:
 
 def _attempt(rows: Callable[[], Iterable[msgspec.Struct]]) -> Answer:
     try:
-        return Answer("content", _encode(list(rows())))
+        return Answer("content", encode_rows(list(rows())))
     except OSError as error:
         return _from_error(error)
     except ParseError as error:
         return Answer("failed", reason=str(error))
 
 
-def _encode(rows: list[msgspec.Struct]) -> bytes:
+def encode_rows(rows: Sequence[msgspec.Struct]) -> bytes:
+    """Rows as the content of an answer."""
     try:
         return msgspec.json.encode(rows)
     except UnicodeEncodeError:  # anybody can give a file or a process a name that is not UTF-8
-        return _printable(json.dumps(msgspec.to_builtins(rows), ensure_ascii=False)).encode()
+        return printable(json.dumps(msgspec.to_builtins(rows), ensure_ascii=False)).encode()
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Text with U+FFFD for bytes that are not UTF-8, which Python keeps as lone surrogates."""
     if text.isascii():
         return text
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
@@ -138,21 +154,23 @@ def _from_error(error: OSError) -> Answer:
     return Answer("failed", reason=os.strerror(error.errno or 0))
 
 
-def _named(root: str, match: str, reading: Glob) -> Iterator[tuple[str, Answer]]:
-    """The named files of one directory, opened relative to it, which costs half as much."""
-    whole = match.startswith("/sys/")
+def _inside(
+    root: str, folder: str, names: Sequence[str], limit: int
+) -> Iterator[tuple[str, Answer]]:
+    """Files of one directory that are there, opened relative to it, which costs half as much."""
+    whole = folder.startswith("/sys/")
     try:
-        directory = os.open(root + match, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        directory = os.open(f"{root}{folder}/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         answer = _from_error(error)
         if answer.state != "absent":
-            yield from ((_printable(f"{match}/{name}"), answer) for name in reading.names)
+            yield from ((printable(f"{folder}/{name}"), answer) for name in names)
         return
     try:
-        for name in reading.names:
-            answer = _read(name, reading.limit, directory, whole)
+        for name in names:
+            answer = _read(name, limit, directory, whole)
             if answer.state != "absent":
-                yield _printable(f"{match}/{name}"), answer
+                yield printable(f"{folder}/{name}"), answer
     finally:
         os.close(directory)
 
