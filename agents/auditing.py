@@ -5,7 +5,6 @@ The child is niced, has a deadline and an output cap, and prints an `AuditResult
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import random
@@ -29,15 +28,17 @@ FIRST_DELAY = 1.0  # seconds after start, so that the first scrape does not comp
 
 
 class Findings(NamedTuple):
-    """The last audit: as it is served, its entity tag, and as a struct."""
+    """The last audit, as it is served and as a struct."""
 
     content: bytes
-    etag: str
     result: AuditResult
 
 
 class AuditSchedule:
-    """Audits at start and then every interval, until `stop`."""
+    """Audits at start and then every interval, until `stop`.
+
+    `last` is the last audit that succeeded; `problem` why there is no newer one, or empty.
+    """
 
     def __init__(self, config_path: str, settings: AuditSettings) -> None:
         self._argv = (
@@ -46,9 +47,8 @@ class AuditSchedule:
         )
         self._settings = settings
         self._stop = threading.Event()
-        self._last: Findings | None = None
-        self._problem = "the first audit has not ended yet"
-        self._failures = 0
+        self.last: Findings | None = None
+        self.problem = "the first audit has not ended yet"
         self._thread = threading.Thread(target=self._loop, name="audit", daemon=True)
 
     def start(self) -> None:
@@ -57,21 +57,14 @@ class AuditSchedule:
     def stop(self) -> None:
         self._stop.set()
 
-    def findings(self) -> Findings | None:
-        return self._last
-
-    def problem(self) -> str:
-        """Why there is no newer audit; empty if the last one succeeded."""
-        return self._problem
-
     def families(self) -> Sequence[Family]:
         """Metrics of the last audit, and whether audits succeed at all."""
         return [
-            *(audit_families(self._last.result) if self._last else ()),
+            *(audit_families(self.last.result) if self.last else ()),
             gauge(
                 "jianwei_audit_success",
                 "Whether the last audit on schedule ended well; 0 before the first.",
-                sample(0 if self._problem else 1),
+                sample(0 if self.problem else 1),
             ),
         ]
 
@@ -89,11 +82,10 @@ class AuditSchedule:
                 raise _AuditFailed(ended.problem or f"exit status {ended.status}")  # noqa: TRY301
             result = msgspec.json.decode(ended.output, type=AuditResult)
         except (OSError, _AuditFailed, msgspec.MsgspecError) as error:
-            self._problem = f"the audit failed: {error}"
-            log.error("%s", self._problem)  # noqa: TRY400 - the reason is the whole story
+            self.problem = f"the audit failed: {error}"
+            log.error("%s", self.problem)  # noqa: TRY400 - the reason is the whole story
         else:
-            etag = f'"{hashlib.sha256(ended.output).hexdigest()[:32]}"'
-            self._last, self._problem = Findings(ended.output, etag, result), ""
+            self.last, self.problem = Findings(ended.output, result), ""
 
 
 class _AuditFailed(Exception):

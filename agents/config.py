@@ -80,6 +80,15 @@ def load(path: str | None) -> Config:
     return config
 
 
+def with_overrides(
+    web: WebSettings, listen: tuple[str, ...], config_file: str | None
+) -> WebSettings:
+    """The web settings with what the command line says instead."""
+    return msgspec.structs.replace(
+        web, listen=listen or web.listen, config_file=config_file or web.config_file
+    )
+
+
 def _document(path: str) -> Document:
     try:
         with open(path, "rb") as file:

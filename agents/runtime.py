@@ -1,0 +1,151 @@
+"""The resident agent: what HTTP serves, from one configuration that can be replaced as it runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+from agents import config as configuration
+from agents.auditing import AuditSchedule
+from agents.glance import Glance
+from agents.probing import ProbeSchedule
+from agents.runner import Runner
+from collectors.model import Family, gauge, sample
+from collectors.observe import Observation
+from collectors.sources.local import LocalSource
+from collectors.strictyaml import DocumentError
+from exporters.prometheus.backend import NotYet, ReloadError, UnknownCollector
+from exporters.prometheus.families import with_scrape_series
+from exporters.prometheus.overview import Overview
+from exporters.prometheus.selfmetrics import SelfMetrics
+
+log = logging.getLogger(__name__)
+
+
+class _Active:
+    """Everything that a reload replaces."""
+
+    def __init__(self, path: str | None, config: configuration.Config, runner: Runner) -> None:
+        self.config = config
+        self.runner = runner
+        self.collectors = {collector.name: collector for collector in config.scraped()}
+        self.probes = ProbeSchedule(config.probes, LocalSource(config.root))
+        self.audits = AuditSchedule(path or configuration.DEFAULT_PATH, config.audit)
+
+    def start(self) -> None:
+        self.probes.start()
+        self.audits.start()
+
+    def stop(self) -> None:
+        self.probes.stop()
+        self.audits.stop()
+
+
+class Runtime:
+    """The agent's `Backend`. Raises DocumentError for a bad configuration file."""
+
+    def __init__(self, path: str | None) -> None:
+        self._path = path
+        self._reloading = threading.Lock()
+        self._loaded_at = time.time()
+        self._reload_problem = ""
+        self._self = SelfMetrics()
+        self._glance = Glance()
+        config = configuration.load(path)
+        self._active = _Active(path, config, _runner(config))
+
+    @property
+    def config(self) -> configuration.Config:
+        return self._active.config
+
+    def start(self) -> None:
+        self._active.start()
+
+    def stop(self) -> None:
+        self._active.stop()
+
+    def scrape(self, include: frozenset[str], exclude: frozenset[str]) -> Sequence[Family]:
+        active = self._active
+        for name in include | exclude:
+            if name not in active.collectors:
+                raise UnknownCollector(name, list(active.collectors))
+        observations = self._observe(active, include, exclude)
+        if include:
+            return with_scrape_series(observations)
+        if not exclude:
+            self._glance.keep(observations)
+        return [
+            *with_scrape_series(observations),
+            *active.probes.families(),
+            *active.audits.families(),
+            *self._self.families(),
+            *self._own(),
+        ]
+
+    def _observe(
+        self, active: _Active, include: frozenset[str], exclude: frozenset[str]
+    ) -> list[Observation]:
+        wanted = include or frozenset(active.collectors) - exclude
+        return active.runner.observe([c for name, c in active.collectors.items() if name in wanted])
+
+    def _own(self) -> Sequence[Family]:
+        return (
+            gauge(
+                "jianwei_config_last_reload_successful",
+                "Whether the configuration file was right when it was last read.",
+                sample(0 if self._reload_problem else 1),
+            ),
+            gauge(
+                "jianwei_config_last_reload_success_timestamp_seconds",
+                "When the configuration in force was read.",
+                sample(self._loaded_at),
+            ),
+        )
+
+    def probe(self, query: Mapping[str, str], headers: Mapping[str, str]) -> Sequence[Family] | str:
+        return self._active.probes.probe(query, headers)
+
+    def findings(self) -> bytes:
+        last = self._active.audits.last
+        if last is None:
+            raise NotYet(self._active.audits.problem)
+        return last.content
+
+    def reload(self) -> None:
+        """Replace everything but the listen addresses, or change nothing."""
+        with self._reloading:
+            try:
+                config = configuration.load(self._path)
+            except DocumentError as error:
+                self._reload_problem = str(error)
+                raise ReloadError(str(error)) from error
+            before = self._active
+            if config.web != before.config.web:
+                log.warning("the web section has changed: that takes a restart")
+            # what hangs is known to the runner, and must not be started again by a reload
+            same = (config.root, config.collectors.deadline) == (
+                before.config.root,
+                before.config.collectors.deadline,
+            )
+            active = _Active(self._path, config, before.runner if same else _runner(config))
+            if config.audit == before.config.audit:
+                active.audits.last = before.audits.last
+            before.stop()
+            active.start()
+            self._active, self._loaded_at, self._reload_problem = active, time.time(), ""
+            log.info("configuration reloaded from %s", self._path or "the default")
+
+    def ready(self) -> str:
+        # The page is complete from the first scrape; audits and probes come with time.
+        return ""
+
+    def overview(self) -> Overview:
+        active = self._active
+        observations = self._observe(active, frozenset(), frozenset())
+        return self._glance.overview(observations, active.probes.results(), active.audits)
+
+
+def _runner(config: configuration.Config) -> Runner:
+    return Runner(LocalSource(config.root), config.collectors.deadline)

@@ -1,0 +1,57 @@
+"""From observations to the families of one page, each name once.
+
+`node_scrape_collector_*` are node_exporter's series about its collectors.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+from collectors.model import Family, gauge, sample
+from collectors.observe import Observation
+
+log = logging.getLogger(__name__)
+
+
+def with_scrape_series(observations: Sequence[Observation]) -> list[Family]:
+    """The families observed, and for every collector whether it succeeded and how long it took."""
+    families = merged(family for o in observations for family in o.families)
+    families += (
+        gauge(
+            "node_scrape_collector_duration_seconds",
+            "How long the collector took.",
+            *(sample(o.seconds, collector=o.collector) for o in observations),
+        ),
+        gauge(
+            "node_scrape_collector_success",
+            "Whether the collector saw what it looks at.",
+            *(sample(0.0 if o.failure else 1.0, collector=o.collector) for o in observations),
+        ),
+    )
+    if failures := [o for o in observations if o.failure]:
+        families.append(
+            gauge(
+                "jianwei_collector_failure",
+                "Always 1, for each collector that failed; the label reason says what kind it was.",
+                *(sample(1.0, collector=o.collector, reason=o.failure) for o in failures),
+            )
+        )
+    return families
+
+
+def merged(families: Iterable[Family]) -> list[Family]:
+    """One family a name: samples of the same name and type together, another type is left out."""
+    by_name: dict[str, Family] = {}
+    for family in families:
+        known = by_name.get(family.name)
+        if known is None:
+            by_name[family.name] = family
+        elif known.kind == family.kind:
+            both = (*known.samples, *family.samples)
+            by_name[family.name] = Family(known.name, known.kind, known.help, both)
+        else:
+            log.error(
+                "%s is a %s and a %s; the latter left out", known.name, known.kind, family.kind
+            )
+    return list(by_name.values())
