@@ -28,7 +28,8 @@ from collectors.model import (
     counter,
     sample,
 )
-from exporters.prometheus import probe as on_demand
+from exporters.prometheus.probe import AllowList
+from exporters.prometheus.probe import probe as probe_on_demand
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class ProbeSchedule:
         self._prober = IcmpProber(EchoOptions(settings.count, settings.spacing, settings.timeout))
         self._targets = Targets(settings.targets, Resolver())
         self._totals = Totals()
-        self._allow = on_demand.AllowList(settings)
+        self._allow = AllowList(settings)
         self._resolver = Resolver()  # a name that hangs on demand does not hold up the rounds
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -88,7 +89,7 @@ class ProbeSchedule:
     def probe(self, query: Mapping[str, str], headers: Mapping[str, str]) -> Sequence[Family] | str:
         """One probe for `/probe`; blocks for its timeout. Raises ProbeRefused."""
         gateways = self._gateways() if self._settings.gateways else []
-        return on_demand.probe(query, headers, self._allow.with_gateways(gateways), self._resolver)
+        return probe_on_demand(query, headers, self._allow.with_gateways(gateways), self._resolver)
 
     def _loop(self) -> None:
         due = time.monotonic()

@@ -14,25 +14,41 @@ from collectors.host.arp import ArpCollector
 from collectors.host.conntrack import ConntrackCollector
 from collectors.host.cpu import CpuCollector
 from collectors.host.cpufreq import CpufreqCollector
+from collectors.host.diskstats import DiskstatsCollector
+from collectors.host.dmi import DmiCollector
 from collectors.host.entropy import EntropyCollector
 from collectors.host.filefd import FilefdCollector
+from collectors.host.filesystem import FilesystemCollector
+from collectors.host.hwmon import HwmonCollector
 from collectors.host.interrupts import InterruptsCollector
 from collectors.host.loadavg import LoadavgCollector
 from collectors.host.meminfo import MeminfoCollector
+from collectors.host.mountstats import MountstatsCollector
+from collectors.host.netclass import NetclassCollector
+from collectors.host.netdev import NetdevCollector
 from collectors.host.netstat import NetstatCollector
 from collectors.host.os import OsCollector
+from collectors.host.powersupplyclass import PowersupplyclassCollector
 from collectors.host.pressure import PressureCollector
+from collectors.host.processes import ProcessesCollector
 from collectors.host.schedstat import SchedstatCollector
 from collectors.host.selinux import SelinuxCollector
 from collectors.host.sockstat import SockstatCollector
 from collectors.host.softnet import SoftnetCollector
 from collectors.host.stat import StatCollector
+from collectors.host.systemd import SystemdCollector
 from collectors.host.tcpstat import TcpstatCollector
+from collectors.host.textfile import TextfileCollector
+from collectors.host.thermal_zone import ThermalZoneCollector
 from collectors.host.time import TimeCollector
 from collectors.host.timex import TimexCollector
 from collectors.host.udp_queues import UdpQueuesCollector
 from collectors.host.uname import UnameCollector
 from collectors.host.vmstat import VmstatCollector
+from collectors.ipv6.addresses import Ipv6AddressesCollector
+from collectors.ipv6.listeners import Ipv6ListenersCollector, ListenersCollector
+from collectors.ipv6.routes import Ipv6RoutesCollector
+from collectors.ipv6.sysctl import Ipv6SysctlCollector
 from collectors.model import Collector
 
 
@@ -49,25 +65,42 @@ _ENTRIES = (
     Entry(ConntrackCollector),
     Entry(CpuCollector),
     Entry(CpufreqCollector),
+    Entry(DiskstatsCollector),
+    Entry(DmiCollector),
     Entry(EntropyCollector),
     Entry(FilefdCollector),
+    Entry(FilesystemCollector),
+    Entry(HwmonCollector),
     Entry(InterruptsCollector, on=False),
     Entry(LoadavgCollector),
     Entry(MeminfoCollector),
+    Entry(MountstatsCollector, on=False),
+    Entry(NetclassCollector),
+    Entry(NetdevCollector),
     Entry(NetstatCollector),
     Entry(OsCollector),
+    Entry(PowersupplyclassCollector),
     Entry(PressureCollector),
+    Entry(ProcessesCollector, on=False),
     Entry(SchedstatCollector),
     Entry(SelinuxCollector),
     Entry(SockstatCollector),
     Entry(SoftnetCollector),
     Entry(StatCollector),
+    Entry(SystemdCollector, on=False),
     Entry(TcpstatCollector, on=False),
+    Entry(TextfileCollector),
+    Entry(ThermalZoneCollector),
     Entry(TimeCollector),
     Entry(TimexCollector),
     Entry(UdpQueuesCollector),
     Entry(UnameCollector),
     Entry(VmstatCollector),
+    Entry(Ipv6AddressesCollector),
+    Entry(Ipv6ListenersCollector, metrics=False),
+    Entry(Ipv6RoutesCollector),
+    Entry(Ipv6SysctlCollector, metrics=False),
+    Entry(ListenersCollector),
 )
 
 COLLECTORS: dict[str, Entry] = {entry.cls.name: entry for entry in _ENTRIES}

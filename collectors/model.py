@@ -69,14 +69,15 @@ class MountUsage(msgspec.Struct, frozen=True, tag="mounts"):
     exclude_points: str = ""
 
 
-InventoryKind = Literal["sockets", "processes", "shadow", "uname", "clock", "timex"]
+InventoryKind = Literal["sockets", "listeners", "processes", "shadow", "uname", "clock", "timex"]
 
 
 class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
     """Something the system tells by a call rather than a file.
 
-    sockets: rows of `Socket`. processes: rows of `Process`. shadow: rows of `ShadowEntry`, the
-    hashes reduced at the source. uname, clock, timex: one row of `Uname`, `Clock`, `Timex`.
+    sockets: rows of `Socket`. listeners: those that listen, without their processes, at a fraction
+    of the cost. processes: rows of `Process`. shadow: rows of `ShadowEntry`, the hashes reduced at
+    the source. uname, clock, timex: one row of `Uname`, `Clock`, `Timex`.
     """
 
     kind: InventoryKind

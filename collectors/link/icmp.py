@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import random
+import os
 import select
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -49,7 +50,7 @@ class IcmpProber:
 
     def __init__(self, options: EchoOptions) -> None:
         self._options = options
-        self._first = random.SystemRandom().getrandbits(32)
+        self._first = int.from_bytes(os.urandom(4), sys.byteorder)
         self.drops: Counter[Drop] = Counter()
 
     def probe(self, targets: Sequence[Target], watch: Watch | None = None) -> list[ProbeResult]:

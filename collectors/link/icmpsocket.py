@@ -7,7 +7,7 @@ raw(7), icmp(7), ip(7), ipv6(7), RFC 3542 section 3, linux/errqueue.h, linux/icm
 
 from __future__ import annotations
 
-import random
+import os
 import socket
 import struct
 import sys
@@ -77,7 +77,7 @@ class EchoSocket:
         else:
             self._set(socket.IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1)
         if self.mode == "raw":
-            self.identifier = random.SystemRandom().randrange(1, 1 << 16)
+            self.identifier = int.from_bytes(os.urandom(2), sys.byteorder)
             self._filter(icmppacket.REPLY[self.family], *icmppacket.ERRORS[self.family])
         else:
             self._socket.bind(("" if v4 else "::", 0))

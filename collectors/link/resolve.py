@@ -61,18 +61,18 @@ def valid_name(text: str) -> bool:
 
 
 class Resolver:
-    """Looks names up; `timeout` in seconds is how long nothing at all may be answered.
+    """Looks names up on `threads` threads. A look-up that hangs occupies one until it ends."""
 
-    A look-up that hangs goes on behind the scenes and counts among `threads` until it ends.
-    """
-
-    def __init__(self, timeout: float = 3.0, threads: int = 16) -> None:
-        self._timeout, self._threads = timeout, threads
+    def __init__(self, threads: int = 16) -> None:
+        self._threads = threads
         self._running = 0
         self._answered = threading.Condition()
 
-    def resolve(self, wanted: Iterable[Wanted]) -> Mapping[Wanted, Resolved]:
-        """Every name in every family wanted. A literal address is itself, in its own family."""
+    def resolve(self, wanted: Iterable[Wanted], timeout: float = 3.0) -> Mapping[Wanted, Resolved]:
+        """Every name in every family wanted. A literal address is itself, in its own family.
+
+        `timeout` in seconds is how long nothing at all may be answered.
+        """
         found: dict[Wanted, Resolved] = {}
         waiting: deque[Wanted] = deque()
         for name, family in dict.fromkeys(wanted):
@@ -91,17 +91,17 @@ class Resolver:
                 ).start()
                 self._running += 1
             total = len(found) + len(asked)
-            while threads > 0 and len(found) < total and self._more(found):
+            while threads > 0 and len(found) < total and self._more(found, timeout):
                 pass
             waiting.clear()
             late = Resolved((), time.perf_counter() - start, "dns_timeout", "no answer in time")
             answers = {**dict.fromkeys(asked, late), **found}
         return {one: _side_by_side(answers, one) for one in answers}
 
-    def _more(self, found: Mapping[Wanted, Resolved]) -> bool:
+    def _more(self, found: Mapping[Wanted, Resolved], timeout: float) -> bool:
         """Wait for one more answer; False if none came in time."""
         known = len(found)
-        return self._answered.wait_for(lambda: len(found) > known, self._timeout)
+        return self._answered.wait_for(lambda: len(found) > known, timeout)
 
     def _work(self, waiting: deque[Wanted], found: dict[Wanted, Resolved]) -> None:
         while True:

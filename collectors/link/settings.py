@@ -18,6 +18,14 @@ def families_of(choice: Families) -> tuple[AddressFamily, ...]:
     return ("ipv4", "ipv6") if choice == "both" else (choice,)
 
 
+def own_family(address: str) -> AddressFamily | None:
+    """The family of a literal address, None of a name."""
+    try:
+        return literal(address)[1]
+    except NotAnAddress:
+        return None
+
+
 class ProbeTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is probed: `name` labels its series, `address` is a literal address or a DNS name.
 
@@ -29,14 +37,11 @@ class ProbeTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     family: Families = "both"
 
     def __post_init__(self) -> None:
-        try:
-            family = literal(self.address)[1]
-        except NotAnAddress:
-            if not valid_name(self.address):
-                raise ValueError(f"{self.address!r} is no address and no DNS name") from None
-        else:
-            if family not in families_of(self.family):
-                raise ValueError(f"{self.address} is no {self.family} address")
+        family = own_family(self.address)
+        if family is None and not valid_name(self.address):
+            raise ValueError(f"{self.address!r} is no address and no DNS name")
+        if family not in (None, *families_of(self.family)):
+            raise ValueError(f"{self.address} is no {self.family} address")
 
 
 class ProbeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

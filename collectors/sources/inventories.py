@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from collectors.model import Clock, Process, ShadowEntry, Socket, Timex, Uname, malformed
+from collectors.sources.listeners import listeners
 
 
 def sockets() -> Iterator[Socket]:
@@ -140,6 +141,7 @@ def _scheme(password: str) -> str:
 
 LOCAL: dict[str, Callable[[], Iterable[msgspec.Struct]]] = {
     "sockets": sockets,
+    "listeners": listeners,
     "processes": processes,
     "uname": uname,
     "clock": clock,
