@@ -159,6 +159,8 @@ class Document:
         self._lines.setdefault(path, line)
         if node.tag in ("!env", "!file") and isinstance(node, yaml.ScalarNode):
             return _Reference(node.tag, node.value)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
+            raise DocumentError(self.path, line, f"{dotted(path)}: unknown tag {node.tag}")
         if isinstance(node, yaml.SequenceNode):
             return [self._build(item, (*path, i)) for i, item in enumerate(node.value)]
         if isinstance(node, yaml.MappingNode):
@@ -183,10 +185,11 @@ class Document:
         path = self._locate(where.rstrip("`"), message, as_type)
         if match := re.match(r"Object contains unknown field `(.*)`", problem):
             path = (*path, match[1])
-            valid = list(_keys(msgspec.inspect.type_info(as_type), path[:-1]))
-            near = difflib.get_close_matches(match[1], valid, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"
-            return self.error(path, f"unknown key; {hint}")
+            valid = list(_choices(msgspec.inspect.type_info(as_type), path[:-1]))
+            return self.error(path, f"unknown key; {_hint(match[1], valid)}")
+        if match := re.match(r"Invalid enum value '(.*)'", problem):
+            valid = list(_choices(msgspec.inspect.type_info(as_type), path))
+            return self.error(path, f"{match[1]!r} is not one of: {', '.join(valid)}")
         if match := re.match(r"Object missing required field `(.*)`", problem):
             return self.error(path, f"the key {match[1]!r} is missing")
         if "_Reference" in problem:
@@ -239,6 +242,7 @@ def _plainly(problem: str) -> str:
     return problem
 
 
+_COLLECTIONS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
 _SCALARS = yaml.SafeLoader("")
 
 
@@ -258,18 +262,26 @@ def dotted(path: Path) -> str:
     return text.lstrip(".") or "document"
 
 
-def _keys(info: Any, path: Path) -> Iterator[str]:
-    """Names of the fields of the struct at `path` of a type."""
-    if isinstance(info, msgspec.inspect.UnionType):
+def _hint(written: str, valid: list[str]) -> str:
+    near = difflib.get_close_matches(written, valid, 1)
+    return f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"
+
+
+def _choices(info: Any, path: Path) -> Iterator[str]:
+    """What may be written at `path` of a type: names of a struct's fields, or literal values."""
+    inspect = msgspec.inspect
+    if isinstance(info, inspect.UnionType):
         for option in info.types:
-            yield from _keys(option, path)
-    elif isinstance(info, msgspec.inspect.StructType):
+            yield from _choices(option, path)
+    elif isinstance(info, inspect.StructType):
         if not path:
             yield from (field.encode_name for field in info.fields)
         for field in info.fields:
             if path and field.encode_name == path[0]:
-                yield from _keys(field.type, path[1:])
-    elif isinstance(info, msgspec.inspect.DictType) and path:
-        yield from _keys(info.value_type, path[1:])
-    elif isinstance(info, (msgspec.inspect.ListType, msgspec.inspect.VarTupleType)) and path:
-        yield from _keys(info.item_type, path[1:])
+                yield from _choices(field.type, path[1:])
+    elif isinstance(info, inspect.DictType) and path:
+        yield from _choices(info.value_type, path[1:])
+    elif isinstance(info, (inspect.ListType, inspect.VarTupleType)) and path:
+        yield from _choices(info.item_type, path[1:])
+    elif isinstance(info, inspect.LiteralType) and not path:
+        yield from map(str, info.values)
