@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 
 from collectors.ipv6.routes import GATEWAY, IPV6_ROUTE, REJECT, UP, parse_default_routes
+from collectors.link.settings import GATEWAY as NAMED
 from collectors.model import AddressFamily, Answers, File, Target, malformed
 
 ROUTE = File("/proc/net/route")
@@ -30,7 +31,7 @@ def default_gateways(answers: Answers) -> list[Target]:
     ]
     family: AddressFamily
     for family, device, address in dict.fromkeys(found):  # type: ignore[assignment]
-        name = f"gateway-{device}"
+        name = f"{NAMED}{device}"
         if (name, family) in taken:
             name += f"-{address}"
         taken.add((name, family))

@@ -11,6 +11,8 @@ from collectors.link.resolve import NotAnAddress, literal, valid_name
 from collectors.model import AddressFamily
 from collectors.strictyaml import Duration
 
+GATEWAY = "gateway-"
+
 Families = Literal["both", "ipv4", "ipv6"]
 
 
@@ -71,6 +73,8 @@ class ProbeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         names = [target.name for target in self.targets]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"the target {twice!r} is there twice")
+        if self.gateways and (ours := next((n for n in names if n.startswith(GATEWAY)), None)):
+            raise ValueError(f"{ours!r}: names with {GATEWAY} are the default gateways' own")
         for entry in self.allow:
             network(entry)
 

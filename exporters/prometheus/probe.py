@@ -1,7 +1,7 @@
 """`/probe?target=&module=`: one probe on demand, in blackbox_exporter's metric names.
 
 Modules: `icmp` (IPv6 if the name has it, else IPv4, as blackbox_exporter chooses; never a second
-try over the other), `icmp4`, `icmp6`; `family=both` probes both and labels every series.
+try over the other), `icmp4`, `icmp6`; `family=both` probes both and labels the series of each.
 
 What may be asked for: the configured targets and the default gateways, by name or address, and
 what `probes.allow` names. Nothing else is probed, nor even looked up. A name is allowed by name
@@ -21,7 +21,7 @@ from collectors.link.icmp import IcmpProber
 from collectors.link.icmptally import EchoOptions
 from collectors.link.metrics import rtt_statistics
 from collectors.link.resolve import NotAnAddress, Resolved, Resolver, literal
-from collectors.link.settings import ProbeSettings, network
+from collectors.link.settings import ProbeSettings, network, own_family
 from collectors.link.targets import unresolved
 from collectors.model import AddressFamily, Family, ProbeResult, Sample, Target, gauge, sample
 from exporters.prometheus.backend import ProbeRefused
@@ -51,24 +51,27 @@ class AllowList:
             for entry, one in zip(settings.allow, networks, strict=True)
             if one is None
         )
-        self._targets = {t.name: t.address for t in settings.targets}
+        self._targets = {t.name: (t.address,) for t in settings.targets}
 
     def with_gateways(self, gateways: Sequence[Target]) -> AllowList:
-        """The same and these."""
+        """The same and these, which may share a name between their families."""
         more = object.__new__(AllowList)
         more._networks = self._networks
         more._names = self._names | {_canonical(g.address) for g in gateways}
-        more._targets = {**{g.name: g.address for g in gateways}, **self._targets}
+        more._targets = self._targets.copy()
+        for gateway in gateways:
+            known = more._targets.get(gateway.name, ())
+            more._targets[gateway.name] = (*known, gateway.address)
         return more
 
-    def permit(self, target: str) -> str:
-        """The name or address to probe; raises ProbeRefused."""
-        target = _canonical(self._targets.get(target, target))
-        if target not in self._names and not self._has(target):
+    def permit(self, target: str) -> tuple[str, ...]:
+        """The name, or the addresses, to probe; raises ProbeRefused."""
+        wanted = tuple(map(_canonical, self._targets.get(target, (target,))))
+        if not all(one in self._names or self._has(one) for one in wanted):
             raise ProbeRefused(
                 403, f"{target!r} is not on the allow-list: see probes.targets and probes.allow"
             )
-        return target
+        return wanted
 
     def permits_address(self, address: str) -> bool:
         """Whether a name that is allowed may lead to this address."""
@@ -93,20 +96,23 @@ def probe(
     start = time.perf_counter()
     families, both = _families(query)
     budget = _budget(headers)
-    target = allow.permit(_parameter(query, "target"))
-    resolved = resolver.resolve([(target, family) for family in families], budget / 2)
-    if both is False and len(families) > 1:
-        chosen = [f for f in families if resolved[target, f].addresses] or list(families)
-        families = tuple(chosen[:1])
-    located = [_locate(target, family, resolved[target, family], allow) for family in families]
+    target = _parameter(query, "target")
+    permitted = allow.permit(target)
+    asked = {family: _of_family(permitted, family) for family in families}
+    found = resolver.resolve([(text, family) for family, text in asked.items()], budget / 2)
+    resolved = {family: found[text, family] for family, text in asked.items()}
+    if not both:
+        families = next(((f,) for f in families if resolved[f].addresses), families[:1])
+    located = [_locate(target, family, resolved[family], allow) for family in families]
     left = budget - (time.perf_counter() - start)
     results, setup = _echo([one for one in located if isinstance(one, Target)], left)
     probed = iter(results)
     outcome = [one if isinstance(one, ProbeResult) else next(probed) for one in located]
     seconds = time.perf_counter() - start
     if query.get("debug") == "true":
-        return "".join(_course(result, resolved[target, result.family]) for result in outcome)
-    return _exposition(outcome, [resolved[target, f] for f in families], setup, seconds, both)
+        return "".join(_course(result, resolved[result.family]) for result in outcome)
+    made = _exposition(outcome, [resolved[f] for f in families], setup, seconds, both)
+    return [family for family in made if family.samples]
 
 
 def _parameter(query: Mapping[str, str], name: str) -> str:
@@ -145,6 +151,11 @@ def _budget(headers: Mapping[str, str]) -> float:
     if not allowed > 0:  # also what is not a number
         raise ProbeRefused(400, f"X-Prometheus-Scrape-Timeout-Seconds: {text!r} is no timeout")
     return min(TIMEOUT, max(allowed - MARGIN, allowed / 2))
+
+
+def _of_family(permitted: Sequence[str], family: AddressFamily) -> str:
+    """The name, or the address of a family; another one's where there is none."""
+    return next((one for one in permitted if own_family(one) in (family, None)), permitted[0])
 
 
 def _locate(
