@@ -86,7 +86,7 @@ class Application:
         include, exclude = (frozenset(query.getlist(key)) for key in ("collect[]", "exclude[]"))
         if include and exclude:
             return _text(400, "collect[] and exclude[] cannot be used together")
-        own = self._own.families()
+        own = () if include else self._own.families()
 
         def page() -> list[Family]:
             return [*self._backend.scrape(include, exclude), *own]

@@ -6,13 +6,12 @@ reasons come from the machine and the network: every value is escaped where it i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from collectors.model import ProbeResult
 from collectors.observe import Observation
-from exporters.prometheus import landingtext
+from exporters.prometheus.landingtext import Say, duration, moment, rate, share_of, size, text
 from exporters.prometheus.overview import Disk, Interface, Overview, PackScore, Usage, usage
 
 LINKS = (
@@ -24,16 +23,13 @@ LINKS = (
     ("/-/reload", "link_reload", False),
 )
 WARN, ALARM = 0.8, 0.9  # shares of a resource in use from which it is marked
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
-
-Say = Callable[[str], str]
 
 
 def page(overview: Overview, language: str, insecure: bool = False) -> str:
     """The page in `zh` or `en`. `insecure`: strangers can reach it unprotected."""
 
     def say(key: str) -> str:
-        return escape(landingtext.text(key, language))
+        return escape(text(key, language))
 
     used = usage(overview)
     title = escape(used.hostname) or say("title")
@@ -66,11 +62,11 @@ def _header(overview: Overview, used: Usage, say: Say, switch: str) -> str:
     if used.uptime is not None:
         facts.append(f"{say('up')} {duration(used.uptime, say)}")
     facts.append(f"{say('product')} {escape(overview.version)}")
-    facts.append(f"{say('agent_since')} {_moment(overview.started)}")
+    facts.append(f"{say('agent_since')} {moment(overview.started)}")
     shown = "".join(f"<li>{fact}</li>" for fact in facts if fact)
     return (
         f'<header><div class="top"><span class="brand">{say("product")}</span>'
-        f'<span class="now">{_moment(overview.now)}</span>{switch}</div>'
+        f'<span class="now">{moment(overview.now)}</span>{switch}</div>'
         f'<h1>{escape(used.hostname) or say("title")}</h1><ul class="facts">{shown}</ul></header>'
     )
 
@@ -80,7 +76,7 @@ def _usage(used: Usage, say: Say) -> str:
     if used.cpu_since_boot and used.cpu is not None:
         hint += f" · {say('since_boot')}"
     cards = [
-        _card(say("cpu"), _share(used.cpu, say), hint, used.cpu),
+        _card(say("cpu"), share_of(used.cpu, say), hint, used.cpu),
         _size_card(say("memory"), used.memory_total, used.memory_available, say),
         _size_card(say("swap"), used.swap_total, used.swap_free, say),
         _card(
@@ -100,7 +96,7 @@ def _size_card(name: str, total: float | None, free: float | None, say: Say) -> 
         return _card(name, say("no_swap"), "", None)
     share = 1 - free / total
     hint = f"{size(total - free)} / {size(total)}"
-    return _card(name, _share(share, say), hint, share)
+    return _card(name, share_of(share, say), hint, share)
 
 
 def _card(name: str, value: str, hint: str, share: float | None) -> str:
@@ -126,7 +122,7 @@ def _packs(overview: Overview, say: Say, language: str) -> str:
         title = pack.title.get(language) or pack.title.get("zh") or pack.name
         return (
             f"{escape(title)} <small>{escape(pack.name)}</small>",
-            f"<strong>{_share(pack.score, say)}</strong>",
+            f"<strong>{share_of(pack.score, say)}</strong>",
             *(
                 f'<span class="{kind if count else "zero"}">{count}</span>'
                 for kind, count in (
@@ -140,7 +136,7 @@ def _packs(overview: Overview, say: Say, language: str) -> str:
         )
 
     heads = ("pack", "score", "pass", "fail", "verdict_unknown", "manual", "not_applicable")
-    when = f"{say('audited')} {_moment(overview.audited)}" if overview.audited else ""
+    when = f"{say('audited')} {moment(overview.audited)}" if overview.audited else ""
     problem = overview.audit_problem
     return _section(
         say("packs"),
@@ -231,8 +227,10 @@ def _collectors(overview: Overview, say: Say) -> str:
                 f" <small>{one.seconds * 1000:.1f} ms</small></li>"
             )
         why = say(f"failure_{one.failure}")
+        # hardware or a subsystem that this host does not have is no fault
+        kind = "zero" if one.failure == "absent" else "fail"
         return (
-            f'<li class="fail"><b>{escape(one.collector)}</b> {why}'
+            f'<li class="{kind}"><b>{escape(one.collector)}</b> {why}'
             f" <small>{escape(one.reason)}</small></li>"
         )
 
@@ -276,46 +274,3 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], say: Say, number
 
 def _state(kind: str, words: str) -> str:
     return f'<span class="{kind}">{words}</span>'
-
-
-def _share(share: float | None, say: Say) -> str:
-    return say("unknown") if share is None else f"{share * 100:.1f} %"
-
-
-def _moment(moment: datetime) -> str:
-    return escape(moment.strftime("%Y-%m-%d %H:%M:%S %Z"))
-
-
-def duration(seconds: float, say: Say) -> str:
-    """The two largest units: `3 d 4 h`, `12 min`."""
-    whole = int(seconds)
-    for unit, name, smaller, smaller_name in (
-        (_DAY, "days", _HOUR, "hours"),
-        (_HOUR, "hours", _MINUTE, "minutes"),
-    ):
-        if whole >= unit:
-            return f"{whole // unit} {say(name)} {whole % unit // smaller} {say(smaller_name)}"
-    if whole >= _MINUTE:
-        return f"{whole // _MINUTE} {say('minutes')}"
-    return f"{whole} {say('seconds')}"
-
-
-def size(bytes: float) -> str:
-    """Bytes in binary units: `15.6 GiB`."""
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if bytes < 1024:
-            return f"{bytes:.0f} B" if unit == "B" else f"{bytes:.1f} {unit}"
-        bytes /= 1024
-    return f"{bytes:.1f} PiB"
-
-
-def rate(bytes: float | None) -> str:
-    """Bytes a second as bits a second, as lines are sold: `1.2 Mbit/s`."""
-    if bytes is None:
-        return "—"
-    bits = bytes * 8
-    for unit in ("bit/s", "kbit/s", "Mbit/s", "Gbit/s"):
-        if bits < 1000:
-            return f"{bits:.0f} {unit}" if unit == "bit/s" else f"{bits:.1f} {unit}"
-        bits /= 1000
-    return f"{bits:.1f} Tbit/s"

@@ -1,8 +1,15 @@
-"""Every word of the landing page, Chinese and English."""
+"""Every word of the landing page, Chinese and English, and how its figures are written."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+from html import escape
 from typing import NamedTuple
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+Say = Callable[[str], str]
 
 
 class Words(NamedTuple):
@@ -19,7 +26,7 @@ TEXT: dict[str, Words] = {
     "up": Words("已运行", "up"),
     "agent_since": Words("代理启动于", "agent since"),
     "insecure": Words(
-        "本页面可被其他主机访问,但缺少 TLS 或身份认证:请配置 web.config_file。",
+        "本页面可被其他主机访问，但缺少 TLS 或身份认证：请配置 web.config_file。",
         "Other hosts can reach this page, but TLS or authentication is missing: "
         "set web.config_file.",
     ),
@@ -72,13 +79,13 @@ TEXT: dict[str, Words] = {
     "collectors": Words("采集项", "Collectors"),
     "collectors_off": Words("未启用", "Off"),
     "ok": Words("正常", "ok"),
-    "links": Words("接口", "Endpoints"),
-    "link_metrics": Words("指标(Prometheus)", "metrics (Prometheus)"),
-    "link_findings": Words("检查结果(JSON)", "findings (JSON)"),
-    "link_probe": Words("按需探测:?target=…&module=…", "probe on demand: ?target=…&module=…"),
+    "links": Words("服务地址", "Endpoints"),
+    "link_metrics": Words("指标（Prometheus）", "metrics (Prometheus)"),
+    "link_findings": Words("检查结果（JSON）", "findings (JSON)"),
+    "link_probe": Words("按需探测：?target=…&module=…", "probe on demand: ?target=…&module=…"),
     "link_healthy": Words("存活状态", "liveness"),
     "link_ready": Words("就绪状态", "readiness"),
-    "link_reload": Words("重新加载配置(POST)", "reload the configuration (POST)"),
+    "link_reload": Words("重新加载配置（POST）", "reload the configuration (POST)"),
     "none": Words("无", "none"),
     "unknown": Words("未知", "unknown"),
     "seconds": Words("秒", "s"),
@@ -113,3 +120,48 @@ def text(key: str, language: str) -> str:
     """One text in `zh` or `en`; KeyError if there is none of that name."""
     words = TEXT[key]
     return words.en if language == "en" else words.zh
+
+
+def share_of(share: float | None, say: Say) -> str:
+    """A ratio in percent: `82.5 %`."""
+    return say("unknown") if share is None else f"{share * 100:.1f} %"
+
+
+def moment(moment: datetime) -> str:
+    """Date and time with the name of their zone."""
+    return escape(moment.strftime("%Y-%m-%d %H:%M:%S %Z"))
+
+
+def duration(seconds: float, say: Say) -> str:
+    """The two largest units: `3 d 4 h`, `12 min`."""
+    whole = int(seconds)
+    for unit, name, smaller, smaller_name in (
+        (_DAY, "days", _HOUR, "hours"),
+        (_HOUR, "hours", _MINUTE, "minutes"),
+    ):
+        if whole >= unit:
+            return f"{whole // unit} {say(name)} {whole % unit // smaller} {say(smaller_name)}"
+    if whole >= _MINUTE:
+        return f"{whole // _MINUTE} {say('minutes')}"
+    return f"{whole} {say('seconds')}"
+
+
+def size(bytes: float) -> str:
+    """Bytes in binary units: `15.6 GiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if bytes < 1024:
+            return f"{bytes:.0f} B" if unit == "B" else f"{bytes:.1f} {unit}"
+        bytes /= 1024
+    return f"{bytes:.1f} PiB"
+
+
+def rate(bytes: float | None) -> str:
+    """Bytes a second as bits a second, as lines are sold: `1.2 Mbit/s`."""
+    if bytes is None:
+        return "—"
+    bits = bytes * 8
+    for unit in ("bit/s", "kbit/s", "Mbit/s", "Gbit/s"):
+        if bits < 1000:
+            return f"{bits:.0f} {unit}" if unit == "bit/s" else f"{bits:.1f} {unit}"
+        bits /= 1000
+    return f"{bits:.1f} Tbit/s"

@@ -8,7 +8,6 @@ unknown user costs as much time as a known one.
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import os
 from collections.abc import Mapping
@@ -35,7 +34,7 @@ def credentials(authorization: str) -> Credentials | None:
     try:
         user, colon, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
         return Credentials(user.decode(), password) if colon else None
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, not ASCII or not UTF-8
         return None
 
 

@@ -49,6 +49,7 @@ th, td { padding: 5px 16px 5px 0; border-bottom: 1px solid var(--line); }
 tr:last-child td { border-bottom: 0; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; padding: 5px 0 5px 16px; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 13px; overflow-wrap: anywhere; }
+td code { white-space: nowrap; }
 .pass { color: var(--fine); } .fail { color: var(--alarm); font-weight: 600; }
 .unsure { color: var(--warn); font-weight: 600; } .zero { color: var(--soft); }
 span.pass::before { content: "● "; } span.fail::before { content: "▲ "; } span.unsure::before { content: "◆ "; }
@@ -64,7 +65,7 @@ a { color: var(--accent); text-decoration: none; } a:hover { text-decoration: un
 .links { list-style: none; display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 4px 24px; }
 @media (max-width: 600px) {
   header, main { padding-left: 12px; padding-right: 12px; }
-  section { padding: 12px; } dl { grid-template-columns: 1fr; } dd { margin-bottom: 6px; }
+  section { padding: 12px; } th, td { padding-right: 10px; } .value { font-size: 19px; } dl { grid-template-columns: 1fr; } dd { margin-bottom: 6px; }
   .cards { grid-template-columns: 1fr 1fr; gap: 12px 16px; }
 }
 """

@@ -132,7 +132,7 @@ def _load_pair(context: ssl.SSLContext, cert: Pem, key: Pem) -> None:
             # an encrypted key would ask for its password on the terminal
             context.load_cert_chain(cert_path, key_path, password="")
     except ssl.SSLError as error:
-        raise TlsError(cert.key, _why(error, cert, key)) from error
+        raise _blame(error, cert, key) from error
 
 
 @contextmanager
@@ -147,16 +147,18 @@ def _in_memory(content: bytes) -> Iterator[str]:
         os.close(descriptor)
 
 
-def _why(error: ssl.SSLError, cert: Pem, key: Pem) -> str:
-    if error.reason == "KEY_VALUES_MISMATCH":
-        return f"does not belong to the {key.key}"
-    if error.reason in ("BAD_DECRYPT", "BAD_PASSWORD_READ"):
-        return f"{key.key} is encrypted; an unattended server cannot ask for the password"
-    if b"PRIVATE KEY-----" not in key.read():
-        return f"{key.key} holds no PEM private key"
+def _blame(error: ssl.SSLError, cert: Pem, key: Pem) -> TlsError:
+    """OpenSSL tells little of what is wrong with a pair."""
+    text = key.read()
+    if b"ENCRYPTED" in text:
+        return TlsError(key.key, "is encrypted, and nobody is there to be asked for the password")
+    if b"PRIVATE KEY-----" not in text:
+        return TlsError(key.key, "holds no PEM private key")
     if b"BEGIN CERTIFICATE-----" not in cert.read():
-        return "is not a PEM certificate"
-    return f"and {key.key} are not usable together: {error.reason or error}"
+        return TlsError(cert.key, "is not a PEM certificate")
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return TlsError(cert.key, f"does not belong to the {key.key}")
+    return TlsError(cert.key, f"cannot be used with {key.key}: {error.reason or error}")
 
 
 def san_allowed(certificate: dict[str, Any], allowed: frozenset[str]) -> bool:
