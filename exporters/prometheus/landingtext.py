@@ -39,7 +39,6 @@ TEXT: dict[str, Words] = {
     "no_swap": Words("未配置", "none"),
     "load": Words("平均负载", "Load"),
     "load_hint": Words("1、5、15 分钟", "1, 5, 15 minutes"),
-    "of": Words("共", "of"),
     "disks": Words("磁盘", "Disks"),
     "mountpoint": Words("挂载点", "Mounted on"),
     "type": Words("类型", "Type"),
