@@ -50,6 +50,14 @@ from collectors.ipv6.listeners import Ipv6ListenersCollector, ListenersCollector
 from collectors.ipv6.routes import Ipv6RoutesCollector
 from collectors.ipv6.sysctl import Ipv6SysctlCollector
 from collectors.model import Collector
+from collectors.security.accounts import AccountsCollector
+from collectors.security.files import FilesCollector
+from collectors.security.listeners import ListeningCollector
+from collectors.security.logindefs import LoginDefsCollector
+from collectors.security.osinfo import OsInfoCollector
+from collectors.security.sshd import SshdCollector
+from collectors.security.sysctl import SysctlCollector
+from collectors.security.timesync import TimesyncCollector
 
 
 class Entry(NamedTuple):
@@ -101,6 +109,14 @@ _ENTRIES = (
     Entry(Ipv6RoutesCollector),
     Entry(Ipv6SysctlCollector, metrics=False),
     Entry(ListenersCollector),
+    Entry(AccountsCollector, metrics=False),
+    Entry(FilesCollector, metrics=False),
+    Entry(ListeningCollector, metrics=False),
+    Entry(LoginDefsCollector, metrics=False),
+    Entry(OsInfoCollector, metrics=False),
+    Entry(SshdCollector, metrics=False),
+    Entry(SysctlCollector, metrics=False),
+    Entry(TimesyncCollector, metrics=False),
 )
 
 COLLECTORS: dict[str, Entry] = {entry.cls.name: entry for entry in _ENTRIES}

@@ -101,6 +101,11 @@ class _Reference:
 
 def load(path: str, as_type: type[T]) -> T:
     """The document in a file as `as_type`; raises DocumentError."""
+    return loads(read(path), as_type, path)
+
+
+def read(path: str) -> bytes:
+    """The bytes of a document; raises DocumentError where it cannot be read or is too long."""
     try:
         with open(path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -108,7 +113,7 @@ def load(path: str, as_type: type[T]) -> T:
         raise DocumentError(path, None, f"cannot be read: {error.strerror}") from error
     if len(content) > MAX_BYTES:
         raise DocumentError(path, None, f"is longer than {MAX_BYTES >> 20} MiB")
-    return loads(content, as_type, path)
+    return content
 
 
 def loads(content: bytes | str, as_type: type[T], path: str = "<text>") -> T:

@@ -6,15 +6,13 @@ As JSON: {host, time, duration, packs: [{pack, title, params, score, counts, ver
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from collectors.model import Fact
-from rules.model import Outcome, Pack, Text, Verdict
-from rules.score import counts, ratio
+
+from rules.model import Outcome, Text, Verdict
 
 
 class Host(msgspec.Struct, frozen=True):

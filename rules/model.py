@@ -89,7 +89,8 @@ class Verdict(msgspec.Struct, frozen=True):
     """How one rule came out for one instance.
 
     Everything in `instance`, `actual`, `source` and `reason` may be text that an attacker wrote.
-    A rule has one verdict, or one `fail` for each of its offenders.
+    A rule has one verdict, or one `fail` for each of its offenders. `question` is what a person
+    is asked where the verdict is `manual`.
     """
 
     rule: str
@@ -103,6 +104,7 @@ class Verdict(msgspec.Struct, frozen=True):
     reason: str = ""
     maps: dict[str, tuple[str, ...]] = {}
     fingerprint: str = ""
+    question: Text | None = None
 
 
 def fingerprint(host: str, rule: str, instance: str) -> str:

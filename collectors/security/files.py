@@ -1,0 +1,46 @@
+"""Modes and owners of the files that security hangs on: lstat(2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from collectors.model import Answers, Collector, Fact, FileStat, Stat
+
+PATTERNS = (
+    *("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"),
+    *("/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-"),
+    *("/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*", "/etc/ssh/ssh_host_*_key"),
+    *("/etc/sudoers", "/etc/sudoers.d", "/etc/crontab", "/etc/cron.d", "/etc/cron.hourly"),
+    *("/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly", "/etc/login.defs"),
+    *("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/root", "/etc/securetty", "/etc/profile"),
+)
+STATS = tuple(Stat(pattern) for pattern in PATTERNS)
+
+
+class FilesCollector(Collector, frozen=True):
+    """`files`: path, kind, mode (integer), mode_octal (`0640`), uid, gid; only what exists."""
+
+    name: ClassVar[str] = "files"
+    facts: ClassVar[tuple[str, ...]] = ("files",)
+
+    def readings(self) -> tuple[Stat, ...]:
+        return STATS
+
+    def parse(self, answers: Answers) -> Iterable[Fact]:
+        found = {row.path: row for stat in STATS for row in answers.rows(stat, FileStat)}
+        yield Fact(
+            "files",
+            [
+                {
+                    "path": row.path,
+                    "kind": row.kind,
+                    "mode": row.mode,
+                    "mode_octal": f"{row.mode & 0o7777:04o}",
+                    "uid": row.uid,
+                    "gid": row.gid,
+                    "source": row.path,
+                }
+                for row in found.values()
+            ],
+        )

@@ -1,0 +1,105 @@
+"""What OpenSSH's server is told to do: /etc/ssh/sshd_config and what it includes, sshd_config(5).
+
+What is on disk, which is what the next start or reload takes; options on sshd's command line are
+not seen. The parser is in sshdconfig.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from collectors.model import (
+    Answers,
+    Collector,
+    Fact,
+    File,
+    Glob,
+    NeedMore,
+    Reading,
+    Unavailable,
+)
+from collectors.security import sshdconfig
+
+FOLDER = "/etc/ssh"
+MAIN = File(f"{FOLDER}/sshd_config")
+DEFAULT = "OpenSSH"  # the source of what no file says
+
+
+class SshdCollector(Collector, frozen=True):
+    """`sshd`: keyword in small letters → value, as `sshd -T` tells it, and
+
+    installed: false where there is no configuration, and then nothing else.
+    defaults: the keywords that no file sets. `permitrootlogin` is one of them or is not.
+    match: for each Match block its criteria, its settings alone, its source.
+    Numbers and times (in seconds) are integers; what adds up (allowusers, port …) is a list.
+    """
+
+    name: ClassVar[str] = "sshd"
+    facts: ClassVar[tuple[str, ...]] = ("sshd",)
+
+    def readings(self) -> tuple[File, ...]:
+        return (MAIN,)
+
+    def parse(self, answers: Answers) -> Iterable[Fact]:
+        text = answers.maybe(MAIN)
+        if text is None:
+            yield Fact("sshd", {"installed": False}, {"": MAIN.path})
+            return
+        _ask_for_includes(MAIN.path, text, answers)
+        config = sshdconfig.parse(MAIN.path, text, lambda pattern: _files(pattern, answers))
+        common = config.common
+        defaults = [name for name in sshdconfig.DEFAULTS if name not in common.settings]
+        value: dict[str, Any] = {
+            **sshdconfig.DEFAULTS,
+            **common.settings,
+            "installed": True,
+            "defaults": defaults,
+            "match": [
+                {
+                    "criteria": block.criteria,
+                    "settings": block.settings,
+                    "sources": block.sources,
+                    "source": block.source,
+                }
+                for block in config.matches
+            ],
+        }
+        sources = {**dict.fromkeys(defaults, f"{DEFAULT} default"), **common.sources}
+        yield Fact("sshd", value, {"": MAIN.path, "match": MAIN.path, **sources})
+
+
+def _ask_for_includes(path: str, text: str, answers: Answers) -> None:
+    """Ask for all that is included at one depth at once: rounds are few, and each is a trip."""
+    seen: set[str] = set()
+    files = {path: text}
+    while files:
+        wanted = [
+            pattern
+            for name, content in files.items()
+            for pattern in sshdconfig.patterns(name, content, FOLDER)
+            if pattern not in seen
+        ]
+        seen.update(wanted)
+        more: list[Reading] = []
+        files = {}
+        for pattern in dict.fromkeys(wanted):
+            try:
+                files.update(_files(pattern, answers))
+            except NeedMore as need:
+                more += need.readings
+        if more:
+            raise NeedMore(*more)
+
+
+def _files(pattern: str, answers: Answers) -> dict[str, str]:
+    """The files that match, by path; one that cannot be read makes the whole unknown."""
+    reading = Glob(pattern)
+    texts = {}
+    for path, answer in answers.children(reading).items():
+        if answer.state == "absent":
+            continue  # a dangling link; sshd skips what it cannot find
+        if answer.state != "content":
+            raise Unavailable(File(path), answer)
+        texts[path] = answer.content.decode("utf-8", "replace")
+    return texts

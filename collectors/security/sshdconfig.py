@@ -1,0 +1,281 @@
+"""The configuration of OpenSSH's server as sshd itself reads it: sshd_config(5).
+
+The first value of a keyword wins. `Include` is read where it stands and keeps the `Match` block
+around it; a `Match` in an included file ends with that file. `Match all` is no condition.
+Defaults are those of OpenSSH without a distribution's patches; where one differs (the PermitRootLogin
+of CentOS 7 is yes), its configuration file as shipped does not always say so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from collectors.model import ParseError
+
+Value = str | int | list[str] | list[int]
+
+MAX_DEPTH = 16  # as sshd's own
+MAX_FILES = 1000
+MAX_SETTINGS = 50_000
+
+DEFAULTS: dict[str, Value] = {
+    "addressfamily": "any",
+    "allowagentforwarding": "yes",
+    "allowstreamlocalforwarding": "yes",
+    "allowtcpforwarding": "yes",
+    "authenticationmethods": "any",
+    "authorizedkeyscommand": "none",
+    "authorizedkeysfile": ".ssh/authorized_keys .ssh/authorized_keys2",
+    "banner": "none",
+    "chrootdirectory": "none",
+    "clientalivecountmax": 3,
+    "clientaliveinterval": 0,
+    "compression": "yes",
+    "disableforwarding": "no",
+    "exposeauthinfo": "no",
+    "forcecommand": "none",
+    "gatewayports": "no",
+    "gssapiauthentication": "no",
+    "hostbasedauthentication": "no",
+    "ignorerhosts": "yes",
+    "ignoreuserknownhosts": "no",
+    "kbdinteractiveauthentication": "yes",
+    "kerberosauthentication": "no",
+    "logingracetime": 120,
+    "loglevel": "INFO",
+    "maxauthtries": 6,
+    "maxsessions": 10,
+    "maxstartups": "10:30:100",
+    "passwordauthentication": "yes",
+    "permitemptypasswords": "no",
+    "permitrootlogin": "prohibit-password",
+    "permittty": "yes",
+    "permittunnel": "no",
+    "permituserenvironment": "no",
+    "permituserrc": "yes",
+    "port": [22],
+    "printlastlog": "yes",
+    "printmotd": "yes",
+    "pubkeyauthentication": "yes",
+    "strictmodes": "yes",
+    "syslogfacility": "AUTH",
+    "tcpkeepalive": "yes",
+    "usedns": "no",
+    "usepam": "no",
+    "x11forwarding": "no",
+    "x11uselocalhost": "yes",
+}
+# Written several times they add up; who may come in is absent by default.
+ADDING = frozenset(
+    {"acceptenv", "allowgroups", "allowusers", "denygroups", "denyusers", "hostkey"}
+    | {"listenaddress", "port", "subsystem"}
+)
+_NUMBERS = frozenset({"clientalivecountmax", "maxauthtries", "maxsessions", "port"})
+_TIMES = frozenset({"clientaliveinterval", "logingracetime"})
+_UPPER = frozenset({"loglevel", "syslogfacility"})
+# Whose value is a word of sshd's and not a name, path or text of the administrator's.
+_WORDS = frozenset(
+    {name for name, value in DEFAULTS.items() if value in ("yes", "no")}
+    | {"addressfamily", "permitrootlogin"}
+)
+_ALIASES = {
+    "challengeresponseauthentication": "kbdinteractiveauthentication",
+    "skeyauthentication": "kbdinteractiveauthentication",
+    "hostbasedacceptedkeytypes": "hostbasedacceptedalgorithms",
+    "keepalive": "tcpkeepalive",
+    "pubkeyacceptedkeytypes": "pubkeyacceptedalgorithms",
+}
+_SYNONYMS = {
+    ("permitrootlogin", "without-password"): "prohibit-password",
+    ("allowtcpforwarding", "all"): "yes",
+    ("allowstreamlocalforwarding", "all"): "yes",
+    ("compression", "delayed"): "yes",
+}
+
+_KEYWORD = re.compile(
+    r'[ \t\r]*(?:"([^"]*)"[ \t\r]*|([^ \t\r="]+)[ \t\r]*=?[ \t\r]*)(.*)', re.DOTALL
+)
+_TIME = re.compile(r"([0-9]{1,9})([smhdw]?)", re.IGNORECASE)
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+class Line(NamedTuple):
+    """One directive: where it stands, its keyword in small letters, its arguments."""
+
+    source: str
+    keyword: str
+    arguments: list[str]
+
+
+class Block(msgspec.Struct):
+    """What holds under one condition; no criteria = for everyone."""
+
+    criteria: str = ""
+    settings: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    source: str = ""
+
+    def set(self, line: Line) -> None:
+        keyword = _ALIASES.get(line.keyword, line.keyword)
+        value = _value(keyword, line)
+        if keyword in ADDING:
+            self.settings.setdefault(keyword, []).extend(value)
+        else:
+            self.settings.setdefault(keyword, value)
+        self.sources.setdefault(keyword, line.source)
+
+
+class Config(NamedTuple):
+    """What holds for everyone, and each `Match` block apart, in their order."""
+
+    common: Block
+    matches: list[Block]
+
+
+Include = Callable[[str], dict[str, str]]
+
+
+def lines(path: str, text: str) -> Iterator[Line]:
+    """The directives of one file; raises ParseError where sshd would refuse the file."""
+    for number, raw in enumerate(text.split("\n"), 1):
+        source = f"{path}:{number}"
+        line = raw.partition("\0")[0].rstrip(" \t\r\f")
+        match = _KEYWORD.match(line)
+        keyword = (match[1] or match[2] or "").lower() if match else ""
+        if match is None or not keyword or keyword.startswith("#"):
+            continue
+        arguments = split(match[3], source)
+        if not arguments:
+            raise ParseError(f"{source}: {keyword} has no value")
+        yield Line(source, keyword, arguments)
+
+
+def split(text: str, source: str) -> list[str]:
+    """Words of a line: quotes of both kinds, escapes, a comment at the end."""
+    words: list[str] = []
+    word: list[str] | None = None
+    quote = ""
+    i = 0
+    while i < len(text):
+        char, following = text[i], text[i + 1 : i + 2]
+        if word is None and char in " \t":
+            pass
+        elif word is None and char == "#":
+            break
+        elif not quote and char in " \t":
+            words.append("".join(word or ()))
+            word = None
+        else:
+            word = [] if word is None else word
+            if char == "\\" and (following in ("'", '"', "\\") or (following == " " and not quote)):
+                word.append(following)
+                i += 1
+            elif not quote and char in "'\"":
+                quote = char
+            elif char == quote:
+                quote = ""
+            else:
+                word.append(char)
+        i += 1
+    if quote:
+        raise ParseError(f"{source}: a quote is not closed")
+    return words if word is None else [*words, "".join(word)]
+
+
+def parse(path: str, text: str, include: Include) -> Config:
+    """The configuration; `include` gives the files that match a pattern, by path.
+
+    Raises ParseError where sshd would refuse it, and whatever `include` raises.
+    """
+    config = Config(Block(), [])
+    _Reader(config, include).file(path, text, config.common, 0)
+    return config
+
+
+def patterns(path: str, text: str, folder: str) -> list[str]:
+    """What a file includes, as absolute patterns."""
+    return [
+        pattern
+        for line in lines(path, text)
+        if line.keyword == "include"
+        for pattern in _absolute(line, folder)
+    ]
+
+
+class _Reader:
+    def __init__(self, config: Config, include: Include) -> None:
+        self._config = config
+        self._include = include
+        self._files = self._settings = 0
+
+    def file(self, path: str, text: str, block: Block, depth: int) -> None:
+        self._files += 1
+        if depth > MAX_DEPTH or self._files > MAX_FILES:
+            raise ParseError(f"{path}: too many includes")
+        outer = block
+        for line in lines(path, text):
+            self._settings += 1
+            if self._settings > MAX_SETTINGS:
+                raise ParseError(f"{line.source}: too many lines")
+            if line.keyword == "include":
+                for pattern in _absolute(line, "/etc/ssh"):
+                    for name, content in sorted(self._include(pattern).items()):
+                        self.file(name, content, block, depth + 1)
+            elif line.keyword == "match":
+                block = self._match(line, outer)
+            else:
+                block.set(line)
+
+    def _match(self, line: Line, outer: Block) -> Block:
+        if [word.lower() for word in line.arguments] == ["all"]:
+            return outer
+        criteria = " ".join(line.arguments)
+        if outer.criteria:
+            criteria = f"{outer.criteria} && {criteria}"
+        block = Block(criteria, source=line.source)
+        self._config.matches.append(block)
+        return block
+
+
+def _absolute(line: Line, folder: str) -> list[str]:
+    return [p if p.startswith("/") else f"{folder}/{p}" for p in line.arguments]
+
+
+def _value(keyword: str, line: Line) -> Any:
+    first = line.arguments[0]
+    try:
+        if keyword in _NUMBERS:
+            return [_integer(first)] if keyword in ADDING else _integer(first)
+        if keyword in _TIMES:
+            return _seconds(first)
+    except ValueError as error:
+        raise ParseError(f"{line.source}: {keyword}: {error}") from error
+    if keyword == "subsystem":
+        return [" ".join(line.arguments)]
+    if keyword in ADDING:
+        return line.arguments
+    text = " ".join(line.arguments)
+    if keyword in _WORDS:
+        text = first.lower()
+    elif keyword in _UPPER:
+        text = first.upper()
+    return _SYNONYMS.get((keyword, text), text)
+
+
+def _integer(text: str) -> int:
+    if not re.fullmatch(r"-?[0-9]{1,9}", text):
+        raise ValueError(f"{text!r} is not a number")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    if text.lower() == "none":
+        return 0
+    parts = _TIME.findall(text)
+    if not parts or "".join(n + u for n, u in parts) != text:
+        raise ValueError(f"{text!r} is not a time")
+    return sum(int(number) * _SECONDS[unit.lower()] for number, unit in parts)

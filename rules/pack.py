@@ -1,0 +1,196 @@
+"""Loads rule packs: YAML documents, checked whole before anything is judged.
+
+Every mistake is a DocumentError with file, line, rule and remedy. docs/rules.md says what a pack
+looks like. Built-in packs are files in rules/packs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from collectors import catalogue, strictyaml
+from collectors.strictyaml import Document, DocumentError, Path
+from rules.engine import ALWAYS, Compiled
+from rules.evidence import plain
+from rules.expression import PARAMS, ExpressionError
+from rules.model import Pack, Rule, Text
+
+PACKS = os.path.join(os.path.dirname(__file__), "packs")
+
+_ID = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_KINDS = {"offenders": "offenders", "assert": "asserts", "manual": "manual"}
+
+
+class ParamError(ValueError):
+    """A parameter that no pack has, or a value of the wrong type."""
+
+
+def built_in() -> list[str]:
+    """Names of the packs that come with us."""
+    return sorted(name[:-5] for name in os.listdir(PACKS) if name.endswith(".yaml"))
+
+
+def known_facts() -> frozenset[str]:
+    """The facts that our collectors supply."""
+    return frozenset(fact for it in catalogue.COLLECTORS.values() for fact in it.cls.facts)
+
+
+def load(name: str, facts: Collection[str] | None = None) -> Pack:
+    """A pack by the name of a built-in one, or by path; raises DocumentError."""
+    return parse(*read(name), facts)
+
+
+def read(name: str) -> tuple[bytes, str]:
+    """The document of a pack, and its path."""
+    path = name
+    if _ID.fullmatch(name):
+        path = os.path.join(PACKS, f"{name}.yaml")
+        if not os.path.exists(path):
+            raise DocumentError(
+                name, None, f"there is no such pack; there are: {', '.join(built_in())}"
+            )
+    return strictyaml.read(path), path
+
+
+def parse(content: bytes | str, path: str, facts: Collection[str] | None = None) -> Pack:
+    """A pack in `content`; `facts` are the names that rules may declare (None: all of ours)."""
+    document = Document(content, path)
+    pack = document.convert(Pack)
+    _check_pack(document, pack)
+    known = known_facts() if facts is None else facts
+    seen: dict[str, int] = {}
+    for number, rule in enumerate(pack.rules):
+        where: Path = ("rules", number)
+        if rule.id in seen:
+            line = document.line(("rules", seen[rule.id], "id"))
+            raise document.error((*where, "id"), f"the rule {rule.id!r} is on line {line} already")
+        seen[rule.id] = number
+        for part, problem in _problems(rule, pack, known):
+            raise document.error((*where, *part), f"rule {rule.id}: {problem}")
+    return pack
+
+
+def line_of_rule(content: bytes, path: str, number: int) -> int | None:
+    """The line of a rule, for messages about a pack that is right."""
+    return Document(content, path).line(("rules", number, "id"))
+
+
+def resolve(pack: Pack, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The pack's parameters with some of them overridden; raises ParamError."""
+    for name, value in overrides.items():
+        if name not in pack.params:
+            near = difflib.get_close_matches(name, list(pack.params), 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(pack.params)}"
+            raise ParamError(f"pack {pack.pack} has no parameter {name!r}; {hint}")
+        if _kind(value) != _kind(pack.params[name]):
+            raise ParamError(
+                f"parameter {name!r} of pack {pack.pack}: expected {_kind(pack.params[name])}, "
+                f"got {_kind(value)}"
+            )
+    return {**pack.params, **overrides}
+
+
+def _check_pack(document: Document, pack: Pack) -> None:
+    if not _ID.fullmatch(pack.pack):
+        raise document.error(("pack",), f"{pack.pack!r} is not a name; write for example mlps-l3")
+    if problem := _blank(pack.title):
+        raise document.error(("title",), problem)
+    if not pack.rules:
+        raise document.error(("rules",), "there is no rule")
+    for name, value in pack.params.items():
+        if not _NAME.fullmatch(name):
+            raise document.error(("params", name), "a parameter is named like_this")
+        if value is None:
+            raise document.error(("params", name), "a parameter needs a default value")
+        try:
+            plain(value)
+        except TypeError as error:
+            raise document.error(("params", name), str(error)) from error
+
+
+def _problems(rule: Rule, pack: Pack, known: Collection[str]) -> Iterator[tuple[Path, str]]:
+    """What is wrong with a rule, the first first."""
+    if not _ID.fullmatch(rule.id) or len(rule.id) > 100:
+        yield ("id",), "is not an id; write for example linux.sshd.no-root-login"
+    for part, text in (("title", rule.title), ("why", rule.why), ("fix", rule.fix)):
+        if text and (problem := _blank(text)):
+            yield (part,), problem
+    if not 0 <= rule.weight <= 1000:
+        yield ("weight",), "must be from 0 to 1000"
+    for number, fact in enumerate(rule.facts):
+        if fact not in known:
+            near = difflib.get_close_matches(fact, sorted(known), 1)
+            hint = (
+                f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(known))}"
+            )
+            yield ("facts", number), f"no fact {fact!r}; {hint}"
+    yield from _kind_problems(rule)
+    try:
+        compiled = Compiled(rule, pack.params)
+    except ExpressionError as error:
+        yield (error.part,), str(error)
+        return
+    for number, fact in enumerate(rule.facts):
+        if fact not in compiled.used():
+            yield ("facts", number), f"the fact {fact!r} is declared but not used"
+    yield from _test_problems(rule, pack)
+
+
+def _kind_problems(rule: Rule) -> Iterator[tuple[Path, str]]:
+    kinds = [key for key, field in _KINDS.items() if getattr(rule, field)]
+    if len(kinds) != 1:
+        found = f"has {' and '.join(kinds)}" if kinds else "has none"
+        yield (
+            (kinds[-1:] and (kinds[-1],)) or (),
+            (f"needs exactly one of offenders, assert and manual, and {found}"),
+        )
+    if rule.key and not rule.offenders:
+        yield ("key",), "is only for offenders"
+    if rule.show and not rule.offenders:
+        yield ("show",), "is only for offenders"
+    if rule.asserts and not rule.actual:
+        yield ("assert",), "needs actual: what people are shown"
+    if rule.actual and not rule.asserts:
+        yield ("actual",), "is only for assert; offenders have show"
+    if rule.manual and (problem := _blank(rule.manual)):
+        yield ("manual",), problem
+
+
+def _test_problems(rule: Rule, pack: Pack) -> Iterator[tuple[Path, str]]:
+    needed = () if rule.manual else ("pass", "fail")
+    for outcome, scenarios in rule.tests.by_outcome().items():
+        if outcome in needed and not scenarios:
+            yield ("tests",), f"there is no {outcome} scenario"
+        for number, scenario in enumerate(scenarios):
+            where: Path = ("tests", outcome, number)
+            for name in scenario:
+                if name not in (*rule.facts, ALWAYS, PARAMS):
+                    yield (*where, name), f"the rule does not declare the fact {name!r}"
+            try:
+                overrides = scenario.get(PARAMS, {})
+                if not isinstance(overrides, dict):
+                    raise ParamError("expected a mapping")  # noqa: TRY301, TRY004
+                resolve(pack, overrides)
+            except ParamError as error:
+                yield (*where, PARAMS), str(error)
+
+
+def _blank(text: Text) -> str:
+    for language, words in (("zh", text.zh), ("en", text.en)):
+        if not words.strip():
+            return f"{language} is empty"
+    return ""
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, (int, float)):
+        return "number"
+    names = {str: "text", list: "list", tuple: "list", dict: "mapping"}
+    return names.get(type(value), type(value).__name__)
