@@ -128,7 +128,11 @@ class _Round:
         for number, target in enumerate(self._targets):
             found = _locate(target)
             self._addresses.append(found)
-            if not isinstance(found, Problem):
+            problem = found if isinstance(found, Problem) else self._refused.get(target.family)
+            if problem:
+                for slot in range(number, self._tally.slots, len(self._targets)):
+                    self._tally.failed(slot, problem)
+            else:
                 scope = found[3] if target.family == "ipv6" else 0
                 self._tally.expect(number, (found[0], scope))
 
@@ -147,12 +151,10 @@ class _Round:
     def _send(self, slot: int) -> bool:
         """Send or fail; False where the send buffer is full, for a while."""
         number = slot % len(self._targets)
-        family, address = self._targets[number].family, self._addresses[number]
-        problem = self._refused.get(family)
-        if problem or isinstance(address, Problem):
-            self._tally.failed(slot, problem or address)  # type: ignore[arg-type]
+        opened = self._sockets.get(self._targets[number].family)
+        address = self._addresses[number]
+        if opened is None or isinstance(address, Problem):  # failed from the start
             return True
-        opened = self._sockets[family]
         packet = self._tally.request(slot, opened.identifier)
         attempts = 1 if opened.mode == "raw" else 3
         while True:
