@@ -106,10 +106,10 @@ def _exposition(config: configuration.Config) -> str:
 
 
 def _packs(config: configuration.Config) -> str:
-    from rules.pack import find_pack
+    from rules.pack import load
 
-    packs = [find_pack(name) for name in config.audit.packs]
-    return ", ".join(f"{pack.name} ({len(pack.rules)} rules)" for pack in packs)
+    packs = [load(name) for name in config.audit.packs]
+    return ", ".join(f"{pack.pack} ({len(pack.rules)} rules)" for pack in packs)
 
 
 def _sockets() -> str:
