@@ -7,6 +7,7 @@ scheme, so that none leaves this function.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -134,8 +135,9 @@ def _scheme(password: str) -> str:
         return "locked"
     if password.startswith("*"):
         return "disabled"
-    if password.startswith("$"):
-        return f"${password[1:].partition('$')[0]}$"
+    # an identifier is short: what only begins like one might be somebody's password
+    if scheme := re.match(r"\$[A-Za-z0-9-]{1,16}(?=[$,])", password):
+        return f"{scheme[0]}$"
     return "des" if len(password) == 13 else "other"
 
 

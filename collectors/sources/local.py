@@ -216,4 +216,15 @@ def _expand(root: str, pattern: str) -> list[str]:
                 if (hidden or not name.startswith(".")) and fnmatch.fnmatchcase(name, part)
             )
         found = matches
-    return found if certain else [path for path in found if os.path.lexists(root + path)]
+    return found if certain else [path for path in found if _may_exist(root + path)]
+
+
+def _may_exist(path: str) -> bool:
+    """False only if there is no such path: one that may not be looked at is kept, to be denied."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,89 @@
+"""One exchange with a host's shell: all readings in one script, all answers in one stream.
+
+The mounts to ask for depend on the host's mount table and on patterns that only we evaluate, so
+their lines follow while the shell works on the rest: no further round trip.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from collectors.model import Answer, Mount, MountUsage, ParseError, Reading
+from collectors.sources import sshscript
+from collectors.sources.mounts import wanted
+from collectors.sources.sshframes import FrameError, mount_table, parse_frames, parse_stream
+
+LIMIT = 64 << 20  # bytes that a host may tell in one exchange
+SCRIPT_LIMIT = 1 << 20  # so that a script fits the window of a channel and sending never waits
+
+
+class Channel(Protocol):
+    """Standard input and output of a shell. Errors are OSError; TimeoutError is one."""
+
+    def send(self, data: bytes) -> None: ...
+
+    def receive(self, seconds: float) -> bytes:
+        """What has come, b"" at the end; raises TimeoutError."""
+        ...
+
+
+def exchange(
+    channel: Channel, readings: Sequence[Reading], seconds: float
+) -> dict[Reading, Answer]:
+    """Answers to all readings within `seconds`; what is missing then has failed.
+
+    Raises FrameError if the host did not run the script at all.
+    """
+    nonce = secrets.token_hex(16)
+    deadline = time.monotonic() + seconds
+    has_mounts = any(isinstance(reading, MountUsage) for reading in readings)
+    channel.send(sshscript.opening(nonce) + b"".join(sshscript.ask(readings)))
+    if not has_mounts:
+        channel.send(sshscript.CLOSING)
+    told = bytearray()
+    asked: Mapping[int, Sequence[Mount]] = {}
+    asking, ending = (b"\n%b %b\n" % (nonce.encode(), mark) for mark in (b"q", b"end"))
+    cut = ""
+    while not cut:
+        try:
+            data = channel.receive(max(deadline - time.monotonic(), 0))
+        except TimeoutError:
+            cut = f"no end within {seconds:g} s"
+            break
+        except OSError as error:
+            cut = f"the connection was lost: {error}"
+            break
+        before = max(len(told) - len(asking), 0)
+        told += data
+        if not data:
+            cut = "the host closed the connection"
+        elif len(told) > LIMIT:
+            cut = f"the host told more than {LIMIT >> 20} MiB"
+        elif told.find(ending, before) >= 0:
+            break
+        elif has_mounts and told.find(asking, before) >= 0:
+            has_mounts = False
+            asked = _wanted(bytes(told), nonce, readings)
+            lines = (line for n in asked for line in sshscript.ask_mounts(n, asked[n]))
+            channel.send(b"".join(lines) + sshscript.CLOSING)
+    try:
+        return parse_frames(bytes(told), nonce, readings, cut, asked)
+    except FrameError as error:
+        raise FrameError(f"{error} ({cut})" if cut else str(error)) from error
+
+
+def _wanted(told: bytes, nonce: str, readings: Sequence[Reading]) -> dict[int, list[Mount]]:
+    stream, _ = parse_stream(told, nonce)
+    found = {}
+    for number, reading in enumerate(readings):
+        if isinstance(reading, MountUsage):
+            try:
+                table = mount_table(stream, number)
+            except ParseError:
+                table = None
+            if table is not None:
+                found[number] = list({m.mountpoint: m for m in wanted(table, reading)}.values())
+    return found
