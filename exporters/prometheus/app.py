@@ -34,6 +34,7 @@ from exporters.prometheus.style import CSS
 SCRAPE_TIMEOUT = 30.0  # seconds; collectors have deadlines of their own, this is for bugs
 PROBE_TIMEOUT = 130.0  # above the longest scrape timeout in use
 PAGE_TIMEOUT = 30.0
+HEADER_LIMIT = 512
 CSP = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _VARY = "accept, accept-encoding"
 
@@ -116,8 +117,8 @@ class Application:
         page: Callable[[], Sequence[Family] | str],
     ) -> Response:
         """Families in the format and coding the client wants, made on one thread of the pool."""
-        chosen = negotiation.page_format(request.headers.get("accept", ""))
-        gzip = negotiation.wants_gzip(request.headers.get("accept-encoding", ""))
+        chosen = negotiation.page_format(_header(request, "accept"))
+        gzip = negotiation.wants_gzip(_header(request, "accept-encoding"))
         encoder = self._encoder if pool is self._scrapes else self._probe_encoder
 
         def work() -> tuple[bytes, str]:
@@ -135,7 +136,7 @@ class Application:
         return Response(content, headers=headers)
 
     async def findings(self, request: Request) -> Response:
-        gzip = negotiation.wants_gzip(request.headers.get("accept-encoding", ""))
+        gzip = negotiation.wants_gzip(_header(request, "accept-encoding"))
 
         def work() -> tuple[bytes, str]:
             return self._findings.coded(self._backend.findings(), gzip)
@@ -174,7 +175,7 @@ class Application:
 
     async def landing(self, request: Request) -> Response:
         language = negotiation.language(
-            request.query_params.get("lang", ""), request.headers.get("accept-language", "")
+            request.query_params.get("lang", ""), _header(request, "accept-language")
         )
         overview = await self._pages.run(self._backend.overview, PAGE_TIMEOUT)
         headers = {
@@ -205,6 +206,11 @@ class _Tagged:
                 (negotiation.gzipped(content), f'"{tag}-gzip"') if gzip else (content, f'"{tag}"')
             )
         return known[1][gzip]
+
+
+def _header(request: Request, name: str) -> str:
+    """A header, cut where nobody means more: what is made of it is kept."""
+    return request.headers.get(name, "")[:HEADER_LIMIT]
 
 
 def _text(status: int, text: str) -> Response:

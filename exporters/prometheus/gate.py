@@ -92,7 +92,10 @@ class Gate:
             await send(message)
 
         headers = dict(scope["headers"])
-        if status := self._too_large(scope, headers):
+        if scope["state"].get("over"):
+            self._refusals.count("connections")
+            await _refuse(dress, HTTPStatus.SERVICE_UNAVAILABLE, b"connection", b"close")
+        elif status := self._too_large(scope, headers):
             self._refusals.count("size")
             await _refuse(dress, status, b"connection", b"close")
         elif config.interval and not self._allowed(config.interval, config.burst):

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _OPENMETRICS = "application/openmetrics-text; version={}; charset=utf-8"
-_HEADER_LIMIT = 1024  # what is kept of a header; nobody means more
 
 
 class Format(NamedTuple):
@@ -78,7 +77,7 @@ def gzipped(content: bytes) -> bytes:
 
 def _preferences(header: str) -> Iterator[tuple[str, dict[str, str], float]]:
     """Name, parameters and q of each element of a header; what cannot be read is left out."""
-    for element in header[:_HEADER_LIMIT].lower().split(","):
+    for element in header.lower().split(","):
         name, *rest = (part.strip() for part in element.split(";"))
         parameters = {
             key.strip(): value.strip().strip('"')

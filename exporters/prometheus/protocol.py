@@ -26,7 +26,10 @@ _WHOLE = (h11.DONE, h11.MUST_CLOSE, h11.CLOSED, h11.ERROR)
 
 
 class Connection(H11Protocol):
-    """A connection whose client has `settings.head_timeout` to finish each request."""
+    """A connection whose client has `settings.head_timeout` to finish each request.
+
+    `over`: it is beyond the limit of connections, so its request is refused.
+    """
 
     def __init__(
         self,
@@ -35,8 +38,9 @@ class Connection(H11Protocol):
         settings: WebSettings,
         refusals: Refusals,
         sans: frozenset[str],
+        over: bool,
     ) -> None:
-        super().__init__(config, state, {})
+        super().__init__(config, state, {"over": over})
         self._settings, self._refusals, self._sans = settings, refusals, sans
         self._head: asyncio.TimerHandle | None = None
         self._sending: asyncio.TimerHandle | None = None
@@ -56,6 +60,10 @@ class Connection(H11Protocol):
             self._disarm()
         elif self._head is None:
             self._arm()
+
+    def shutdown(self) -> None:
+        if not self.transport.is_closing():
+            super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
@@ -123,7 +131,6 @@ def configuration(app: Any, settings: WebSettings) -> Config:
         log_config=None,
         access_log=False,
         proxy_headers=False,
-        limit_concurrency=settings.max_connections + 1,
         timeout_keep_alive=settings.idle_timeout,  # type: ignore[arg-type]  # a float will do
         h11_max_incomplete_event_size=settings.max_header_bytes,
     )

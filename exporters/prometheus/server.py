@@ -167,7 +167,8 @@ class WebServer:
                 client.close()
                 continue
             client.setblocking(False)
-            task = asyncio.create_task(self._connect(client))
+            over = open_now >= self._settings.max_connections
+            task = asyncio.create_task(self._connect(client, over))
             self._handshakes.add(task)
             task.add_done_callback(self._handshakes.discard)
 
@@ -181,14 +182,14 @@ class WebServer:
 
         loop.call_later(ACCEPT_PAUSE, resume)
 
-    async def _connect(self, client: socket.socket) -> None:
+    async def _connect(self, client: socket.socket, over: bool) -> None:
         if self._live.refresh():
             self._retire()
         config = self._live.config
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: Connection(
-                    self._uvicorn, self._state, self._settings, self._refusals, config.sans
+                    self._uvicorn, self._state, self._settings, self._refusals, config.sans, over
                 ),
                 client,
                 ssl=config.context,
