@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from collectors.model import Collector, Source
-from collectors.observe import Observation, failed, observe
+from collectors.observe import Observation, Remembered, failed, observe_again
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,8 @@ class Runner:
         self._deadline = deadline
         self._under_way: dict[str, _Run] = {}
         self._progress = threading.Condition()
+        # by name, with the settings that a reload can change
+        self._last: dict[str, tuple[Collector, Remembered]] = {}
 
     def observe(self, collectors: Sequence[Collector]) -> list[Observation]:
         """One observation a collector, in their order; ends within the deadline in any case."""
@@ -107,11 +109,14 @@ class Runner:
     def _run(self, collector: Collector) -> Observation:
         start = time.perf_counter()
         try:
-            return observe(self._source, [collector])[0]
+            before, last = self._last.get(collector.name, (None, None))
+            again = observe_again(self._source, collector, last if before == collector else None)
         except Exception as error:
             log.exception("collector %s raised", collector.name)
             seconds = time.perf_counter() - start
             return failed(collector, seconds, "bug", f"{type(error).__name__}: {error}")
+        self._last[collector.name] = (collector, again)
+        return again.observation
 
     def _late(self, run: _Run) -> Observation:
         seconds = time.monotonic() - run.started if run.started else self._deadline

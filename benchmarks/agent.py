@@ -8,10 +8,12 @@ judgement: the exit status is 0 in any case.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from functools import partial
 from statistics import median, quantiles
 from typing import Any, NamedTuple
 
@@ -90,8 +92,9 @@ def start_time(start: Callable[[], AbstractContextManager[Exporter]], starts: in
     return median(times)
 
 
-def exporters(scrapes: int, starts: int) -> Iterable[Figure]:
-    with agent() as mine, node_exporter() as theirs:
+def exporters(scrapes: int, starts: int, config: str | None) -> Iterable[Figure]:
+    own = partial(agent, *(("--config", config) if config else ()))
+    with own() as mine, node_exporter() as theirs:
         our, peer = scrape_in_turn([mine, theirs], scrapes)
     yield Figure("series", our.series, "", peer.series, peer.series, at_least=True)
     yield Figure("CPU per scrape", our.cpu * 1e3, "ms", peer.cpu * 1e3, 0.7 * peer.cpu * 1e3)
@@ -105,7 +108,7 @@ def exporters(scrapes: int, starts: int) -> Iterable[Figure]:
     yield Figure(f"PSS after {scrapes} scrapes", our.memory[1], "MB", peer.memory[1])
     yield Figure(
         f"start to first scrape, median of {starts}",
-        start_time(agent, starts),
+        start_time(own, starts),
         "s",
         start_time(node_exporter, starts),
         1.5,
@@ -158,9 +161,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON list")
     parser.add_argument("--scrapes", type=int, default=SCRAPES, help="measured pairs of scrapes")
     parser.add_argument("--starts", type=int, default=STARTS, help="starts of each")
+    parser.add_argument("--config", help="the agent's configuration instead of the default one")
     options = parser.parse_args()
+    measured = exporters(options.scrapes, options.starts, options.config)
     figures = []
-    for figure in (*encoder(SERIES), *exporters(options.scrapes, options.starts)):
+    for figure in itertools.chain(encoder(SERIES), measured):
         figures.append({**figure._asdict(), "met": figure.met})
         if not options.json:
             print(figure, flush=True)

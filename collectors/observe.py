@@ -6,8 +6,8 @@ The way of every number and every fact, on this machine, over SSH and from a rec
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -53,8 +53,36 @@ def observe(source: Source, collectors: Sequence[Collector]) -> list[Observation
     """
     start = time.perf_counter()
     wanted = list(dict.fromkeys(r for c in collectors for r in c.readings()))
-    answered: dict[Reading, Answer] = dict(source.answer(wanted))
+    answered = dict(source.answer(wanted))
     share = (time.perf_counter() - start) / max(len(collectors), 1)
+    return _settle(source, collectors, answered, share)
+
+
+class Remembered(NamedTuple):
+    """An observation and the answers it was made of."""
+
+    observation: Observation
+    answered: Mapping[Reading, Answer]
+
+
+def observe_again(source: Source, collector: Collector, last: Remembered | None) -> Remembered:
+    """Observe with a collector whose last observation, by the same settings, is `last`.
+
+    Parsing is pure: from equal answers come the families of `last`, the same objects.
+    """
+    start = time.perf_counter()
+    answered = dict(source.answer(collector.readings()))
+    if last and answered == last.answered:
+        seconds = time.perf_counter() - start
+        return Remembered(msgspec.structs.replace(last.observation, seconds=seconds), answered)
+    [observation] = _settle(source, [collector], answered, time.perf_counter() - start)
+    return Remembered(observation, answered)
+
+
+def _settle(
+    source: Source, collectors: Sequence[Collector], answered: dict[Reading, Answer], share: float
+) -> list[Observation]:
+    """Parse, and ask for more, until every collector is done; `answered` grows."""
     done: dict[str, Observation] = {}
     for _ in range(MAX_ROUNDS):
         more: dict[Reading, None] = {}
@@ -92,7 +120,7 @@ def _parse(collector: Collector, answers: Answers, share: float) -> Observation 
             collector.name,
             share + time.perf_counter() - start,
             # a family without samples would be a header that says nothing
-            tuple(m for m in made if isinstance(m, Family) and m.samples),
-            tuple(m for m in made if isinstance(m, Fact)),
+            tuple([m for m in made if isinstance(m, Family) and m.samples]),
+            tuple([m for m in made if isinstance(m, Fact)]),
         )
     return failed(collector, share + time.perf_counter() - start, failure, reason)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 
@@ -31,10 +31,11 @@ _Key = Labels | tuple[str, Labels]
 class _Known:
     """What is known of one family: its header by format, and the prefix of each of its series."""
 
-    __slots__ = ("family", "headers", "page", "prefixes")
+    __slots__ = ("body", "family", "headers", "page", "prefixes")
 
     def __init__(self, family: Family) -> None:
-        self.family = (family.name, family.kind, family.help)
+        self.family = family
+        self.body = b""
         self.headers = (_header(family, False), _header(family, True))
         self.prefixes: dict[_Key, bytes] = {}
         self.page = 0
@@ -44,7 +45,8 @@ class Encoder:
     """Writes pages. `limit` is how many series are kept at most; further ones are only slower.
 
     One encoder serves concurrent scrapes: a lock lets one page be written at a time, which costs
-    nothing, since writing does no I/O and holds the interpreter anyway.
+    nothing, since writing does no I/O and holds the interpreter anyway. Families are frozen: the
+    same object as on the last page is not written again.
     """
 
     def __init__(self, limit: int = 100_000) -> None:
@@ -64,9 +66,11 @@ class Encoder:
             self._page += 1
             parts: list[bytes] = []
             for family in families:
-                known = self._know(family)
-                parts.append(known.headers[openmetrics])
-                self._write(family, known, parts.append)
+                known = self._families.get(family.name)
+                if known is None or known.family is not family:
+                    known = self._update(known, family)
+                known.page = self._page
+                parts += (known.headers[openmetrics], known.body)
             if openmetrics:
                 parts.append(b"\n# EOF")
             if self._page % KEEP == 0:
@@ -74,16 +78,16 @@ class Encoder:
         # every part begins with the end of the line before it
         return b"".join(parts)[1:] + b"\n" if parts else b""
 
-    def _know(self, family: Family) -> _Known:
-        known = self._families.get(family.name)
-        if known is None or known.family != (family.name, family.kind, family.help):
+    def _update(self, known: _Known | None, family: Family) -> _Known:
+        if known is None or (known.family.kind, known.family.help) != (family.kind, family.help):
             if known:
                 self._kept -= len(known.prefixes)
             known = self._families[family.name] = _Known(family)
-        known.page = self._page
+        known.family, known.body = family, self._body(family, known)
         return known
 
-    def _write(self, family: Family, known: _Known, write: Callable[[bytes], None]) -> None:
+    def _body(self, family: Family, known: _Known) -> bytes:
+        parts: list[bytes] = []
         prefixes = known.prefixes
         for labels, value, suffix in family.samples:
             key = (suffix, labels) if suffix else labels
@@ -93,13 +97,13 @@ class Encoder:
                 if self._kept < self._limit:
                     prefixes[key] = prefix
                     self._kept += 1
-            write(prefix)
-            write(number(value))
+            parts += (prefix, number(value))
         if len(prefixes) > len(family.samples):
             current = {(s.suffix, s.labels) if s.suffix else s.labels for s in family.samples}
             self._kept -= len(prefixes)
             known.prefixes = {k: p for k, p in prefixes.items() if k in current}
             self._kept += len(known.prefixes)
+        return b"".join(parts)
 
     def _forget_idle(self) -> None:
         oldest = self._page - KEEP
