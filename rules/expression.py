@@ -215,22 +215,27 @@ class Evaluator:
         import cel
 
         self._hits: list[Any] = []
+        self._problem = ""
         self._patterns: dict[str, Callable[[str], object]] = {}
         self._context = cel.Context(
             variables=dict(values),
             functions={
-                _RENAMED["matches"]: self._matches,
-                "within": _within,
+                _RENAMED["matches"]: self._guarded(self._matches),
+                "within": self._guarded(_within),
                 _HIT: self._hit,
             },
         )
 
     def value(self, expression: Expression) -> Any:
         """The value, or ExpressionError."""
+        self._problem = ""
         try:
-            return expression.program.execute(self._context)
+            value = expression.program.execute(self._context)
         except Exception as error:  # whatever a pack's expression raises is its own fault
-            raise ExpressionError(_run_error(error)) from error
+            raise ExpressionError(self._problem or _run_error(error)) from error
+        if self._problem:
+            raise ExpressionError(self._problem)
+        return value
 
     def offenders(self, expression: Expression) -> list[Any]:
         """The rows of a list; ExpressionError also where it is no list."""
@@ -248,6 +253,18 @@ class Evaluator:
         if not isinstance(value, bool):
             raise ExpressionError(f"{what} is not true or false but {_type(value)}")
         return value
+
+    def _guarded(self, function: Callable[..., bool]) -> Callable[..., bool]:
+        """The binding logs what a function raises, so the problem is kept instead."""
+
+        def call(*arguments: Any) -> bool:
+            try:
+                return function(*arguments)
+            except (TypeError, ValueError) as error:
+                self._problem = self._problem or str(error)[:300]
+                return False
+
+        return call
 
     def _hit(self, row: Any) -> bool:
         self._hits.append(row)
@@ -293,8 +310,16 @@ def _literal(text: str) -> str:
 
 def _within(mode: Any, limit: Any) -> bool:
     """Whether `mode` has no bit that `limit` has not; each an integer or octal text."""
-    bits, allowed = (int(it, 8) if isinstance(it, str) else int(it) for it in (mode, limit))
+    bits, allowed = _bits(mode), _bits(limit)
     return bits & ~allowed == 0
+
+
+def _bits(value: Any) -> int:
+    if isinstance(value, str) and re.fullmatch(r"[0-7]{1,12}", value):
+        return int(value, 8)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise ValueError(f"within() takes modes such as 0640, and {value!r} is none")
 
 
 def _known(name: str, names: Collection[str], what: str, hint: str = "") -> None:

@@ -75,11 +75,6 @@ def parse(content: bytes | str, path: str, facts: Collection[str] | None = None)
     return pack
 
 
-def line_of_rule(content: bytes, path: str, number: int) -> int | None:
-    """The line of a rule, for messages about a pack that is right."""
-    return Document(content, path).line(("rules", number, "id"))
-
-
 def resolve(pack: Pack, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The pack's parameters with some of them overridden; raises ParamError."""
     for name, value in overrides.items():
@@ -174,7 +169,7 @@ def _test_problems(rule: Rule, pack: Pack) -> Iterator[tuple[Path, str]]:
             try:
                 overrides = scenario.get(PARAMS, {})
                 if not isinstance(overrides, dict):
-                    raise ParamError("expected a mapping")  # noqa: TRY301, TRY004
+                    raise ParamError("expected a mapping")  # noqa: TRY301
                 resolve(pack, overrides)
             except ParamError as error:
                 yield (*where, PARAMS), str(error)
@@ -192,5 +187,6 @@ def _kind(value: Any) -> str:
         return "true or false"
     if isinstance(value, (int, float)):
         return "number"
-    names = {str: "text", list: "list", tuple: "list", dict: "mapping"}
-    return names.get(type(value), type(value).__name__)
+    if isinstance(value, str):
+        return "text"
+    return "list" if isinstance(value, (list, tuple)) else "mapping"
