@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from collectors.strictyaml import Duration
 from exporters.prometheus.server import RESERVE
@@ -215,3 +217,32 @@ def test_idle_clients_do_not_hold_up_the_stop() -> None:
         assert idle.sock.recv(1) == b""
         assert time.monotonic() - begin < 4
         idle.close()
+
+
+HEADS = st.sampled_from(
+    [
+        b"GET /metrics HTTP/1.1\r\nhost: a\r\n",
+        b"GET /metrics?collect[]=%ff%00&exclude[] HTTP/1.1\r\nhost: a\r\n",
+        b"POST /-/reload HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 3\r\n",
+        b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n",
+        b"OPTIONS * HTTP/1.1\r\nhost: a\r\n",
+        b"GET http://a/findings HTTP/1.0\r\n",
+        b"",
+    ]
+)
+
+
+def test_whatever_comes_the_server_goes_on(site: Running, caplog: pytest.LogCaptureFixture) -> None:
+    @settings(max_examples=80, deadline=None)
+    @given(st.lists(st.tuples(HEADS, st.binary(max_size=60)), max_size=4))
+    def send(pieces: list[tuple[bytes, bytes]]) -> None:
+        with opened(site) as client:
+            with contextlib.suppress(OSError):
+                for head, more in pieces:
+                    client.sendall(head + more + b"\r\n\r\n")
+                client.shutdown(socket.SHUT_WR)
+            rest(client)
+        assert site.ask("/-/healthy").status == 200
+
+    send()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
