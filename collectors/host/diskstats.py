@@ -140,7 +140,7 @@ class DiskstatsCollector(Collector, frozen=True):
             disks = list(self._disks(answers))
             for number, (name, help_, factor, kind) in enumerate(COLUMNS):
                 samples = [
-                    Sample(disk.labels, int(disk.values[number]) * factor)
+                    Sample(disk.labels, float(disk.values[number]) * factor)
                     for disk in disks
                     if number < len(disk.values)
                 ]

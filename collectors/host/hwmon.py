@@ -140,7 +140,7 @@ def _figures(
             name, unit = _family(kind, shown, property)
             help_ = f"{WORDS[kind]}, as sensors tell{f': {shown}' if shown else ''}."
             _, _, samples = families.setdefault(name, (unit.kind, help_, []))
-            samples.append(Sample(labels, int(text) * unit.factor))
+            samples.append(Sample(labels, float(text) * unit.factor))
     for name, (family_kind, help_, samples) in families.items():
         yield Family(name, family_kind, help_, samples)
 

@@ -151,7 +151,7 @@ def _columns(
 ) -> Iterator[tuple[Column, float]]:
     for column, field in zip(columns, fields, strict=False):
         if column:
-            yield column, int(field) * column.factor
+            yield column, float(field) * column.factor
 
 
 def _together(connections: Sequence[Sequence[str]]) -> Mapping[Column, float]:

@@ -71,12 +71,12 @@ class NetclassCollector(Collector, frozen=True):
             yield gauge(
                 "node_network_speed_bytes",
                 "Speed of the link, bytes a second.",
-                *(Sample(d, int(has["speed"]) * MEGABIT) for d, has in rows if "speed" in has),
+                *(Sample(d, float(has["speed"]) * MEGABIT) for d, has in rows if "speed" in has),
             )
             for make, properties in ((gauge, GAUGES), (counter, COUNTERS)):
                 for attribute, name, help_ in properties:
                     samples = [
-                        Sample(labels, int(has[attribute], 0))
+                        Sample(labels, float(int(has[attribute], 0)))
                         for labels, has in rows
                         if attribute in has
                     ]

@@ -62,9 +62,9 @@ class NetdevCollector(Collector, frozen=True):
                     continue
                 labels = (("device", device),)
                 for column, figure in zip(columns, figures.split(), strict=True):
-                    column.append(Sample(labels, int(figure)))
+                    column.append(Sample(labels, float(figure)))
                 if figure := more.get(f"/sys/class/net/{device}/statistics/rx_nohandler", ""):
-                    unhandled.append(Sample(labels, int(figure)))
+                    unhandled.append(Sample(labels, float(figure)))
         for (name, help_), column in zip(COLUMNS, columns, strict=True):
             yield Family(f"node_network_{name}_total", "counter", help_, column)
         yield Family(

@@ -24,7 +24,7 @@ class PowersupplyclassCollector(Collector, frozen=True):
                 "node_power_supply_online",
                 "Whether a supply gives power: 1 fixed, 2 programmable, 0 not.",
                 *(
-                    sample(int(text), power_supply=path.split("/")[-2])
+                    sample(float(text), power_supply=path.split("/")[-2])
                     for path, text in answers.texts(ONLINE).items()
                 ),
             )

@@ -48,7 +48,7 @@ class ProcessesCollector(Collector, frozen=True):
             ("threads", MAX_THREADS, "Threads there may be at most."),
         ):
             with malformed(reading.path):
-                limit = int(answers.text(reading))
+                limit = float(answers.text(reading))
             yield gauge(f"node_processes_max_{name}", help_, sample(limit))
 
 

@@ -82,7 +82,7 @@ class SystemdCollector(Collector, frozen=True):
             )
             for name, property, kind, help_ in SOCKETS:
                 samples = [
-                    Sample((("name", unit["Id"]),), int(unit[property]))
+                    Sample((("name", unit["Id"]),), float(unit[property]))
                     for unit in units
                     if unit["Id"].endswith(".socket") and property in unit
                 ]

@@ -28,7 +28,7 @@ class ThermalZoneCollector(Collector, frozen=True):
                 "node_thermal_zone_temp",
                 "Temperature of a thermal zone, degrees Celsius.",
                 *(
-                    sample(int(has["temp"]) / 1000, type=has.get("type", ""), zone=zone)
+                    sample(float(has["temp"]) / 1000, type=has.get("type", ""), zone=zone)
                     for zone, has in _numbered(answers, ZONES, "thermal_zone")
                     if "temp" in has
                 ),
@@ -42,7 +42,7 @@ class ThermalZoneCollector(Collector, frozen=True):
                     f"node_cooling_device_{state}",
                     help_,
                     *(
-                        sample(int(has[state]), name=name, type=has.get("type", ""))
+                        sample(float(has[state]), name=name, type=has.get("type", ""))
                         for name, has in coolers
                         if state in has
                     ),
