@@ -16,7 +16,10 @@ from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource
 from exporters.prometheus.encoder import Encoder
 from exporters.prometheus.selfmetrics import SelfMetrics
+from exporters.prometheus.server import WebServer
+from exporters.prometheus.settings import WebSettings
 from tests import metricdocs
+from tests.exporters.httpserver import SmallBackend
 
 TESTS = Path(__file__).parent
 MACHINE = TESTS / "fixtures/machines/debian12"
@@ -50,7 +53,10 @@ def test_no_golden_file_is_left_over() -> None:
 
 def agents_own() -> list[metricdocs.Row]:
     """What the agent tells of itself, by part."""
-    return [*metricdocs.rows("agent", SelfMetrics().families())]
+    return [
+        *metricdocs.rows("agent", SelfMetrics().families()),
+        *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
+    ]
 
 
 @pytest.mark.golden
