@@ -33,7 +33,7 @@ def default_gateways(answers: Answers) -> list[Target]:
     for family, device, address in dict.fromkeys(found):  # type: ignore[assignment]
         name = f"{NAMED}{device}"
         if (name, family) in taken:
-            name += f"-{address}"
+            name += f"-{address.partition('%')[0]}"
         taken.add((name, family))
         targets.append(Target(name, address, family))
     return targets
