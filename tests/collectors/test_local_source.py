@@ -1,4 +1,4 @@
-"""LocalSource on real files, on the real /proc, and with real children."""
+"""LocalSource on real files and on the real /proc."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,19 +15,15 @@ import pytest
 from collectors.model import (
     Answer,
     Answers,
-    Command,
     File,
     FileStat,
     Glob,
     Inventory,
-    Mount,
-    MountUsage,
     Process,
     Reading,
     Stat,
 )
 from collectors.sources.local import LocalSource
-from collectors.sources.mounts import MountReader
 
 NOBODY = 65534
 
@@ -40,18 +34,6 @@ def ask(reading: Reading, root: Path | str = "/") -> Answer:
 
 def names(answer: Answer) -> list[tuple[str, str]]:
     return [(path, child.state) for path, child in answer.children]
-
-
-def wait_until_gone(pid: int) -> None:
-    """Return once a process has ended, reaped or not."""
-    for _ in range(500):
-        try:
-            if b") Z" in Path(f"/proc/{pid}/stat").read_bytes():
-                return
-        except (FileNotFoundError, ProcessLookupError):
-            return
-        time.sleep(0.01)
-    pytest.fail(f"process {pid} still runs")
 
 
 @contextmanager
@@ -66,7 +48,7 @@ def as_nobody() -> Iterator[None]:
         os.seteuid(before)
 
 
-# --- files --------------------------------------------------------------------------------------
+# --- files ----------------------------------------------------------------------------------------
 
 
 def test_a_file_is_read_below_the_root(tmp_path: Path) -> None:
@@ -124,7 +106,7 @@ def test_what_may_not_be_read_is_denied() -> None:
         closed.chmod(0o700)
 
 
-# --- globs --------------------------------------------------------------------------------------
+# --- globs ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -202,7 +184,7 @@ def test_a_name_that_is_not_utf8_is_shown_as_one_that_is(tmp_path: Path) -> None
     assert [row.path for row in rows] == ["/a\ufffd\ufffd\ufffd"]
 
 
-# --- stat ---------------------------------------------------------------------------------------
+# --- stat -----------------------------------------------------------------------------------------
 
 
 def test_rows_say_kind_mode_owner_time_and_target(tmp_path: Path) -> None:
@@ -234,175 +216,7 @@ def test_a_target_on_the_real_machine() -> None:
     assert row.target == str(Path("/proc/self/exe").resolve())
 
 
-# --- commands -----------------------------------------------------------------------------------
-
-
-def shell(
-    script: str, timeout: float = 10, limit: int = 1 << 20, ok: tuple[int, ...] = (0,)
-) -> Answer:
-    return ask(Command(("sh", "-c", script), timeout, limit, ok))
-
-
-def test_a_command_has_its_output_a_fixed_environment_and_no_input() -> None:
-    answer = ask(Command(("env",)))
-    assert sorted(answer.content.decode().split()) == [
-        "LC_ALL=C",
-        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    ]
-    assert shell("cat; pwd; echo lost >&2") == Answer("content", b"/\n")
-
-
-def test_no_shell_reads_the_arguments() -> None:
-    assert ask(Command(("echo", "$HOME;", "`id`"))).content == b"$HOME; `id`\n"
-
-
-@pytest.mark.parametrize(
-    ("script", "ok", "answer"),
-    [
-        ("echo a; exit 3", (0,), Answer("failed", reason="exit status 3")),
-        ("echo a; exit 3", (0, 3), Answer("content", b"a\n")),
-        ("kill -9 $$", (0,), Answer("failed", reason="exit status -9")),
-    ],
-)
-def test_the_exit_status_decides(script: str, ok: tuple[int, ...], answer: Answer) -> None:
-    assert shell(script, ok=ok) == answer
-
-
-def test_a_missing_program_is_absent_and_one_that_cannot_run_denied(tmp_path: Path) -> None:
-    plain = tmp_path / "plain"
-    plain.write_text("no program")
-    assert ask(Command(("jianwei-no-such-program",))).state == "absent"
-    assert ask(Command((str(plain),))).state == "denied"
-
-
-def test_output_beyond_the_limit_ends_the_command() -> None:
-    assert shell("exec yes", limit=100_000).reason == "output longer than 100000 bytes"
-    assert len(shell("head -c 1000 /dev/zero", limit=1000).content) == 1000
-
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        "sleep 300 & echo $! >{}; wait",  # waits for its own child
-        "sleep 300 >/dev/null & echo $! >{}; exec sleep 300",  # grandchild holds no pipe
-        "sleep 300 & echo $! >{}; exit 0",  # gone itself, its child keeps the pipe open
-        "trap '' TERM INT HUP; sleep 300 & echo $! >{}; wait; wait",  # listens to no signal
-        "exec >&-; sleep 300 & echo $! >{}; wait",  # closed its output and stays
-    ],
-)
-def test_a_command_past_its_deadline_is_ended_with_all_its_children(
-    tmp_path: Path, script: str
-) -> None:
-    begin = time.monotonic()
-    answer = shell(script.format(tmp_path / "pid"), timeout=0.5)
-    assert answer == Answer("failed", reason="no end within 0.5 s")
-    assert time.monotonic() - begin < 20
-    wait_until_gone(int((tmp_path / "pid").read_text()))
-
-
-def test_what_a_good_command_leaves_behind_is_ended_too(tmp_path: Path) -> None:
-    answer = shell(f"sleep 300 >/dev/null & echo $! >{tmp_path}/pid; echo done")
-    assert answer == Answer("content", b"done\n")
-    wait_until_gone(int((tmp_path / "pid").read_text()))
-
-
-# --- mounts -------------------------------------------------------------------------------------
-
-MOUNTINFO = r"""
-22 27 0:21 / /proc rw,relatime shared:5 - proc proc rw
-27 1 254:0 / / rw,relatime shared:1 master:2 - ext4 /dev/vda1 rw,errors=remount-ro
-28 27 0:40 / /home rw - autofs systemd-1 rw
-30 27 8:1 / /srv/two\040words\011\134 ro,relatime - ext4 /dev/disk\040one rw
-31 27 8:2 / /home rw - xfs /dev/sdb1 rw
-32 27 0:52 / /nas rw - nfs4 nas:/export ro,vers=4.2
-33 27 0:53 / /sshfs rw - fuse.sshfs me@there:/ rw
-"""
-USAGE = os.statvfs_result((4096, 1024, 100, 50, 40, 1000, 900, 800, 0, 255))
-
-
-def machine(tmp_path: Path) -> str:
-    path = tmp_path / "proc/self/mountinfo"
-    path.parent.mkdir(parents=True)
-    path.write_text(MOUNTINFO[1:])
-    return str(tmp_path)
-
-
-def test_mounts_are_read_and_the_last_one_on_a_point_counts(tmp_path: Path) -> None:
-    reader = MountReader(machine(tmp_path), lambda _: USAGE)
-    rows = {row.mountpoint: row for row in reader.rows(MountUsage(exclude_types="^proc$"))}
-    assert set(rows) == {"/", "/srv/two words\t\\", "/home", "/nas", "/sshfs"}
-    assert rows["/"] == Mount(
-        *("/dev/vda1", "/", "ext4", ("rw", "relatime"), 102400, 51200, 40960, 1000, 900)
-    )
-    assert (rows["/home"].fstype, rows["/home"].device) == ("xfs", "/dev/sdb1")
-    assert rows["/srv/two words\t\\"].device == "/dev/disk one"
-    assert {point for point, row in rows.items() if row.readonly} == {"/srv/two words\t\\", "/nas"}
-
-
-def test_what_is_excluded_is_not_touched(tmp_path: Path) -> None:
-    asked: list[str] = []
-
-    def statvfs(path: str) -> os.statvfs_result:
-        asked.append(path.removeprefix(str(tmp_path)))
-        return USAGE
-
-    MountReader(machine(tmp_path), statvfs).rows(MountUsage("^(proc|fuse[.].*|autofs)$", "^/nas"))
-    assert asked == ["/", "/srv/two words\t\\", "/home"]
-
-
-def test_a_mount_that_fails_costs_no_other(tmp_path: Path) -> None:
-    def statvfs(path: str) -> os.statvfs_result:
-        if path.endswith(("/home", "/nas")):
-            raise OSError(5, "")
-        return USAGE
-
-    rows = MountReader(machine(tmp_path), statvfs).rows(MountUsage())
-    assert {row.mountpoint: row.error for row in rows if row.error} == {
-        "/home": "Input/output error",
-        "/nas": "Input/output error",
-    }
-    assert len(rows) == 6
-
-
-def test_mounts_that_hang_are_waited_for_together_and_asked_once(tmp_path: Path) -> None:
-    answered, asked = threading.Event(), []
-
-    def statvfs(path: str) -> os.statvfs_result:
-        if path.endswith(("/nas", "/sshfs")):
-            asked.append(path)
-            answered.wait(60)
-        return USAGE
-
-    reader = MountReader(machine(tmp_path), statvfs, patience=0.2)
-    try:
-        for _ in range(3):
-            errors = {row.mountpoint: row.error for row in reader.rows(MountUsage()) if row.error}
-            assert errors == dict.fromkeys(("/nas", "/sshfs"), "no answer within 0.2 s")
-        assert len(asked) == 2
-    finally:
-        answered.set()
-    for _ in range(100):
-        if not any(row.error for row in reader.rows(MountUsage())):
-            break
-        time.sleep(0.05)
-    else:
-        pytest.fail("the mounts answer again and are not asked")
-
-
-def test_the_root_of_the_real_machine() -> None:
-    reading = MountUsage(exclude_points="^/.+")
-    (row,) = Answers({reading: ask(reading)}).rows(reading, Mount)
-    usage = os.statvfs("/")
-    assert (row.mountpoint, row.size, row.files) == (
-        *("/", usage.f_blocks * usage.f_frsize, usage.f_files),
-    )
-
-
-def test_no_mount_table_is_absent(tmp_path: Path) -> None:
-    assert ask(MountUsage(), tmp_path).state == "absent"
-
-
-# --- inventories --------------------------------------------------------------------------------
+# --- inventories ----------------------------------------------------------------------------------
 
 
 def test_processes_of_the_real_machine_whatever_they_are_called() -> None:
