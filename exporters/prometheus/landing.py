@@ -11,7 +11,16 @@ from html import escape
 
 from collectors.model import ProbeResult
 from collectors.observe import Observation
-from exporters.prometheus.landingtext import Say, duration, moment, rate, share_of, size, text
+from exporters.prometheus.landingtext import (
+    Say,
+    duration,
+    moment,
+    rate,
+    share_of,
+    shortened,
+    size,
+    text,
+)
 from exporters.prometheus.overview import Disk, Interface, Overview, PackScore, Usage, usage
 
 LINKS = (
@@ -22,6 +31,7 @@ LINKS = (
     ("/-/ready", "link_ready", True),
     ("/-/reload", "link_reload", False),
 )
+REASON = 90  # characters of a collector's reason that are shown
 WARN, ALARM = 0.8, 0.9  # shares of a resource in use from which it is marked
 
 
@@ -231,7 +241,7 @@ def _collectors(overview: Overview, say: Say) -> str:
         kind = "zero" if one.failure == "absent" else "fail"
         return (
             f'<li class="{kind}"><b>{escape(one.collector)}</b> {why}'
-            f" <small>{escape(one.reason)}</small></li>"
+            f" <small>{escape(shortened(one.reason, REASON))}</small></li>"
         )
 
     items = "".join(map(item, overview.observations)) or f"<li>{say('unknown')}</li>"

@@ -131,6 +131,11 @@ def moment(moment: datetime) -> str:
     return escape(moment.strftime("%Y-%m-%d %H:%M:%S %Z"))
 
 
+def shortened(words: str, limit: int) -> str:
+    """The beginning, with an ellipsis where something is left out."""
+    return words if len(words) <= limit else f"{words[: limit - 1]}…"
+
+
 def duration(seconds: float, say: Say) -> str:
     """The two largest units: `3 d 4 h`, `12 min`."""
     whole = int(seconds)
