@@ -158,7 +158,7 @@ def _by_offenders(
             "fail",
             host,
             instance=instance,
-            actual=brief(_shown(rule, row)),
+            actual=_shown(rule, row),
             expected=expected,
             source=str(source),
             reason=reason,
@@ -206,9 +206,9 @@ def _instance(rule: Rule, row: Any) -> str:
 
 def _shown(rule: Rule, row: Any) -> Any:
     if not isinstance(row, dict):
-        return row
-    names = rule.show or [name for name in row if name not in (rule.key, "source")]
-    return {name: row[name] for name in names if name in row}
+        return brief(row)
+    names = rule.show or sorted(name for name in row if name not in (rule.key, "source"))
+    return {name: brief(row[name]) for name in names if name in row}
 
 
 def _source_of(instance: str, rule: Rule, seen: _Seen) -> str:

@@ -27,14 +27,15 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 
 def brief(value: Any) -> Any:
-    """The value short enough to be told; what is left out is marked with `…`."""
+    """The value short enough to be told, maps in the order of their keys; `…` = something left out."""
     if isinstance(value, str):
         return value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + "…"
     if isinstance(value, list):
         short = [brief(item) for item in value[:MAX_ITEMS]]
         return short if len(value) <= MAX_ITEMS else [*short, "…"]
     if isinstance(value, dict):
-        some = list(value.items())[:MAX_ITEMS]
+        # CEL gives maps in any order, and evidence must be the same each time
+        some = sorted(value.items())[:MAX_ITEMS]
         short_map = {brief(key): brief(item) for key, item in some}
         return short_map if len(value) <= MAX_ITEMS else {**short_map, "…": "…"}
     if value is None or isinstance(value, (bool, int, float)):

@@ -43,4 +43,5 @@ class FilesCollector(Collector, frozen=True):
                 }
                 for row in found.values()
             ],
+            {"": "lstat"},
         )

@@ -66,7 +66,7 @@ class SshdCollector(Collector, frozen=True):
             ],
         }
         sources = {**dict.fromkeys(defaults, f"{DEFAULT} default"), **common.sources}
-        yield Fact("sshd", value, {"": MAIN.path, "match": MAIN.path, **sources})
+        yield Fact("sshd", value, {"": MAIN.path, **sources})
 
 
 def _ask_for_includes(path: str, text: str, answers: Answers) -> None:

@@ -56,8 +56,8 @@ class SysctlCollector(Collector, frozen=True):
     """`sysctl`: name → integer, or text; one that this kernel lacks is not there.
 
     `kernel_interfaces`: name and for IPv4 rp_filter, accept_redirects, send_redirects,
-    accept_source_route and log_martians as they hold; `ipv6`: the interface's own values. `lo` is
-    left out, `default` is what an interface yet to come would have.
+    accept_source_route and log_martians as they hold; with ipv6_ before it, an interface's own
+    value for IPv6. `lo` is left out, `default` is what an interface yet to come would have.
     """
 
     name: ClassVar[str] = "sysctl"
@@ -81,7 +81,7 @@ class SysctlCollector(Collector, frozen=True):
                     values[key] = value
                     sources[key] = f"{ROOT}/net/ipv{family}/conf/{name}/{setting}"
         yield Fact("sysctl", values, sources)
-        yield Fact("kernel_interfaces", _effective(rows["4"], rows["6"]))
+        yield Fact("kernel_interfaces", _effective(rows["4"], rows["6"]), {"": f"{ROOT}/net"})
 
 
 def _interfaces(answers: Answers, glob: Glob) -> dict[str, dict[str, int]]:
@@ -120,7 +120,7 @@ def _effective(
                 row[setting] = together if ipv4[name].get("forwarding") else either
             else:
                 row[setting] = either
-        row["ipv6"] = ipv6.get(name, {})
+        row |= {f"ipv6_{setting}": value for setting, value in ipv6.get(name, {}).items()}
         rows.append(row)
     return rows
 

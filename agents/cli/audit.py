@@ -1,0 +1,178 @@
+"""`jianwei audit`: judge this machine, another one over SSH, or a recording by rule packs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import msgspec
+
+from agents import config as configuration
+from agents.cli.probetable import language_of
+from agents.errors import UserError
+from agents.limits import limited
+from agents.runner import Runner
+from collectors import catalogue
+from collectors.model import Collector
+from collectors.observe import Observation, observe
+from collectors.sources.local import LocalSource
+from collectors.strictyaml import Document
+from exporters.findings.table import table
+from rules import pack as packs
+from rules.audit import AuditResult, audit, check_params, facts_of, needed
+from rules.model import SEVERITIES, Pack
+from rules.settings import AuditSettings
+
+FAIL_ON = ("none", "low", "medium", "high", "critical", "unknown")
+LOCAL_DEADLINE = 10.0  # seconds for one collector
+
+
+@click.command(name="audit")
+@click.option("--config", "config_path", metavar="FILE", help="Configuration of the agent.")
+@click.option(
+    "--pack",
+    "names",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="A built-in pack or a YAML file, instead of those configured; may be repeated.",
+)
+@click.option("--recorded", metavar="DIR", help="Judge a recording made by `jianwei record`.")
+@click.option("--host", metavar="ssh://[USER@]HOST[:PORT]", help="Judge a host over SSH.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(FAIL_ON),
+    default="none",
+    show_default=True,
+    help="Exit with 1 if a rule of this severity or above fails; unknown: if any rule fails or "
+    "could not be judged.",
+)
+@click.option(
+    "--param",
+    "assignments",
+    multiple=True,
+    metavar="[PACK.]NAME=VALUE",
+    help="Override a parameter of the packs, value in YAML; may be repeated.",
+)
+@click.option("--lang", type=click.Choice(["zh", "en"]), help="Language; else of the locale.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    config_path: str | None,
+    names: tuple[str, ...],
+    recorded: str | None,
+    host: str | None,
+    form: str,
+    fail_on: str,
+    assignments: tuple[str, ...],
+    lang: str | None,
+) -> None:
+    """Judge this machine by rule packs. Nothing is changed on it.
+
+    What may not be read is unknown, never passed: run it as root to judge everything.
+
+    \b
+    Examples:
+      jianwei audit
+      jianwei audit --host ssh://admin@db-01 --format json
+      jianwei audit --pack ./city.yaml --param max_days=60 --fail-on high
+    Exit codes:
+      0  done, and nothing that --fail-on asks for
+      1  a rule came out as --fail-on says
+      2  bad input: configuration, pack, parameter, recording, or the host cannot be reached
+    Judging that takes more than audit.deadline is ended by SIGALRM.
+    """
+    if host and recorded:
+        raise UserError("--host and --recorded exclude each other")
+    config = configuration.load(config_path)
+    loaded = load_packs(names or config.audit.packs)
+    params = _params(loaded, config.audit, assignments, strict=not names)
+    collectors = catalogue.for_facts(needed(loaded), config.collectors.settings)
+    began, start = datetime.now(UTC), time.perf_counter()
+    _progress(f"reading {host or recorded or 'this machine'} …")
+    observations = _observe(config, collectors, host, recorded)
+    facts = facts_of(observations)
+    _progress("judging …")
+    with limited(config.audit.deadline):
+        result = audit(loaded, facts, params, began)
+    result = msgspec.structs.replace(result, duration=time.perf_counter() - start)
+    _progress("")
+    if form == "json":
+        click.echo(msgspec.json.encode(result))
+    else:
+        click.echo(table(result, language_of(lang), sys.stdout.isatty()))
+    if fails(result, fail_on):
+        ctx.exit(1)
+
+
+def load_packs(names: Iterable[str]) -> list[Pack]:
+    """The packs by name or file; raises DocumentError, and UserError for two of one name."""
+    loaded: dict[str, Pack] = {}
+    for name in names:
+        pack = packs.load(name)
+        if pack.pack in loaded:
+            raise UserError(f"two packs are named {pack.pack!r}")
+        loaded[pack.pack] = pack
+    if not loaded:
+        raise UserError("there is no pack to judge by; name one with --pack")
+    return list(loaded.values())
+
+
+def fails(result: AuditResult, fail_on: str) -> bool:
+    """Whether the audit is one that --fail-on asks for."""
+    outcomes = {(v.verdict, v.severity) for pack in result.packs for v in pack.verdicts}
+    if fail_on == "none":
+        return False
+    if fail_on == "unknown":
+        return any(outcome in ("fail", "unknown") for outcome, _ in outcomes)
+    bad = SEVERITIES[SEVERITIES.index(fail_on) :]
+    return any(outcome == "fail" and severity in bad for outcome, severity in outcomes)
+
+
+def _params(
+    loaded: Sequence[Pack], settings: AuditSettings, assignments: Iterable[str], strict: bool
+) -> Mapping[str, dict[str, Any]]:
+    names = {pack.pack for pack in loaded}
+    params = {
+        name: dict(values) for name, values in settings.params.items() if strict or name in names
+    }
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        pack_name, _, name = key.rpartition(".")
+        having = [p.pack for p in loaded if name in p.params and pack_name in ("", p.pack)]
+        if not equals or not having:
+            known = ", ".join(sorted({name for pack in loaded for name in pack.params}))
+            raise UserError(f"--param {assignment}: no such parameter; there are: {known}")
+        value = Document(text, f"--param {name}").data
+        for pack in having:
+            params.setdefault(pack, {})[name] = value
+    try:
+        return check_params(loaded, params)
+    except packs.ParamError as error:
+        raise UserError(str(error)) from error
+
+
+def _observe(
+    config: configuration.Config,
+    collectors: Sequence[Collector],
+    host: str | None,
+    recorded: str | None,
+) -> list[Observation]:
+    if not host and not recorded:
+        # each apart: a collector that hangs costs its own facts only
+        return Runner(LocalSource(config.root), LOCAL_DEADLINE).observe(collectors)
+    from agents.sources import open_source
+
+    with open_source(config, host, recorded) as source:
+        return observe(source, collectors)
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{text}", err=True, nl=False)

@@ -1,0 +1,118 @@
+"""`jianwei rules`: what the packs hold, whether a pack is right, whether its rules judge rightly."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from agents.cli.probetable import language_of
+from collectors.strictyaml import Document, DocumentError
+from exporters.findings.text import neutral, words
+from rules import pack as packs
+from rules import scenarios
+from rules.model import Pack
+
+
+@click.group(name="rules")
+def command() -> None:
+    """List, lint and test rule packs."""
+
+
+@command.command(name="list")
+@click.argument("names", nargs=-1, metavar="[NAME|FILE]...")
+@click.option("--json", "as_json", is_flag=True, help="The packs whole, as JSON.")
+@click.option("--lang", type=click.Choice(["zh", "en"]), help="Language; else of the locale.")
+def list_(names: tuple[str, ...], as_json: bool, lang: str | None) -> None:
+    """List the rules of packs, of all that are built in if none is named.
+
+    \b
+    Examples:
+      jianwei rules list
+      jianwei rules list host-basics --json
+    Exit codes: 0 done, 2 a pack cannot be read or is wrong.
+    """
+    loaded = [packs.load(name) for name in names or packs.built_in()]
+    if as_json:
+        click.echo(msgspec.json.encode(loaded))
+        return
+    language = language_of(lang)
+    for pack in loaded:
+        click.echo(f"{pack.title.of(language)} ({pack.pack})")
+        for rule in pack.rules:
+            clauses = " ".join(clause for them in rule.maps.values() for clause in them)
+            click.echo(f"  {rule.severity:8}  {rule.id}  {rule.title.of(language)}  {clauses}")
+
+
+@command.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.pass_context
+def lint(ctx: click.Context, files: tuple[str, ...]) -> None:
+    """Check that packs are right: keys, facts, expressions, texts, scenarios.
+
+    \b
+    Examples:
+      jianwei rules lint city.yaml
+    Exit codes: 0 all are right, 1 some are not. Each mistake is told with file and line.
+    """
+    wrong = 0
+    for name in files:
+        try:
+            pack = packs.load(name)
+        except DocumentError as error:
+            wrong += 1
+            click.echo(neutral(str(error)), err=True)
+        else:
+            click.echo(f"{name}: {len(pack.rules)} rules, no mistake")
+    if wrong:
+        ctx.exit(1)
+
+
+@command.command()
+@click.argument("files", nargs=-1, metavar="[NAME|FILE]...")
+@click.pass_context
+def test(ctx: click.Context, files: tuple[str, ...]) -> None:
+    """Run the scenarios in packs: do their rules come out as the scenarios say?
+
+    \b
+    Examples:
+      jianwei rules test
+      jianwei rules test city.yaml
+    Exit codes: 0 all did, 1 some did not, 2 a pack cannot be read or is wrong.
+    """
+    wrong = 0
+    for name in files or packs.built_in():
+        content, path = packs.read(name)
+        pack = packs.parse(content, path)
+        results = list(scenarios.run(pack))
+        failed = [result for result in results if not result.right]
+        wrong += len(failed)
+        for result in failed:
+            _tell(result, pack, Document(content, path))
+        click.echo(
+            f"{pack.pack}: {len(pack.rules)} rules, {len(results)} scenarios, {len(failed)} wrong"
+        )
+    if wrong:
+        ctx.exit(1)
+
+
+def _tell(result: scenarios.ScenarioResult, pack: Pack, document: Document) -> None:
+    """One scenario that came out wrong: where, what was expected, what came instead, of what."""
+    where = ("rules", result.rule, "tests", result.expected, result.number)
+    rule = pack.rules[result.rule]
+    click.echo(f"{document.path}:{document.line(where)}: rule {result.id}")
+    click.echo(f"  expected  {result.expected}")
+    click.echo(f"  came out  {result.outcome}")
+    for verdict in result.verdicts:
+        details = [
+            ("instance", verdict.instance),
+            ("actual", words(verdict.actual)),
+            ("reason", verdict.reason),
+        ]
+        shown = "  ".join(f"{key}: {neutral(value)}" for key, value in details if value)
+        if shown:
+            click.echo(f"            {shown}")
+    expression = rule.offenders or rule.asserts
+    click.echo(f"  {'offenders' if rule.offenders else 'assert   '} {neutral(expression)}")
+    scenario = rule.tests.by_outcome()[result.expected][result.number]
+    for name, value in scenario.items():
+        click.echo(f"  {name:9} {words(value)}")
