@@ -110,10 +110,29 @@ class Resolver:
                     self._running -= 1
                     return
                 one = waiting.popleft()
-            answer = _look_up(*one)
+            answer = self.look_up(*one)
             with self._answered:
                 found[one] = answer
                 self._answered.notify_all()
+
+    def look_up(self, name: str, family: AddressFamily) -> Resolved:
+        """One look-up, which may hang."""
+        start = time.perf_counter()
+        reason: Reason
+        try:
+            rows = socket.getaddrinfo(name, None, AF[family], socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            if error.errno == socket.EAI_NONAME:
+                reason = "dns_nxdomain"
+            elif error.errno in (socket.EAI_NODATA, socket.EAI_ADDRFAMILY):
+                reason = "no_address"
+            else:
+                reason = "dns_error"
+            return Resolved((), time.perf_counter() - start, reason, error.strerror or str(error))
+        except (OSError, UnicodeError) as error:
+            return Resolved((), time.perf_counter() - start, "dns_error", str(error))
+        addresses = tuple(dict.fromkeys(str(row[4][0]) for row in rows))
+        return Resolved(addresses, time.perf_counter() - start)
 
 
 def _known(name: str, family: AddressFamily) -> Resolved | None:
@@ -125,25 +144,6 @@ def _known(name: str, family: AddressFamily) -> Resolved | None:
     if own != family:
         return Resolved((), 0.0, "no_address", f"is an {own} address")
     return Resolved((address,), 0.0)
-
-
-def _look_up(name: str, family: AddressFamily) -> Resolved:
-    start = time.perf_counter()
-    reason: Reason
-    try:
-        rows = socket.getaddrinfo(name, None, AF[family], socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        if error.errno == socket.EAI_NONAME:
-            reason = "dns_nxdomain"
-        elif error.errno in (socket.EAI_NODATA, socket.EAI_ADDRFAMILY):
-            reason = "no_address"
-        else:
-            reason = "dns_error"
-        return Resolved((), time.perf_counter() - start, reason, error.strerror or str(error))
-    except (OSError, UnicodeError) as error:
-        return Resolved((), time.perf_counter() - start, "dns_error", str(error))
-    addresses = tuple(dict.fromkeys(str(row[4][0]) for row in rows))
-    return Resolved(addresses, time.perf_counter() - start)
 
 
 def _side_by_side(answers: Mapping[Wanted, Resolved], one: Wanted) -> Resolved:
