@@ -14,10 +14,15 @@ from typing import Protocol
 from collectors.model import Answer, Mount, MountUsage, ParseError, Reading
 from collectors.sources import sshscript
 from collectors.sources.mounts import wanted
-from collectors.sources.sshframes import FrameError, mount_table, parse_frames, parse_stream
+from collectors.sources.sshanswers import mount_table, parse_frames
+from collectors.sources.sshframes import FrameError, parse_stream
 
 LIMIT = 64 << 20  # bytes that a host may tell in one exchange
 SCRIPT_LIMIT = 1 << 20  # so that a script fits the window of a channel and sending never waits
+
+
+class ScriptTooLong(Exception):
+    """More readings than one script has room for."""
 
 
 class Channel(Protocol):
@@ -35,40 +40,41 @@ def exchange(
 ) -> dict[Reading, Answer]:
     """Answers to all readings within `seconds`; what is missing then has failed.
 
-    Raises FrameError if the host did not run the script at all.
+    Raises FrameError if the host did not run the script at all, OSError if it cannot be sent, and
+    ScriptTooLong.
     """
     nonce = secrets.token_hex(16)
     deadline = time.monotonic() + seconds
     has_mounts = any(isinstance(reading, MountUsage) for reading in readings)
-    channel.send(sshscript.opening(nonce) + b"".join(sshscript.ask(readings)))
-    if not has_mounts:
-        channel.send(sshscript.CLOSING)
+    script = sshscript.opening(nonce) + b"".join(sshscript.ask(readings))
+    if len(script) > SCRIPT_LIMIT and len(readings) > 1:
+        raise ScriptTooLong
+    channel.send(script if has_mounts else script + sshscript.CLOSING)
     told = bytearray()
     asked: Mapping[int, Sequence[Mount]] = {}
     asking, ending = (b"\n%b %b\n" % (nonce.encode(), mark) for mark in (b"q", b"end"))
     cut = ""
     while not cut:
+        before = max(len(told) - len(asking), 0)
         try:
-            data = channel.receive(max(deadline - time.monotonic(), 0))
+            data = channel.receive(max(deadline - time.monotonic(), 0.001))
+            told += data
+            if has_mounts and told.find(asking, before) >= 0:
+                has_mounts = False
+                asked = _wanted(bytes(told), nonce, readings)
+                lines = (line for n in asked for line in sshscript.ask_mounts(n, asked[n]))
+                channel.send(b"".join(lines) + sshscript.CLOSING)
         except TimeoutError:
             cut = f"no end within {seconds:g} s"
-            break
         except OSError as error:
             cut = f"the connection was lost: {error}"
-            break
-        before = max(len(told) - len(asking), 0)
-        told += data
-        if not data:
-            cut = "the host closed the connection"
-        elif len(told) > LIMIT:
-            cut = f"the host told more than {LIMIT >> 20} MiB"
-        elif told.find(ending, before) >= 0:
-            break
-        elif has_mounts and told.find(asking, before) >= 0:
-            has_mounts = False
-            asked = _wanted(bytes(told), nonce, readings)
-            lines = (line for n in asked for line in sshscript.ask_mounts(n, asked[n]))
-            channel.send(b"".join(lines) + sshscript.CLOSING)
+        else:
+            if told.find(ending, before) >= 0:
+                break
+            if not data:
+                cut = "the host closed the connection"
+            elif len(told) > LIMIT:
+                cut = f"the host told more than {LIMIT >> 20} MiB"
     try:
         return parse_frames(bytes(told), nonce, readings, cut, asked)
     except FrameError as error:

@@ -1,53 +1,13 @@
-"""What a host answered to the script of sources/sshscript.py, as answers; pure.
+"""The stream that a host tells while it runs the script: records, and the contents in them; pure.
 
-Any bytes at all give answers or FrameError. What a host did not get round to has failed.
+The format is in sources/sshshell.py. Any bytes at all give records or FrameError.
 """
 
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
-
-import msgspec
-
-from collectors.model import (
-    Answer,
-    Command,
-    File,
-    FileStat,
-    Glob,
-    Inventory,
-    Mount,
-    MountUsage,
-    ParseError,
-    Reading,
-    Stat,
-    malformed,
-)
-from collectors.sources import sshinventories
-from collectors.sources.inventories import parse_shadow
-from collectors.sources.local import encode_rows, kind_of, printable
-from collectors.sources.mounts import parse_mountinfo
-
-KILLED = 137  # how timeout(1) and a shell tell of a child ended by SIGKILL
-TABLES = 4  # records that tell of the two mount tables
-
-_ABSENT = {
-    "No such file or directory",
-    "Not a directory",
-    "No such device",
-    "No such device or address",
-    "No such process",
-}
-_DENIED = {"Permission denied", "Operation not permitted"}
-ABSENT = Answer("absent", reason="no such file")
-DENIED = Answer("denied", reason="permission denied")
-LATE = Answer("failed", reason="no end in time")
-EMPTY = Answer("content")
-
-Asked = Mapping[int, Sequence[Mount]]
 
 
 class FrameError(Exception):
@@ -97,224 +57,21 @@ def parse_stream(data: bytes, nonce: str) -> tuple[Stream, bool]:
     return by_reading, False
 
 
-def parse_frames(
-    data: bytes, nonce: str, readings: Sequence[Reading], cut: str, asked: Asked
-) -> dict[Reading, Answer]:
-    """The answers to `readings`. `cut` is why the host told no more, should any be missing.
-
-    `asked` has for the number of a MountUsage the mounts whose usage the host was asked for.
-    """
-    stream, _ = parse_stream(data, nonce)
-    answers: dict[Reading, Answer] = {}
-    for number, reading in enumerate(readings):
-        records = stream.get(number, ())
-        if isinstance(reading, MountUsage) and number in asked:
-            answers[reading] = _usage(records, asked[number], cut)
-        elif not records or records[-1].kind != "d":
-            answers[reading] = Answer("failed", reason=cut)
-        elif records[-1].status == KILLED:
-            answers[reading] = LATE
-        else:
-            try:
-                answers[reading] = _answer(reading, records)
-            except ParseError as error:
-                answers[reading] = Answer("failed", reason=str(error))
-    return answers
-
-
-def mount_table(stream: Stream, number: int) -> list[Mount] | None:
-    """The mounts that a MountUsage reading has told of; None if they could not be read.
-
-    Raises ParseError.
-    """
-    for part in _parts(stream.get(number, ())):
-        if part.end.status == 0:
-            return parse_mountinfo(_decode(part.content))
-    return None
-
-
-def _answer(reading: Reading, records: Sequence[Record]) -> Answer:
-    match reading:
-        case File(limit=limit):
-            return _first(records, limit)
-        case Glob():
-            return _glob(reading, records)
-        case Stat():
-            return _stat(records)
-        case Command():
-            return _command(reading, records)
-        case MountUsage():
-            *_, last = [LATE, *(_ended(part) for part in _parts(records))]
-            parse_mountinfo(_decode(last.content))  # raises what kept it from being asked for
-            return last if last.state != "content" else LATE
-        case Inventory(kind="shadow"):
-            opened, read = (*(_ended(part) for part in _parts(records)), LATE, LATE)[:2]
-            if opened.state != "content" or read.state != "content":
-                return opened if opened.state != "content" else read
-            return _rows(parse_shadow(read.content.decode("utf-8", "replace")))
-        case Inventory(kind="sockets" | "listeners"):
-            first = _first(records)
-            if first.state != "content":
-                return first
-            parse = (
-                sshinventories.sockets if reading.kind == "sockets" else sshinventories.listeners
-            )
-            return _rows(parse(_told(records)))
-        case Inventory(kind="processes"):
-            return _rows(sshinventories.processes(_told(records)))
-        case Inventory(kind=kind):
-            answer = _command(sshinventories.COMMANDS[kind], records)
-            if answer.state != "content":
-                return answer
-            more = [part.content for part in _parts(records)][1:]
-            text = b"".join([answer.content, *more]).decode("utf-8", "replace")
-            return _rows([sshinventories.SINGLE[kind](text)])
-
-
-def _parts(records: Sequence[Record]) -> Iterator[Part]:
+def parts(records: Sequence[Record]) -> Iterator[Part]:
+    """The contents in records, each with what it is of."""
     match = name = ""
     content = b""
     for record in records:
         if record.kind == "m":
-            match, name = _decode(record.payload), ""
+            match, name = decode(record.payload), ""
         elif record.kind == "n":
-            name = _decode(record.payload)
+            name = decode(record.payload)
         elif record.kind == "c":
             content = record.payload
         elif record.kind == "x":
             yield Part(match, name, content, record)
 
 
-def _told(records: Sequence[Record]) -> dict[str, bytes]:
-    """Content by match, however it ended."""
-    return {part.match: part.content for part in _parts(records)}
-
-
-def _first(records: Sequence[Record], limit: int | None = None) -> Answer:
-    part = next(_parts(records), None)
-    return Answer("failed", reason="no end") if part is None else _ended(part, limit)
-
-
-def _ended(part: Part, limit: int | None = None) -> Answer:
-    if limit is not None and len(part.content) > limit:
-        return Answer("failed", reason=f"longer than {limit} bytes")
-    if part.end.status == 0:
-        return Answer("content", part.content)
-    return LATE if part.end.status == KILLED else _from_words(part.end.words)
-
-
-def _from_words(words: str) -> Answer:
-    """The words of strerror(3), taken as LocalSource takes the number."""
-    if words in _ABSENT:
-        return ABSENT
-    return DENIED if words in _DENIED else Answer("failed", reason=words or "could not be read")
-
-
-def _listing(records: Sequence[Record]) -> Answer:
-    """EMPTY, or why a folder could not be listed."""
-    problems = (_from_words(record.words) for record in records if record.kind == "l")
-    return next((answer for answer in problems if answer != ABSENT), EMPTY)
-
-
-def _glob(reading: Glob, records: Sequence[Record]) -> Answer:
-    listing = _listing(records)
-    if listing != EMPTY:
-        return listing
-    children = []
-    # as LocalSource sorts: by the parts of the match; the names stay in the order asked for
-    for part in sorted(_parts(records), key=lambda part: part.match.split("/")):
-        answer = _ended(part, reading.limit)
-        path = f"{part.match}/{part.name}" if reading.names else part.match
-        if answer.state != "absent" and not {".", ".."} & set(part.match.split("/")):
-            children.append((printable(path), answer))
-    return Answer("content", children=tuple(children))
-
-
-def _stat(records: Sequence[Record]) -> Answer:
-    listing = _listing(records)
-    if listing != EMPTY:
-        return listing
-    pending: list[str] = []
-    rows: dict[str, FileStat] = {}
-    for record in records:
-        if record.kind == "m":
-            pending.append(_decode(record.payload))
-        elif record.kind == "s":
-            with malformed("stat"):
-                lines = record.payload.decode("ascii").split("\n")
-                rows.update((p, _stat_row(p, line)) for p, line in zip(pending, lines, strict=True))
-            pending = []
-        elif record.kind == "t":
-            target = _decode(record.payload.removesuffix(b"\n"))
-            for path in pending:
-                if path in rows:
-                    rows[path] = msgspec.structs.replace(rows[path], target=target)
-            pending = []
-        elif record.kind == "x" and (answer := _from_words(record.words)) != ABSENT:
-            return answer
-    paths = (path for path in rows if not {".", ".."} & set(path.split("/")))
-    return _rows([rows[path] for path in sorted(paths, key=lambda path: path.split("/"))])
-
-
-def _stat_row(path: str, line: str) -> FileStat:
-    """A line of `stat -c '%f %u %g %s %Y %y'`; the fraction of a second is in %y only."""
-    mode_text, uid, gid, size, seconds, readable = line.split(" ", 5)
-    mode = int(mode_text, 16)
-    fraction = re.search(r"\.([0-9]{9})", readable)
-    mtime = int(seconds) + (int(fraction[1]) * 1e-9 if fraction else 0.0)
-    return FileStat(path, kind_of(mode), stat.S_IMODE(mode), int(uid), int(gid), int(size), mtime)
-
-
-def _command(reading: Command, records: Sequence[Record]) -> Answer:
-    part = next(_parts(records), None)
-    if part is not None and len(part.content) > reading.limit:
-        return Answer("failed", reason=f"output longer than {reading.limit} bytes")
-    if part is None or part.end.status == KILLED:
-        return Answer("failed", reason=f"no end within {reading.timeout:g} s")
-    if part.end.status == 127 and part.end.words != "found":
-        return Answer("absent", reason=f"no program {reading.argv[0]}")
-    if part.end.status == 126:
-        return Answer("denied", reason=f"may not run {reading.argv[0]}")
-    # as subprocess counts: a signal is a negative status
-    status = 128 - part.end.status if part.end.status > 128 else part.end.status
-    if status not in reading.ok:
-        return Answer("failed", reason=f"exit status {status}")
-    return Answer("content", part.content)
-
-
-def _usage(records: Sequence[Record], mounts: Sequence[Mount], cut: str) -> Answer:
-    told = {part.match: part for part in list(_parts(records))[TABLES // 2 :]}
-    rows = []
-    for mount in mounts:
-        part = told.get(mount.mountpoint)
-        if part is None:
-            row = msgspec.structs.replace(mount, error=cut)
-        elif part.end.status == KILLED:
-            row = msgspec.structs.replace(mount, error="no answer in time")
-        elif part.end.status:
-            row = msgspec.structs.replace(mount, error=part.end.words or "could not be read")
-        else:
-            try:
-                unit, other, size, free, avail, files, files_free = map(int, part.content.split())
-            except ValueError:
-                row = msgspec.structs.replace(mount, error="stat -f told something else")
-            else:
-                unit = unit or other
-                row = msgspec.structs.replace(
-                    mount,
-                    size=size * unit,
-                    free=free * unit,
-                    avail=avail * unit,
-                    files=files,
-                    files_free=files_free,
-                )
-        rows.append(row)
-    return _rows(rows)
-
-
-def _decode(path: bytes) -> str:
+def decode(path: bytes) -> str:
+    """Bytes of a host; those that are not UTF-8 become lone surrogates, as in os.fsdecode."""
     return path.decode("utf-8", "surrogateescape")
-
-
-def _rows(rows: Sequence[msgspec.Struct]) -> Answer:
-    return Answer("content", encode_rows(list(rows)))

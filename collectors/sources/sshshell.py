@@ -1,0 +1,166 @@
+"""The shell and awk code that runs on a host, and what it tells.
+
+The output is a stream of records: a newline, a nonce, a space, a head line, a payload of any
+bytes. The nonce is not known before the session, so no content can hold it. Heads:
+
+    begin            the script runs
+    r I              what follows is about reading I
+    c                payload: content
+    x STATUS WORDS   how the content before ended: exit status, last words of the error message
+    m                payload: a path that matches a pattern, what follows is about it
+    n                payload: a name under it, likewise
+    l STATUS WORDS   a folder that a pattern has to list could not be listed
+    s                payload: stat lines of the paths before, one each
+    t                payload: the real path of the link before
+    d STATUS         the reading ended; 137: it was ended
+    q                the mount tables are told, the host waits for the mounts to ask
+    end              the whole script ran
+"""
+
+# A hash never crosses the wire: only its scheme, or a word for what stands in its place.
+SHADOW = r"""
+BEGIN { FS = OFS = ":" }
+/^[ \t\r]*$/ { print ""; next }
+NF < 2 { print "malformed"; next }
+{
+    if ($2 ~ /^!/) $2 = "!"
+    else if ($2 ~ /^\*/) $2 = "*"
+    else if (match($2, /^\$[A-Za-z0-9-]+[$,]/) && RLENGTH < 19) $2 = substr($2, 1, RLENGTH - 1) "$"
+    else if ($2 != "") $2 = length($2) == 13 ? "0000000000000" : "other"
+    for (i = 3; i <= NF; i++) if ($i !~ /^-?[0-9]*$/) $i = "malformed"
+    print
+}
+"""
+
+# T: run with a deadline in seconds. G: run one of our functions in a shell of its own with one.
+# e: how it ended. q: is it there, or hidden. f: a file. l: a folder to list. g: a pattern. k: a match of it.
+# s: stat lines. c: a command. u: usage of a mount. a: shadow. o: names and states of processes.
+# t: tables of sockets. i: sockets with their processes. v: uname. r: one reading.
+FUNCTIONS = r"""
+e() { printf '\n%s %s %s %s\n' "$N" "$1" "$2" "${3##*: }"; }
+f() {
+    printf '\n%s c\n' "$N"
+    if [ -p "$1" ] || [ -c "$1" ] || [ -S "$1" ] || [ -b "$1" ]
+    then w=$(T 1 head -c "$2" -- "$1" 2>&1 >&3); x=$?
+    else w=$(head -c "$2" -- "$1" 2>&1 >&3); x=$?
+    fi
+    e x "$x" "$w"
+}
+q() {
+    [ -e "$1" ] || [ -L "$1" ] && return
+    [ -d "${1%/*}/" ] && [ -x "${1%/*}/" ] && return 1
+    case $(ls -d "$1" 2>&1) in
+    *': No such file or directory' | *': Not a directory') return 1 ;;
+    esac
+}
+l() {
+    [ -d "$1" ] && [ -r "$1" ] && return
+    w=$(ls "$1/" 2>&1 >/dev/null) || e l "$?" "$w"
+}
+k() {
+    z=$1 m=$2; shift 2
+    q "$m" || return 0
+    printf '\n%s m\n%s' "$N" "$m"
+    [ $# -gt 0 ] || f "$m" "$z"
+    for n; do
+        if q "$m/$n"; then printf '\n%s n\n%s' "$N" "$n"; f "$m/$n" "$z"; fi
+    done
+}
+g() {
+    p=$1 b=$2 y=$3; shift 3
+    eval "for d in $b; do l \"\$d\"; done; for j in $p; do k \"\$y\" \"\$j\" \"\$@\"; done"
+}
+s() {
+    eval "for d in $2; do l \"\$d\"; done; set -- $1"
+    [ $# -gt 1 ] || q "$1" || return 0
+    v='%f %u %g %s %Y %y'
+    if w=$(stat -c "$v" -- "$@"); then
+        printf "\n$N m\n%s" "$@"
+        printf '\n%s s\n%s' "$N" "$w"
+    else
+        for m; do
+            w=$(stat -c "$v" -- "$m" 2>&1) || { e x "$?" "$w"; continue; }
+            printf '\n%s m\n%s\n%s s\n%s' "$N" "$m" "$N" "$w"
+        done
+    fi
+    for m; do
+        if [ -L "$m" ]; then
+            printf '\n%s m\n%s\n%s t\n' "$N" "$m" "$N"
+            readlink -m -- "$m" || readlink -f -- "$m"
+        fi
+    done
+}
+c() {
+    t=$1 z=$2 w=; shift 2
+    printf '\n%s c\n' "$N"
+    x=$( { { unset N L; T "$t" "$@" </dev/null 2>/dev/null 3>&- 4>&-; echo $? >&4; } |
+        head -c "$z" >&3 4>&-; } 4>&1)
+    [ "$x" = 127 ] && command -v "$1" >/dev/null && w=found
+    e x "$x" "$w"
+}
+u() {
+    printf '\n%s m\n%s\n%s c\n' "$N" "$2" "$N"
+    w=$(${1:+T "$1"} stat -f -c '%S %s %b %f %a %c %d' "$2" 2>&1 >&3); e x "$?" "$w"
+}
+a() {
+    f /etc/shadow 0
+    printf '\n%s c\n' "$N"
+    w=$(awk "$1" /etc/shadow 2>&1 >&3); e x "$?" "$w"
+}
+o() {
+    printf '\n%s c\n' "$N"
+    grep -H '' $1; e x "$?"
+    for m in /proc/[0-9]*; do
+        { IFS= read -r w <"$m/comm"; } 2>/dev/null || continue
+        [ ${#w} -lt 15 ] || { printf '\n%s m\n%s' "$N" "$m"; f "$m/cmdline" 4096; }
+    done
+}
+t() {
+    for m in tcp tcp6 udp udp6; do printf '\n%s m\n%s' "$N" "$m"; f "/proc/net/$m" 16777216; done
+}
+v() { c 5 4096 uname -snrvm; f /proc/sys/kernel/domainname 256; }
+i() {
+    t
+    if ls -q / >/dev/null 2>&1; then w=-lq; else w=-l; fi
+    printf '\n%s m\nfd\n%s c\n' "$N" "$N"
+    ls $w /proc/[0-9]*/fd 2>/dev/null | sed -n -e 's,^/proc/\([0-9]*\)/fd:$,\1,p' \
+        -e 's,^l[^>]* -> socket:\[\([0-9]*\)\]$,s \1,p'
+    e x 0
+    printf '\n%s m\nstat' "$N"
+    o '/proc/[0-9]*/stat'
+}
+r() { printf '\n%s r %s\n' "$N" "$1"; shift; "$@" </dev/null; printf '\n%s d %s\n' "$N" "$?"; }
+"""
+
+# Where there is no timeout(1), what a killed shell leaves behind could still write: end it there.
+SET_UP = r"""
+cd /
+exec 3>&1
+printf '\n%s begin\n' "$N"
+exec 2>/dev/null
+if timeout -s KILL 9 true; then
+    D='T() { timeout -s KILL "$@"; }'
+else
+    D='T() {
+        v=$1; shift
+        "$@" & set -- $!
+        (sleep "$v"; kill -9 "$1") >/dev/null 2>&1 3>&- 4>&- & set -- "$1" $!
+        wait "$1"; v=$?
+        kill "$2"
+        return $v
+    }
+    Z=exit'
+fi
+L="$D
+$L"
+eval "$L"
+G() {
+    y=$1; shift
+    T "$y" sh -c "$L
+\"\$@\"" sh "$@"
+    y=$?
+    if [ $y = 137 ] && [ "$Z" ]; then printf '\n%s d 137\n' "$N"; exit; fi
+    return $y
+}
+export N
+"""
