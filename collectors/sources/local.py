@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import errno
 import fnmatch
+import functools
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -33,6 +35,8 @@ from collectors.sources import commands, inventories, mounts
 
 _CHUNK = 1 << 16
 _PAGE = 4096
+_ATTRIBUTES = ("/sys/", "/proc/sys/")
+_ABSENT = Answer("absent", reason="no such file")
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.ESRCH)
 
 
@@ -49,7 +53,7 @@ class LocalSource:
     def _one(self, reading: Reading) -> Answer:
         match reading:
             case File(path=path, limit=limit):
-                return _read(self._root + path, limit)
+                return _read(self._root + path, limit, whole=path.startswith(_ATTRIBUTES))
             case Glob():
                 return self._glob(reading)
             case Stat(pattern=pattern):
@@ -67,7 +71,8 @@ class LocalSource:
     def _glob(self, reading: Glob) -> Answer:
         children: list[tuple[str, Answer]] = []
         try:
-            matches = _expand(self._root, reading.pattern)
+            # what is named under a match shows by itself whether the match is there
+            matches = _expand(self._root, reading.pattern, sure=bool(reading.names))
             if reading.names:
                 for match in matches:
                     children += _inside(self._root, match, reading.names, reading.limit)
@@ -148,7 +153,7 @@ def printable(text: str) -> str:
 
 def _from_error(error: OSError) -> Answer:
     if error.errno in _GONE:
-        return Answer("absent", reason="no such file")
+        return _ABSENT
     if error.errno in (errno.EACCES, errno.EPERM):
         return Answer("denied", reason="permission denied")
     return Answer("failed", reason=os.strerror(error.errno or 0))
@@ -157,26 +162,31 @@ def _from_error(error: OSError) -> Answer:
 def _inside(
     root: str, folder: str, names: Sequence[str], limit: int
 ) -> Iterator[tuple[str, Answer]]:
-    """Files of one directory that are there, opened relative to it, which costs half as much."""
-    whole = folder.startswith("/sys/")
-    try:
-        directory = os.open(f"{root}{folder}/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        answer = _from_error(error)
-        if answer.state != "absent":
-            yield from ((printable(f"{folder}/{name}"), answer) for name in names)
-        return
+    """Files of one directory that are there."""
+    directory = None
+    base = f"{root}{folder}/"
+    if len(names) > 2:  # opened relative to their directory, each costs half as much
+        try:
+            directory = os.open(base, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            answer = _from_error(error)
+            if answer.state != "absent":
+                yield from ((printable(f"{folder}/{name}"), answer) for name in names)
+            return
+        base = ""
+    whole = folder.startswith(_ATTRIBUTES)
     try:
         for name in names:
-            answer = _read(name, limit, directory, whole)
+            answer = _read(base + name, limit, directory, whole)
             if answer.state != "absent":
                 yield printable(f"{folder}/{name}"), answer
     finally:
-        os.close(directory)
+        if directory is not None:
+            os.close(directory)
 
 
 def _read(path: str, limit: int, directory: int | None = None, whole: bool = False) -> Answer:
-    """`whole`: an attribute of sysfs, which is at most a page and is read in one go."""
+    """`whole`: an attribute of the kernel, which is read in one go if it is less than a page."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY, dir_fd=directory)
         try:
@@ -194,37 +204,38 @@ def _read(path: str, limit: int, directory: int | None = None, whole: bool = Fal
         return _from_error(error)
 
 
-def _expand(root: str, pattern: str) -> list[str]:
-    """Paths that match, sorted, without the root; no match is an empty list."""
+def _expand(root: str, pattern: str, sure: bool = False) -> list[str]:
+    """Paths that match, sorted, without the root; no match is an empty list.
+
+    `sure`: what follows the last wildcard need not be looked for.
+    """
     found = [""]
-    certain = False
-    for part in pattern.strip("/").split("/"):
-        certain = any(character in part for character in "*?[")
-        if not certain:
+    for part, matches in _parts(pattern):
+        if matches is None:
             found = [f"{base}/{part}" for base in found]
             continue
-        matches: list[str] = []
+        below: list[str] = []
         for base in found:
             try:
                 names = os.listdir(f"{root}{base}/")
             except (FileNotFoundError, NotADirectoryError):
                 continue
             hidden = part.startswith(".")
-            matches += (
+            below += [
                 f"{base}/{name}"
                 for name in sorted(names)
-                if (hidden or not name.startswith(".")) and fnmatch.fnmatchcase(name, part)
-            )
-        found = matches
-    return found if certain else [path for path in found if _may_exist(root + path)]
+                if matches(name) and (hidden or not name.startswith("."))
+            ]
+        found = below
+    if sure or matches:
+        return found
+    return [path for path in found if os.path.lexists(root + path)]
 
 
-def _may_exist(path: str) -> bool:
-    """False only if there is no such path: one that may not be looked at is kept, to be denied."""
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    return True
+@functools.lru_cache(1024)
+def _parts(pattern: str) -> tuple[tuple[str, Callable[[str], object] | None], ...]:
+    """The components of a pattern, each with how it matches if there is a wildcard in it."""
+    return tuple(
+        (part, re.compile(fnmatch.translate(part)).match if set(part) & set("*?[") else None)
+        for part in pattern.strip("/").split("/")
+    )
