@@ -42,6 +42,13 @@ PATTERNS: tuple[Pattern, ...] = (
         "* of /proc/meminfo.",
         "Any other count of huge pages of /proc/meminfo.",
     ),
+    Pattern(
+        "hwmon",
+        "node_hwmon_*",
+        "*, as sensors tell*",
+        "Figures of sensors: type (temp, fan, in, curr, power …), property (max, crit, alarm …) and"
+        " unit.",
+    ),
 )
 
 
@@ -66,7 +73,12 @@ class Row(NamedTuple):
 
 def rows(collector: str, families: Iterable[Family]) -> list[Row]:
     """The rows of what one collector gave."""
-    return sorted({_row(collector, family) for family in families})
+    return sorted({_row(collector, family) for family in families if named(collector, family)})
+
+
+def named(collector: str, family: Family) -> bool:
+    """Whether the name is ours to document: what is in text files others have named."""
+    return collector != "textfile" or family.name.startswith("node_textfile_")
 
 
 def exact(collector: str, family: Family) -> Row:

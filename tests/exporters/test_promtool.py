@@ -25,6 +25,7 @@ SNAKE = "metric names should be written in 'snake_case' not 'camelCase'"
 EXCEPTIONS = (
     ("node_memory_*", SNAKE, "the kernel's keys in node_exporter's names"),
     ("node_netstat_*", SNAKE, "the kernel's keys in node_exporter's names"),
+    ("backup_files", 'counter metrics should have "_total" suffix', "a name from a text file"),
     ("node_entropy_*_bits", 'use base unit "bytes" instead of "bits"', "node_exporter's name"),
 )
 
