@@ -6,9 +6,11 @@ scheme, so that none leaves this function.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
 
@@ -16,6 +18,14 @@ import msgspec
 
 from collectors.model import Clock, Process, ShadowEntry, Socket, Timex, Uname, malformed
 from collectors.sources.listeners import listeners
+
+# struct timex of <sys/timex.h>, its padding by native alignment
+_TIMEX = struct.Struct("@I4li8li5li44x")
+_TIMEX_FIELDS = (
+    *("modes", "offset", "freq", "maxerror", "esterror", "status"),
+    *("constant", "precision", "tolerance", "sec", "usec", "tick", "ppsfreq", "jitter"),
+    *("shift", "stabil", "jitcnt", "calcnt", "errcnt", "stbcnt", "tai"),
+)
 
 
 def sockets() -> Iterator[Socket]:
@@ -62,8 +72,8 @@ def processes() -> Iterator[Process]:
 def uname() -> Iterator[Uname]:
     it = os.uname()
     try:
-        with open("/proc/sys/kernel/domainname", encoding="utf-8") as file:
-            domain = file.read().strip()
+        with open("/proc/sys/kernel/domainname", "rb", buffering=0) as file:
+            domain = file.read().decode("utf-8", "replace").strip()
     except OSError:
         domain = "(none)"
     yield Uname(it.sysname, it.nodename, it.release, it.version, it.machine, domain)
@@ -77,27 +87,25 @@ def clock() -> Iterator[Clock]:
 
 def timex() -> Iterator[Timex]:
     """adjtimex(2) with modes 0, which needs no privilege."""
+    state, kernel = _adjtimex()()
+    values = dict(zip(_TIMEX_FIELDS, _TIMEX.unpack(kernel), strict=True))
+    yield Timex(state, **{field: values[field] for field in Timex.__struct_fields__[1:]})
+
+
+@functools.cache
+def _adjtimex() -> Callable[[], tuple[int, bytes]]:
     import ctypes
 
-    # struct timex: modes, 4 longs, status, 4 longs, timeval, tick, 2 longs, shift, 5 longs, tai
-    long, int_ = ctypes.c_long, ctypes.c_int
-    names = (
-        *((n, t) for n, t in (("modes", int_), ("offset", long), ("freq", long))),
-        *((n, long) for n in ("maxerror", "esterror")),
-        ("status", int_),
-        *((n, long) for n in ("constant", "precision", "tolerance", "sec", "usec", "tick")),
-        *((n, long) for n in ("ppsfreq", "jitter")),
-        ("shift", int_),
-        *((n, long) for n in ("stabil", "jitcnt", "calcnt", "errcnt", "stbcnt")),
-        ("tai", int_),
-        ("reserved", int_ * 11),
-    )
-    kernel = type("timex", (ctypes.Structure,), {"_fields_": list(names)})()
-    state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(kernel))
-    if state < 0:
-        raise OSError(ctypes.get_errno(), "adjtimex")
-    wanted = (f for f in Timex.__struct_fields__ if f != "state")
-    yield Timex(state=state, **{field: getattr(kernel, field) for field in wanted})
+    library = ctypes.CDLL(None, use_errno=True)
+
+    def call() -> tuple[int, bytes]:
+        kernel = ctypes.create_string_buffer(_TIMEX.size)
+        state = library.adjtimex(kernel)
+        if state < 0:
+            raise OSError(ctypes.get_errno(), "adjtimex")
+        return state, kernel.raw
+
+    return call
 
 
 def shadow(path: str) -> list[ShadowEntry]:

@@ -43,10 +43,11 @@ class MountReader:
         self._statvfs = statvfs
         self._patience = patience
         self._asking: dict[str, threading.Thread] = {}
+        self._last: tuple[bytes, MountUsage, list[Mount]] | None = None
 
     def rows(self, reading: MountUsage) -> list[Mount]:
         """One row a mount point that is not excluded; the last mount on a point counts."""
-        mounts = {mount.mountpoint: mount for mount in wanted(self._table(), reading)}
+        mounts = {mount.mountpoint: mount for mount in self._wanted(reading)}
         silent = f"no answer within {self._patience:g} s"
         rows = {point: _with(mount, error=silent) for point, mount in mounts.items()}
         rows.update(self._answers([m for m in mounts.values() if m.fstype not in LOCAL_TYPES]))
@@ -55,12 +56,16 @@ class MountReader:
                 rows[point] = self._ask(mount)
         return list(rows.values())
 
-    def _table(self) -> Iterable[Mount]:
+    def _wanted(self, reading: MountUsage) -> list[Mount]:
         path = f"{self._root}/proc/1/mountinfo"  # of the host, not of a service with its own view
         if not os.access(path, os.R_OK):
             path = f"{self._root}/proc/self/mountinfo"
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return parse_mountinfo(file.read())
+        with open(path, "rb", buffering=0) as file:
+            table = file.readall()
+        if self._last is None or self._last[:2] != (table, reading):  # it hardly ever changes
+            mounts = parse_mountinfo(table.decode("utf-8", "surrogateescape"))
+            self._last = (table, reading, wanted(mounts, reading))
+        return self._last[2]
 
     def _answers(self, mounts: Sequence[Mount]) -> dict[str, Mount]:
         """What the mounts that can hang have answered by the end of our patience."""
