@@ -47,7 +47,7 @@ SHOWN = 20  # mistakes in one go
 )
 @click.option(
     "--targets-file",
-    type=click.File("rb"),
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     help="File with one target a line, # for comments; - is standard input.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a target and family.")
@@ -58,7 +58,7 @@ def command(
     interval: float,
     timeout: float,
     family: Families,
-    targets_file: Any,
+    targets_file: str | None,
     as_json: bool,
     lang: str | None,
 ) -> None:
@@ -78,7 +78,8 @@ def command(
     """
     lines = [("TARGET", target) for target in targets]
     if targets_file is not None:
-        lines += _lines(targets_file.name, targets_file.read())
+        with click.open_file(targets_file, "rb") as file:
+            lines += _lines(targets_file, file.read())
     specs = _specs(lines, family)
     language = language_of(lang)
     shown = _Shown(language, as_json)
