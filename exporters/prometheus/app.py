@@ -7,16 +7,16 @@ Conventions: Prometheus's management API and content negotiation, node_exporter'
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
 
 from collectors.model import Family
 from exporters.prometheus import landing, negotiation
@@ -30,6 +30,8 @@ from exporters.prometheus.backend import (
 from exporters.prometheus.encoder import Encoder
 from exporters.prometheus.pool import Busy, Pool
 from exporters.prometheus.style import CSS
+
+log = logging.getLogger(__name__)
 
 SCRAPE_TIMEOUT = 30.0  # seconds; collectors have deadlines of their own, this is for bugs
 PROBE_TIMEOUT = 130.0  # above the longest scrape timeout in use
@@ -52,7 +54,7 @@ class Own(Protocol):
 
 
 class Application:
-    """The ASGI application, in `asgi`."""
+    """The ASGI application: Starlette's router, and what becomes of an error."""
 
     def __init__(self, backend: Backend, own: Own) -> None:
         self._backend, self._own = backend, own
@@ -63,8 +65,8 @@ class Application:
         self._reloading = threading.Lock()
         self._findings = _Tagged()
         get = ["GET"]  # Starlette adds HEAD
-        self.asgi: ASGIApp = Starlette(
-            routes=[
+        self._router = Router(
+            [
                 Route("/metrics", self.metrics, methods=get),
                 Route("/probe", self.probe, methods=get),
                 Route("/findings", self.findings, methods=get),
@@ -73,9 +75,17 @@ class Application:
                 Route("/-/reload", self.reload_page, methods=["POST", "PUT"]),
                 Route("/style.css", self.style, methods=get),
                 Route("/", self.landing, methods=get),
-            ],
-            exception_handlers={Busy: _busy},
+            ]
         )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._router(scope, receive, send)
+        except Busy as error:
+            await _text(503, f"too busy: {error}")(scope, receive, send)
+        except Exception:  # an answer is written at once, so none has begun
+            log.exception("%s failed", scope["path"])
+            await _text(500, "internal error, see the agent's log")(scope, receive, send)
 
     def reload(self) -> None:
         """Reload the agent's configuration, one at a time; blocks; raises ReloadError."""
@@ -215,7 +225,3 @@ def _header(request: Request, name: str) -> str:
 
 def _text(status: int, text: str) -> Response:
     return Response(f"{text}\n", status, media_type="text/plain")
-
-
-async def _busy(request: Request, error: Exception) -> Response:
-    return _text(503, f"too busy: {error}")

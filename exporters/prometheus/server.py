@@ -45,7 +45,7 @@ class WebServer:
         self._refusals = Refusals()
         self._state = ServerState()
         self._app = Application(backend, self)
-        gate = Gate(self._app.asgi, self._live, settings, self._refusals, self._retire)
+        gate = Gate(self._app, self._live, settings, self._refusals, self._retire)
         self._uvicorn = configuration(gate, settings)
         self._sockets: list[socket.socket] = []
         self._loopback = True
