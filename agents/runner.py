@@ -89,22 +89,26 @@ class Runner:
             threading.Thread(target=self._lane, args=(queue,), name="lane", daemon=True).start()
 
     def _lane(self, queue: deque[_Run]) -> None:
+        run: _Run | None = None
+        observation: Observation | None = None
         while True:
+            now = time.monotonic()
             with self._progress:
-                if not queue:
-                    return
-                run = queue.popleft()
-                run.started = time.monotonic()
-            observation = self._run(run.collector)
-            with self._progress:
-                run.observation = observation
-                self._under_way.pop(run.collector.name, None)
-                late = time.monotonic() - run.started > self._deadline
-                if run.joined or not queue:
-                    self._progress.notify_all()
-            if late:
+                if run:
+                    run.observation = observation
+                    self._under_way.pop(run.collector.name, None)
+                    if run.joined or not queue:
+                        self._progress.notify_all()
+                late = run is not None and now - (run.started or now) > self._deadline
+                following = queue.popleft() if queue and not late else None
+                if following:
+                    following.started = now
+            if late and run:
                 log.warning("collector %s ended after its deadline", run.collector.name)
+            if not following:
                 return
+            run = following
+            observation = self._run(run.collector)
 
     def _run(self, collector: Collector) -> Observation:
         start = time.perf_counter()

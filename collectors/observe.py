@@ -71,11 +71,18 @@ def observe_again(source: Source, collector: Collector, last: Remembered | None)
     Parsing is pure: from equal answers come the families of `last`, the same objects.
     """
     start = time.perf_counter()
-    answered = dict(source.answer(collector.readings()))
+    answered = source.answer(collector.readings())
+    share = time.perf_counter() - start
     if last and answered == last.answered:
-        seconds = time.perf_counter() - start
-        return Remembered(msgspec.structs.replace(last.observation, seconds=seconds), answered)
-    [observation] = _settle(source, [collector], answered, time.perf_counter() - start)
+        made = last.observation
+        again = Observation(
+            made.collector, share, made.families, made.facts, made.failure, made.reason
+        )
+        return Remembered(again, answered)
+    observation = _parse(collector, Answers(answered), share)
+    if isinstance(observation, NeedMore):
+        answered = dict(answered)
+        [observation] = _settle(source, [collector], answered, share)
     return Remembered(observation, answered)
 
 
@@ -107,7 +114,12 @@ def _parse(collector: Collector, answers: Answers, share: float) -> Observation 
     start = time.perf_counter()
     failure: Failure
     try:
-        made = tuple(collector.parse(answers))
+        families, facts = [], []
+        for made in collector.parse(answers):
+            if isinstance(made, Fact):
+                facts.append(made)
+            elif made.samples:  # without, it would be a header that says nothing
+                families.append(made)
     except NeedMore as more:
         return more
     except Unavailable as error:
@@ -119,8 +131,7 @@ def _parse(collector: Collector, answers: Answers, share: float) -> Observation 
         return Observation(
             collector.name,
             share + time.perf_counter() - start,
-            # a family without samples would be a header that says nothing
-            tuple([m for m in made if isinstance(m, Family) and m.samples]),
-            tuple([m for m in made if isinstance(m, Fact)]),
+            tuple(families),
+            tuple(facts),
         )
     return failed(collector, share + time.perf_counter() - start, failure, reason)

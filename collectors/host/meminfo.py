@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -52,10 +53,14 @@ class MeminfoCollector(Collector, frozen=True):
         with malformed("/proc/meminfo"):
             for line in text.splitlines():
                 label, number, *unit = line.split()
-                key = label[:-1]
-                help = HELP.get(key) or f"{key} of /proc/meminfo."
-                name = f"node_memory_{key.replace('(', '_').replace(')', '')}"
-                value = float(number)
-                if unit:
-                    name, value = name + "_bytes", value * 1024
+                name, help = _described(label, bool(unit))
+                value = float(number) * 1024 if unit else float(number)
                 yield Family(name, "gauge", help, (Sample((), value),))
+
+
+@functools.lru_cache(256)
+def _described(label: str, sized: bool) -> tuple[str, str]:
+    """Name and help of the family of `label:`."""
+    key = label[:-1]
+    name = f"node_memory_{key.replace('(', '_').replace(')', '')}"
+    return name + "_bytes" * sized, HELP.get(key) or f"{key} of /proc/meminfo."

@@ -110,7 +110,7 @@ def _pairs(text: str, also: frozenset[str]) -> Iterator[Family]:
             continue
         values = numbers.partition(": ")[2].split(" ")
         for field, number in zip(rest.split(" "), values, strict=True):
-            if field in known or f"{protocol}_{field}" in also:
+            if field in known or (also and f"{protocol}_{field}" in also):
                 yield _family(protocol, field, number)
 
 
