@@ -229,7 +229,18 @@ def _expand(root: str, pattern: str, sure: bool = False) -> list[str]:
         found = below
     if sure or matches:
         return found
-    return [path for path in found if os.path.lexists(root + path)]
+    return [path for path in found if _may_exist(root + path)]
+
+
+def _may_exist(path: str) -> bool:
+    """False only if there is no such path: one that may not be looked at is kept, to be denied."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @functools.lru_cache(1024)
