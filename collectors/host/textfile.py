@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, cast, get_args
 
 from collectors.model import (
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 MTIME, ERROR = "node_textfile_mtime_seconds", "node_textfile_scrape_error"
 METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-REMEMBER = 64 << 10  # bytes; a longer file is parsed anew at each scrape
 
 Families = dict[str, Family]
 
@@ -73,7 +71,7 @@ class TextfileCollector(Collector, frozen=True):
 def _families(answer: Answer) -> Families:
     if answer.state != "content":
         raise ParseError(answer.reason)
-    return (_remembered if len(answer.content) <= REMEMBER else read)(answer.content)
+    return read(answer.content)
 
 
 def read(content: bytes) -> Families:
@@ -89,9 +87,6 @@ def read(content: bytes) -> Families:
                 family = _family(metric, bare)
                 families[family.name] = _joined(families.get(family.name), family)
     return families
-
-
-_remembered = lru_cache(maxsize=16)(read)
 
 
 def _bare_counters(text: str) -> set[str]:
