@@ -1,7 +1,8 @@
 """CPU time by mode, model, state and throttling: /proc/stat, /proc/cpuinfo (proc(5)), sysfs.
 
-Times in the kernel are in USER_HZ (100 a second on every Linux architecture we serve) and can go
-back a little for idle and iowait; Prometheus treats that as a reset, hence nothing is hidden here.
+Times in the kernel are in USER_HZ (100 a second on every Linux architecture we serve). Those of idle
+and iowait can go back a little, which `rate()` takes for a reset; a collector has no memory by which
+to hide it.
 Sysfs: Documentation/ABI/testing/sysfs-devices-system-cpu of the kernel.
 """
 

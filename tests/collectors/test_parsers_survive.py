@@ -108,9 +108,9 @@ def damaged(draw: st.DrawFn, content: bytes) -> bytes:
     """Some slices cut, doubled or replaced, where they are or wherever the same bytes are."""
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(content)))
-        cut = content[start : start + draw(st.sampled_from((0, 1, 2, 5, 20, 100, 1 << 20)))]
+        cut = content[start : start + draw(st.sampled_from((0, 1, 1, 2, 2, 8, 60, 1 << 20)))]
         put = draw(st.sampled_from(NASTY) | st.binary(max_size=6) | st.just(cut * 2))
-        if 0 < len(cut) <= 2 and len(put) <= 8 and draw(st.booleans()):
+        if 0 < len(cut) <= 2 and len(put) <= 8 and draw(USUALLY):
             content = content.replace(cut, put)
         else:
             content = content[:start] + put + content[start + len(cut) :]
