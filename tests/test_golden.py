@@ -5,12 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agents.probing import ProbeSchedule
 from collectors.catalogue import COLLECTORS
+from collectors.link.metrics import Totals, families
+from collectors.link.settings import ProbeSettings
+from collectors.model import Family, ProbeResult
 from collectors.observe import Observation, observe
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource
@@ -51,11 +56,23 @@ def test_no_golden_file_is_left_over() -> None:
     assert sorted(path.stem for path in GOLDEN.iterdir()) == sorted(NAMES)
 
 
+def probes() -> Sequence[Family]:
+    """What the continuous probes tell of one target that answers and one that does not."""
+    fields: dict[str, Any] = {"prober": "icmp", "sent": 1, "duration": 0.1, "mode": "raw"}
+    results = [
+        ProbeResult("up", "192.0.2.1", "ipv4", received=1, rtts=(0.1,), reason="", **fields),
+        ProbeResult("down", "192.0.2.2", "ipv4", received=0, rtts=(), reason="timeout", **fields),
+    ]
+    schedule = ProbeSchedule(ProbeSettings(), RecordedSource(MACHINE))
+    return [*families(results, Totals().add(results), 0.0), *schedule.families()]
+
+
 def agents_own() -> list[metricdocs.Row]:
     """What the agent tells of itself, by part."""
     return [
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
+        *metricdocs.rows("probe", probes()),
     ]
 
 
