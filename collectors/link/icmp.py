@@ -101,7 +101,9 @@ class _Round:
             else:
                 poll.register(opened.fileno(), select.POLLIN)
         self._locate()
-        step = max(self._options.spacing / max(len(self._targets), 1), 1 / self._options.rate)
+        # answers wait at least 100 ms for our attention, also where the buffer may not be large
+        rate = min([self._options.rate, *(s.capacity * 10 for s in self._sockets.values())])
+        step = max(self._options.spacing / max(len(self._targets), 1), 1 / rate)
         self._start = watched = now = end = time.monotonic_ns()
         self._step = step * SECOND
         while self._tally.open and (self._next < self._tally.slots or now < end):

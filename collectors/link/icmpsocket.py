@@ -28,7 +28,8 @@ IP_TTL, IP_RECVERR, IP_RECVTTL = 2, 11, 12
 IPV6_RECVERR, IPV6_RECVHOPLIMIT, IPV6_HOPLIMIT = 25, 51, 52
 SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 = 2, 3
 
-BUFFER = 4 << 20  # bytes; 10,000 answers at once take 8 MB of accounting at most
+BUFFER = 4 << 20  # bytes; the kernel doubles it
+_ACCOUNTED = 1024  # bytes that the kernel counts for a small packet
 DRAIN = 4096  # messages in one go, lest a flood keep us from sending
 _TIMESPEC = struct.Struct("@ll")
 _EXTENDED_ERROR = struct.Struct("@IBBBBII")
@@ -100,6 +101,11 @@ class EchoSocket:
         for kind in wanted:
             words[kind >> 5] &= ~(1 << (kind & 31))
         self._socket.setsockopt(socket.IPPROTO_ICMPV6, ICMPV6_FILTER, struct.pack("@8I", *words))
+
+    @property
+    def capacity(self) -> int:
+        """How many answers wait in the receive buffer before one is lost, by the kernel's count."""
+        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // _ACCOUNTED
 
     def fileno(self) -> int:
         return self._socket.fileno()
