@@ -1,0 +1,129 @@
+"""`jianwei explain`: exactly what each collector reads, and whether it may here."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+
+import click
+import msgspec
+
+from agents import config as configuration
+from agents.cli.options import config_option, host_option, recorded_option
+from agents.errors import UserError
+from agents.sources import open_source
+from collectors import catalogue
+from collectors.model import Answer, Collector, Command, Reading, Source, describe
+from collectors.observe import Observation, observe
+from collectors.sources.commands import ENVIRONMENT
+from collectors.sources.recorder import Recorder
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """One collector as `--json` prints it: its readings with their state, and what it gives."""
+
+    collector: str
+    on: bool
+    about: str
+    readings: dict[str, str]
+    metrics: tuple[str, ...]
+    facts: tuple[str, ...]
+    failure: str
+
+
+@click.command(name="explain")
+@click.argument("names", nargs=-1, metavar="[COLLECTOR]...")
+@config_option
+@host_option
+@recorded_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON list.")
+@click.option(
+    "--sudoers", metavar="USER", help="Print a sudoers file for the commands that are run."
+)
+def command(
+    names: tuple[str, ...],
+    path: str | None,
+    host: str | None,
+    recorded: str | None,
+    as_json: bool,
+    sudoers: str | None,
+) -> None:
+    """Say exactly what each COLLECTOR (without one: all) reads, and whether it may.
+
+    \b
+    Examples:
+      jianwei explain
+      jianwei explain filesystem accounts
+      jianwei explain --host ssh://ops@10.0.0.7 --json
+      jianwei explain --sudoers jianwei
+    Exit codes: 0 printed, 2 bad input or a host that cannot be asked.
+    """
+    config = configuration.load(path)
+    try:
+        collectors = [config.collector(name) for name in names or catalogue.COLLECTORS]
+    except KeyError as error:
+        raise UserError(
+            f"no collector {error}; there are: {', '.join(catalogue.COLLECTORS)}"
+        ) from error
+    if sudoers:
+        click.echo("".join(_sudoers(sudoers, collectors)), nl=False)
+        return
+    on = {collector.name for collector in config.scraped()}
+    with open_source(config, host, recorded) as source:
+        explained = [_explain(source, collector, collector.name in on) for collector in collectors]
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.encode(explained) + b"\n")
+        return
+    for one in explained:
+        click.echo("".join(_lines(one)))
+
+
+def _explain(source: Source, collector: Collector, on: bool) -> Explained:
+    recorder = Recorder(source)
+    observation: Observation = observe(recorder, [collector])[0]
+    return Explained(
+        collector.name,
+        on,
+        (type(collector).__doc__ or "").splitlines()[0],
+        {describe(reading): _state(answer) for reading, answer in recorder.answers.items()},
+        tuple(family.name for family in observation.families),
+        collector.facts,
+        observation.failure and f"{observation.failure}: {observation.reason}",
+    )
+
+
+def _state(answer: Answer) -> str:
+    if answer.state != "content":
+        return f"{answer.state} ({answer.reason})" if answer.reason else answer.state
+    if not answer.children:
+        return f"{len(answer.content)} bytes"
+    read = [child for _, child in answer.children if child.state == "content"]
+    denied = sum(child.state == "denied" for _, child in answer.children)
+    size = sum(len(child.content) for child in read)
+    return f"{len(read)} files, {size} bytes" + (f", {denied} denied" if denied else "")
+
+
+def _lines(one: Explained) -> Iterator[str]:
+    yield f"{one.collector}{'' if one.on or not one.metrics else '  (off)'}  {one.about}\n"
+    for reading, state in one.readings.items():
+        yield f"    reads  {reading}: {state}\n"
+    for what, names in (("metrics", one.metrics), ("facts", one.facts)):
+        if names:
+            yield f"    {what}  {' '.join(names)}\n"
+    if one.failure:
+        yield f"    fails  {one.failure}\n"
+
+
+def _sudoers(user: str, collectors: Sequence[Collector]) -> Iterator[str]:
+    """Only what is run: files are read, and take no sudo but the capability in the unit."""
+    yield "# What the collectors run, argument for argument; check it with: visudo -cf FILE\n"
+    readings: list[Reading] = [r for c in collectors for r in c.readings()]
+    for argv in sorted({r.argv for r in readings if isinstance(r, Command)}):
+        program = shutil.which(argv[0], path=ENVIRONMENT["PATH"]) or f"/usr/bin/{argv[0]}"
+        words = " ".join(_escaped(word) for word in (program, *argv[1:]))
+        yield f"{user} ALL=(root) NOPASSWD: {words}\n"
+
+
+def _escaped(word: str) -> str:
+    return "".join(f"\\{c}" if c in ",:=\\ *?[]!()\"'" else c for c in word)
