@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
+from collectors.host.cpuinfo import CPUINFO, processors
 from collectors.model import (
     Answers,
     Collector,
@@ -27,7 +28,6 @@ from collectors.model import (
 )
 
 STAT = File("/proc/stat")
-CPUINFO = File("/proc/cpuinfo")
 PRESENT = File("/sys/devices/system/cpu/present")
 ONLINE = File("/sys/devices/system/cpu/online")
 ISOLATED = File("/sys/devices/system/cpu/isolated")
@@ -41,20 +41,6 @@ USER_HZ = 100
 MAX_CPUS = 8192  # the kernel's own limit
 MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 GUEST_MODES = ("user", "nice")
-
-# Label → its keys in /proc/cpuinfo on x86 and on arm64.
-INFO = {
-    "package": ("physical id", ""),
-    "core": ("core id", ""),
-    "cpu": ("processor", "processor"),
-    "vendor": ("vendor_id", "CPU implementer"),
-    "family": ("cpu family", "CPU architecture"),
-    "model": ("model", "CPU part"),
-    "model_name": ("model name", "model name"),
-    "microcode": ("microcode", ""),
-    "stepping": ("stepping", "CPU revision"),
-    "cachesize": ("cache size", ""),
-}
 
 
 class CpuCollector(Collector, frozen=True):
@@ -76,7 +62,7 @@ class CpuCollector(Collector, frozen=True):
             yield from _times(answers.text(STAT))
         yield from _states(answers)
         if self.info:
-            cpus = list(_cpuinfo(answers.maybe(CPUINFO) or ""))
+            cpus = list(processors(answers.maybe(CPUINFO) or ""))
             yield gauge(
                 "node_cpu_info",
                 "Always 1; labels tell model and place of each CPU (/proc/cpuinfo).",
@@ -133,20 +119,6 @@ def _cpu_list(text: str) -> Iterator[int]:
         if len(numbers) > MAX_CPUS:
             raise ParseError(f"{len(numbers)} CPUs in {part!r}")
         yield from numbers
-
-
-def _cpuinfo(text: str) -> Iterator[dict[str, str]]:
-    """The labels of each processor block."""
-    for block in text.split("\n\n"):
-        fields = {}
-        # on x86 half of the lines come after the long one of flags, and none of ours
-        for line in block.partition("\nflags")[0].splitlines():
-            key, _, value = line.partition(":")
-            fields[key.rstrip()] = value.strip()
-        if "processor" in fields:
-            yield {
-                label: fields.get(x86) or fields.get(arm, "") for label, (x86, arm) in INFO.items()
-            }
 
 
 def _throttles(counts: dict[str, str], cpus: list[dict[str, str]]) -> Iterator[Family]:
