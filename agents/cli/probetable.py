@@ -32,7 +32,8 @@ _LATE = Words("迟到", "late")
 _DUPLICATES = Words("重复", "duplicates")
 _WAITING = Words("等待", "waiting")
 _PROGRESS = Words(
-    "{done}/{all} 个目标已有结果,{up} 个应答", "{done} of {all} targets have results, {up} answering"
+    "{done}/{all} 个目标已有结果,{up} 个应答",
+    "{done} of {all} targets have results, {up} answering",
 )
 _DATAGRAM = Words(
     "无原始套接字权限,使用 ICMP 数据报套接字。",
