@@ -48,11 +48,11 @@ class SshdCollector(Collector, frozen=True):
             return
         _ask_for_includes(MAIN.path, text, answers)
         config = sshdconfig.parse(MAIN.path, text, lambda pattern: _files(pattern, answers))
-        common = config.common
-        defaults = [name for name in sshdconfig.DEFAULTS if name not in common.settings]
+        set_ = config.settings()
+        defaults = [name for name in sshdconfig.DEFAULTS if name not in set_]
         value: dict[str, Any] = {
             **sshdconfig.DEFAULTS,
-            **common.settings,
+            **set_,
             "installed": True,
             "defaults": defaults,
             "match": [
@@ -65,7 +65,7 @@ class SshdCollector(Collector, frozen=True):
                 for block in config.matches
             ],
         }
-        sources = {**dict.fromkeys(defaults, f"{DEFAULT} default"), **common.sources}
+        sources = {**dict.fromkeys(defaults, f"{DEFAULT} default"), **config.sources()}
         yield Fact("sshd", value, {"": MAIN.path, **sources})
 
 

@@ -1,7 +1,8 @@
 """The configuration of OpenSSH's server as sshd itself reads it: sshd_config(5).
 
-The first value of a keyword wins. `Include` is read where it stands and keeps the `Match` block
-around it; a `Match` in an included file ends with that file. `Match all` is no condition.
+The first value of a keyword wins, and what a `Match` block that applies says goes before all else;
+`Match all` applies to everyone. `Include` is read where it stands and keeps the `Match` block around
+it; a `Match` in an included file ends with that file.
 Defaults are those of OpenSSH without a distribution's patches; where one differs (the PermitRootLogin
 of CentOS 7 is yes), its configuration file as shipped does not always say so.
 """
@@ -74,9 +75,24 @@ ADDING = frozenset(
     {"acceptenv", "allowgroups", "allowusers", "denygroups", "denyusers", "hostkey"}
     | {"listenaddress", "port", "subsystem"}
 )
+# What no Match block changes.
+_COMMON = frozenset(
+    {"addressfamily", "compression", "hostkey", "ignoreuserknownhosts", "listenaddress"}
+    | {"logingracetime", "maxstartups", "permituserenvironment", "port", "printlastlog"}
+    | {
+        "printmotd",
+        "strictmodes",
+        "subsystem",
+        "syslogfacility",
+        "tcpkeepalive",
+        "usedns",
+        "usepam",
+    }
+)
 _NUMBERS = frozenset({"clientalivecountmax", "maxauthtries", "maxsessions", "port"})
 _TIMES = frozenset({"clientaliveinterval", "logingracetime"})
 _UPPER = frozenset({"loglevel", "syslogfacility"})
+_WHOLE = frozenset({"forcecommand", "versionaddendum"})  # the rest of the line as it stands
 # Whose value is a word of sshd's and not a name, path or text of the administrator's.
 _WORDS = frozenset(
     {name for name, value in DEFAULTS.items() if value in ("yes", "no")}
@@ -130,10 +146,18 @@ class Block(msgspec.Struct):
 
 
 class Config(NamedTuple):
-    """What holds for everyone, and each `Match` block apart, in their order."""
+    """What is said before any `Match`, by `Match all`, and by each other `Match` in their order."""
 
     common: Block
+    everyone: Block
     matches: list[Block]
+
+    def settings(self) -> dict[str, Any]:
+        """What holds for whoever no other `Match` is about."""
+        return self.common.settings | self.everyone.settings
+
+    def sources(self) -> dict[str, str]:
+        return self.common.sources | self.everyone.sources
 
 
 Include = Callable[[str], dict[str, str]]
@@ -148,7 +172,8 @@ def lines(path: str, text: str) -> Iterator[Line]:
         keyword = (match[1] or match[2] or "").lower() if match else ""
         if match is None or not keyword or keyword.startswith("#"):
             continue
-        arguments = split(match[3], source)
+        whole = keyword in _WHOLE and match[3]
+        arguments = [match[3]] if whole else split(match[3], source)
         if not arguments:
             raise ParseError(f"{source}: {keyword} has no value")
         yield Line(source, keyword, arguments)
@@ -191,7 +216,7 @@ def parse(path: str, text: str, include: Include) -> Config:
 
     Raises ParseError where sshd would refuse it, and whatever `include` raises.
     """
-    config = Config(Block(), [])
+    config = Config(Block(), Block(), [])
     _Reader(config, include).file(path, text, config.common, 0)
     return config
 
@@ -227,12 +252,14 @@ class _Reader:
                         self.file(name, content, block, depth + 1)
             elif line.keyword == "match":
                 block = self._match(line, outer)
+            elif block is self._config.everyone and line.keyword in _COMMON:
+                self._config.common.set(line)
             else:
                 block.set(line)
 
     def _match(self, line: Line, outer: Block) -> Block:
         if [word.lower() for word in line.arguments] == ["all"]:
-            return outer
+            return outer if outer.criteria else self._config.everyone
         criteria = " ".join(line.arguments)
         if outer.criteria:
             criteria = f"{outer.criteria} && {criteria}"

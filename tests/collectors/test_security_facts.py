@@ -1,0 +1,366 @@
+"""Facts that rules judge: accounts, kernel parameters, listeners, modes, clock, host."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from collectors import catalogue
+from collectors.host.os import ETC, USR
+from collectors.model import (
+    Answer,
+    Answers,
+    Collector,
+    Fact,
+    ParseError,
+    Reading,
+    ShadowEntry,
+    Socket,
+    Timex,
+    Unavailable,
+)
+from collectors.observe import observe
+from collectors.security.accounts import GROUP, PASSWD, SHADOW, AccountsCollector
+from collectors.security.files import FilesCollector
+from collectors.security.listeners import SOCKETS, ListeningCollector
+from collectors.security.logindefs import LOGIN_DEFS, LoginDefsCollector
+from collectors.security.osinfo import MACHINE_ID, UNAME, OsInfoCollector
+from collectors.security.sysctl import FILES, IPV4, IPV6, SysctlCollector
+from collectors.security.timesync import PROCESSES, TIMEX, TimesyncCollector
+from collectors.sources.local import LocalSource
+from collectors.sources.recorded import RecordedSource
+
+MACHINES = Path(__file__).parent.parent / "fixtures/machines"
+DENIED = Answer("denied", reason="permission denied")
+ANY = "0.0.0.0"  # noqa: S104 - only read
+ABSENT = Answer("absent", reason="no such file")
+
+
+def text(content: str) -> Answer:
+    return Answer("content", content.encode())
+
+
+def rows(*them: Any) -> Answer:
+    return Answer("content", msgspec.json.encode(them))
+
+
+def children(prefix: str, values: dict[str, str | Answer]) -> Answer:
+    return Answer(
+        "content",
+        children=tuple(
+            (f"{prefix}/{name}", value if isinstance(value, Answer) else text(value))
+            for name, value in values.items()
+        ),
+    )
+
+
+def facts(collector: Collector, answers: dict[Reading, Answer]) -> dict[str, Fact]:
+    made = collector.parse(Answers(answers))
+    return {fact.name: fact for fact in made if isinstance(fact, Fact)}
+
+
+# --- accounts -----------------------------------------------------------------------------------
+
+PEOPLE = """\
+root:x:0:0:root:/root:/bin/bash
+toor::0:0::/root:
+# commented:x:1:1::/:/bin/sh
++::::::
+bin:x:2:2:bin:/bin:/usr/sbin/nologin
+short:x:77:77
+
+li:x:1001:1001:Li,,,:/home/li:/bin/zsh
+wang:$6$salt$hash:1001:1001::/home/wang:/bin/false
+broken:x:abc:1::/:/bin/sh
+"""
+GROUPS = "root:x:0:\nops:x:50:li,root\nli:x:1001:\nbad line\n"
+
+
+def accounts(shadow: Answer, passwd: str = PEOPLE) -> dict[str, Fact]:
+    return facts(AccountsCollector(), {PASSWD: text(passwd), GROUP: text(GROUPS), SHADOW: shadow})
+
+
+def test_accounts_as_the_c_library_reads_them() -> None:
+    found = accounts(DENIED)["accounts"].value
+    assert [row["name"] for row in found] == ["root", "toor", "bin", "short", "li", "wang"]
+    root, toor, bin_, short, li, wang = found
+    assert toor["shell"] == "/bin/sh"
+    assert short["shell"] == "/bin/sh"
+    assert [row["login"] for row in found] == [True, True, False, True, True, False]
+    assert (root["uid_count"], toor["uid_count"], bin_["uid_count"]) == (2, 2, 1)
+    assert (li["uid_count"], wang["uid_count"]) == (2, 2)
+    assert li["groups"] == ["li", "ops"]
+    assert root["groups"] == ["ops", "root"]
+    assert bin_["source"] == "/etc/passwd:5"
+    assert "password" not in root
+
+
+def test_accounts_are_known_without_the_right_to_read_shadow() -> None:
+    found = accounts(DENIED)
+    assert found["accounts"].value
+    assert found["passwords"].value is None
+    assert found["passwords"].unavailable == "denied: shadow: permission denied"
+
+
+def test_passwords_and_where_they_are_written() -> None:
+    entries = (
+        ShadowEntry("root", "$y$", max_days=99999, line=1),
+        ShadowEntry("li", "locked", line=4),
+        ShadowEntry("li", "empty", line=5),
+        ShadowEntry("bin", "disabled", line=2),
+    )
+    found = {row["name"]: row for row in accounts(rows(*entries))["passwords"].value}
+    states = {name: row["state"] for name, row in found.items()}
+    assert states == {
+        "root": "$y$",
+        "toor": "empty",  # in passwd itself
+        "bin": "disabled",
+        "short": "missing",
+        "li": "locked",  # the first of a name is the one that counts
+        "wang": "hash",
+    }
+    assert [name for name, row in found.items() if row["usable"]] == ["root", "wang"]
+    assert found["root"]["max_days"] == 99999
+    assert found["li"]["max_days"] == -1
+    assert found["root"]["source"] == "/etc/shadow:1"
+    assert found["toor"]["source"] == "/etc/passwd:2"
+
+
+def test_a_passwd_without_accounts_is_no_passwd() -> None:
+    with pytest.raises(ParseError, match="no account"):
+        accounts(DENIED, "# nothing\n")
+
+
+def test_ten_thousand_odd_lines_are_read_in_time() -> None:
+    lines = "".join(f"u{i}:x:{i}:{i}::/home/{'x' * 50}:/bin/sh\n:::\n" for i in range(10_000))
+    start = time.perf_counter()
+    found = accounts(DENIED, lines)["accounts"].value
+    assert len(found) == 10_000
+    assert time.perf_counter() - start < 10  # 0.1 s on an idle machine
+
+
+# --- login.defs ---------------------------------------------------------------------------------
+
+
+def test_login_defs() -> None:
+    content = (
+        "# PASS_MAX_DAYS 1\n\nPASS_MAX_DAYS\t99999\nPASS_MAX_DAYS 90\nUMASK  027\nX -1\nEMPTY\n"
+    )
+    fact = facts(LoginDefsCollector(), {LOGIN_DEFS: text(content)})["login_defs"]
+    assert fact.value == {"PASS_MAX_DAYS": 90, "UMASK": "027", "X": -1}
+    assert fact.sources["PASS_MAX_DAYS"] == "/etc/login.defs:4"
+
+
+# --- kernel parameters --------------------------------------------------------------------------
+
+
+def kernel(ipv4: dict[str, str | Answer], **keys: Answer) -> dict[str, Fact]:
+    answers: dict[Reading, Answer] = dict.fromkeys(FILES.values(), ABSENT)
+    answers |= {FILES[name.replace("__", ".")]: answer for name, answer in keys.items()}
+    answers[IPV4] = children("/proc/sys/net/ipv4/conf", ipv4)
+    answers[IPV6] = children("/proc/sys/net/ipv6/conf", {"eth0/accept_redirects": "1"})
+    return facts(SysctlCollector(), answers)
+
+
+def test_parameters_by_name() -> None:
+    found = kernel(
+        {"all/rp_filter": "1\n", "eth0/rp_filter": "2"},
+        net__ipv4__ip_forward=text("0\n"),
+        kernel__core_pattern=text("|/bin/x\t%p\n"),
+    )["sysctl"]
+    assert found.value == {
+        "net.ipv4.ip_forward": 0,
+        "kernel.core_pattern": "|/bin/x %p",
+        "net.ipv4.conf.all.rp_filter": 1,
+    }
+    assert found.sources["net.ipv4.ip_forward"] == "/proc/sys/net/ipv4/ip_forward"
+    assert found.sources["net.ipv4.conf.all.rp_filter"] == "/proc/sys/net/ipv4/conf/all/rp_filter"
+
+
+@pytest.mark.parametrize(
+    ("setting", "every", "own", "forwarding", "effective"),
+    [
+        ("rp_filter", 0, 2, 0, 2),
+        ("rp_filter", 1, 0, 0, 1),
+        ("rp_filter", 2, 1, 0, 2),
+        ("accept_redirects", 0, 1, 0, 1),
+        ("accept_redirects", 0, 1, 1, 0),
+        ("accept_redirects", 1, 1, 1, 1),
+        ("send_redirects", 0, 1, 0, 1),
+        ("send_redirects", 0, 0, 0, 0),
+        ("accept_source_route", 0, 1, 0, 0),
+        ("accept_source_route", 1, 1, 0, 1),
+    ],
+)
+def test_what_holds_for_an_interface(
+    setting: str, every: int, own: int, forwarding: int, effective: int
+) -> None:
+    values: dict[str, str | Answer] = {
+        f"all/{setting}": str(every),
+        f"eth0/{setting}": str(own),
+        "eth0/forwarding": str(forwarding),
+        f"lo/{setting}": "0",
+    }
+    (row,) = kernel(values)["kernel_interfaces"].value
+    assert row["name"] == "eth0"
+    assert row[setting] == effective
+    assert row["ipv6_accept_redirects"] == 1
+
+
+def test_one_parameter_that_is_denied_makes_all_unknown() -> None:
+    with pytest.raises(Unavailable, match="eth0/rp_filter: permission denied"):
+        kernel({"eth0/rp_filter": DENIED})
+    with pytest.raises(Unavailable, match="ip_forward: permission denied"):
+        kernel({}, net__ipv4__ip_forward=DENIED)
+
+
+# --- listeners ----------------------------------------------------------------------------------
+
+
+def test_listeners() -> None:
+    found = facts(
+        ListeningCollector(),
+        {
+            SOCKETS: rows(
+                Socket("ipv6", "tcp", "LISTEN", "::", 22, 8, "sshd"),
+                Socket("ipv6", "tcp", "LISTEN", "::", 22, 9, "sshd"),
+                Socket("ipv4", "tcp", "LISTEN", "127.0.0.1", 3306),
+                Socket("ipv6", "tcp", "LISTEN", "::ffff:127.0.0.1", 8005, 1, "java"),
+                Socket("ipv6", "tcp", "LISTEN", "fe80::1%eth0", 546, 1, "x"),
+                Socket("ipv4", "udp", "NONE", ANY, 514, 1, "rsyslogd"),
+                Socket("ipv4", "udp", "NONE", ANY, 0, 1, "x"),
+                Socket("ipv4", "tcp", "ESTABLISHED", "10.0.0.1", 22, 1, "sshd"),
+            )
+        },
+    )["listeners"].value
+    by_endpoint = {row["endpoint"]: row for row in found}
+    assert sorted(by_endpoint) == [
+        "tcp/127.0.0.1:3306",
+        "tcp/[::]:22",
+        "tcp/[::ffff:127.0.0.1]:8005",
+        "tcp/[fe80::1%eth0]:546",
+        "udp/0.0.0.0:514",
+    ]
+    assert len(found) == 5
+    assert by_endpoint["tcp/[::]:22"]["wildcard"]
+    assert by_endpoint["tcp/[::ffff:127.0.0.1]:8005"]["loopback"]
+    assert by_endpoint["tcp/127.0.0.1:3306"]["loopback"]
+    assert by_endpoint["tcp/127.0.0.1:3306"]["source"] == "unknown process on tcp/3306"
+
+
+# --- modes, on the real thing -------------------------------------------------------------------
+
+
+def test_modes_of_files(tmp_path: Path) -> None:
+    etc = tmp_path / "etc"
+    (etc / "ssh").mkdir(parents=True)
+    for name, mode in (("passwd", 0o644), ("shadow", 0o4640), ("ssh/ssh_host_rsa_key", 0o600)):
+        (etc / name).write_text("")
+        (etc / name).chmod(mode)
+    (etc / "group").symlink_to("passwd")
+    (observation,) = observe(LocalSource(str(tmp_path)), [FilesCollector()])
+    found = {row["path"]: row for row in observation.facts[0].value}
+    assert {path: row["mode_octal"] for path, row in found.items()} == {
+        "/etc/passwd": "0644",
+        "/etc/shadow": "4640",
+        "/etc/group": "0777",
+        "/etc/ssh/ssh_host_rsa_key": "0600",
+    }
+    assert found["/etc/group"]["kind"] == "link"
+    assert found["/etc/passwd"]["uid"] == os.geteuid()
+
+
+# --- clock --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "synchronised"),
+    [(0, 0x2001, True), (5, 0x2001, False), (0, 0x2041, False), (5, 0x40, False)],
+)
+def test_clock(state: int, status: int, synchronised: bool) -> None:
+    fields = dict.fromkeys(Timex.__struct_fields__, 0)
+    timex = Timex(**{**fields, "state": state, "status": status, "maxerror": 2_500_000})
+    processes = [
+        {"pid": 1, "name": name, "state": "S", "threads": 1}
+        for name in ("init", "systemd-timesyncd", "chronyd")
+    ]
+    value = facts(TimesyncCollector(), {TIMEX: rows(timex), PROCESSES: rows(*processes)})[
+        "timesync"
+    ].value
+    assert value == {
+        "synchronised": synchronised,
+        "maxerror": 2.5,
+        "daemons": ["chrony", "systemd-timesyncd"],
+    }
+
+
+# --- host ---------------------------------------------------------------------------------------
+
+
+def host(machine_id: Answer, nodename: str = "gov-node-01") -> dict[str, Fact]:
+    uname = {
+        "sysname": "Linux",
+        "nodename": nodename,
+        "release": "6.1.0",
+        "version": "",
+        "machine": "x86_64",
+        "domainname": "",
+    }
+    release = text('ID="openEuler"\nID_LIKE="rhel fedora"\nVERSION_ID="22.03"\n')
+    answers: dict[Reading, Answer] = {
+        UNAME: rows(uname),
+        ETC: ABSENT,
+        USR: release,
+        MACHINE_ID: machine_id,
+    }
+    return facts(OsInfoCollector(), answers)
+
+
+def test_os() -> None:
+    value = host(ABSENT)["os"].value
+    assert value["family"] == "linux"
+    assert (value["id"], value["like"], value["version"]) == (
+        "openEuler",
+        ["rhel", "fedora"],
+        "22.03",
+    )
+
+
+def test_host_id_is_of_the_machine_id_and_does_not_show_it() -> None:
+    machine_id = "5e1f0c6b7a8d4c52a1b9e37d20f4c816"
+    one = host(text(machine_id + "\n"))["host"].value
+    assert one == host(text(machine_id), "renamed")["host"].value | {"name": "gov-node-01"}
+    assert one["id"] != machine_id
+    assert len(one["id"]) == 32
+
+
+@pytest.mark.parametrize("content", ["", "uninitialized\n", "0" * 32, "5E1F", "\x00"])
+def test_host_id_is_of_the_name_without_a_machine_id(content: str) -> None:
+    assert host(text(content))["host"].value == host(ABSENT)["host"].value
+    assert host(ABSENT)["host"].value["id"] != host(ABSENT, "other")["host"].value["id"]
+
+
+# --- the fixture machines -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("machine", ["debian12", "hardened"])
+def test_every_fact_of_a_fixture_machine_has_a_value(machine: str) -> None:
+    source = RecordedSource(MACHINES / machine)
+    ours = [
+        entry.cls()
+        for entry in catalogue.COLLECTORS.values()
+        if entry.cls.__module__.startswith("collectors.security.")
+    ]
+    assert len(ours) >= 8
+    for observation in observe(source, ours):
+        assert observation.failure == "", observation.reason
+        for fact in observation.facts:
+            assert fact.unavailable == ""
+            assert fact.value
+            json.dumps(fact.value)
