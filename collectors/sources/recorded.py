@@ -16,8 +16,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -39,6 +38,7 @@ from collectors.model import (
     describe,
 )
 from collectors.sources.mounts import wanted
+from collectors.sources.patterns import part_matcher, path_matches
 
 NOT_RECORDED = Answer("failed", reason="not recorded")
 ABSENT = Answer("absent", reason="no such file")
@@ -113,7 +113,7 @@ class RecordedSource:
             case Glob():
                 return self._glob(reading)
             case Stat(pattern=pattern):
-                found = [row for row in self._stats if _matches(row.path, pattern)]
+                found = [row for row in self._stats if path_matches(row.path, pattern)]
                 found.sort(key=_by_component)
                 return _rows(found)
             case MountUsage():
@@ -221,25 +221,10 @@ def _rows(rows: Sequence[object]) -> Answer:
     return Answer("content", msgspec.json.encode(rows))
 
 
-def _part_matcher(part: str) -> Callable[[str], bool]:
-    """As LocalSource expands: a name that begins with a dot is matched only by such a pattern."""
-    if not any(character in part for character in "*?["):
-        return part.__eq__
-    hidden = part.startswith(".")
-    return lambda name: (hidden or not name.startswith(".")) and fnmatchcase(name, part)
-
-
-def _matches(path: str, pattern: str) -> bool:
-    parts, names = pattern.strip("/").split("/"), path.strip("/").split("/")
-    return len(parts) == len(names) and all(
-        _part_matcher(part)(name) for part, name in zip(parts, names, strict=True)
-    )
-
-
 def _expand(tree: Tree, pattern: str) -> list[str]:
     found = [("", tree)]
     for part in pattern.strip("/").split("/"):
-        matches = _part_matcher(part)
+        matches = part_matcher(part)
         found = [
             (f"{base}/{name}", node[name])
             for base, node in found

@@ -5,6 +5,7 @@ What a host did not get round to has failed.
 
 from __future__ import annotations
 
+import posixpath
 import re
 import stat
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ from collectors.sources import sshinventories
 from collectors.sources.inventories import parse_shadow
 from collectors.sources.local import encode_rows, kind_of, printable
 from collectors.sources.mounts import parse_mountinfo
+from collectors.sources.patterns import path_matches
 from collectors.sources.sshframes import Part, Record, Stream, decode, parse_stream, parts
 
 KILLED = 137  # how timeout(1) and a shell tell of a child ended by SIGKILL
@@ -93,7 +95,7 @@ def _answer(reading: Reading, records: Sequence[Record]) -> Answer:
         case Glob():
             return _glob(reading, records)
         case Stat():
-            return _stat(records)
+            return _stat(reading, records)
         case Command():
             return _command(reading, records)
         case MountUsage():
@@ -164,12 +166,17 @@ def _glob(reading: Glob, records: Sequence[Record]) -> Answer:
     for part in sorted(parts(records), key=lambda part: part.match.split("/")):
         answer = _ended(part, reading.limit)
         path = f"{part.match}/{part.name}" if reading.names else part.match
-        if answer.state != "absent" and not {".", ".."} & set(part.match.split("/")):
+        if answer.state != "absent" and _matches(part.match, reading.pattern):
             children.append((printable(path), answer))
     return Answer("content", children=tuple(children))
 
 
-def _stat(records: Sequence[Record]) -> Answer:
+def _matches(path: str, pattern: str) -> bool:
+    """A shell leaves a pattern as it is where nothing matches, and finds `.` and `..`."""
+    return path_matches(path, pattern) and not {".", ".."} & set(path.split("/"))
+
+
+def _stat(reading: Stat, records: Sequence[Record]) -> Answer:
     listing = _listing(records)
     if listing != EMPTY:
         return listing
@@ -186,12 +193,14 @@ def _stat(records: Sequence[Record]) -> Answer:
         elif record.kind == "t":
             target = decode(record.payload.removesuffix(b"\n"))
             for path in pending:
-                if path in rows:
-                    rows[path] = msgspec.structs.replace(rows[path], target=target)
+                if path in rows and target:
+                    # busybox tells no real path of a link that leads nowhere
+                    real = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+                    rows[path] = msgspec.structs.replace(rows[path], target=real)
             pending = []
         elif record.kind == "x" and (answer := _from_words(record.words)) != ABSENT:
             return answer
-    paths = (path for path in rows if not {".", ".."} & set(path.split("/")))
+    paths = (path for path in rows if _matches(path, reading.pattern))
     return _rows([rows[path] for path in sorted(paths, key=lambda path: path.split("/"))])
 
 

@@ -11,7 +11,7 @@ bytes. The nonce is not known before the session, so no content can hold it. Hea
     n                payload: a name under it, likewise
     l STATUS WORDS   a folder that a pattern has to list could not be listed
     s                payload: stat lines of the paths before, one each
-    t                payload: the real path of the link before
+    t                payload: where the link before leads
     d STATUS         the reading ended; 137: it was ended
     q                the mount tables are told, the host waits for the mounts to ask
     end              the whole script ran
@@ -40,7 +40,9 @@ FUNCTIONS = r"""
 e() { printf '\n%s %s %s %s\n' "$N" "$1" "$2" "${3##*: }"; }
 f() {
     printf '\n%s c\n' "$N"
-    if [ -p "$1" ] || [ -c "$1" ] || [ -S "$1" ] || [ -b "$1" ]
+    if [ -d "$1" ] && [ -r "$1" ]
+    then e x 1 ': Is a directory'; return
+    elif [ -p "$1" ] || [ -c "$1" ] || [ -S "$1" ] || [ -b "$1" ]
     then w=$(T 1 head -c "$2" -- "$1" 2>&1 >&3); x=$?
     else w=$(head -c "$2" -- "$1" 2>&1 >&3); x=$?
     fi
@@ -86,14 +88,14 @@ s() {
     for m; do
         if [ -L "$m" ]; then
             printf '\n%s m\n%s\n%s t\n' "$N" "$m" "$N"
-            readlink -m -- "$m" || readlink -f -- "$m"
+            readlink -m -- "$m" || { [ -e "$m" ] && readlink -f -- "$m"; } || readlink -- "$m"
         fi
     done
 }
 c() {
     t=$1 z=$2 w=; shift 2
     printf '\n%s c\n' "$N"
-    x=$( { { unset N L; T "$t" "$@" </dev/null 2>/dev/null 3>&- 4>&-; echo $? >&4; } |
+    x=$( { { T "$t" env -i LC_ALL=C PATH="$PATH" "$@" </dev/null 2>/dev/null 3>&- 4>&-; echo $? >&4; } |
         head -c "$z" >&3 4>&-; } 4>&1)
     [ "$x" = 127 ] && command -v "$1" >/dev/null && w=found
     e x "$x" "$w"
