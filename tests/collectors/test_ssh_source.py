@@ -1,0 +1,358 @@
+"""SshSource against a real sshd, compared with LocalSource on the same machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from collectors import catalogue
+from collectors.model import Answer, Collector, Command, Family, File, Glob, MountUsage, Reading
+from collectors.observe import Observation, observe
+from collectors.sources.local import LocalSource
+from collectors.sources.ssh import HostKeyError, SshError, SshSource
+from collectors.sources.sshsettings import SshSettings
+from collectors.strictyaml import Duration, Secret
+from tests.sshlab import USER, PasswordServer, Sshd, SshLab, keygen, needs_sshd
+
+VERSION = File("/proc/version")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshLab]:
+    lab = SshLab(tmp_path_factory.mktemp("ssh"))
+    yield lab
+    lab.close()
+
+
+@pytest.fixture(scope="module")
+def server(lab: SshLab) -> Sshd:
+    return lab.server()
+
+
+def ask(target: str, settings: SshSettings, *readings: Reading) -> list[Answer]:
+    with SshSource(target, settings) as source:
+        return list(source.answer(readings or [VERSION]).values())
+
+
+def assert_let_in(target: str, settings: SshSettings) -> None:
+    assert ask(target, settings)[0].content.startswith(b"Linux version")
+
+
+# Values that move while they are read, or that reading itself moves. All others are compared.
+MOVING = re.compile(
+    r"_total$|^process_|^node_(load\d+|memory_|procs_|processes_|sockstat_|filefd_|time_seconds|timex_"
+    r"|vmstat_|netstat_|entropy_|disk_io_now|cpu_.*frequency|hwmon_|thermal_|udp_queues|tcp_connection"
+    r"|context_switches|intr|forks|softnet_|filesystem_(avail|free|files_free)|arp_|nf_conntrack_entries$)"
+)
+# Label sets that come and go with the processes and connections of the moment.
+FLEETING = ("node_processes_state", "node_processes_threads_state", "node_tcp_connection_states")
+
+
+def everything() -> list[Collector]:
+    settings = catalogue.Settings()
+    return [getattr(settings, name) for name in catalogue.COLLECTORS]
+
+
+@needs_sshd
+def test_every_collector_sees_over_ssh_what_it_sees_here(lab: SshLab, server: Sshd) -> None:
+    collectors = everything()
+    before = observe(LocalSource(), collectors)
+    sessions = server.sessions()
+    with SshSource(server.target, lab.settings()) as source:
+        there = observe(source, collectors)
+    after = observe(LocalSource(), collectors)
+    # what a parser asks for in later rounds takes a session each
+    assert server.sessions() - sessions <= 2
+    for first, remote, last in zip(before, there, after, strict=True):
+        assert (remote.failure, remote.reason) == (first.failure, first.reason)
+        assert {f.name: f.kind for f in remote.families} == {
+            f.name: f.kind for f in first.families
+        }, remote.collector
+        for one, far, two in zip(first.facts, remote.facts, last.facts, strict=True):
+            assert far == one or one != two
+        _assert_same_samples(first, remote, last)
+
+
+def _assert_same_samples(first: Observation, remote: Observation, last: Observation) -> None:
+    for name in {family.name for family in remote.families}:
+        one, far, two = (_samples(o.families, name) for o in (first, remote, last))
+        stable = one.keys() & two.keys()
+        if name.startswith(FLEETING):
+            continue
+        assert stable <= far.keys(), name
+        if not MOVING.search(name):
+            assert far.keys() <= one.keys() | two.keys(), name
+            assert {k: far[k] for k in stable} == {k: one[k] for k in stable}, name
+
+
+def _samples(families: Sequence[Family], name: str) -> dict[object, float]:
+    return {(s.labels, s.suffix): s.value for f in families if f.name == name for s in f.samples}
+
+
+@needs_sshd
+def test_all_readings_take_one_session(lab: SshLab, server: Sshd, tmp_path: Path) -> None:
+    readings: list[Reading] = [
+        *(File(f"{tmp_path}/{n}") for n in range(300)),
+        MountUsage(),
+        VERSION,
+    ]
+    before = server.sessions()
+    with SshSource(server.target, lab.settings()) as source:
+        assert list(source.answer(readings)) == readings
+        assert server.sessions() == before + 1
+        source.answer([VERSION])
+        assert server.sessions() == before + 2
+    assert "Accepted publickey" in server.log.read_text()
+
+
+@needs_sshd
+def test_an_unknown_key_is_refused_and_told(lab: SshLab) -> None:
+    server = lab.server(known=False)
+    with pytest.raises(HostKeyError) as error:
+        ask(server.target, lab.settings())
+    shown = subprocess.run(
+        ["ssh-keygen", "-lf", server.host_key], capture_output=True, text=True, check=True
+    ).stdout.split()[1]
+    assert error.value.judgement == "unknown"
+    assert error.value.fingerprint == shown
+    for part in ("127.0.0.1", str(server.port), "ssh-ed25519", shown, "ssh-keyscan", "compare"):
+        assert part in str(error.value)
+    assert "Accepted" not in server.log.read_text()
+
+
+@needs_sshd
+def test_a_changed_key_is_refused(lab: SshLab, tmp_path: Path) -> None:
+    server, other = lab.server(known=False), tmp_path / "other"
+    keygen(other)
+    kind, key, _ = other.with_suffix(".pub").read_text().split()
+    known = tmp_path / "known_hosts"
+    known.write_text(f"# hosts\n[127.0.0.1]:{server.port} {kind} {key}\n")
+    with pytest.raises(HostKeyError, match="changed ssh-ed25519 key SHA256:") as error:
+        ask(server.target, lab.settings(known_hosts=(str(known),)))
+    assert f"{known}:2" in str(error.value)
+
+
+@needs_sshd
+def test_a_revoked_key_is_refused(lab: SshLab, tmp_path: Path) -> None:
+    server = lab.server(known=False)
+    known = tmp_path / "known_hosts"
+    known.write_text(
+        f"{server.known_hosts_line}@revoked * {server.known_hosts_line.split(' ', 1)[1]}"
+    )
+    with pytest.raises(HostKeyError, match="revoked"):
+        ask(server.target, lab.settings(known_hosts=(str(known),)))
+
+
+@needs_sshd
+def test_hashed_known_hosts(lab: SshLab, server: Sshd, tmp_path: Path) -> None:
+    known = tmp_path / "known_hosts"
+    known.write_text(server.known_hosts_line)
+    subprocess.run(["ssh-keygen", "-H", "-f", known], check=True, capture_output=True)
+    assert known.read_text().startswith("|1|")
+    assert_let_in(server.target, lab.settings(known_hosts=(str(known),)))
+
+
+@needs_sshd
+def test_of_several_host_keys_the_known_one_is_asked_for(lab: SshLab, tmp_path: Path) -> None:
+    rsa = tmp_path / "rsa"
+    keygen(rsa, "rsa")
+    server = lab.server(f"HostKey {rsa}", known=False)
+    known = tmp_path / "known_hosts"
+    known.write_text(f"[127.0.0.1]:{server.port} {rsa.with_suffix('.pub').read_text()}")
+    assert_let_in(server.target, lab.settings(known_hosts=(str(known),)))
+
+
+@needs_sshd
+def test_keys(lab: SshLab, server: Sshd, tmp_path: Path) -> None:
+    stranger, locked = tmp_path / "stranger", tmp_path / "locked"
+    keygen(stranger)
+    locked.write_bytes(lab.key.read_bytes())
+    locked.chmod(0o600)
+    argv = ["ssh-keygen", "-q", "-p", "-N", "open sesame", "-f", str(locked)]
+    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+    right = lab.settings(key_file=str(locked), key_passphrase=Secret("open sesame"))
+    assert_let_in(server.target, right)
+    for changes, message in (
+        ({"key_file": str(stranger)}, f"not let in; tried key {stranger}"),
+        ({"key_file": str(locked)}, "is encrypted: set key_passphrase"),
+        ({"key_file": str(locked), "key_passphrase": Secret("x")}, "the passphrase is wrong"),
+        ({"key_file": str(tmp_path / "none")}, "there is no such key file"),
+        ({"key_file": "/etc/passwd"}, "is no private key"),
+    ):
+        with pytest.raises(SshError, match=message):
+            ask(server.target, lab.settings(**changes))
+
+
+@needs_sshd
+def test_keys_of_an_agent(
+    lab: SshLab, server: Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # no keys of whoever runs the tests
+    settings = lab.settings(key_file="", use_agent=True)
+    stranger = tmp_path / "stranger"
+    keygen(stranger)
+    with lab.agent(stranger, lab.key) as agent:
+        monkeypatch.setenv("SSH_AUTH_SOCK", agent)
+        assert_let_in(server.target, settings)
+        with pytest.raises(SshError, match="nothing: there is no key"):
+            ask(server.target, lab.settings(key_file="", use_agent=False))
+    log = server.log.read_text()
+    assert "agent forwarding" not in log.lower()
+    assert " pty" not in log.lower()
+
+
+@needs_sshd
+def test_a_default_key_is_found(
+    lab: SshLab, server: Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/id_ed25519").write_bytes(lab.key.read_bytes())
+    assert_let_in(server.target, lab.settings(key_file=""))
+
+
+def test_passwords(lab: SshLab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    server = PasswordServer("auditor", "right")
+    try:
+        with lab.known_hosts.open("a") as file:
+            file.write(
+                f"[127.0.0.1]:{server.port} {server.key.get_name()} {server.key.get_base64()}\n"
+            )
+        target = f"ssh://auditor@127.0.0.1:{server.port}"
+        assert_let_in(target, lab.settings(key_file="", password=Secret("right")))
+        with pytest.raises(SshError, match="not let in; tried password") as error:
+            ask(target, lab.settings(key_file="", password=Secret("wrong")))
+        assert "wrong" not in str(error.value)
+        with pytest.raises(SshError, match=r"tried key .* \(the host takes password only\)"):
+            ask(target, lab.settings())
+    finally:
+        server.close()
+
+
+@needs_sshd
+def test_a_jump_host_is_gone_through_and_verified(lab: SshLab, server: Sshd) -> None:
+    first, second = lab.server(), lab.server()
+    via = ",".join(f"{USER}@127.0.0.1:{jump.port}" for jump in (first, second))
+    assert_let_in(server.target, lab.settings(jump=via))
+    assert all("Accepted publickey" in jump.log.read_text() for jump in (first, second))
+    unknown = lab.server(known=False)
+    with pytest.raises(HostKeyError, match=f"127.0.0.1:{unknown.port}: unknown"):
+        ask(server.target, lab.settings(jump=f"{USER}@127.0.0.1:{unknown.port}"))
+    hidden = lab.server(known=False)
+    with pytest.raises(HostKeyError, match=f"127.0.0.1:{hidden.port}: unknown"):
+        ask(hidden.target, lab.settings(jump=via))
+
+
+@needs_sshd
+def test_ssh_config_says_where_a_name_leads(lab: SshLab, server: Sshd, tmp_path: Path) -> None:
+    jump = lab.server()
+    config = tmp_path / "config"
+    config.write_text(
+        f"Host gov-node-01\n HostName 127.0.0.1\n Port {server.port}\n User {USER}\n"
+        f" IdentityFile {lab.key}\n ProxyJump gov-jump\n"
+        f"Host gov-jump\n HostName 127.0.0.1\n Port {jump.port}\n User {USER}\n IdentityFile {lab.key}\n"
+    )
+    assert_let_in("ssh://gov-node-01", lab.settings(config_file=str(config), key_file=""))
+    assert "Accepted publickey" in jump.log.read_text()
+
+
+@needs_sshd
+def test_what_hangs_costs_its_own_answer(lab: SshLab, server: Sshd, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "huge").write_bytes(b"x" * 3_000_000)
+    (tmp_path / "two\nlines").write_bytes(b"\0\n\0")
+    fifo, huge, glob = (
+        File(f"{tmp_path}/fifo"),
+        File(f"{tmp_path}/huge", limit=1 << 20),
+        Glob(f"{tmp_path}/t*"),
+    )
+    start = time.monotonic()
+    answers = ask(server.target, lab.settings(), fifo, huge, glob, VERSION)
+    assert time.monotonic() - start < 20
+    assert [a.reason for a in answers] == ["no end in time", f"longer than {1 << 20} bytes", "", ""]
+    assert answers[2].children == ((f"{tmp_path}/two\nlines", Answer("content", b"\0\n\0")),)
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+
+
+@needs_sshd
+@as_root
+def test_denied_to_an_unprivileged_user(lab: SshLab) -> None:
+    drop = "setpriv --reuid=65534 --regid=65534 --clear-groups"
+    server = lab.server(f'ForceCommand {drop} sh -c "$SSH_ORIGINAL_COMMAND"')
+    readings: list[Reading] = [
+        File("/etc/shadow"),
+        Glob("/root/*"),
+        File("/etc/hostname"),
+        File("/etc/missing"),
+    ]
+    answers = ask(server.target, lab.settings(), *readings)
+    assert [a.state for a in answers] == ["denied", "denied", "content", "absent"]
+
+
+@needs_sshd
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("echo This account is not available.", "it said 'This account is not available.'"),
+        ("false", "it said ''"),
+        ("cat", "the host did not run the script"),
+    ],
+)
+def test_a_host_that_runs_nothing(lab: SshLab, command: str, message: str) -> None:
+    server = lab.server(f"ForceCommand {command}")
+    with pytest.raises(SshError, match=message):
+        ask(server.target, lab.settings(deadline=Duration(2)))
+
+
+@needs_sshd
+def test_a_host_that_closes_midway(lab: SshLab) -> None:
+    server = lab.server("ForceCommand head -c 5500 | sh -s")
+    readings = [File(f"/proc/{'./' * i}version") for i in range(200)]
+    answers = ask(server.target, lab.settings(), *readings)
+    assert answers[0].state == "content"
+    assert answers[-1] == Answer("failed", reason="the host closed the connection")
+
+
+def test_a_host_that_is_not_there(lab: SshLab) -> None:
+    with pytest.raises(SshError, match=r"root@127\.0\.0\.1:1: cannot connect: Connection refused"):
+        ask("ssh://root@127.0.0.1:1", lab.settings())
+
+
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_a_port_that_speaks_something_else(lab: SshLab, says: bytes) -> None:
+    import socket
+    import threading
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(says)
+                if not says:
+                    connection.recv(1)  # the client's banner, and then silence until it gives up
+                    while connection.recv(1 << 10):
+                        pass
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        target = f"ssh://root@127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(SshError, match="no SSH session"):
+            ask(target, lab.settings(connect_timeout=Duration(1)))
+        thread.join(10)
+
+
+@needs_sshd
+def test_a_command_with_any_argument_is_no_shell(lab: SshLab, server: Sshd) -> None:
+    odd = "$(id) `id` ; ' \" \\ \n * ~ | & < > \t ! #"
+    answers = ask(server.target, lab.settings(), Command(("printf", "%s", odd)))
+    assert answers[0].content == odd.encode()
