@@ -12,6 +12,7 @@ from agents.auditing import AuditSchedule
 from agents.glance import Glance
 from agents.probing import ProbeSchedule
 from agents.runner import Runner
+from agents.steady import SteadyCpu
 from collectors.model import Family, gauge, sample
 from collectors.observe import Observation
 from collectors.sources.local import LocalSource
@@ -53,6 +54,7 @@ class Runtime:
         self._reload_problem = ""
         self._self = SelfMetrics()
         self._glance = Glance()
+        self._steady = SteadyCpu()
         config = configuration.load(path)
         self._active = _Active(path, config, _runner(config))
 
@@ -73,11 +75,11 @@ class Runtime:
                 raise UnknownCollector(name, list(active.collectors))
         observations = self._observe(active, include, exclude)
         if include:
-            return with_scrape_series(observations)
+            return self._steady.hold(with_scrape_series(observations))
         if not exclude:
             self._glance.keep(observations)
         return [
-            *with_scrape_series(observations),
+            *self._steady.hold(with_scrape_series(observations)),
             *active.probes.families(),
             *active.audits.families(),
             *self._self.families(),

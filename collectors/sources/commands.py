@@ -68,15 +68,22 @@ def finish(
     deadline = time.monotonic() + timeout
     try:
         output, problem = _drain(cast(IO[bytes], child.stdout), deadline, limit)
-        if not problem:
-            # a child that closed its output may still be running
-            try:
-                child.wait(max(deadline - time.monotonic(), 0))
-            except subprocess.TimeoutExpired:
+        # a child that closed its output may still be running
+        while not problem and not _has_ended(child.pid):
+            if time.monotonic() > deadline:
                 problem = _LATE
+            time.sleep(0.002)
     finally:
-        _end(child)
+        # before it is reaped, while its number cannot be another's: end all that is left of its group
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
     return Ended(child.returncode, output, problem and problem.format(timeout=timeout, limit=limit))
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a child of ours has ended; it is not reaped."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 _LATE = "no end within {timeout:g} s"
@@ -96,10 +103,3 @@ def _drain(pipe: IO[bytes], deadline: float, limit: int) -> tuple[bytes, str]:
             content += chunk
             if len(content) > limit:
                 return b"", _LONG
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """End whatever is left of the group, and reap the child."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
