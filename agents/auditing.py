@@ -28,10 +28,11 @@ FIRST_DELAY = 1.0  # seconds after start, so that the first scrape does not comp
 
 
 class Findings(NamedTuple):
-    """The last audit, as it is served and as a struct."""
+    """The last audit: as it is served, as a struct, and as metrics."""
 
     content: bytes
     result: AuditResult
+    families: Sequence[Family]
 
 
 class AuditSchedule:
@@ -48,11 +49,14 @@ class AuditSchedule:
         self._settings = settings
         self._stop = threading.Event()
         self.last: Findings | None = None
-        self.problem = "the first audit has not ended yet"
+        self.problem = (
+            "the first audit has not ended yet" if settings.packs else "audit.packs is empty"
+        )
         self._thread = threading.Thread(target=self._loop, name="audit", daemon=True)
 
     def start(self) -> None:
-        self._thread.start()
+        if self._settings.packs:
+            self._thread.start()
 
     def stop(self) -> None:
         self._stop.set()
@@ -60,7 +64,7 @@ class AuditSchedule:
     def families(self) -> Sequence[Family]:
         """Metrics of the last audit, and whether audits succeed at all."""
         return [
-            *(audit_families(self.last.result) if self.last else ()),
+            *(self.last.families if self.last else ()),
             gauge(
                 "jianwei_audit_success",
                 "Whether the last audit on schedule ended well; 0 before the first.",
@@ -85,7 +89,7 @@ class AuditSchedule:
             self.problem = f"the audit failed: {error}"
             log.error("%s", self.problem)  # noqa: TRY400 - the reason is the whole story
         else:
-            self.last, self.problem = Findings(ended.output, result), ""
+            self.last, self.problem = Findings(ended.output, result, audit_families(result)), ""
 
 
 class _AuditFailed(Exception):

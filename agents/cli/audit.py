@@ -12,14 +12,18 @@ import click
 import msgspec
 
 from agents import config as configuration
-from agents.cli.probetable import language_of
+from agents.cli.options import (
+    config_option,
+    host_option,
+    language_of,
+    language_option,
+    recorded_option,
+)
 from agents.errors import UserError
 from agents.limits import limited
-from agents.runner import Runner
+from agents.runner import observe_with
+from agents.sources import open_source
 from collectors import catalogue
-from collectors.model import Collector
-from collectors.observe import Observation, observe
-from collectors.sources.local import LocalSource
 from collectors.strictyaml import Document
 from exporters.findings.table import table
 from rules import pack as packs
@@ -32,7 +36,7 @@ LOCAL_DEADLINE = 10.0  # seconds for one collector
 
 
 @click.command(name="audit")
-@click.option("--config", "config_path", metavar="FILE", help="Configuration of the agent.")
+@config_option
 @click.option(
     "--pack",
     "names",
@@ -40,8 +44,8 @@ LOCAL_DEADLINE = 10.0  # seconds for one collector
     metavar="NAME|FILE",
     help="A built-in pack or a YAML file, instead of those configured; may be repeated.",
 )
-@click.option("--recorded", metavar="DIR", help="Judge a recording made by `jianwei record`.")
-@click.option("--host", metavar="ssh://[USER@]HOST[:PORT]", help="Judge a host over SSH.")
+@host_option
+@recorded_option
 @click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
@@ -60,11 +64,11 @@ LOCAL_DEADLINE = 10.0  # seconds for one collector
     metavar="[PACK.]NAME=VALUE",
     help="Override a parameter of the packs, value in YAML; may be repeated.",
 )
-@click.option("--lang", type=click.Choice(["zh", "en"]), help="Language; else of the locale.")
+@language_option
 @click.pass_context
 def command(
     ctx: click.Context,
-    config_path: str | None,
+    path: str | None,
     names: tuple[str, ...],
     recorded: str | None,
     host: str | None,
@@ -88,15 +92,14 @@ def command(
       2  bad input: configuration, pack, parameter, recording, or the host cannot be reached
     Judging that takes more than audit.deadline is ended by SIGALRM.
     """
-    if host and recorded:
-        raise UserError("--host and --recorded exclude each other")
-    config = configuration.load(config_path)
+    config = configuration.load(path)
     loaded = load_packs(names or config.audit.packs)
     params = _params(loaded, config.audit, assignments, strict=not names)
     collectors = catalogue.for_facts(needed(loaded), config.collectors.settings)
     began, start = datetime.now(UTC), time.perf_counter()
     _progress(f"reading {host or recorded or 'this machine'} …")
-    observations = _observe(config, collectors, host, recorded)
+    with open_source(host, recorded, config.root, config.ssh) as source:
+        observations = observe_with(source, collectors, LOCAL_DEADLINE)
     facts = facts_of(observations)
     _progress("judging …")
     with limited(config.audit.deadline):
@@ -156,21 +159,6 @@ def _params(
         return check_params(loaded, params)
     except packs.ParamError as error:
         raise UserError(str(error)) from error
-
-
-def _observe(
-    config: configuration.Config,
-    collectors: Sequence[Collector],
-    host: str | None,
-    recorded: str | None,
-) -> list[Observation]:
-    if not host and not recorded:
-        # each apart: a collector that hangs costs its own facts only
-        return Runner(LocalSource(config.root), LOCAL_DEADLINE).observe(collectors)
-    from agents.sources import open_source
-
-    with open_source(config, host, recorded) as source:
-        return observe(source, collectors)
 
 
 def _progress(text: str) -> None:

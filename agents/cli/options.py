@@ -1,13 +1,29 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the language of what people read."""
 
 from __future__ import annotations
+
+import os
 
 import click
 
 config_option = click.option("--config", "path", type=click.Path(), help="Configuration file.")
 host_option = click.option(
-    "--host", metavar="ssh://USER@HOST", help="A host over SSH; nothing is installed there."
+    "--host",
+    metavar="ssh://[USER@]HOST[:PORT]",
+    help="A host over SSH; nothing is installed there.",
 )
 recorded_option = click.option(
     "--recorded", type=click.Path(), metavar="DIR", help="A folder written by jianwei record."
 )
+language_option = click.option(
+    "--lang", type=click.Choice(["zh", "en"]), help="Language; else of the locale."
+)
+
+
+def language_of(choice: str | None) -> str:
+    """`zh` or `en`: the choice, else English where the locale names a language but Chinese."""
+    if choice:
+        return choice
+    names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    locale = next(filter(None, names), "").partition(".")[0]
+    return "zh" if locale in ("", "C", "POSIX") or locale.startswith("zh") else "en"

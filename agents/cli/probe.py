@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from agents.cli.probetable import language_of, progress, table
+from agents.cli.options import language_of, language_option
+from agents.cli.probetable import progress, table
 from agents.errors import UserError
 from collectors.link.icmp import IcmpProber
 from collectors.link.icmptally import EchoOptions
@@ -51,7 +52,7 @@ SHOWN = 20  # mistakes in one go
     help="File with one target a line, # for comments; - is standard input.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a target and family.")
-@click.option("--lang", type=click.Choice(["zh", "en"]), help="Language; else of the locale.")
+@language_option
 def command(
     targets: tuple[str, ...],
     count: int,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -45,15 +44,6 @@ _FAMILIES: dict[AddressFamily, str] = {"ipv4": "IPv4", "ipv6": "IPv6"}
 class Cell(NamedTuple):
     text: str
     colour: str | None = None
-
-
-def language_of(choice: str | None) -> str:
-    """`zh` or `en`: the choice, else English where the locale names a language but Chinese."""
-    if choice:
-        return choice
-    names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    locale = next(filter(None, names), "").partition(".")[0]
-    return "zh" if locale in ("", "C", "POSIX") or locale.startswith("zh") else "en"
 
 
 def table(results: Sequence[ProbeResult], language: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
-from agents.cli.probetable import language_of
+from agents.cli.options import language_of, language_option
 from collectors.strictyaml import Document, DocumentError
 from exporters.findings.text import neutral, words
 from rules import pack as packs
@@ -21,7 +21,7 @@ def command() -> None:
 @command.command(name="list")
 @click.argument("names", nargs=-1, metavar="[NAME|FILE]...")
 @click.option("--json", "as_json", is_flag=True, help="The packs whole, as JSON.")
-@click.option("--lang", type=click.Choice(["zh", "en"]), help="Language; else of the locale.")
+@language_option
 def list_(names: tuple[str, ...], as_json: bool, lang: str | None) -> None:
     """List the rules of packs, of all that are built in if none is named.
 

@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agents.cli import main
-from agents.cli.probetable import language_of, progress, table
+from agents.cli.options import language_of
+from agents.cli.probetable import progress, table
 from collectors.model import ProbeResult
 from tests.exporters.test_probe import pings
 
