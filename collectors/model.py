@@ -9,8 +9,7 @@ Metric conventions follow the Prometheus text format 0.0.4 and OpenMetrics 1.0.0
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -284,15 +283,22 @@ class Answers:
             return msgspec.json.decode(self.content(reading), type=list[row])  # type: ignore[valid-type]
 
 
-@contextmanager
-def malformed(what: str) -> Iterator[None]:
+class malformed:
     """Turn the errors that odd input causes in plain parsing code into `ParseError`."""
-    try:
-        yield
-    except ParseError:
-        raise
-    except (ValueError, IndexError, KeyError, OverflowError) as error:
-        raise ParseError(f"{what}: {error}") from error
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ValueError | IndexError | KeyError | OverflowError) and not isinstance(
+            error, ParseError
+        ):
+            raise ParseError(f"{self._what}: {error}") from error
 
 
 def describe(reading: Reading) -> str:

@@ -30,16 +30,14 @@ class VmstatCollector(Collector, frozen=True):
         return (VMSTAT,)
 
     def parse(self, answers: Answers) -> Iterable[Family]:
-        wanted = {*HELP, *self.also}
-        found = False
+        wanted = dict.fromkeys((*HELP, *self.also))
         with malformed("/proc/vmstat"):
-            for line in answers.text(VMSTAT).splitlines():
-                key, _, number = line.partition(" ")
-                if key in wanted:
-                    found = True
-                    help = HELP.get(key) or f"{key} of /proc/vmstat."
-                    yield Family(
-                        f"node_vmstat_{key}", "untyped", help, (Sample((), float(number)),)
-                    )
+            words = answers.text(VMSTAT).split()  # one key and one number a line
+            numbers = dict(zip(words[::2], words[1::2], strict=True))
+            found = [key for key in wanted if key in numbers]
+            for key in found:
+                help = HELP.get(key) or f"{key} of /proc/vmstat."
+                value = float(numbers[key])
+                yield Family(f"node_vmstat_{key}", "untyped", help, (Sample((), value),))
         if not found:
             raise ParseError("/proc/vmstat: no field that is known")

@@ -35,6 +35,7 @@ from collectors.sources import commands, inventories, mounts
 
 _CHUNK = 1 << 16
 _PAGE = 4096
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY
 _ATTRIBUTES = ("/sys/", "/proc/sys/")
 _ABSENT = Answer("absent", reason="no such file")
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.ESRCH)
@@ -53,7 +54,8 @@ class LocalSource:
     def _one(self, reading: Reading) -> Answer:
         match reading:
             case File(path=path, limit=limit):
-                return _read(self._root + path, limit, whole=path.startswith(_ATTRIBUTES))
+                read = _attribute if path.startswith(_ATTRIBUTES) else _read
+                return read(self._root + path, limit)
             case Glob():
                 return self._glob(reading)
             case Stat(pattern=pattern):
@@ -159,49 +161,61 @@ def _from_error(error: OSError) -> Answer:
     return Answer("failed", reason=os.strerror(error.errno or 0))
 
 
-def _inside(
-    root: str, folder: str, names: Sequence[str], limit: int
-) -> Iterator[tuple[str, Answer]]:
+def _inside(root: str, folder: str, names: Sequence[str], limit: int) -> list[tuple[str, Answer]]:
     """Files of one directory that are there."""
     directory = None
-    base = f"{root}{folder}/"
+    base, shown = f"{root}{folder}/", printable(folder)
     if len(names) > 2:  # opened relative to their directory, each costs half as much
         try:
             directory = os.open(base, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             answer = _from_error(error)
-            if answer.state != "absent":
-                yield from ((printable(f"{folder}/{name}"), answer) for name in names)
-            return
+            there = answer is not _ABSENT
+            return [(f"{shown}/{printable(name)}", answer) for name in names] if there else []
         base = ""
-    whole = folder.startswith(_ATTRIBUTES)
+    read = _attribute if folder.startswith(_ATTRIBUTES) else _read
     try:
-        for name in names:
-            answer = _read(base + name, limit, directory, whole)
-            if answer.state != "absent":
-                yield printable(f"{folder}/{name}"), answer
+        return [
+            (f"{shown}/{name if name.isascii() else printable(name)}", answer)
+            for name in names
+            if (answer := read(base + name, limit, directory)) is not _ABSENT
+        ]
     finally:
         if directory is not None:
             os.close(directory)
 
 
-def _read(path: str, limit: int, directory: int | None = None, whole: bool = False) -> Answer:
-    """`whole`: an attribute of the kernel, which is read in one go if it is less than a page."""
+def _attribute(path: str, limit: int, directory: int | None = None) -> Answer:
+    """An attribute of the kernel: read in one go if it is less than a page, as they are."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY, dir_fd=directory)
+        descriptor = os.open(path, _READ, dir_fd=directory)
         try:
-            content = more = os.read(descriptor, _PAGE if whole else _CHUNK)
-            # procfs gives a short read before the end, so only an empty one ends a file
-            while more and len(content) <= limit and not (whole and len(content) < _PAGE):
-                more = os.read(descriptor, _CHUNK)
-                content += more
-            if len(content) > limit:
-                return Answer("failed", reason=f"longer than {limit} bytes")
-            return Answer("content", content)
+            content = os.read(descriptor, _PAGE)
         finally:
             os.close(descriptor)
     except OSError as error:
         return _from_error(error)
+    if len(content) >= min(_PAGE, limit):
+        return _read(path, limit, directory)
+    return Answer("content", content)
+
+
+def _read(path: str, limit: int, directory: int | None = None) -> Answer:
+    try:
+        descriptor = os.open(path, _READ, dir_fd=directory)
+        try:
+            content = more = os.read(descriptor, _CHUNK)
+            # procfs gives a short read before the end, so only an empty one ends a file
+            while more and len(content) <= limit:
+                more = os.read(descriptor, _CHUNK)
+                content += more
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        return _from_error(error)
+    if len(content) > limit:
+        return Answer("failed", reason=f"longer than {limit} bytes")
+    return Answer("content", content)
 
 
 def _expand(root: str, pattern: str, sure: bool = False) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 
-from collectors.model import Family, gauge, sample
+from collectors.model import Family, Sample, gauge, sample
 from collectors.observe import Observation
 
 log = logging.getLogger(__name__)
@@ -21,12 +21,15 @@ def with_scrape_series(observations: Sequence[Observation]) -> list[Family]:
         gauge(
             "node_scrape_collector_duration_seconds",
             "How long the collector took.",
-            *(sample(o.seconds, collector=o.collector) for o in observations),
+            *(Sample((("collector", o.collector),), o.seconds) for o in observations),
         ),
         gauge(
             "node_scrape_collector_success",
             "Whether the collector saw what it looks at.",
-            *(sample(0.0 if o.failure else 1.0, collector=o.collector) for o in observations),
+            *(
+                Sample((("collector", o.collector),), 0.0 if o.failure else 1.0)
+                for o in observations
+            ),
         ),
     )
     if failures := [o for o in observations if o.failure]:
@@ -42,7 +45,11 @@ def with_scrape_series(observations: Sequence[Observation]) -> list[Family]:
 
 def merged(families: Iterable[Family]) -> list[Family]:
     """One family a name: samples of the same name and type together, another type is left out."""
-    by_name: dict[str, Family] = {}
+    families = list(families)
+    by_name = {family.name: family for family in families}
+    if len(by_name) == len(families):  # nearly always
+        return families
+    by_name.clear()
     for family in families:
         known = by_name.get(family.name)
         if known is None:
