@@ -325,6 +325,7 @@ def _bits(value: Any) -> int:
 def _known(name: str, names: Collection[str], what: str, hint: str = "") -> None:
     if name not in names:
         near = difflib.get_close_matches(name, sorted(names), 1)
+        hint = hint or f"; there are: {', '.join(sorted(names)) or 'none'}"
         raise ExpressionError(
             f"no {what} {name!r}" + (f"; did you mean {near[0]!r}?" if near else hint)
         )
