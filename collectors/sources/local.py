@@ -259,8 +259,12 @@ def _may_exist(path: str) -> bool:
 
 @functools.lru_cache(1024)
 def _parts(pattern: str) -> tuple[tuple[str, Callable[[str], object] | None], ...]:
-    """The components of a pattern, each with how it matches if there is a wildcard in it."""
-    return tuple(
-        (part, re.compile(fnmatch.translate(part)).match if set(part) & set("*?[") else None)
-        for part in pattern.strip("/").split("/")
-    )
+    """A pattern in parts: components with a wildcard, with how they match, and what is between."""
+    parts: list[tuple[str, Callable[[str], object] | None]] = []
+    components = pattern.strip("/").split("/")
+    for wild, run in groupby(components, lambda component: bool(set(component) & set("*?["))):
+        if wild:
+            parts += ((one, re.compile(fnmatch.translate(one)).match) for one in run)
+        else:
+            parts.append(("/".join(run), None))
+    return tuple(parts)

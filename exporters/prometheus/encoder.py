@@ -6,7 +6,7 @@ OpenMetrics, which has no such counter, is told that the type is unknown.
 
 Writing `name{label="value"} ` is most of the work and hardly changes from scrape to scrape, hence
 it is kept. A series that is gone from its family is forgotten at once, a family that was not
-asked for (`?collect[]=`) after some pages, so that churning labels cannot grow memory.
+asked for (`?collect[]=`) now and then, so that churning labels cannot grow memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 
 from collectors.model import Family, Labels
 
-KEEP = 64  # pages after which a family that was not in any is forgotten
+KEEP = 64  # pages after which families that are not in the page are forgotten
 
 _SPECIAL = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 _EXPONENTS = {digits: f"e+{digits - 1:02d}" for digits in range(7, 17)}
@@ -29,16 +29,16 @@ _Key = Labels | tuple[str, Labels]
 
 
 class _Known:
-    """What is known of one family: its header by format, and the prefix of each of its series."""
+    """What is known of one family: headers of both formats, prefixes of series, the last text."""
 
-    __slots__ = ("body", "family", "headers", "page", "prefixes")
+    __slots__ = ("family", "headers", "openmetrics", "prefixes", "text")
 
     def __init__(self, family: Family) -> None:
         self.family = family
-        self.body = b""
         self.headers = (_header(family, False), _header(family, True))
         self.prefixes: dict[_Key, bytes] = {}
-        self.page = 0
+        self.openmetrics: bool | None = None
+        self.text = b""
 
 
 class Encoder:
@@ -62,33 +62,33 @@ class Encoder:
 
     def encode(self, families: Iterable[Family], openmetrics: bool = False) -> bytes:
         """The page of these families, in UTF-8; what UTF-8 cannot express becomes `?`."""
+        families = list(families)
         with self._lock:
-            self._page += 1
-            parts: list[bytes] = []
+            texts: list[bytes] = []
             for family in families:
                 known = self._families.get(family.name)
-                if known is None or known.family is not family:
-                    known = self._update(known, family)
-                known.page = self._page
-                parts += (known.headers[openmetrics], known.body)
-            if openmetrics:
-                parts.append(b"\n# EOF")
+                if (
+                    known is None
+                    or known.family is not family
+                    or known.openmetrics is not openmetrics
+                ):
+                    known = self._write(known, family, openmetrics)
+                texts.append(known.text)
+            self._page += 1
             if self._page % KEEP == 0:
-                self._forget_idle()
-        # every part begins with the end of the line before it
-        return b"".join(parts)[1:] + b"\n" if parts else b""
+                self._forget_others({family.name for family in families})
+        if openmetrics:
+            texts.append(b"\n# EOF")
+        # every text begins with the end of the line before it
+        return b"".join(texts)[1:] + b"\n" if texts else b""
 
-    def _update(self, known: _Known | None, family: Family) -> _Known:
+    def _write(self, known: _Known | None, family: Family, openmetrics: bool) -> _Known:
         if known is None or (known.family.kind, known.family.help) != (family.kind, family.help):
             if known:
                 self._kept -= len(known.prefixes)
             known = self._families[family.name] = _Known(family)
-        known.family, known.body = family, self._body(family, known)
-        return known
-
-    def _body(self, family: Family, known: _Known) -> bytes:
-        parts: list[bytes] = []
         prefixes = known.prefixes
+        parts = [known.headers[openmetrics]]
         for labels, value, suffix in family.samples:
             key = (suffix, labels) if suffix else labels
             prefix = prefixes.get(key)
@@ -103,11 +103,11 @@ class Encoder:
             self._kept -= len(prefixes)
             known.prefixes = {k: p for k, p in prefixes.items() if k in current}
             self._kept += len(known.prefixes)
-        return b"".join(parts)
+        known.family, known.openmetrics, known.text = family, openmetrics, b"".join(parts)
+        return known
 
-    def _forget_idle(self) -> None:
-        oldest = self._page - KEEP
-        self._families = {n: known for n, known in self._families.items() if known.page > oldest}
+    def _forget_others(self, names: set[str]) -> None:
+        self._families = {n: known for n, known in self._families.items() if n in names}
         self._kept = sum(len(known.prefixes) for known in self._families.values())
 
 

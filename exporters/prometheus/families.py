@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 
 from collectors.model import Family, Sample, gauge, sample
 from collectors.observe import Observation
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 
 def with_scrape_series(observations: Sequence[Observation]) -> list[Family]:
     """The families observed, and for every collector whether it succeeded and how long it took."""
-    families = merged(family for o in observations for family in o.families)
+    families = merged(list(chain.from_iterable(o.families for o in observations)))
     families += (
         gauge(
             "node_scrape_collector_duration_seconds",
@@ -43,11 +44,10 @@ def with_scrape_series(observations: Sequence[Observation]) -> list[Family]:
     return families
 
 
-def merged(families: Iterable[Family]) -> list[Family]:
+def merged(families: list[Family]) -> list[Family]:
     """One family a name: samples of the same name and type together, another type is left out."""
-    families = list(families)
     by_name = {family.name: family for family in families}
-    if len(by_name) == len(families):  # nearly always
+    if len(by_name) == len(families):
         return families
     by_name.clear()
     for family in families:
