@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from agents.logs import LogFormat, LogLevel
-from collectors import catalogue
+from collectors import catalogue, strictyaml
 from collectors.link.settings import ProbeSettings
 from collectors.model import Collector
 from collectors.sources.sshsettings import SshSettings
-from collectors.strictyaml import MAX_BYTES, Document, DocumentError, Duration
+from collectors.strictyaml import Document, Duration
 from exporters.prometheus.settings import WebSettings
 from rules.settings import AuditSettings
 
@@ -67,7 +67,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load(path: str | None) -> Config:
     """The configuration in a file, or the default one; raises DocumentError."""
-    document = _document(path or DEFAULT_PATH)
+    path = path or DEFAULT_PATH
+    document = Document(strictyaml.read(path), path)
     config = document.convert(Config)
     for key in ("enable", "disable"):
         for number, name in enumerate(getattr(config.collectors, key)):
@@ -87,15 +88,6 @@ def with_overrides(
     return msgspec.structs.replace(
         web, listen=listen or web.listen, config_file=config_file or web.config_file
     )
-
-
-def _document(path: str) -> Document:
-    try:
-        with open(path, "rb") as file:
-            content = file.read(MAX_BYTES)
-    except OSError as error:
-        raise DocumentError(path, None, f"cannot be read: {error.strerror}") from error
-    return Document(content, path)
 
 
 def plain(value: Any) -> Any:
