@@ -5,42 +5,47 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from agents.config import Config
 from agents.errors import UserError
 from agents.runner import Runner
 from collectors.model import Collector, Source
 from collectors.observe import Observation, observe
 from collectors.sources.local import LocalSource
+from collectors.sources.recorded import RecordedSource, RecordingError
+from collectors.sources.recorder import Recorder
+from collectors.sources.sshsettings import SshSettings
+from collectors.sources.sshtarget import SshError
+
+
+class SourceError(UserError):
+    """A machine that cannot be asked: not reached, not verified, not let in, or no recording."""
 
 
 @contextmanager
-def open_source(config: Config, host: str | None, recorded: str | None) -> Iterator[Source]:
-    """The source; what keeps it from answering at all is a UserError."""
+def open_source(
+    host: str | None, recorded: str | None, root: str, ssh: SshSettings
+) -> Iterator[Source]:
+    """The source that is named, else this machine seen at `root`; raises SourceError.
+
+    What goes wrong with the source inside the `with` block is a SourceError as well.
+    """
     if host and recorded:
-        raise UserError("--host and --recorded cannot be used together")
-    if recorded:
-        from collectors.sources.recorded import RecordedSource, RecordingError
+        raise SourceError("--host and --recorded cannot be used together")
+    try:
+        if host:
+            from collectors.sources.ssh import SshSource
 
-        try:
-            yield RecordedSource(recorded)
-        except RecordingError as error:
-            raise UserError(str(error)) from error
-    elif host:
-        from collectors.sources.ssh import SshError, SshSource
-
-        try:
-            with SshSource(host, config.ssh) as source:
+            with SshSource(host, ssh) as source:
                 yield source
-        except SshError as error:
-            raise UserError(str(error)) from error
-    else:
-        yield LocalSource(config.root)
+        else:
+            yield RecordedSource(recorded) if recorded else LocalSource(root)
+    except (SshError, RecordingError) as error:
+        raise SourceError(str(error)) from error
 
 
-def observe_with(
-    source: Source, collectors: Sequence[Collector], config: Config
+def observe_through(
+    recorder: Recorder, collectors: Sequence[Collector], deadline: float
 ) -> list[Observation]:
-    """One observation a collector: on this machine each apart, elsewhere in one round trip."""
-    if isinstance(source, LocalSource):
-        return Runner(source, config.collectors.deadline).observe(collectors)
-    return observe(source, collectors)
+    """As `observe_with`, remembering the answers."""
+    if isinstance(recorder.source, LocalSource):
+        return Runner(recorder, deadline).observe(collectors)
+    return observe(recorder, collectors)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import click
 import msgspec
 
 from agents import config as configuration
 from agents.cli.options import config_option, host_option, recorded_option
+from agents.cli.sudoers import sudoers_lines
 from agents.errors import UserError
-from agents.sources import open_source
+from agents.sources import observe_through, open_source
 from collectors import catalogue
-from collectors.model import Answer, Collector, Command, Reading, Source, describe
-from collectors.observe import Observation, observe
-from collectors.sources.commands import ENVIRONMENT
+from collectors.model import Answer, Collector, Source, describe
 from collectors.sources.recorder import Recorder
 
 
@@ -39,7 +37,7 @@ class Explained(msgspec.Struct, frozen=True):
 @recorded_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON list.")
 @click.option(
-    "--sudoers", metavar="USER", help="Print a sudoers file for the commands that are run."
+    "--sudoers", metavar="USER", help="Print the sudoers file that lets USER run what is run."
 )
 def command(
     names: tuple[str, ...],
@@ -57,6 +55,7 @@ def command(
       jianwei explain filesystem accounts
       jianwei explain --host ssh://ops@10.0.0.7 --json
       jianwei explain --sudoers jianwei
+    The sudoers file is for hosts asked over SSH with `ssh: {sudo: true}`, as a user who is not root.
     Exit codes: 0 printed, 2 bad input or a host that cannot be asked.
     """
     config = configuration.load(path)
@@ -67,11 +66,12 @@ def command(
             f"no collector {error}; there are: {', '.join(catalogue.COLLECTORS)}"
         ) from error
     if sudoers:
-        click.echo("".join(_sudoers(sudoers, collectors)), nl=False)
+        click.echo("".join(sudoers_lines(sudoers, collectors)), nl=False)
         return
+    deadline = config.collectors.deadline
     on = {collector.name for collector in config.scraped()}
-    with open_source(config, host, recorded) as source:
-        explained = [_explain(source, collector, collector.name in on) for collector in collectors]
+    with open_source(host, recorded, config.root, config.ssh) as source:
+        explained = [_explain(source, c, c.name in on, deadline) for c in collectors]
     if as_json:
         sys.stdout.buffer.write(msgspec.json.encode(explained) + b"\n")
         return
@@ -79,14 +79,16 @@ def command(
         click.echo("".join(_lines(one)))
 
 
-def _explain(source: Source, collector: Collector, on: bool) -> Explained:
+def _explain(source: Source, collector: Collector, on: bool, deadline: float) -> Explained:
     recorder = Recorder(source)
-    observation: Observation = observe(recorder, [collector])[0]
+    observation = observe_through(recorder, [collector], deadline)[0]
+    late = Answer("failed", reason="no answer in time")
+    answers = {**dict.fromkeys(collector.readings(), late), **recorder.answers}
     return Explained(
         collector.name,
         on,
         (type(collector).__doc__ or "").splitlines()[0],
-        {describe(reading): _state(answer) for reading, answer in recorder.answers.items()},
+        {describe(reading): _state(answer) for reading, answer in answers.items()},
         tuple(family.name for family in observation.families),
         collector.facts,
         observation.failure and f"{observation.failure}: {observation.reason}",
@@ -113,17 +115,3 @@ def _lines(one: Explained) -> Iterator[str]:
             yield f"    {what}  {' '.join(names)}\n"
     if one.failure:
         yield f"    fails  {one.failure}\n"
-
-
-def _sudoers(user: str, collectors: Sequence[Collector]) -> Iterator[str]:
-    """Only what is run: files are read, and take no sudo but the capability in the unit."""
-    yield "# What the collectors run, argument for argument; check it with: visudo -cf FILE\n"
-    readings: list[Reading] = [r for c in collectors for r in c.readings()]
-    for argv in sorted({r.argv for r in readings if isinstance(r, Command)}):
-        program = shutil.which(argv[0], path=ENVIRONMENT["PATH"]) or f"/usr/bin/{argv[0]}"
-        words = " ".join(_escaped(word) for word in (program, *argv[1:]))
-        yield f"{user} ALL=(root) NOPASSWD: {words}\n"
-
-
-def _escaped(word: str) -> str:
-    return "".join(f"\\{c}" if c in ",:=\\ *?[]!()\"'" else c for c in word)

@@ -10,7 +10,8 @@ import msgspec
 from agents import config as configuration
 from agents.cli.options import config_option, host_option, recorded_option
 from agents.errors import UserError
-from agents.sources import observe_with, open_source
+from agents.runner import observe_with
+from agents.sources import open_source
 from collectors.model import Collector
 from exporters.prometheus.encoder import Encoder
 from exporters.prometheus.families import with_scrape_series
@@ -35,16 +36,21 @@ def command(
       jianwei once --collect cpu --collect meminfo --format json
       jianwei once --host ssh://ops@10.0.0.7
       jianwei once --recorded ./node7
+    What a collector failed of is told on standard error.
     Exit codes: 0 printed, 2 bad input or a host that cannot be asked.
     """
     config = configuration.load(path)
     collectors = _chosen(config, collect)
-    with open_source(config, host, recorded) as source:
-        observations = observe_with(source, collectors, config)
+    with open_source(host, recorded, config.root, config.ssh) as source:
+        observations = observe_with(source, collectors, config.collectors.deadline)
     if style == "json":
         sys.stdout.buffer.write(msgspec.json.encode(observations) + b"\n")
     else:
         sys.stdout.buffer.write(Encoder().encode(with_scrape_series(observations)))
+    for it in observations:
+        # most machines lack something; only who named a collector wants to hear of that
+        if it.failure and (collect or it.failure != "absent"):
+            click.echo(f"jianwei: collector {it.collector}: {it.failure}: {it.reason}", err=True)
 
 
 def _chosen(config: configuration.Config, names: tuple[str, ...]) -> list[Collector]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from collections.abc import Sequence
 
 import click
 
 from agents import config as configuration
 from agents.cli.options import config_option, host_option
 from agents.errors import UserError
-from agents.sources import open_source
+from agents.sources import observe_through, open_source
 from collectors import catalogue
-from collectors.observe import observe
+from collectors.model import Collector, describe
+from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordingError
 from collectors.sources.recorder import Recorder, check_target
 
@@ -36,15 +39,35 @@ def command(directory: str, path: str | None, host: str | None, overwrite: bool)
     config = configuration.load(path)
     try:
         check_target(directory, overwrite)
-        with open_source(config, host, None) as source:
+        with open_source(host, None, config.root, config.ssh) as source:
             recorder = Recorder(source)
-            # observing, not only asking: a parser may want to read more
-            observe(recorder, [config.collector(name) for name in catalogue.COLLECTORS])
+            collectors = [config.collector(name) for name in catalogue.COLLECTORS]
+            _record(recorder, collectors, config.collectors.deadline)
         recorder.write(directory, overwrite)
     except RecordingError as error:
         raise UserError(str(error)) from error
+    for reading, answer in recorder.answers.items():
+        if answer.state in ("denied", "failed"):
+            click.echo(f"  {answer.state}: {describe(reading)}: {answer.reason}")
     states = Counter(answer.state for answer in recorder.answers.values())
     click.echo(
         f"{directory}: {states['content']} readings recorded, {states['absent']} absent, "
         f"{states['denied']} denied, {states['failed']} failed"
     )
+
+
+def _record(recorder: Recorder, collectors: Sequence[Collector], deadline: float) -> None:
+    """Observe, not only ask: a parser may want to read more."""
+    if not isinstance(recorder.source, LocalSource):
+        observe_through(recorder, collectors, deadline)  # one round trip
+        return
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(
+        collectors, label="recording", item_show_func=_name, file=sys.stderr, hidden=hidden
+    ) as bar:
+        for collector in bar:
+            observe_through(recorder, [collector], deadline)
+
+
+def _name(collector: Collector | None) -> str:
+    return collector.name if collector else ""

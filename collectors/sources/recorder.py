@@ -31,16 +31,16 @@ class Recorder:
     """A source that remembers what the source under it answers. `write` makes a recording."""
 
     def __init__(self, source: Source) -> None:
-        self._source = source
+        self.source = source
         self.answers: dict[Reading, Answer] = {}
 
     def answer(self, readings: Sequence[Reading]) -> Mapping[Reading, Answer]:
-        answers = self._source.answer(readings)
+        answers = self.source.answer(readings)
         self.answers.update(answers)
         return answers
 
     def write(self, directory: str | Path, overwrite: bool = False) -> None:
-        write(self.answers, directory, overwrite)
+        write(dict(self.answers), directory, overwrite)
 
 
 def record(

@@ -86,7 +86,8 @@ class SshSource:
                 shell.set_combine_stderr(True)  # what goes wrong before our script is told as well
                 shell.settimeout(self._settings.connect_timeout)
                 shell.exec_command(START)
-                return exchange(_Channel(shell), readings, self._settings.deadline)
+                settings = self._settings
+                return exchange(_Channel(shell), readings, settings.deadline, settings.sudo)
         except ScriptTooLong:
             half = len(readings) // 2
             return {**self.answer(readings[:half]), **self.answer(readings[half:])}

@@ -36,7 +36,7 @@ class Channel(Protocol):
 
 
 def exchange(
-    channel: Channel, readings: Sequence[Reading], seconds: float
+    channel: Channel, readings: Sequence[Reading], seconds: float, sudo: bool = False
 ) -> dict[Reading, Answer]:
     """Answers to all readings within `seconds`; what is missing then has failed.
 
@@ -46,7 +46,7 @@ def exchange(
     nonce = secrets.token_hex(16)
     deadline = time.monotonic() + seconds
     has_mounts = any(isinstance(reading, MountUsage) for reading in readings)
-    script = sshscript.opening(nonce) + b"".join(sshscript.ask(readings))
+    script = sshscript.opening(nonce, sudo) + b"".join(sshscript.ask(readings))
     if len(script) > SCRIPT_LIMIT and len(readings) > 1:
         raise ScriptTooLong
     channel.send(script if has_mounts else script + sshscript.CLOSING)

@@ -23,15 +23,15 @@ from collectors.sources.mounts import LOCAL_TYPES, PATIENCE
 
 FILE_PATIENCE = 3  # seconds for one file outside /proc and /sys; a FIFO among many has one
 READING_PATIENCE = 20  # seconds for any other reading
-CMDLINE = 4096  # bytes of a command line that the name of a process is taken from
 
 # Standard input is the script itself, so no child may read from it.
 START = "exec env -i " + " ".join(f"{k}={v}" for k, v in ENVIRONMENT.items()) + " /bin/sh -s"
 
 
-def opening(nonce: str) -> bytes:
-    """The beginning of the script."""
-    return f"N={nonce}\nL={shlex.quote(sshshell.FUNCTIONS)}\n{sshshell.SET_UP}".encode()
+def opening(nonce: str, sudo: bool = False) -> bytes:
+    """The beginning of the script. With `sudo`, commands that sudo allows run through it."""
+    variables = f"N={nonce}\nU={'sudo' if sudo else ''}\nL={shlex.quote(sshshell.FUNCTIONS)}\n"
+    return f"{variables}{sshshell.SET_UP}".encode()
 
 
 def ask(readings: Sequence[Reading]) -> Iterator[bytes]:

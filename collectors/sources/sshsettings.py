@@ -17,6 +17,7 @@ class SshSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     known_hosts: files in the format of sshd(8); a host key that is not in one is never accepted.
     jump: `user@host:port`, several with commas, the first is connected to first.
     deadline: for all answers of one call, the connection apart.
+    sudo: run those commands through `sudo -n` that the host's sudoers file allows.
     """
 
     user: str = ""
@@ -28,5 +29,6 @@ class SshSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     password: Secret | None = None
     use_agent: bool = True
     jump: str = ""
+    sudo: bool = False
     connect_timeout: Duration = Duration(10)
     deadline: Duration = Duration(60)

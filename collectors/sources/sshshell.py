@@ -94,6 +94,7 @@ s() {
 }
 c() {
     t=$1 z=$2 w=; shift 2
+    [ "$U" ] && sudo -n -l "$@" >/dev/null && set -- sudo -n "$@"
     printf '\n%s c\n' "$N"
     x=$( { { T "$t" env -i LC_ALL=C PATH="$PATH" "$@" </dev/null 2>/dev/null 3>&- 4>&-; echo $? >&4; } |
         head -c "$z" >&3 4>&-; } 4>&1)
@@ -164,5 +165,5 @@ G() {
     if [ $y = 137 ] && [ "$Z" ]; then printf '\n%s d 137\n' "$N"; exit; fi
     return $y
 }
-export N
+export N U
 """
