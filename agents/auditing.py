@@ -18,7 +18,7 @@ import msgspec
 from collectors.model import Family, gauge, sample
 from collectors.sources.commands import finish
 from exporters.findings.metrics import audit_families
-from rules.audit import AuditResult
+from rules.model import AuditResult
 from rules.settings import AuditSettings
 
 log = logging.getLogger(__name__)

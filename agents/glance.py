@@ -13,7 +13,7 @@ from collectors.model import Fact, ProbeResult
 from collectors.observe import Observation
 from exporters.prometheus.overview import Ipv6State, Overview, PackScore
 from exporters.prometheus.selfmetrics import version
-from rules.audit import PackResult
+from rules.model import PackResult
 
 FRESH = 5.0  # seconds; rates over less than this are noise
 

@@ -6,6 +6,7 @@ A pack is a YAML document; docs/rules.md describes it for people who write one.
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -105,6 +106,36 @@ class Verdict(msgspec.Struct, frozen=True):
     maps: dict[str, tuple[str, ...]] = {}
     fingerprint: str = ""
     question: Text | None = None
+
+
+class Host(msgspec.Struct, frozen=True):
+    """Which host. `id` is stable and part of every fingerprint; `name` is for people."""
+
+    id: str
+    name: str = ""
+
+
+class PackResult(msgspec.Struct, frozen=True):
+    """How one pack came out. `score` is 0 to 1, null where nothing counts; `counts` are rules."""
+
+    pack: str
+    title: Text
+    params: dict[str, Any]
+    score: float | None
+    counts: dict[Outcome, int]
+    verdicts: tuple[Verdict, ...]
+
+
+class AuditResult(msgspec.Struct, frozen=True):
+    """One audit: what `/findings` serves and `jianwei audit --format json` prints, as JSON.
+
+    `time` is when it began, in UTC; `duration` in seconds, observation included.
+    """
+
+    host: Host
+    time: datetime
+    duration: float
+    packs: tuple[PackResult, ...]
 
 
 def fingerprint(host: str, rule: str, instance: str) -> str:

@@ -27,8 +27,8 @@ from collectors import catalogue
 from collectors.strictyaml import Document
 from exporters.findings.table import table
 from rules import pack as packs
-from rules.audit import AuditResult, audit, check_params, facts_of, needed
-from rules.model import SEVERITIES, Pack
+from rules.audit import audit, check_params, facts_of, needed
+from rules.model import SEVERITIES, AuditResult, Pack
 from rules.settings import AuditSettings
 
 FAIL_ON = ("none", "low", "medium", "high", "critical", "unknown")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from collectors.model import Family, gauge, sample
-from rules.audit import AuditResult
+from rules.model import AuditResult
 from rules.score import worst_by_rule
 
 

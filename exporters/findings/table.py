@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from exporters.findings.text import cut, neutral, width, words
-from rules.audit import AuditResult, PackResult
-from rules.model import OUTCOMES, Outcome, Severity, Text, Verdict
+from rules.model import OUTCOMES, AuditResult, Outcome, PackResult, Severity, Text, Verdict
 
 MAX_ACTUAL = 60  # columns
 MAX_SOURCE = 60

@@ -13,8 +13,7 @@ from exporters.findings.metrics import audit_families
 from exporters.findings.table import MAX_HITS, table
 from exporters.findings.text import cut, neutral, width, words
 from exporters.prometheus.encoder import Encoder
-from rules.audit import AuditResult, Host, PackResult
-from rules.model import Text, Verdict
+from rules.model import AuditResult, Host, PackResult, Text, Verdict
 from rules.score import counts, ratio
 
 TITLE = Text("规则甲", "Rule A")

@@ -15,7 +15,8 @@ from collectors.observe import observe
 from collectors.sources.recorded import RecordedSource
 from rules import pack as packs
 from rules import scenarios
-from rules.audit import AuditResult, audit, facts_of, needed
+from rules.audit import audit, facts_of, needed
+from rules.model import AuditResult
 from rules.score import worst_by_rule
 
 MACHINES = Path(__file__).parent.parent / "fixtures/machines"
