@@ -2,7 +2,8 @@
 
 Needs of the host: sh (dash, bash, busybox ash), head, stat, and for what they serve grep, ls, sed,
 awk, date, uname; python3 for adjtimex(2) only. Nothing is written there. A path is data, never
-shell: it stands in single quotes, and of a pattern only `*`, `?` and `[…]` stand outside.
+shell: it stands in single quotes, and of a pattern only `*`, `?` and `[…]` stand outside, where
+`?` is one byte.
 
 The script and the records that it tells are in sources/sshshell.py.
 """
@@ -21,7 +22,7 @@ from collectors.sources import sshinventories, sshshell
 from collectors.sources.commands import ENVIRONMENT
 from collectors.sources.mounts import LOCAL_TYPES, PATIENCE
 
-FILE_PATIENCE = 3  # seconds for one file outside /proc and /sys; a FIFO among many has one
+FILE_PATIENCE = 5  # seconds for one file outside /proc and /sys; a FIFO among many has one
 READING_PATIENCE = 20  # seconds for any other reading
 
 # Standard input is the script itself, so no child may read from it.
@@ -85,7 +86,7 @@ def _words(reading: Reading) -> list[str]:
         case Command(argv=argv, timeout=timeout, limit=limit):
             seconds = math.ceil(timeout)
             words = ["c", str(seconds), str(limit + 1), *argv]
-            return ["G", str(seconds + 1), *words]
+            return ["G", str(seconds + 2), *words]
         case Inventory(kind="shadow"):
             return _guarded(READING_PATIENCE, "", ["a", sshshell.SHADOW])
         case Inventory(kind="processes"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import shlex
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 from collectors.model import (
     Answer,
     Answers,
+    Clock,
     Command,
     File,
     FileStat,
@@ -36,6 +38,8 @@ from collectors.model import (
     ShadowEntry,
     Socket,
     Stat,
+    Timex,
+    describe,
 )
 from collectors.sources.inventories import parse_shadow
 from collectors.sources.local import LocalSource
@@ -507,6 +511,43 @@ def test_any_bytes_give_answers_or_one_error(data: bytes) -> None:
         ):
             if answers[reading].state == "content":
                 Answers(answers).rows(reading, row)
+
+
+HUGE = b"9" * 30
+ROWS: dict[str, type[msgspec.Struct]] = {
+    "stat /a": FileStat,
+    "timex": Timex,
+    "processes": Process,
+    "listeners": Socket,
+    "clock": Clock,
+    "mounts": Mount,
+}
+
+
+@pytest.mark.parametrize(
+    ("reading", "told"),
+    [
+        (Stat("/a"), b"m\n/a|s\n81a4 %b 0 0 0 x" % HUGE),
+        (Stat("/a"), b"m\n/a|s\n%b 0 0 0 0 x" % HUGE),
+        (Stat("/a"), b"m\n/a|s\n81a4 0 0 0 %b x" % (HUGE * 20)),
+        (Inventory("timex"), b"c\n0 " + b" ".join([HUGE] * 21) + b"|x 0 "),
+        (Inventory("processes"), b"c\n/proc/%b/stat:%b (a) S|x 0 " % (HUGE, HUGE)),
+        (Inventory("listeners"), b"m\ntcp|c\nhead\n0: 0100007F:%b 0:0 0A 0 0 0 0 0 1|x 0 " % HUGE),
+        (Inventory("clock"), b"c\n%b +%b UTC|x 0 " % (HUGE, HUGE)),
+        (MountUsage(), b"c\n|x 0 |c\n|x 0 |m\n/|c\n" + b" ".join([HUGE] * 7) + b"|x 0 "),
+    ],
+    ids=str,
+)
+def test_numbers_beyond_any_row_raise_nothing_else(reading: Reading, told: bytes) -> None:
+    heads = [b"begin", b"r 0", *told.split(b"|"), b"d 0", b"end\n"]
+    data = b"".join(
+        b"\n" + NONCE.encode() + b" " + head + b"\n" * (b"\n" not in head) for head in heads
+    )
+    asked = {0: [Mount("/dev/vda1", "/", "ext4", ("rw",))]} if reading == MountUsage() else {}
+    answer = parse_frames(data, NONCE, [reading], "cut off", asked)[reading]
+    if answer.state == "content":
+        with contextlib.suppress(ParseError):
+            assert Answers({reading: answer}).rows(reading, ROWS[describe(reading)])
 
 
 fields = st.text(st.sampled_from("ab$1y6*!.,/=- "), max_size=14)
