@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agents.cli import main
+from tests.sshlab import SshLab, needs_sshd
 
 MACHINES = Path(__file__).parent.parent / "fixtures/machines"
 HARDENED, DEFAULT = str(MACHINES / "hardened"), str(MACHINES / "debian12")
@@ -166,6 +168,46 @@ def test_this_machine_for_real() -> None:
         assert pack["counts"]["unknown"] == 0, [
             v["reason"] for v in pack["verdicts"] if v["verdict"] == "unknown"
         ]
+
+
+STEADY = re.compile(r"linux\.(accounts|files|sshd|kernel)\.")  # what a second does not change
+
+
+def verdicts(found: dict[str, Any]) -> list[Any]:
+    return [
+        {key: value for key, value in verdict.items() if key != "maps"}
+        for pack in found["packs"]
+        for verdict in pack["verdicts"]
+        if STEADY.match(verdict["rule"])
+    ]
+
+
+@needs_sshd
+def test_over_ssh_it_is_the_same(tmp_path: Path) -> None:
+    lab = SshLab(tmp_path)
+    config = tmp_path / "jianwei.yaml"
+    config.write_text(
+        f"ssh: {{known_hosts: [{lab.known_hosts}], config_file: '', key_file: {lab.key},"
+        " use_agent: false}\n"
+    )
+    try:
+        server = lab.server()
+        there = audited("--config", str(config), "--host", server.target)
+        # one trip, and one for what sshd_config includes
+        assert server.sessions() <= 2
+    finally:
+        lab.close()
+    here = audited()
+    assert there["host"] == here["host"]
+    assert verdicts(there) == verdicts(here)
+
+
+def test_a_recording_of_this_machine_is_judged_the_same(tmp_path: Path) -> None:
+    recording = str(tmp_path / "recording")
+    assert run("record", recording).exit_code == 0
+    there, here = audited("--recorded", recording), audited()
+    assert verdicts(there) == verdicts(here)
+    assert there["host"] == here["host"]
 
 
 def test_exit_codes_for_real() -> None:
