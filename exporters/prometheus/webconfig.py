@@ -18,7 +18,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from collectors.strictyaml import MAX_BYTES, Document, DocumentError, Duration
+from collectors import strictyaml
+from collectors.strictyaml import Document, DocumentError, Duration
 from exporters.prometheus.tls import (
     CIPHERS,
     CURVES,
@@ -111,12 +112,7 @@ class WebConfig(NamedTuple):
 
 def load(path: str) -> WebConfig:
     """The configuration in a file; raises DocumentError."""
-    try:
-        with open(path, "rb") as file:
-            content = file.read(MAX_BYTES)
-    except OSError as error:
-        raise DocumentError(path, None, f"cannot be read: {error.strerror}") from error
-    document = Document(content, path)
+    document = Document(strictyaml.read(path), path)
     parsed = document.convert(WebConfigFile)
     warnings: list[str] = []
     limit = parsed.rate_limit or RateLimit()
