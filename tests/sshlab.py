@@ -1,6 +1,6 @@
-"""Real peers for the SSH source: sshd on a loopback port, an ssh-agent, and a bare shell.
+"""Real peers for the SSH source: sshd on a loopback port, an ssh-agent, a server with passwords.
 
-Everything lives in one temporary folder and ends with its `with` block.
+Everything lives in one temporary folder and ends with its owner.
 """
 
 from __future__ import annotations
@@ -8,24 +8,24 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
-import selectors
-import shutil
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import paramiko
 import pytest
 
-from collectors.sources.commands import ENVIRONMENT
 from collectors.sources.sshsettings import SshSettings
 
 SSHD = "/usr/sbin/sshd"
+
+
 USER = getpass.getuser()
+
 
 needs_sshd = pytest.mark.skipif(
     not os.access(SSHD, os.X_OK), reason="needs the Debian package openssh-server"
@@ -147,58 +147,6 @@ def wait_until(condition: Any, seconds: float = 10) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError
         time.sleep(0.02)
-
-
-SHELLS = {
-    name: argv
-    for name, argv in {
-        "dash": ["dash", "-s"],
-        "bash": ["bash", "--posix", "-s"],
-        "busybox": ["busybox", "sh", "-s"],
-    }.items()
-    if shutil.which(argv[0])
-}
-
-
-class ShellChannel:
-    """A shell on this machine, spoken to as over SSH."""
-
-    def __init__(
-        self, argv: Sequence[str], environment: Mapping[str, str] = ENVIRONMENT, **how: Any
-    ) -> None:
-        self.process = subprocess.Popen(
-            argv,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            **how,
-        )
-
-    def __enter__(self) -> ShellChannel:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
-        self.process.kill()
-        self.process.wait()
-
-    def send(self, data: bytes) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(data)
-        self.process.stdin.flush()
-
-    def receive(self, seconds: float) -> bytes:
-        assert self.process.stdout
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stdout, selectors.EVENT_READ)
-            if not selector.select(seconds):
-                raise TimeoutError
-        return os.read(self.process.stdout.fileno(), 1 << 16)
 
 
 class PasswordServer(paramiko.ServerInterface):

@@ -19,7 +19,8 @@ from collectors import catalogue
 from collectors.model import Answer, Command
 from collectors.sources.recorded import RecordedSource
 from collectors.sources.sshexchange import exchange
-from tests.sshlab import ShellChannel, SshLab, needs_sshd
+from tests.shellhost import ShellChannel
+from tests.sshlab import SshLab, needs_sshd
 
 MACHINE = Path(__file__).parents[1] / "fixtures/machines/debian12"
 

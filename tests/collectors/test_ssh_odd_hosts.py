@@ -1,0 +1,201 @@
+"""Hosts that hang, deny, lack tools, greet, tell too much or go away."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from collectors.model import (
+    Answer,
+    Command,
+    File,
+    Glob,
+    Inventory,
+    Reading,
+    Stat,
+)
+from collectors.sources.sshexchange import ScriptTooLong, exchange
+from collectors.sources.sshframes import FrameError
+from tests.shellhost import ShellChannel, ask
+
+
+def test_what_hangs_costs_its_own_answer(shell: list[str], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "file").write_text("content")
+    start = time.monotonic()
+    fifo, folder, after = File(f"{tmp_path}/fifo"), Glob(f"{tmp_path}/*"), File("/proc/version")
+    answers = ask(shell, fifo, folder, after)
+    assert time.monotonic() - start < 20
+    assert answers[fifo] == Answer("failed", reason="no end in time")
+    assert [child.state for _, child in answers[folder].children] == ["failed", "content"]
+    assert answers[after].state == "content"
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")
+
+
+@as_root
+def test_denied_is_not_absent(shell: list[str], tmp_path: Path) -> None:
+    os.chmod(tmp_path, 0o755)  # noqa: S103
+    for parent in tmp_path.parents:
+        if parent.name.startswith("pytest"):
+            os.chmod(parent, 0o755)  # noqa: S103
+    secret, shut, listed = tmp_path / "secret", tmp_path / "shut", tmp_path / "listed"
+    for folder, mode in ((shut, 0o700), (listed, 0o744)):
+        folder.mkdir()
+        (folder / "file").write_text("x")
+        folder.chmod(mode)
+    secret.write_text("x")
+    secret.chmod(0o600)
+    readings: list[Reading] = [
+        File(str(secret)),
+        File(f"{shut}/file"),
+        File(f"{shut}/missing"),
+        File(f"{tmp_path}/missing"),
+        Glob(f"{tmp_path}/s*"),
+        Glob(f"{tmp_path}/*", names=("file",)),
+        Glob(f"{shut}/*"),
+        Glob(f"{listed}/*"),
+        Glob(f"{shut}/file"),
+        Stat(f"{secret}"),
+        Stat(f"{shut}/*"),
+        Stat(f"{shut}/file"),
+        Stat(f"{listed}/*"),
+        Inventory("shadow"),
+    ]
+    theirs = ask(shell, *readings, user=65534, group=65534, extra_groups=[])
+    # LocalSource as the same user, in a process of its own
+    # (imports come before the privileges go: the checkout may not be readable to everybody)
+    code = (
+        "import os, pickle, sys; from collectors.sources.local import LocalSource;"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534);"
+        "answers = LocalSource().answer(pickle.load(sys.stdin.buffer));"
+        "sys.stdout.buffer.write(pickle.dumps(answers))"
+    )
+    ours = subprocess.run(
+        [sys.executable, "-c", code],
+        input=pickle.dumps(readings),
+        capture_output=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert theirs == pickle.loads(ours.stdout)  # noqa: S301
+    states = [answer.state for answer in theirs.values()]
+    assert states == ["denied"] * 3 + ["absent"] + ["content"] * 2 + [
+        "denied",
+        "content",
+        "content",
+        "content",
+        "denied",
+        "denied",
+        "denied",
+        "denied",
+    ]
+
+
+TOOLS = ("sh", "head", "stat", "ls", "sleep", "printf", "cat", "uname", "env", "readlink")
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> dict[str, str]:
+    """An environment of a host without timeout(1) and python3."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in TOOLS:
+        (tools / tool).symlink_to(shutil.which(tool) or tool)
+    return {"LC_ALL": "C", "PATH": str(tools)}
+
+
+def test_a_host_without_timeout_and_python(
+    shell: list[str], bare: dict[str, str], tmp_path: Path
+) -> None:
+    shell = [shutil.which(shell[0]) or "", *shell[1:]]
+    os.mkfifo(tmp_path / "fifo")
+    readings = (
+        File(f"{tmp_path}/fifo"),
+        File("/proc/version"),
+        File("/etc/hostname"),
+        Command(("sleep", "20"), timeout=1),
+        Command(("uname", "-s")),
+        Inventory("uname"),
+        Inventory("timex"),
+    )
+    answers = ask(shell, *readings, environment=bare)
+    assert [(a.state, a.reason) for a in answers.values()] == [
+        ("failed", "no end in time"),
+        ("content", ""),
+        ("content", ""),
+        ("failed", "no end within 1 s"),
+        ("content", ""),
+        ("content", ""),
+        ("absent", "no program python3"),
+    ]
+
+
+def test_a_host_that_greets(shell: list[str]) -> None:
+    greeting = ["sh", "-c", "echo welcome; echo to all >&2; exec " + shlex.join(shell)]
+    assert ask(greeting, File("/proc/version"))[File("/proc/version")].content.startswith(b"Linux")
+
+
+def test_a_host_that_runs_nothing() -> None:
+    with pytest.raises(FrameError, match="This account is not available"):
+        ask(
+            ["sh", "-c", "cat >/dev/null & echo This account is not available."],
+            File("/etc/hostname"),
+        )
+
+
+def test_a_host_that_goes_away_midway(shell: list[str]) -> None:
+    cut = ["sh", "-c", f"head -c 5000 | {shlex.join(shell)}"]
+    readings = [File(f"/proc/{'./' * i}version") for i in range(200)]
+    answers = list(ask(cut, *readings).values())
+    assert answers[0].state == "content"
+    assert answers[-1] == Answer("failed", reason="the host closed the connection")
+
+
+def test_a_host_that_never_ends() -> None:
+    with (
+        ShellChannel(["sh", "-c", "sleep 30"]) as channel,
+        pytest.raises(FrameError, match=r"no end within 0\.5 s"),
+    ):
+        exchange(channel, [File("/proc/version")], 0.5)
+
+
+def test_the_deadline_keeps_what_was_told(shell: list[str]) -> None:
+    first, slow, last = (
+        File("/proc/version"),
+        Command(("sleep", "20"), timeout=25),
+        File("/proc/stat"),
+    )
+    with ShellChannel(shell) as channel:
+        answers = exchange(channel, [first, slow, last], 2)
+    assert answers[first].state == "content"
+    assert answers[slow].reason == answers[last].reason == "no end within 2 s"
+
+
+def test_a_host_that_tells_without_end(monkeypatch: pytest.MonkeyPatch, shell: list[str]) -> None:
+    monkeypatch.setattr("collectors.sources.sshexchange.LIMIT", 1 << 20)
+    endless = Command(("yes",), limit=1 << 40, timeout=20)
+    answers = ask(shell, File("/proc/version"), endless)
+    assert answers[File("/proc/version")].state == "content"
+    assert answers[endless].reason == "the host told more than 1 MiB"
+
+
+def test_too_much_for_one_script() -> None:
+    with pytest.raises(ScriptTooLong):
+        ask(["sh", "-s"], *(File(f"/{n:0>4000}") for n in range(300)))
+
+
+def test_a_path_with_nul_is_refused(shell: list[str]) -> None:
+    bad, good = File("/etc/a\0b"), File("/proc/version")
+    answers = ask(shell, bad, good)
+    assert answers[bad].state == "failed"
+    assert answers[good].state == "content"
