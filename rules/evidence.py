@@ -22,7 +22,12 @@ def plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item, depth + 1) for item in value]
     if isinstance(value, Mapping):
-        return {str(plain(key)): plain(item, depth + 1) for key, item in value.items()}
+        return {
+            key if isinstance(key, str) and key.isascii() else str(plain(key)): plain(
+                item, depth + 1
+            )
+            for key, item in value.items()
+        }
     raise TypeError(f"{type(value).__name__} is not a value of JSON")
 
 

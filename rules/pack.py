@@ -18,6 +18,7 @@ from rules.engine import ALWAYS, Compiled
 from rules.evidence import plain
 from rules.expression import PARAMS, ExpressionError
 from rules.model import Pack, Rule, Text
+from rules.settings import is_path
 
 PACKS = os.path.join(os.path.dirname(__file__), "packs")
 
@@ -48,7 +49,7 @@ def load(name: str, facts: Collection[str] | None = None) -> Pack:
 def read(name: str) -> tuple[bytes, str]:
     """The document of a pack, and its path."""
     path = name
-    if _ID.fullmatch(name):
+    if not is_path(name):
         path = os.path.join(PACKS, f"{name}.yaml")
         if not os.path.exists(path):
             raise DocumentError(

@@ -20,3 +20,8 @@ class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     interval: Duration = Duration(3600)
     deadline: Duration = Duration(60)
     params: dict[str, dict[str, Any]] = {}
+
+
+def is_path(pack: str) -> bool:
+    """Whether a pack is named by its file; else it is the name of a built-in one."""
+    return "/" in pack or pack.endswith((".yaml", ".yml"))

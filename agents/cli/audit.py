@@ -21,8 +21,7 @@ from agents.cli.options import (
 )
 from agents.errors import UserError
 from agents.limits import limited
-from agents.runner import observe_with
-from agents.sources import open_source
+from agents.sources import observe_with, open_source
 from collectors import catalogue
 from collectors.strictyaml import Document
 from exporters.findings.table import table
@@ -90,7 +89,8 @@ def command(
       0  done, and nothing that --fail-on asks for
       1  a rule came out as --fail-on says
       2  bad input: configuration, pack, parameter, recording, or the host cannot be reached
-    Judging that takes more than audit.deadline is ended by SIGALRM.
+    Judging that takes more than audit.deadline is ended by SIGALRM, by SIGABRT if it takes
+    more than a GiB.
     """
     config = configuration.load(path)
     loaded = load_packs(names or config.audit.packs)

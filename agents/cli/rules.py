@@ -6,11 +6,14 @@ import click
 import msgspec
 
 from agents.cli.options import language_of, language_option
+from agents.limits import limited
 from collectors.strictyaml import Document, DocumentError
 from exporters.findings.text import neutral, words
 from rules import pack as packs
 from rules import scenarios
 from rules.model import Pack
+
+DEADLINE = 60.0  # seconds for the scenarios of one pack
 
 
 @click.group(name="rules")
@@ -83,7 +86,8 @@ def test(ctx: click.Context, files: tuple[str, ...]) -> None:
     for name in files or packs.built_in():
         content, path = packs.read(name)
         pack = packs.parse(content, path)
-        results = list(scenarios.run(pack))
+        with limited(DEADLINE):
+            results = list(scenarios.run(pack))
         failed = [result for result in results if not result.right]
         wrong += len(failed)
         for result in failed:

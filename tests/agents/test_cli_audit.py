@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -216,6 +218,21 @@ def test_exit_codes_for_real() -> None:
     assert jianwei("audit", "--pack", "nope").returncode == 2
 
 
+def test_a_terminal_gets_colour_and_progress() -> None:
+    near, far = pty.openpty()
+    argv = [sys.executable, "-m", "agents", "audit", "--recorded", DEFAULT]
+    with subprocess.Popen(argv, stdout=far, stderr=far) as child:
+        os.close(far)
+        shown = b""
+        with contextlib.suppress(OSError):  # EIO is how a terminal ends
+            while more := os.read(near, 65536):
+                shown += more
+        os.close(near)
+    assert child.returncode == 0
+    assert b"\x1b[31;1m" in shown
+    assert b"reading" in shown
+
+
 def test_a_pack_that_does_not_end_is_ended(tmp_path: Path) -> None:
     numbers = ", ".join(map(str, range(300)))
     body = "true"
@@ -232,6 +249,16 @@ def test_a_pack_that_does_not_end_is_ended(tmp_path: Path) -> None:
     config.write_text(f"audit: {{packs: [{tmp_path}/slow.yaml], deadline: 500ms}}\n")
     done = jianwei("audit", "--config", str(config), "--recorded", HARDENED)
     assert done.returncode == -signal.SIGALRM
+
+
+def test_a_pack_that_takes_all_memory_is_ended(tmp_path: Path) -> None:
+    doubled = "params.names" + ".map(a, a + a)" * 60
+    text = PACK.format(severity="low", fact="accounts")
+    text = text.replace("size(accounts) <= params.limit", f"{doubled} == [] || size(accounts) < 0")
+    (tmp_path / "large.yaml").write_text(text)
+    done = jianwei("audit", "--pack", f"{tmp_path}/large.yaml", "--recorded", HARDENED)
+    assert done.returncode == -signal.SIGABRT
+    assert "memory" in done.stderr
 
 
 # --- rules --------------------------------------------------------------------------------------
