@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from collectors.model import Fact
+from rules.evaluator import Evaluator
 from rules.evidence import MAX_TEXT, brief, plain
-from rules.expression import PARAMS, Evaluator, Expression, ExpressionError
+from rules.expression import PARAMS, Expression, ExpressionError
 from rules.model import Outcome, Pack, Rule, Verdict, fingerprint
 
 ALWAYS = "os"  # the fact that every rule sees, for `applies`

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
 
 MAX_LENGTH = 4000  # characters
 MAX_DEPTH = 32  # brackets within brackets
-MAX_PATTERNS = 256  # compiled regular expressions kept
 
 MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
 FUNCTIONS = frozenset(
@@ -25,8 +24,8 @@ FUNCTIONS = frozenset(
 PARAMS = "params"
 
 # Our own functions have other names inside: a native function cannot be replaced.
-_RENAMED = {"matches": "re2_matches_"}
-_HIT = "hit_"
+RENAMED = {"matches": "re2_matches_"}
+HIT = "hit_"
 _KEYWORDS = frozenset({"true", "false", "null", "in"})
 
 _TOKEN = re.compile(
@@ -158,7 +157,7 @@ class Expression:
         references = self.program.references()
         for name in references["variables"]:
             _known(name, {*names, *self._bound}, "name", "; declare it under facts")
-        ours = {*FUNCTIONS, *_RENAMED.values()}
+        ours = {*FUNCTIONS, *RENAMED.values()}
         for name in references["functions"]:
             if re.match(r"[A-Za-z]", name):
                 _known(name, ours, "function")
@@ -169,7 +168,7 @@ class Expression:
             if token.text == "matches" and self._text(i + 1) == "(":
                 for argument in self._tokens[i + 2 : i + 5]:
                     if argument.kind == "string":
-                        _compile(_literal(argument.text))
+                        compile_pattern(_literal(argument.text))
 
     def _renamed(self, tokens: Sequence[_Token], start: int, end: int) -> str:
         """The text from `start` to `end` with our own functions under their inner names."""
@@ -177,8 +176,8 @@ class Expression:
         for i, token in enumerate(tokens[:-1]):
             if not start <= token.start < end or tokens[i + 1].text != "(":
                 continue
-            if token.kind == "name" and token.text in _RENAMED:
-                parts += [self.text[start : token.start], _RENAMED[token.text]]
+            if token.kind == "name" and token.text in RENAMED:
+                parts += [self.text[start : token.start], RENAMED[token.text]]
                 start = token.end
         return "".join([*parts, self.text[start:end]])
 
@@ -205,80 +204,7 @@ class Expression:
         row, comma = tokens[opening + 1], tokens[opening + 2]
         source = self._renamed(tokens, 0, tokens[opening - 1].start)
         test = self._renamed(tokens, comma.end, tokens[-1].start)
-        return f"{source}all({row.text}, ({test}\n) ? {_HIT}({row.text}) : true)"
-
-
-class Evaluator:
-    """Runs expressions over one set of values, which are converted for CEL once."""
-
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        import cel
-
-        self._hits: list[Any] = []
-        self._problem = ""
-        self._patterns: dict[str, Callable[[str], object]] = {}
-        self._context = cel.Context(
-            variables=dict(values),
-            functions={
-                _RENAMED["matches"]: self._guarded(self._matches),
-                "within": self._guarded(_within),
-                _HIT: self._hit,
-            },
-        )
-
-    def value(self, expression: Expression) -> Any:
-        """The value, or ExpressionError."""
-        self._problem = ""
-        try:
-            value = expression.program.execute(self._context)
-        except Exception as error:  # whatever a pack's expression raises is its own fault
-            raise ExpressionError(self._problem or _run_error(error)) from error
-        if self._problem:
-            raise ExpressionError(self._problem)
-        return value
-
-    def offenders(self, expression: Expression) -> list[Any]:
-        """The rows of a list; ExpressionError also where it is no list."""
-        self._hits = []
-        found = self.value(expression)
-        if expression.gathers:
-            return self._hits
-        if not isinstance(found, list):
-            raise ExpressionError(f"offenders is not a list but {_type(found)}")
-        return found
-
-    def truth(self, expression: Expression, what: str) -> bool:
-        """A boolean; ExpressionError where it is none."""
-        value = self.value(expression)
-        if not isinstance(value, bool):
-            raise ExpressionError(f"{what} is not true or false but {_type(value)}")
-        return value
-
-    def _guarded(self, function: Callable[..., bool]) -> Callable[..., bool]:
-        """The binding logs what a function raises, so the problem is kept instead."""
-
-        def call(*arguments: Any) -> bool:
-            try:
-                return function(*arguments)
-            except (TypeError, ValueError) as error:
-                self._problem = self._problem or str(error)[:300]
-                return False
-
-        return call
-
-    def _hit(self, row: Any) -> bool:
-        self._hits.append(row)
-        return True
-
-    def _matches(self, text: Any, pattern: Any) -> bool:
-        if not isinstance(text, str) or not isinstance(pattern, str):
-            raise TypeError("matches() takes text and a pattern")
-        search = self._patterns.get(pattern)
-        if search is None:
-            if len(self._patterns) >= MAX_PATTERNS:
-                self._patterns.clear()
-            search = self._patterns[pattern] = _compile(pattern)
-        return search(text) is not None
+        return f"{source}all({row.text}, ({test}\n) ? {HIT}({row.text}) : true)"
 
 
 def _tokens(text: str) -> Iterator[_Token]:
@@ -286,7 +212,8 @@ def _tokens(text: str) -> Iterator[_Token]:
         yield _Token(str(match.lastgroup), match[0], match.start(), match.end())
 
 
-def _compile(pattern: str) -> Callable[[str], object]:
+def compile_pattern(pattern: str) -> Callable[[str], object]:
+    """A search for an RE2 pattern; raises ExpressionError."""
     import re2
 
     options = re2.Options()
@@ -308,20 +235,6 @@ def _literal(text: str) -> str:
         raise ExpressionError(f"{text} is not a CEL string") from error
 
 
-def _within(mode: Any, limit: Any) -> bool:
-    """Whether `mode` has no bit that `limit` has not; each an integer or octal text."""
-    bits, allowed = _bits(mode), _bits(limit)
-    return bits & ~allowed == 0
-
-
-def _bits(value: Any) -> int:
-    if isinstance(value, str) and re.fullmatch(r"[0-7]{1,12}", value):
-        return int(value, 8)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise ValueError(f"within() takes modes such as 0640, and {value!r} is none")
-
-
 def _known(name: str, names: Collection[str], what: str, hint: str = "") -> None:
     if name not in names:
         near = difflib.get_close_matches(name, sorted(names), 1)
@@ -334,25 +247,3 @@ def _known(name: str, names: Collection[str], what: str, hint: str = "") -> None
 def _syntax_error(message: str) -> str:
     match = re.search(r"ERROR: <input>:\d+:(\d+): (.*)", message)
     return f"column {match[1]}: {match[2]}" if match else message.splitlines()[0]
-
-
-def _run_error(error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"there is no {error.args[0] if error.args else error!s}"
-    if isinstance(error, TypeError) and "No such overload" in str(error):
-        return "an operation is not defined for values of these types"
-    lines = str(error).splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:300]
-
-
-def _type(value: Any) -> str:
-    names: dict[type, str] = {
-        bool: "a boolean",
-        int: "a number",
-        float: "a number",
-        str: "a text",
-        list: "a list",
-        dict: "a map",
-        type(None): "null",
-    }
-    return names.get(type(value), type(value).__name__)

@@ -20,6 +20,7 @@ from collectors.model import (
     Unavailable,
 )
 from collectors.security import sshdconfig
+from collectors.security.sshdkeywords import DEFAULTS
 
 FOLDER = "/etc/ssh"
 MAIN = File(f"{FOLDER}/sshd_config")
@@ -49,9 +50,9 @@ class SshdCollector(Collector, frozen=True):
         _ask_for_includes(MAIN.path, text, answers)
         config = sshdconfig.parse(MAIN.path, text, lambda pattern: _files(pattern, answers))
         set_ = config.settings()
-        defaults = [name for name in sshdconfig.DEFAULTS if name not in set_]
+        defaults = [name for name in DEFAULTS if name not in set_]
         value: dict[str, Any] = {
-            **sshdconfig.DEFAULTS,
+            **DEFAULTS,
             **set_,
             "installed": True,
             "defaults": defaults,

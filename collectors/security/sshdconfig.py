@@ -3,8 +3,6 @@
 The first value of a keyword wins, and what a `Match` block that applies says goes before all else;
 `Match all` applies to everyone. `Include` is read where it stands and keeps the `Match` block around
 it; a `Match` in an included file ends with that file.
-Defaults are those of OpenSSH without a distribution's patches; where one differs (the PermitRootLogin
-of CentOS 7 is yes), its configuration file as shipped does not always say so.
 """
 
 from __future__ import annotations
@@ -16,101 +14,21 @@ from typing import Any, NamedTuple
 import msgspec
 
 from collectors.model import ParseError
-
-Value = str | int | list[str] | list[int]
+from collectors.security.sshdkeywords import (
+    ADDING,
+    ALIASES,
+    COMMON,
+    NUMBERS,
+    SYNONYMS,
+    TIMES,
+    UPPER,
+    WHOLE,
+    WORDS,
+)
 
 MAX_DEPTH = 16  # as sshd's own
 MAX_FILES = 1000
 MAX_SETTINGS = 50_000
-
-DEFAULTS: dict[str, Value] = {
-    "addressfamily": "any",
-    "allowagentforwarding": "yes",
-    "allowstreamlocalforwarding": "yes",
-    "allowtcpforwarding": "yes",
-    "authenticationmethods": "any",
-    "authorizedkeyscommand": "none",
-    "authorizedkeysfile": ".ssh/authorized_keys .ssh/authorized_keys2",
-    "banner": "none",
-    "chrootdirectory": "none",
-    "clientalivecountmax": 3,
-    "clientaliveinterval": 0,
-    "compression": "yes",
-    "disableforwarding": "no",
-    "exposeauthinfo": "no",
-    "forcecommand": "none",
-    "gatewayports": "no",
-    "gssapiauthentication": "no",
-    "hostbasedauthentication": "no",
-    "ignorerhosts": "yes",
-    "ignoreuserknownhosts": "no",
-    "kbdinteractiveauthentication": "yes",
-    "kerberosauthentication": "no",
-    "logingracetime": 120,
-    "loglevel": "INFO",
-    "maxauthtries": 6,
-    "maxsessions": 10,
-    "maxstartups": "10:30:100",
-    "passwordauthentication": "yes",
-    "permitemptypasswords": "no",
-    "permitrootlogin": "prohibit-password",
-    "permittty": "yes",
-    "permittunnel": "no",
-    "permituserenvironment": "no",
-    "permituserrc": "yes",
-    "port": [22],
-    "printlastlog": "yes",
-    "printmotd": "yes",
-    "pubkeyauthentication": "yes",
-    "strictmodes": "yes",
-    "syslogfacility": "AUTH",
-    "tcpkeepalive": "yes",
-    "usedns": "no",
-    "usepam": "no",
-    "x11forwarding": "no",
-    "x11uselocalhost": "yes",
-}
-# Written several times they add up; who may come in is absent by default.
-ADDING = frozenset(
-    {"acceptenv", "allowgroups", "allowusers", "denygroups", "denyusers", "hostkey"}
-    | {"listenaddress", "port", "subsystem"}
-)
-# What no Match block changes.
-_COMMON = frozenset(
-    {"addressfamily", "compression", "hostkey", "ignoreuserknownhosts", "listenaddress"}
-    | {"logingracetime", "maxstartups", "permituserenvironment", "port", "printlastlog"}
-    | {
-        "printmotd",
-        "strictmodes",
-        "subsystem",
-        "syslogfacility",
-        "tcpkeepalive",
-        "usedns",
-        "usepam",
-    }
-)
-_NUMBERS = frozenset({"clientalivecountmax", "maxauthtries", "maxsessions", "port"})
-_TIMES = frozenset({"clientaliveinterval", "logingracetime"})
-_UPPER = frozenset({"loglevel", "syslogfacility"})
-_WHOLE = frozenset({"forcecommand", "versionaddendum"})  # the rest of the line as it stands
-# Whose value is a word of sshd's and not a name, path or text of the administrator's.
-_WORDS = frozenset(
-    {name for name, value in DEFAULTS.items() if value in ("yes", "no")}
-    | {"addressfamily", "permitrootlogin"}
-)
-_ALIASES = {
-    "challengeresponseauthentication": "kbdinteractiveauthentication",
-    "skeyauthentication": "kbdinteractiveauthentication",
-    "hostbasedacceptedkeytypes": "hostbasedacceptedalgorithms",
-    "keepalive": "tcpkeepalive",
-    "pubkeyacceptedkeytypes": "pubkeyacceptedalgorithms",
-}
-_SYNONYMS = {
-    ("permitrootlogin", "without-password"): "prohibit-password",
-    ("allowtcpforwarding", "all"): "yes",
-    ("allowstreamlocalforwarding", "all"): "yes",
-    ("compression", "delayed"): "yes",
-}
 
 _KEYWORD = re.compile(
     r'[ \t\r]*(?:"([^"]*)"[ \t\r]*|([^ \t\r="]+)[ \t\r]*=?[ \t\r]*)(.*)', re.DOTALL
@@ -136,8 +54,7 @@ class Block(msgspec.Struct):
     source: str = ""
 
     def set(self, line: Line) -> None:
-        keyword = _ALIASES.get(line.keyword, line.keyword)
-        value = _value(keyword, line)
+        keyword, value = line.keyword, _value(line)
         if keyword in ADDING:
             self.settings.setdefault(keyword, []).extend(value)
         else:
@@ -172,11 +89,11 @@ def lines(path: str, text: str) -> Iterator[Line]:
         keyword = (match[1] or match[2] or "").lower() if match else ""
         if match is None or not keyword or keyword.startswith("#"):
             continue
-        whole = keyword in _WHOLE and match[3]
+        whole = keyword in WHOLE and match[3]
         arguments = [match[3]] if whole else split(match[3], source)
         if not arguments:
             raise ParseError(f"{source}: {keyword} has no value")
-        yield Line(source, keyword, arguments)
+        yield Line(source, ALIASES.get(keyword, keyword), arguments)
 
 
 def split(text: str, source: str) -> list[str]:
@@ -252,7 +169,7 @@ class _Reader:
                         self.file(name, content, block, depth + 1)
             elif line.keyword == "match":
                 block = self._match(line, outer)
-            elif block is self._config.everyone and line.keyword in _COMMON:
+            elif block is self._config.everyone and line.keyword in COMMON:
                 self._config.common.set(line)
             else:
                 block.set(line)
@@ -272,12 +189,12 @@ def _absolute(line: Line, folder: str) -> list[str]:
     return [p if p.startswith("/") else f"{folder}/{p}" for p in line.arguments]
 
 
-def _value(keyword: str, line: Line) -> Any:
-    first = line.arguments[0]
+def _value(line: Line) -> Any:
+    keyword, first = line.keyword, line.arguments[0]
     try:
-        if keyword in _NUMBERS:
+        if keyword in NUMBERS:
             return [_integer(first)] if keyword in ADDING else _integer(first)
-        if keyword in _TIMES:
+        if keyword in TIMES:
             return _seconds(first)
     except ValueError as error:
         raise ParseError(f"{line.source}: {keyword}: {error}") from error
@@ -286,11 +203,11 @@ def _value(keyword: str, line: Line) -> Any:
     if keyword in ADDING:
         return line.arguments
     text = " ".join(line.arguments)
-    if keyword in _WORDS:
+    if keyword in WORDS:
         text = first.lower()
-    elif keyword in _UPPER:
+    elif keyword in UPPER:
         text = first.upper()
-    return _SYNONYMS.get((keyword, text), text)
+    return SYNONYMS.get((keyword, text), text)
 
 
 def _integer(text: str) -> int:

@@ -18,6 +18,7 @@ from collectors.model import Fact, ParseError
 from collectors.observe import observe
 from collectors.security import sshdconfig
 from collectors.security.sshd import SshdCollector
+from collectors.security.sshdkeywords import DEFAULTS
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource
 
@@ -117,6 +118,14 @@ def test_match_blocks_are_kept_apart(tmp_path: Path) -> None:
     assert first["sources"]["maxauthtries"] == "/etc/ssh/extra:1"
     assert second["criteria"] == "Address 10.0.0.0/8 && User git"
     assert second["settings"] == {"permittty": "no"}
+
+
+def test_match_all_goes_before_the_rest_but_for_what_no_match_changes(tmp_path: Path) -> None:
+    text = "MaxAuthTries 3\nTCPKeepAlive yes\nMatch all\nMaxAuthTries 9\nKeepAlive no\nUseDNS yes\n"
+    made = fact(tmp_path, {"/etc/ssh/sshd_config": text})
+    assert (made.value["maxauthtries"], made.value["tcpkeepalive"]) == (9, "yes")
+    assert made.value["usedns"] == "yes"
+    assert made.sources["maxauthtries"] == "/etc/ssh/sshd_config:4"
 
 
 def test_what_adds_up_adds_up(tmp_path: Path) -> None:
@@ -264,7 +273,7 @@ def ours(config: Path) -> dict[str, Any]:
 
     text = config.read_bytes().decode()
     parsed = sshdconfig.parse(str(config), text, include)
-    return {**sshdconfig.DEFAULTS, **parsed.settings()}
+    return {**DEFAULTS, **parsed.settings()}
 
 
 def as_sshd_says(keyword: str, value: Any) -> list[str]:
@@ -291,7 +300,7 @@ def test_the_real_sshd_agrees(
     assume(theirs is not None)
     assert theirs is not None
     mine = ours(config)
-    for keyword in sshdconfig.DEFAULTS:
+    for keyword in DEFAULTS:
         if keyword in theirs:
             assert as_sshd_says(keyword, mine[keyword]) == theirs[keyword], keyword
 
@@ -301,10 +310,10 @@ def test_the_defaults_are_those_of_the_real_sshd(host_key: Path, tmp_path: Path)
     config.write_text("")
     theirs = effective(config, host_key)
     assert theirs is not None
-    compared = [keyword for keyword in sshdconfig.DEFAULTS if keyword in theirs]
+    compared = [keyword for keyword in DEFAULTS if keyword in theirs]
     assert len(compared) > 35
     for keyword in compared:
-        assert as_sshd_says(keyword, sshdconfig.DEFAULTS[keyword]) == theirs[keyword], keyword
+        assert as_sshd_says(keyword, DEFAULTS[keyword]) == theirs[keyword], keyword
 
 
 @pytest.mark.parametrize(

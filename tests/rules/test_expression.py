@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.expression import Evaluator, Expression, ExpressionError
+from rules.evaluator import Evaluator
+from rules.expression import Expression, ExpressionError
 
 ROWS = [{"n": 1, "t": "ab"}, {"n": 2, "t": "b"}, {"n": 3, "t": "cab"}]
 
@@ -191,7 +192,7 @@ def test_no_nesting_ends_the_process(text: str) -> None:
         "[1].map(x," * 300 + "1" + ")" * 300,
     )
     code = f"""
-from rules.expression import *
+from rules.evaluator import *
 try:
     print(Evaluator({{"a": 1}}).value(Expression({text!r}, ["a"])))
 except ExpressionError as error:
