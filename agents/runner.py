@@ -1,9 +1,9 @@
 """Runs collectors apart from each other: one that hangs or raises costs its own series only.
 
 Collectors wait in one queue. A lane is a daemon thread that takes them from it one by one. Usually
-one lane does all the work; only when it makes no progress for a moment is another one started, so
+one lane does all the work; only when it makes no progress for a moment does another one help, so
 that a healthy scrape pays for a single thread. A collector past its deadline is given up: its lane
-ends when the collector does, and until then the collector is not started again.
+is free again when the collector ends, and until then the collector is not started again.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from queue import Empty, SimpleQueue
 
 from collectors.model import Collector, Source
 from collectors.observe import Observation, Remembered, failed, observe, observe_again
@@ -20,7 +21,8 @@ from collectors.sources.local import LocalSource
 
 log = logging.getLogger(__name__)
 
-STALL = 0.02  # seconds without progress after which another lane is started
+STALL = 0.02  # seconds without progress after which another lane helps
+IDLE = 120.0  # seconds that one lane without work is kept: its processor's caches know the work
 
 
 class _Run:
@@ -42,7 +44,10 @@ class Runner:
         self._source = source
         self._deadline = deadline
         self._under_way: dict[str, _Run] = {}
-        self._progress = threading.Condition()
+        self._lock = threading.Lock()
+        self._progress = threading.Condition(self._lock)
+        self._handed: SimpleQueue[deque[_Run]] = SimpleQueue()  # for lanes without work
+        self._idle = 0
         # by name, with the settings that a reload can change
         self._last: dict[str, tuple[Collector, Remembered]] = {}
 
@@ -51,7 +56,7 @@ class Runner:
         begin = time.monotonic()
         queue: deque[_Run] = deque()
         runs: list[_Run] = []
-        with self._progress:
+        with self._lock:
             for collector in collectors:
                 run = self._under_way.get(collector.name)
                 if run is None:
@@ -60,7 +65,7 @@ class Runner:
                 else:
                     run.joined = True
                 runs.append(run)
-            self._open_lane(queue)
+            self._hand_over(queue)
             self._supervise(runs, queue, begin)
             for run in queue:  # never begun within the deadline: every lane hangs
                 self._under_way.pop(run.collector.name, None)
@@ -82,29 +87,54 @@ class Runner:
                 return
             self._progress.wait(min(STALL, soonest - now) if queue else soonest - now)
             if queue and len(queue) == left:
-                self._open_lane(queue)
+                self._hand_over(queue)
             left = len(queue)
 
-    def _open_lane(self, queue: deque[_Run]) -> None:
+    def _hand_over(self, queue: deque[_Run]) -> None:
+        """Let a lane without work help with a queue, or a new one; holds the lock."""
         if queue:
-            threading.Thread(target=self._lane, args=(queue,), name="lane", daemon=True).start()
+            self._handed.put(queue)
+            if self._handed.qsize() > self._idle:
+                threading.Thread(target=self._lane, daemon=True).start()
 
-    def _lane(self, queue: deque[_Run]) -> None:
+    def _lane(self) -> None:
+        thread = threading.current_thread()
+        while (queue := self._next_queue()) is not None:
+            thread.name = "lane"
+            self._work_off(queue)
+            thread.name = "idle lane"
+
+    def _next_queue(self) -> deque[_Run] | None:
+        """None where there is no work for long, or another lane waits for it already."""
+        with self._lock:
+            if self._idle and self._handed.empty():
+                return None
+            self._idle += 1
+        try:
+            queue = self._handed.get(timeout=IDLE)
+        except Empty:
+            queue = None
+        with self._lock:
+            self._idle -= 1
+            if queue is None and not self._handed.empty():  # it came at the last moment
+                queue = self._handed.get_nowait()
+        return queue
+
+    def _work_off(self, queue: deque[_Run]) -> None:
         run: _Run | None = None
         observation: Observation | None = None
         while True:
             now = time.monotonic()
-            with self._progress:
+            with self._lock:
                 if run:
                     run.observation = observation
                     self._under_way.pop(run.collector.name, None)
                     if run.joined or not queue:
                         self._progress.notify_all()
-                late = run is not None and now - (run.started or now) > self._deadline
-                following = queue.popleft() if queue and not late else None
+                following = queue.popleft() if queue else None
                 if following:
                     following.started = now
-            if late and run:
+            if run and run.started and now - run.started > self._deadline:
                 log.warning("collector %s ended after its deadline", run.collector.name)
             if not following:
                 return
