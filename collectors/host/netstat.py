@@ -6,6 +6,7 @@ files hold some 400 counters, of which those are taken that people watch.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
@@ -70,13 +71,6 @@ FIELDS: dict[str, dict[str, str]] = {
         "TCPRcvQDrop": "segments dropped because the receive queue was full",
     },
 }
-# snmp6 writes protocol and field as one word
-FIELDS6 = {
-    f"{protocol}{field}": (protocol, field)
-    for protocol, fields in FIELDS.items()
-    if protocol.endswith("6")
-    for field in fields
-}
 
 
 class NetstatCollector(Collector, frozen=True):
@@ -89,48 +83,55 @@ class NetstatCollector(Collector, frozen=True):
         return (NETSTAT, SNMP, SNMP6)
 
     def parse(self, answers: Answers) -> Iterable[Family]:
-        also = frozenset(self.also)
+        plan = _plan(self.also)
         for file in (NETSTAT, SNMP):
             with malformed(file.path):
-                yield from _pairs(answers.text(file), also)
+                yield from _pairs(answers.text(file), plan)
         # absent where IPv6 is off
         with malformed(SNMP6.path):
-            yield from _words(answers.maybe(SNMP6) or "", also)
+            yield from _words(answers.maybe(SNMP6) or "", plan)
 
 
-def _pairs(text: str, also: frozenset[str]) -> Iterator[Family]:
+# Protocol → field → name and help of its family.
+Plan = dict[str, dict[str, tuple[str, str]]]
+
+
+@functools.lru_cache(8)
+def _plan(also: tuple[str, ...]) -> Plan:
+    wanted = [(protocol, field) for protocol, fields in FIELDS.items() for field in fields]
+    wanted += [(protocol, field) for protocol, _, field in (it.partition("_") for it in also)]
+    plan: Plan = {}
+    for protocol, field in wanted:
+        help = FIELDS.get(protocol, {}).get(field, field)
+        described = f"node_netstat_{protocol}_{field}", f"{protocol} {help}."
+        plan.setdefault(protocol, {})[field] = described
+    return plan
+
+
+def _pairs(text: str, plan: Plan) -> Iterator[Family]:
     """Pairs of lines: names, then numbers."""
     lines = text.splitlines()
     if not lines:
         raise ParseError("empty")
     for names, numbers in zip(lines[::2], lines[1::2], strict=True):
         protocol, _, rest = names.partition(": ")
-        known = FIELDS.get(protocol, {})
-        if not known and not also:
-            continue
-        values = numbers.partition(": ")[2].split(" ")
-        for field, number in zip(rest.split(" "), values, strict=True):
-            if field in known or (also and f"{protocol}_{field}" in also):
-                yield _family(protocol, field, number)
+        if fields := plan.get(protocol):
+            values = numbers.partition(": ")[2].split(" ")
+            yield from _families("", fields, dict(zip(rest.split(" "), values, strict=True)))
 
 
-def _words(text: str, also: frozenset[str]) -> Iterator[Family]:
-    """Lines of one name and one number."""
-    for line in text.splitlines():
-        word, number = line.split()
-        if word in FIELDS6:
-            yield _family(*FIELDS6[word], number)
-        elif also:
-            protocol, six, field = word.partition("6")
-            if f"{protocol}6_{field}" in also and six:
-                yield _family(f"{protocol}6", field, number)
+def _words(text: str, plan: Plan) -> Iterator[Family]:
+    """Lines of one name, protocol and field as one word, and one number."""
+    words = text.split()
+    table = dict(zip(words[::2], words[1::2], strict=True))
+    for protocol, fields in plan.items():
+        if protocol.endswith("6"):
+            yield from _families(protocol, fields, table)
 
 
-def _family(protocol: str, field: str, number: str) -> Family:
-    help = FIELDS.get(protocol, {}).get(field, field)
-    return Family(
-        f"node_netstat_{protocol}_{field}",
-        "untyped",
-        f"{protocol} {help}.",
-        (Sample((), float(number)),),
-    )
+def _families(
+    prefix: str, fields: dict[str, tuple[str, str]], table: dict[str, str]
+) -> Iterator[Family]:
+    for field, (name, help) in fields.items():
+        if number := table.get(prefix + field):
+            yield Family(name, "untyped", help, (Sample((), float(number)),))
