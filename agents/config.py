@@ -18,7 +18,7 @@ from collectors.model import Collector
 from collectors.sources.sshsettings import SshSettings
 from collectors.strictyaml import Document, Duration
 from exporters.prometheus.settings import WebSettings
-from rules.settings import AuditSettings
+from rules.settings import AuditSettings, is_path
 
 DEFAULT_PATH = os.path.join(os.path.dirname(__file__), "default.yaml")
 
@@ -78,7 +78,19 @@ def load(path: str | None) -> Config:
                 raise document.error(
                     ("collectors", key, number), f"no collector {name!r}; there are: {valid}"
                 )
-    return config
+    return _located(config, os.path.dirname(os.path.abspath(path)))
+
+
+def _located(config: Config, folder: str) -> Config:
+    """Relative paths in a configuration are relative to its folder, as in web.config."""
+    replace = msgspec.structs.replace
+    web = config.web.config_file and os.path.join(folder, config.web.config_file)
+    packs = tuple(os.path.join(folder, p) if is_path(p) else p for p in config.audit.packs)
+    return replace(
+        config,
+        web=replace(config.web, config_file=web),
+        audit=replace(config.audit, packs=packs),
+    )
 
 
 def with_overrides(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -28,12 +29,12 @@ log = logging.getLogger(__name__)
 class _Active:
     """Everything that a reload replaces."""
 
-    def __init__(self, path: str | None, config: configuration.Config, runner: Runner) -> None:
+    def __init__(self, path: str, config: configuration.Config, runner: Runner) -> None:
         self.config = config
         self.runner = runner
         self.collectors = {collector.name: collector for collector in config.scraped()}
         self.probes = ProbeSchedule(config.probes, LocalSource(config.root))
-        self.audits = AuditSchedule(path or configuration.DEFAULT_PATH, config.audit)
+        self.audits = AuditSchedule(path, config.audit)
 
     def start(self) -> None:
         self.probes.start()
@@ -48,15 +49,16 @@ class Runtime:
     """The agent's `Backend`. Raises DocumentError for a bad configuration file."""
 
     def __init__(self, path: str | None) -> None:
-        self._path = path
+        # children run elsewhere
+        self._path = os.path.abspath(path or configuration.DEFAULT_PATH)
         self._reloading = threading.Lock()
         self._loaded_at = time.time()
         self._reload_problem = ""
         self._self = SelfMetrics()
         self._glance = Glance()
         self._steady = SteadyCpu()
-        config = configuration.load(path)
-        self._active = _Active(path, config, _runner(config))
+        config = configuration.load(self._path)
+        self._active = _Active(self._path, config, _runner(config))
 
     @property
     def config(self) -> configuration.Config:
@@ -137,7 +139,7 @@ class Runtime:
             before.stop()
             active.start()
             self._active, self._loaded_at, self._reload_problem = active, time.time(), ""
-            log.info("configuration reloaded from %s", self._path or "the default")
+            log.info("configuration reloaded from %s", self._path)
 
     def ready(self) -> str:
         # The page is complete from the first scrape; audits and probes come with time.

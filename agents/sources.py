@@ -42,10 +42,12 @@ def open_source(
         raise SourceError(str(error)) from error
 
 
-def observe_through(
-    recorder: Recorder, collectors: Sequence[Collector], deadline: float
+def observe_with(
+    source: Source, collectors: Sequence[Collector], deadline: float
 ) -> list[Observation]:
-    """As `observe_with`, remembering the answers."""
-    if isinstance(recorder.source, LocalSource):
-        return Runner(recorder, deadline).observe(collectors)
-    return observe(recorder, collectors)
+    """One observation a collector: on this machine each apart with a deadline in seconds, so that
+    one that hangs costs only itself; elsewhere all in one round trip."""
+    asked = source.source if isinstance(source, Recorder) else source
+    if isinstance(asked, LocalSource):
+        return Runner(source, deadline).observe(collectors)
+    return observe(source, collectors)

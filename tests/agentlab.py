@@ -32,7 +32,7 @@ def agent(directory: Path, config: str = "", *arguments: str) -> Iterator[Agent]
     """An agent on a free loopback port with `config` as its YAML; ended by SIGTERM afterwards."""
     path, log = directory / "jianwei.yaml", directory / "agent.log"
     path.write_text(config)
-    argv = [sys.executable, "-m", "agents", "run", "--config", str(path)]
+    argv = [sys.executable, "-m", "agents", "run", "--config", path.name]
     if "listen:" not in config:
         argv += ["--web.listen-address", "127.0.0.1:0"]
     with log.open("w") as errors:
@@ -42,6 +42,7 @@ def agent(directory: Path, config: str = "", *arguments: str) -> Iterator[Agent]
             stderr=errors,
             text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            cwd=directory,
         )
     try:
         line = _first_line(cast(IO[str], process.stdout))

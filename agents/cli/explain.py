@@ -12,7 +12,7 @@ from agents import config as configuration
 from agents.cli.options import config_option, host_option, recorded_option
 from agents.cli.sudoers import sudoers_lines
 from agents.errors import UserError
-from agents.sources import observe_through, open_source
+from agents.sources import observe_with, open_source
 from collectors import catalogue
 from collectors.model import Answer, Collector, Source, describe
 from collectors.sources.recorder import Recorder
@@ -81,7 +81,7 @@ def command(
 
 def _explain(source: Source, collector: Collector, on: bool, deadline: float) -> Explained:
     recorder = Recorder(source)
-    observation = observe_through(recorder, [collector], deadline)[0]
+    observation = observe_with(recorder, [collector], deadline)[0]
     late = Answer("failed", reason="no answer in time")
     answers = {**dict.fromkeys(collector.readings(), late), **recorder.answers}
     return Explained(

@@ -10,8 +10,7 @@ import msgspec
 from agents import config as configuration
 from agents.cli.options import config_option, host_option, recorded_option
 from agents.errors import UserError
-from agents.runner import observe_with
-from agents.sources import open_source
+from agents.sources import observe_with, open_source
 from collectors.model import Collector
 from exporters.prometheus.encoder import Encoder
 from exporters.prometheus.families import with_scrape_series

@@ -11,7 +11,7 @@ import click
 from agents import config as configuration
 from agents.cli.options import config_option, host_option
 from agents.errors import UserError
-from agents.sources import observe_through, open_source
+from agents.sources import observe_with, open_source
 from collectors import catalogue
 from collectors.model import Collector, describe
 from collectors.sources.local import LocalSource
@@ -59,14 +59,14 @@ def command(directory: str, path: str | None, host: str | None, overwrite: bool)
 def _record(recorder: Recorder, collectors: Sequence[Collector], deadline: float) -> None:
     """Observe, not only ask: a parser may want to read more."""
     if not isinstance(recorder.source, LocalSource):
-        observe_through(recorder, collectors, deadline)  # one round trip
+        observe_with(recorder, collectors, deadline)  # one round trip
         return
     hidden = not sys.stderr.isatty()
     with click.progressbar(
         collectors, label="recording", item_show_func=_name, file=sys.stderr, hidden=hidden
     ) as bar:
         for collector in bar:
-            observe_through(recorder, [collector], deadline)
+            observe_with(recorder, [collector], deadline)
 
 
 def _name(collector: Collector | None) -> str:

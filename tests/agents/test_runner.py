@@ -55,19 +55,26 @@ class Broken(Lines, frozen=True):
         raise RuntimeError("a bug")
 
 
+def lanes() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "lane"}
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Iterable[Path]:
     (tmp_path / "f").write_text("a\nb\n")
     os.mkfifo(tmp_path / "fifo")
+    others = lanes()
     yield tmp_path
     # let the reader of the FIFO go, so that its thread ends
-    while any(t.name == "lane" for t in threading.enumerate()):
+    limit = time.monotonic() + 10
+    while lanes() - others and time.monotonic() < limit:
         with contextlib.suppress(OSError):
             os.close(os.open(tmp_path / "fifo", os.O_WRONLY | os.O_NONBLOCK))
         time.sleep(0.01)
 
 
 def test_a_blocked_reading_costs_its_own_series_only(root: Path) -> None:
+    others = lanes()
     runner = Runner(LocalSource(str(root)), deadline=0.5)
     collectors = [Blocked(path="/fifo"), AlsoBlocked(path="/fifo"), Lines()]
     start = time.monotonic()
@@ -81,16 +88,17 @@ def test_a_blocked_reading_costs_its_own_series_only(root: Path) -> None:
     assert time.monotonic() - again < 0.4, "what still hangs is not waited for again"
     assert blocked.failure == "timeout"
     assert lines.families
-    assert sum(t.name == "lane" for t in threading.enumerate()) == 2, "and not started again"
+    assert len(lanes() - others) == 2, "and not started again"
 
 
 def test_it_recovers_when_the_reading_ends(root: Path) -> None:
+    others = lanes()
     runner = Runner(LocalSource(str(root)), deadline=0.3)
     assert runner.observe([Blocked(path="/fifo")])[0].failure == "timeout"
     with open(root / "fifo", "w") as writer:
         writer.write("x\n")
     limit = time.monotonic() + 5
-    while runner.observe([Lines()]) and any(t.name == "lane" for t in threading.enumerate()):
+    while runner.observe([Lines()]) and lanes() - others:
         assert time.monotonic() < limit
     (root / "fifo").unlink()
     (root / "fifo").write_text("x\n")
