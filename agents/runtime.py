@@ -85,7 +85,7 @@ class Runtime:
             *active.probes.families(),
             *active.audits.families(),
             *self._self.families(),
-            *self._own(),
+            *config_families(not self._reload_problem, self._loaded_at),
         ]
 
     def _observe(
@@ -93,20 +93,6 @@ class Runtime:
     ) -> list[Observation]:
         wanted = include or frozenset(active.collectors) - exclude
         return active.runner.observe([c for name, c in active.collectors.items() if name in wanted])
-
-    def _own(self) -> Sequence[Family]:
-        return (
-            gauge(
-                "jianwei_config_last_reload_successful",
-                "Whether the configuration file was right when it was last read.",
-                sample(0 if self._reload_problem else 1),
-            ),
-            gauge(
-                "jianwei_config_last_reload_success_timestamp_seconds",
-                "When the configuration in force was read.",
-                sample(self._loaded_at),
-            ),
-        )
 
     def probe(self, query: Mapping[str, str], headers: Mapping[str, str]) -> Sequence[Family] | str:
         return self._active.probes.probe(query, headers)
@@ -153,3 +139,19 @@ class Runtime:
 
 def _runner(config: configuration.Config) -> Runner:
     return Runner(LocalSource(config.root), config.collectors.deadline)
+
+
+def config_families(right: bool, loaded_at: float) -> Sequence[Family]:
+    """Whether the configuration file was right when last read, and how old the one in force is."""
+    return (
+        gauge(
+            "jianwei_config_last_reload_successful",
+            "Whether the configuration file was right when it was last read.",
+            sample(1.0 if right else 0.0),
+        ),
+        gauge(
+            "jianwei_config_last_reload_success_timestamp_seconds",
+            "When the configuration in force was read, as Unix time in seconds.",
+            sample(loaded_at),
+        ),
+    )

@@ -6,23 +6,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agents.auditing import AuditSchedule
 from agents.probing import ProbeSchedule
-from collectors.catalogue import COLLECTORS
+from agents.runtime import config_families
+from collectors.catalogue import COLLECTORS, Settings, for_facts
 from collectors.link.metrics import Totals, families
 from collectors.link.settings import ProbeSettings
 from collectors.model import Family, ProbeResult
 from collectors.observe import Observation, observe
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource
+from exporters.findings.metrics import audit_families
 from exporters.prometheus.encoder import Encoder
+from exporters.prometheus.families import with_scrape_series
 from exporters.prometheus.selfmetrics import SelfMetrics
 from exporters.prometheus.server import WebServer
 from exporters.prometheus.settings import WebSettings
+from rules.audit import audit, check_params, facts_of, needed
+from rules.pack import load
+from rules.settings import AuditSettings
 from tests import metricdocs
 from tests.exporters.httpserver import SmallBackend
 
@@ -67,9 +75,22 @@ def probes() -> Sequence[Family]:
     return [*families(results, Totals().add(results), 0.0), *schedule.families()]
 
 
+def audits() -> Sequence[Family]:
+    """What the last audit on schedule tells."""
+    pack = load("host-basics")
+    facts = facts_of(observe(RecordedSource(MACHINE), for_facts(needed([pack]), Settings())))
+    result = audit([pack], facts, check_params([pack], {}), datetime.now(UTC))
+    schedule = AuditSchedule("", AuditSettings())
+    return [*audit_families(result), *schedule.families()]
+
+
 def agents_own() -> list[metricdocs.Row]:
     """What the agent tells of itself, by part."""
+    nothing_seen = with_scrape_series([Observation("cpu", 0.1, failure="absent")])
     return [
+        *metricdocs.rows("every", nothing_seen),
+        *metricdocs.rows("config", config_families(True, 0.0)),
+        *metricdocs.rows("audit", audits()),
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),

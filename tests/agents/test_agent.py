@@ -1,6 +1,8 @@
 """The real agent, from outside: pages, reload, deadlines, many clients, signals."""
 
+import fnmatch
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -70,6 +72,15 @@ def test_findings_come_from_the_audit_child_and_become_metrics(running: Agent) -
     assert page["jianwei_pack_score_ratio{pack=host-basics}"] == pytest.approx(pack["score"])
     etag = {"If-None-Match": answer.headers["etag"]}
     assert httpx.get(f"{running.url}/findings", headers=etag).status_code == 304
+
+
+def test_every_family_on_the_page_is_in_the_document(running: Agent) -> None:
+    eventually(lambda: "jianwei_audit_duration_seconds{}" in series(running.url), 60)
+    document = (Path(__file__).parents[2] / "docs/metrics.md").read_text(encoding="utf-8")
+    patterns = re.findall(r"^\| `([^`]+)`", document, re.MULTILINE)
+    served = re.findall(r"^# TYPE (\S+)", httpx.get(f"{running.url}/metrics").text, re.MULTILINE)
+    assert len(served) > 100
+    assert not [n for n in served if not any(fnmatch.fnmatchcase(n, p) for p in patterns)]
 
 
 def test_landing_page_names_this_host_and_every_page(running: Agent) -> None:
