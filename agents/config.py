@@ -18,7 +18,7 @@ from collectors.model import Collector
 from collectors.sources.sshsettings import SshSettings
 from collectors.strictyaml import Document, Duration
 from exporters.prometheus.settings import WebSettings
-from rules.settings import AuditSettings, is_path
+from rules.settings import AuditSettings, built_in, is_path
 
 DEFAULT_PATH = os.path.join(os.path.dirname(__file__), "default.yaml")
 
@@ -78,6 +78,11 @@ def load(path: str | None) -> Config:
                 raise document.error(
                     ("collectors", key, number), f"no collector {name!r}; there are: {valid}"
                 )
+    for number, pack in enumerate(config.audit.packs):
+        if not is_path(pack) and pack not in built_in():
+            raise document.error(
+                ("audit", "packs", number), f"no pack {pack!r}; there are: {', '.join(built_in())}"
+            )
     return _located(config, os.path.dirname(os.path.abspath(path)))
 
 

@@ -18,9 +18,7 @@ from rules.engine import ALWAYS, Compiled
 from rules.evidence import plain
 from rules.expression import PARAMS, ExpressionError
 from rules.model import Pack, Rule, Text
-from rules.settings import is_path
-
-PACKS = os.path.join(os.path.dirname(__file__), "packs")
+from rules.settings import PACKS, built_in, is_path
 
 _ID = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -29,11 +27,6 @@ _KINDS = {"offenders": "offenders", "assert": "asserts", "manual": "manual"}
 
 class ParamError(ValueError):
     """A parameter that no pack has, or a value of the wrong type."""
-
-
-def built_in() -> list[str]:
-    """Names of the packs that come with us."""
-    return sorted(name[:-5] for name in os.listdir(PACKS) if name.endswith(".yaml"))
 
 
 def known_facts() -> frozenset[str]:

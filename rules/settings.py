@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import msgspec
 
 from collectors.strictyaml import Duration
+
+PACKS = os.path.join(os.path.dirname(__file__), "packs")
 
 
 class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,3 +28,8 @@ class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def is_path(pack: str) -> bool:
     """Whether a pack is named by its file; else it is the name of a built-in one."""
     return "/" in pack or pack.endswith((".yaml", ".yml"))
+
+
+def built_in() -> list[str]:
+    """Names of the packs that come with us."""
+    return sorted(name[:-5] for name in os.listdir(PACKS) if name.endswith(".yaml"))

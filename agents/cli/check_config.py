@@ -6,6 +6,9 @@ import click
 import msgspec
 
 from agents import config as configuration
+from agents.errors import UserError
+from rules import pack as packs
+from rules.audit import check_params
 
 
 @click.command(name="check-config")
@@ -26,6 +29,7 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
             click.echo(default.read(), nl=False)
         return
     config = configuration.load(file)
+    _check_packs(config)
     if as_json:
         click.echo(msgspec.json.encode(configuration.plain(config)))
         return
@@ -36,3 +40,11 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
     targets = len(config.probes.targets)
     gateways = "the default gateways and " if config.probes.gateways else ""
     click.echo(f"  probes      {gateways}{targets} targets every {config.probes.interval:g} s")
+
+
+def _check_packs(config: configuration.Config) -> None:
+    """Packs and their parameters are the audit's to load; here the whole is checked at once."""
+    try:
+        check_params([packs.load(name) for name in config.audit.packs], config.audit.params)
+    except packs.ParamError as error:
+        raise UserError(f"audit.params: {error}") from error

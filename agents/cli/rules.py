@@ -12,6 +12,7 @@ from exporters.findings.text import neutral, words
 from rules import pack as packs
 from rules import scenarios
 from rules.model import Pack
+from rules.settings import built_in
 
 DEADLINE = 60.0  # seconds for the scenarios of one pack
 
@@ -34,7 +35,7 @@ def list_(names: tuple[str, ...], as_json: bool, lang: str | None) -> None:
       jianwei rules list host-basics --json
     Exit codes: 0 done, 2 a pack cannot be read or is wrong.
     """
-    loaded = [packs.load(name) for name in names or packs.built_in()]
+    loaded = [packs.load(name) for name in names or built_in()]
     if as_json:
         click.echo(msgspec.json.encode(loaded))
         return
@@ -83,7 +84,7 @@ def test(ctx: click.Context, files: tuple[str, ...]) -> None:
     Exit codes: 0 all did, 1 some did not, 2 a pack cannot be read or is wrong.
     """
     wrong = 0
-    for name in files or packs.built_in():
+    for name in files or built_in():
         content, path = packs.read(name)
         pack = packs.parse(content, path)
         with limited(DEADLINE):
