@@ -15,7 +15,7 @@ from agents.logs import LogFormat, LogLevel
 from collectors import catalogue, strictyaml
 from collectors.link.settings import ProbeSettings
 from collectors.model import Collector
-from collectors.sources.sshsettings import SshSettings
+from collectors.sources.ssh.settings import SshSettings
 from collectors.strictyaml import Document, Duration
 from exporters.prometheus.settings import WebSettings
 from rules.settings import AuditSettings, built_in, is_path

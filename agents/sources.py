@@ -12,8 +12,8 @@ from collectors.observe import Observation, observe
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource, RecordingError
 from collectors.sources.recorder import Recorder
-from collectors.sources.sshsettings import SshSettings
-from collectors.sources.sshtarget import SshError
+from collectors.sources.ssh.settings import SshSettings
+from collectors.sources.ssh.target import SshError
 
 
 class SourceError(UserError):
@@ -32,7 +32,7 @@ def open_source(
         raise SourceError("--host and --recorded cannot be used together")
     try:
         if host:
-            from collectors.sources.ssh import SshSource
+            from collectors.sources.ssh.source import SshSource
 
             with SshSource(host, ssh) as source:
                 yield source

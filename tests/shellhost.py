@@ -16,7 +16,7 @@ from collectors.model import (
 )
 from collectors.sources.commands import ENVIRONMENT
 from collectors.sources.local import LocalSource
-from collectors.sources.sshexchange import exchange
+from collectors.sources.ssh.exchange import exchange
 
 SHELLS = {
     name: argv

@@ -19,7 +19,7 @@ from typing import Any
 import paramiko
 import pytest
 
-from collectors.sources.sshsettings import SshSettings
+from collectors.sources.ssh.settings import SshSettings
 
 SSHD = "/usr/sbin/sshd"
 

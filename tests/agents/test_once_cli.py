@@ -18,7 +18,7 @@ from agents.cli import main
 from collectors import catalogue
 from collectors.model import Answer, Command
 from collectors.sources.recorded import RecordedSource
-from collectors.sources.sshexchange import exchange
+from collectors.sources.ssh.exchange import exchange
 from tests.shellhost import ShellChannel
 from tests.sshlab import SshLab, needs_sshd
 

@@ -35,9 +35,9 @@ from collectors.model import (
     describe,
 )
 from collectors.sources.inventories import parse_shadow
-from collectors.sources.sshanswers import parse_frames
-from collectors.sources.sshframes import FrameError
-from collectors.sources.sshshell import SHADOW
+from collectors.sources.ssh.answers import parse_frames
+from collectors.sources.ssh.frames import FrameError
+from collectors.sources.ssh.shell import SHADOW
 from tests.shellhost import SHELLS, ask_as_local
 
 INVENTORIES: list[InventoryKind] = ["listeners", "shadow", "uname", "timex"]

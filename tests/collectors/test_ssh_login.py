@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from collectors.model import Answer, File, Reading
-from collectors.sources.ssh import HostKeyError, SshError, SshSource
-from collectors.sources.sshsettings import SshSettings
+from collectors.sources.ssh.settings import SshSettings
+from collectors.sources.ssh.source import HostKeyError, SshError, SshSource
 from collectors.strictyaml import Secret
 from tests.sshlab import USER, PasswordServer, Sshd, SshLab, keygen, needs_sshd
 

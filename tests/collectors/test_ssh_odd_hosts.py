@@ -22,8 +22,8 @@ from collectors.model import (
     Reading,
     Stat,
 )
-from collectors.sources.sshexchange import ScriptTooLong, exchange
-from collectors.sources.sshframes import FrameError
+from collectors.sources.ssh.exchange import ScriptTooLong, exchange
+from collectors.sources.ssh.frames import FrameError
 from tests.shellhost import ShellChannel, ask
 
 
@@ -182,7 +182,7 @@ def test_the_deadline_keeps_what_was_told(shell: list[str]) -> None:
 
 
 def test_a_host_that_tells_without_end(monkeypatch: pytest.MonkeyPatch, shell: list[str]) -> None:
-    monkeypatch.setattr("collectors.sources.sshexchange.LIMIT", 1 << 20)
+    monkeypatch.setattr("collectors.sources.ssh.exchange.LIMIT", 1 << 20)
     endless = Command(("yes",), limit=1 << 40, timeout=20)
     answers = ask(shell, File("/proc/version"), endless)
     assert answers[File("/proc/version")].state == "content"

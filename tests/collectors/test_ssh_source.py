@@ -14,8 +14,8 @@ from collectors import catalogue
 from collectors.model import Answer, Collector, Command, Family, File, Glob, MountUsage, Reading
 from collectors.observe import Observation, observe
 from collectors.sources.local import LocalSource
-from collectors.sources.ssh import SshError, SshSource
-from collectors.sources.sshsettings import SshSettings
+from collectors.sources.ssh.settings import SshSettings
+from collectors.sources.ssh.source import SshError, SshSource
 from collectors.strictyaml import Duration
 from tests.sshlab import Sshd, SshLab, needs_sshd
 

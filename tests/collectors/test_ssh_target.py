@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.sources.knownhosts import entries, fingerprint, judge
-from collectors.sources.sshsettings import SshSettings
-from collectors.sources.sshtarget import Address, Hop, SshError, parse_address, route
+from collectors.sources.ssh.knownhosts import entries, fingerprint, judge
+from collectors.sources.ssh.settings import SshSettings
+from collectors.sources.ssh.target import Address, Hop, SshError, parse_address, route
 
 
 @pytest.mark.parametrize(

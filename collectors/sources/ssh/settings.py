@@ -1,4 +1,4 @@
-"""How hosts are reached over SSH; read by sources/ssh.py, part of the agent's configuration."""
+"""How hosts are reached over SSH; read by ssh/source.py, part of the agent's configuration."""
 
 from __future__ import annotations
 

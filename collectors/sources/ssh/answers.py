@@ -26,12 +26,12 @@ from collectors.model import (
     Stat,
     malformed,
 )
-from collectors.sources import sshinventories
 from collectors.sources.inventories import parse_shadow
 from collectors.sources.local import encode_rows, kind_of, printable
 from collectors.sources.mounts import parse_mountinfo
 from collectors.sources.patterns import path_matches
-from collectors.sources.sshframes import Part, Record, Stream, decode, parse_stream, parts
+from collectors.sources.ssh import inventories
+from collectors.sources.ssh.frames import Part, Record, Stream, decode, parse_stream, parts
 
 KILLED = 137  # how timeout(1) and a shell tell of a child ended by SIGKILL
 TABLES = 4  # records that tell of the two mount tables
@@ -113,19 +113,17 @@ def _answer(reading: Reading, records: Sequence[Record]) -> Answer:
             first = _first(records)
             if first.state != "content":
                 return first
-            parse = (
-                sshinventories.sockets if reading.kind == "sockets" else sshinventories.listeners
-            )
+            parse = inventories.sockets if reading.kind == "sockets" else inventories.listeners
             return _rows(parse(_told(records)))
         case Inventory(kind="processes"):
-            return _rows(sshinventories.processes(_told(records)))
+            return _rows(inventories.processes(_told(records)))
         case Inventory(kind=kind):
-            answer = _command(sshinventories.COMMANDS[kind], records)
+            answer = _command(inventories.COMMANDS[kind], records)
             if answer.state != "content":
                 return answer
             more = [part.content for part in parts(records)][1:]
             text = b"".join([answer.content, *more]).decode("utf-8", "replace")
-            return _rows([sshinventories.SINGLE[kind](text)])
+            return _rows([inventories.SINGLE[kind](text)])
 
 
 def _told(records: Sequence[Record]) -> dict[str, bytes]:

@@ -5,7 +5,7 @@ awk, date, uname; python3 for adjtimex(2) only. Nothing is written there. A path
 shell: it stands in single quotes, and of a pattern only `*`, `?` and `[…]` stand outside, where
 `?` is one byte.
 
-The script and the records that it tells are in sources/sshshell.py.
+The script and the records that it tells are in ssh/shell.py.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from collectors.model import Command, File, Glob, Inventory, Mount, MountUsage, Reading, Stat
-from collectors.sources import sshinventories, sshshell
 from collectors.sources.commands import ENVIRONMENT
 from collectors.sources.mounts import LOCAL_TYPES, PATIENCE
+from collectors.sources.ssh import inventories, shell
 
 FILE_PATIENCE = 5  # seconds for one file outside /proc and /sys; a FIFO among many has one
 READING_PATIENCE = 20  # seconds for any other reading
@@ -31,8 +31,8 @@ START = "exec env -i " + " ".join(f"{k}={v}" for k, v in ENVIRONMENT.items()) + 
 
 def opening(nonce: str, sudo: bool = False) -> bytes:
     """The beginning of the script. With `sudo`, commands that sudo allows run through it."""
-    variables = f"N={nonce}\nU={'sudo' if sudo else ''}\nL={shlex.quote(sshshell.FUNCTIONS)}\n"
-    return f"{variables}{sshshell.SET_UP}".encode()
+    variables = f"N={nonce}\nU={'sudo' if sudo else ''}\nL={shlex.quote(shell.FUNCTIONS)}\n"
+    return f"{variables}{shell.SET_UP}".encode()
 
 
 def ask(readings: Sequence[Reading]) -> Iterator[bytes]:
@@ -88,7 +88,7 @@ def _words(reading: Reading) -> list[str]:
             words = ["c", str(seconds), str(limit + 1), *argv]
             return ["G", str(seconds + 2), *words]
         case Inventory(kind="shadow"):
-            return _guarded(READING_PATIENCE, "", ["a", sshshell.SHADOW])
+            return _guarded(READING_PATIENCE, "", ["a", shell.SHADOW])
         case Inventory(kind="processes"):
             return _guarded(READING_PATIENCE, "", ["o", "/proc/[0-9]*/task/[0-9]*/stat"])
         case Inventory(kind="sockets"):
@@ -98,7 +98,7 @@ def _words(reading: Reading) -> list[str]:
         case Inventory(kind="uname"):
             return _guarded(READING_PATIENCE, "", ["v"])
         case Inventory(kind=kind):
-            return _words(sshinventories.COMMANDS[kind])
+            return _words(inventories.COMMANDS[kind])
         case MountUsage():
             return []  # asked by its mount table, then mount by mount
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from collectors.sources.sshsettings import SshSettings
-from collectors.sources.sshtarget import Hop, SshError
+from collectors.sources.ssh.settings import SshSettings
+from collectors.sources.ssh.target import Hop, SshError
 
 if TYPE_CHECKING:
     import paramiko

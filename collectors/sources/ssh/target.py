@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from collectors.sources.sshsettings import SshSettings
+from collectors.sources.ssh.settings import SshSettings
 
 
 class SshError(Exception):

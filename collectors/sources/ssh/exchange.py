@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from collectors.model import Answer, Mount, MountUsage, ParseError, Reading
-from collectors.sources import sshscript
 from collectors.sources.mounts import wanted
-from collectors.sources.sshanswers import mount_table, parse_frames
-from collectors.sources.sshframes import FrameError, parse_stream
+from collectors.sources.ssh import script as sshscript
+from collectors.sources.ssh.answers import mount_table, parse_frames
+from collectors.sources.ssh.frames import FrameError, parse_stream
 
 LIMIT = 64 << 20  # bytes that a host may tell in one exchange
 SCRIPT_LIMIT = 1 << 20  # so that a script fits the window of a channel and sending never waits

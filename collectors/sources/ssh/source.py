@@ -1,6 +1,6 @@
 """A host over SSH as a source: nothing of ours is installed or written there.
 
-One connection, one exec channel for all readings asked at once (sources/sshexchange.py). Host keys
+One connection, one exec channel for all readings asked at once (ssh/exchange.py). Host keys
 are verified against known_hosts, those of jump hosts too; no terminal, no agent forwarding.
 """
 
@@ -14,13 +14,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from collectors.model import Answer, Reading
-from collectors.sources import knownhosts
-from collectors.sources.sshauth import authenticate, plainly
-from collectors.sources.sshexchange import ScriptTooLong, exchange
-from collectors.sources.sshframes import FrameError
-from collectors.sources.sshscript import START
-from collectors.sources.sshsettings import SshSettings
-from collectors.sources.sshtarget import Hop, SshError, route
+from collectors.sources.ssh import knownhosts
+from collectors.sources.ssh.auth import authenticate, plainly
+from collectors.sources.ssh.exchange import ScriptTooLong, exchange
+from collectors.sources.ssh.frames import FrameError
+from collectors.sources.ssh.script import START
+from collectors.sources.ssh.settings import SshSettings
+from collectors.sources.ssh.target import Hop, SshError, route
 
 if TYPE_CHECKING:
     import paramiko
@@ -156,7 +156,7 @@ class SshSource:
 
 
 class _Channel:
-    """A paramiko channel as sshexchange has it."""
+    """A paramiko channel as ssh/exchange.py has it."""
 
     def __init__(self, channel: paramiko.Channel) -> None:
         self._channel = channel

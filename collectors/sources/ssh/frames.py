@@ -1,6 +1,6 @@
 """The stream that a host tells while it runs the script: records, and the contents in them; pure.
 
-The format is in sources/sshshell.py. Any bytes at all give records or FrameError.
+The format is in ssh/shell.py. Any bytes at all give records or FrameError.
 """
 
 from __future__ import annotations
