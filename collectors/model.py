@@ -9,6 +9,7 @@ Metric conventions follow the Prometheus text format 0.0.4 and OpenMetrics 1.0.0
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
@@ -280,7 +281,12 @@ class Answers:
     def rows(self, reading: Reading, row: type[Row]) -> list[Row]:
         """The rows of a structured answer."""
         with malformed(describe(reading)):
-            return msgspec.json.decode(self.content(reading), type=list[row])  # type: ignore[valid-type]
+            return _rows_of(row).decode(self.content(reading))  # type: ignore[arg-type]  # a class is hashable
+
+
+@functools.cache
+def _rows_of(row: Any) -> msgspec.json.Decoder[list[Any]]:
+    return msgspec.json.Decoder(list[row])
 
 
 class malformed:

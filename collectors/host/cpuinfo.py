@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 from collectors.model import File
@@ -26,12 +27,20 @@ INFO = {
 def processors(text: str) -> Iterator[dict[str, str]]:
     """The labels of each logical CPU that is online; empty where the kernel does not say."""
     for block in text.split("\n\n"):
-        fields = {}
         # on x86 half of the lines come after the long one of flags, and none of ours
-        for line in block.partition("\nflags")[0].splitlines():
-            key, _, value = line.partition(":")
-            fields[key.rstrip()] = value.strip()
-        if "processor" in fields:
-            yield {
-                label: fields.get(x86) or fields.get(arm, "") for label, (x86, arm) in INFO.items()
-            }
+        before, _, after = block.partition("\nflags")[0].partition("\ncpu MHz")
+        if labels := _labels(before, after.partition("\n")[2]):
+            yield dict(labels)
+
+
+@functools.lru_cache(1024)  # all but the frequency is the same for ever
+def _labels(*parts: str) -> tuple[tuple[str, str], ...]:
+    fields = {}
+    for line in "\n".join(parts).splitlines():
+        key, _, value = line.partition(":")
+        fields[key.rstrip()] = value.strip()
+    if "processor" not in fields:
+        return ()
+    return tuple(
+        (label, fields.get(x86) or fields.get(arm, "")) for label, (x86, arm) in INFO.items()
+    )

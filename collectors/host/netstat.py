@@ -116,8 +116,19 @@ def _pairs(text: str, plan: Plan) -> Iterator[Family]:
     for names, numbers in zip(lines[::2], lines[1::2], strict=True):
         protocol, _, rest = names.partition(": ")
         if fields := plan.get(protocol):
+            columns = _columns(rest)
             values = numbers.partition(": ")[2].split(" ")
-            yield from _families("", fields, dict(zip(rest.split(" "), values, strict=True)))
+            if len(values) != len(columns):
+                raise ValueError(f"{protocol}: {len(columns)} names, {len(values)} numbers")
+            for field, (name, help) in fields.items():
+                if field in columns:
+                    number = float(values[columns[field]])
+                    yield Family(name, "untyped", help, (Sample((), number),))
+
+
+@functools.lru_cache(64)  # a kernel's names stay the same
+def _columns(names: str) -> dict[str, int]:
+    return {name: column for column, name in enumerate(names.split(" "))}
 
 
 def _words(text: str, plan: Plan) -> Iterator[Family]:
@@ -126,12 +137,6 @@ def _words(text: str, plan: Plan) -> Iterator[Family]:
     table = dict(zip(words[::2], words[1::2], strict=True))
     for protocol, fields in plan.items():
         if protocol.endswith("6"):
-            yield from _families(protocol, fields, table)
-
-
-def _families(
-    prefix: str, fields: dict[str, tuple[str, str]], table: dict[str, str]
-) -> Iterator[Family]:
-    for field, (name, help) in fields.items():
-        if number := table.get(prefix + field):
-            yield Family(name, "untyped", help, (Sample((), float(number)),))
+            for field, (name, help) in fields.items():
+                if number := table.get(protocol + field):
+                    yield Family(name, "untyped", help, (Sample((), float(number)),))

@@ -30,14 +30,16 @@ class VmstatCollector(Collector, frozen=True):
         return (VMSTAT,)
 
     def parse(self, answers: Answers) -> Iterable[Family]:
-        wanted = dict.fromkeys((*HELP, *self.also))
+        text = "\n" + answers.text(VMSTAT)
+        found = False
         with malformed("/proc/vmstat"):
-            words = answers.text(VMSTAT).split()  # one key and one number a line
-            numbers = dict(zip(words[::2], words[1::2], strict=True))
-            found = [key for key in wanted if key in numbers]
-            for key in found:
-                help = HELP.get(key) or f"{key} of /proc/vmstat."
-                value = float(numbers[key])
-                yield Family(f"node_vmstat_{key}", "untyped", help, (Sample((), value),))
+            for key in dict.fromkeys((*HELP, *self.also)):
+                # looked for by name: the file has some 200 lines, of which few are wanted
+                start = text.find(f"\n{key} ")
+                if start >= 0:
+                    found = True
+                    value = float(text[start + len(key) + 2 :].partition("\n")[0])
+                    help = HELP.get(key) or f"{key} of /proc/vmstat."
+                    yield Family(f"node_vmstat_{key}", "untyped", help, (Sample((), value),))
         if not found:
             raise ParseError("/proc/vmstat: no field that is known")

@@ -22,6 +22,7 @@ _ERROR, _DONE = 2, 3
 _REQUEST_DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
 _HEADER = struct.Struct("=IHHII")
 _ASK = struct.Struct("=BBBBI48x")  # struct inet_diag_req_v2
+_PATIENCE = struct.pack("@ll", 2, 0)  # struct timeval: an answer is at once
 _PORT = struct.Struct("!H")
 
 _FAMILIES: Final[dict[Literal["ipv4", "ipv6"], socket.AddressFamily]] = {
@@ -38,7 +39,8 @@ _STATES: Final[dict[Literal["tcp", "udp"], tuple[int, int, str]]] = {
 def listeners() -> Iterator[Socket]:
     """Listening TCP and unconnected UDP sockets of both families; raises OSError."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as netlink:
-        netlink.settimeout(2)
+        # not settimeout, which adds a poll to every call
+        netlink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _PATIENCE)
         for family, number in _FAMILIES.items():
             for protocol, (protocol_number, state, word) in _STATES.items():
                 ask = _ASK.pack(number, protocol_number, 0, 0, 1 << state)

@@ -58,10 +58,10 @@ class MountReader:
 
     def _wanted(self, reading: MountUsage) -> list[Mount]:
         path = f"{self._root}/proc/1/mountinfo"  # of the host, not of a service with its own view
-        if not os.access(path, os.R_OK):
-            path = f"{self._root}/proc/self/mountinfo"
-        with open(path, "rb", buffering=0) as file:
-            table = file.readall()
+        try:
+            table = _content(path)
+        except (PermissionError, FileNotFoundError):
+            table = _content(f"{self._root}/proc/self/mountinfo")
         if self._last is None or self._last[:2] != (table, reading):  # it hardly ever changes
             mounts = parse_mountinfo(table.decode("utf-8", "surrogateescape"))
             self._last = (table, reading, wanted(mounts, reading))
@@ -104,6 +104,11 @@ class MountReader:
             usage.f_ffree,
             mount.readonly,
         )
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.readall()
 
 
 def wanted(mounts: Iterable[Mount], reading: MountUsage) -> list[Mount]:
