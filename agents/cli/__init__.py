@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from agents.errors import UserError
+from agents.logs import LogFormat, set_up
 from collectors.strictyaml import DocumentError
 
 # name → one line of help; the module has the name with `_` for `-`, and exports `command`.
@@ -54,10 +55,16 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), help="Of logs on standard error."
+)
 @click.version_option(package_name="jianwei")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context, log_format: LogFormat | None) -> None:
     """Jianwei (见微) watches a government cloud and its extranet.
 
     \b
     Exit codes: 0 done, 1 the command's own negative result, 2 bad input.
     """
+    set_up("warning", log_format or "text")
+    ctx.obj = log_format

@@ -25,7 +25,9 @@ from exporters.prometheus.server import WebServer
     "--log-level", "--log.level", "level", type=click.Choice(["debug", "info", "warning", "error"])
 )
 @click.option("--log-format", "--log.format", "style", type=click.Choice(["text", "json"]))
+@click.pass_context
 def command(
+    ctx: click.Context,
     path: str | None,
     listen: tuple[str, ...],
     web_config: str | None,
@@ -44,7 +46,7 @@ def command(
     """
     runtime = Runtime(path)
     config = runtime.config
-    logs.set_up(level or config.log.level, style or config.log.format)
+    logs.set_up(level or config.log.level, style or ctx.obj or config.log.format)
     web = configuration.with_overrides(config.web, listen, web_config)
     server = WebServer(runtime, web)
     try:
