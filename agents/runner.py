@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 
 from collectors.model import Collector, Source
-from collectors.observe import Observation, Remembered, failed, observe, observe_again
-from collectors.sources.local import LocalSource
+from collectors.observe import Observation, Remembered, failed, observe_again
 
 log = logging.getLogger(__name__)
 
@@ -157,13 +156,3 @@ class Runner:
         seconds = time.monotonic() - run.started if run.started else self._deadline
         reason = f"no end within {self._deadline:g} s"
         return failed(run.collector, seconds, "timeout", reason)
-
-
-def observe_with(
-    source: Source, collectors: Sequence[Collector], deadline: float
-) -> list[Observation]:
-    """One observation a collector: on this machine each apart with a deadline in seconds, so that
-    one that hangs costs only itself; elsewhere all in one round trip."""
-    if isinstance(source, LocalSource):
-        return Runner(source, deadline).observe(collectors)
-    return observe(source, collectors)
