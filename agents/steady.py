@@ -31,12 +31,9 @@ class SteadyCpu:
 
     def _held(self, family: Family) -> Family:
         with self._lock:
-            samples = [
-                Sample(
-                    labels,
-                    said if 0 < (said := self._said.get(labels, 0.0)) - value < RESET else value,
-                )
-                for labels, value, _ in family.samples
-            ]
-            self._said = {labels: value for labels, value, _ in samples}
+            samples = []
+            for now in family.samples:
+                said = self._said.get(now.labels, 0.0)
+                samples.append(Sample(now.labels, said) if 0 < said - now.value < RESET else now)
+            self._said = {sample.labels: sample.value for sample in samples}
         return msgspec.structs.replace(family, samples=samples)

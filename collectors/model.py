@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -202,7 +202,7 @@ State = Literal["content", "absent", "denied", "failed"]
 Row = TypeVar("Row")
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What a source says to one reading. Absent and denied are different facts, neither a pass."""
 
     state: State
@@ -324,13 +324,13 @@ def describe(reading: Reading) -> str:
             return kind
 
 
-# --- metrics ------------------------------------------------------------------------------------
+# --- metrics (gc=False: there are many, and none is part of a cycle) -----------------------------
 
 Kind = Literal["counter", "gauge", "untyped", "histogram", "summary"]
 Labels = tuple[tuple[str, str], ...]
 
 
-class Sample(NamedTuple):
+class Sample(msgspec.Struct, frozen=True, gc=False):
     """One value. `suffix` (`_bucket`, `_sum`, `_count`) follows the family's name."""
 
     labels: Labels
@@ -338,7 +338,7 @@ class Sample(NamedTuple):
     suffix: str = ""
 
 
-class Family(msgspec.Struct, frozen=True):
+class Family(msgspec.Struct, frozen=True, gc=False):
     """One metric family. Counters carry `_total` in `name`, as in the text format."""
 
     name: str

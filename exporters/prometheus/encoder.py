@@ -89,7 +89,8 @@ class Encoder:
             known = self._families[family.name] = _Known(family)
         prefixes = known.prefixes
         parts = [known.headers[openmetrics]]
-        for labels, value, suffix in family.samples:
+        for sample in family.samples:
+            labels, suffix = sample.labels, sample.suffix
             key = (suffix, labels) if suffix else labels
             prefix = prefixes.get(key)
             if prefix is None:
@@ -97,7 +98,7 @@ class Encoder:
                 if self._kept < self._limit:
                     prefixes[key] = prefix
                     self._kept += 1
-            parts += (prefix, number(value))
+            parts += (prefix, number(sample.value))
         if len(prefixes) > len(family.samples):
             current = {(s.suffix, s.labels) if s.suffix else s.labels for s in family.samples}
             self._kept -= len(prefixes)

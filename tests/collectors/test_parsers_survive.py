@@ -221,6 +221,6 @@ def _check(made: Family | Fact, facts: tuple[str, ...]) -> None:
         assert made.name in facts
         json.dumps(msgspec.to_builtins(made.value))
         return
-    for labels, value, _ in made.samples:
-        float(value)
-        assert all(isinstance(text, str) for label in labels for text in label)
+    for sample in made.samples:
+        float(sample.value)
+        assert all(isinstance(text, str) for label in sample.labels for text in label)

@@ -77,8 +77,8 @@ class Registry:
                 family.help,
                 family.kind,
             )
-            for row, value, suffix in family.samples:
-                metric.add_sample(name + suffix, dict(row), value)
+            for it in family.samples:
+                metric.add_sample(name + it.suffix, dict(it.labels), it.value)
             yield metric
 
 
@@ -135,9 +135,9 @@ def read_back(families: Iterable[Metric]) -> list[tuple[str, dict[str, str], str
 @given(valid_families())
 def test_the_parsers_read_the_same_samples_back(given_families: list[Family]) -> None:
     expected = [
-        (family.name + suffix, dict(row), repr(float(value)))
+        (family.name + it.suffix, dict(it.labels), repr(float(it.value)))
         for family in given_families
-        for row, value, suffix in family.samples
+        for it in family.samples
     ]
     encoder = Encoder()
     assert read_back(read_text(encoder.encode(given_families).decode())) == expected
