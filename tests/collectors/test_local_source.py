@@ -176,6 +176,15 @@ def test_a_long_attribute_is_read_whole(tmp_path: Path) -> None:
     assert sizes == [4095, 4096, 4097, 10_000]
 
 
+@pytest.mark.parametrize(("size", "state"), [(8, "content"), (9, "failed")])
+def test_an_attribute_longer_than_its_limit_has_failed(
+    tmp_path: Path, size: int, state: str
+) -> None:
+    (tmp_path / "sys").mkdir()
+    (tmp_path / "sys/a").write_bytes(b"x" * size)
+    assert ask(File("/sys/a", limit=8), tmp_path).state == state
+
+
 def test_a_name_that_is_not_utf8_is_shown_as_one_that_is(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff")).write_text("x")
     assert names(ask(Glob("/*"), tmp_path)) == [("/a\ufffd\ufffd\ufffd", "content")]
