@@ -6,24 +6,22 @@ The child is niced, has a deadline and an output cap, and prints an `AuditResult
 from __future__ import annotations
 
 import logging
-import os
 import random
-import sys
 import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from agents import children
 from collectors.model import Family, gauge, sample
-from collectors.sources.commands import finish
 from exporters.findings.metrics import audit_families
 from rules.model import AuditResult
 from rules.settings import AuditSettings
 
 log = logging.getLogger(__name__)
 
-OUTPUT_LIMIT = 64 << 20
+END_PATIENCE = 2.0  # seconds for the child to be ended
 FIRST_DELAY = 1.0  # seconds after start, so that the first scrape does not compete with it
 
 
@@ -42,9 +40,14 @@ class AuditSchedule:
     """
 
     def __init__(self, config_path: str, settings: AuditSettings) -> None:
-        self._argv = (
-            *("nice", "-n", "10", sys.executable, "-P", "-m", "agents", "audit"),
-            *("--config", config_path, "--format", "json", "--fail-on", "none"),
+        self._arguments = (
+            "audit",
+            "--config",
+            config_path,
+            "--format",
+            "json",
+            "--fail-on",
+            "none",
         )
         self._settings = settings
         self._stop = threading.Event()
@@ -59,7 +62,10 @@ class AuditSchedule:
             self._thread.start()
 
     def stop(self) -> None:
+        """Begin no other audit, and end the one under way."""
         self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(END_PATIENCE)
 
     def families(self) -> Sequence[Family]:
         """Metrics of the last audit, and whether audits succeed at all."""
@@ -81,7 +87,7 @@ class AuditSchedule:
 
     def _audit(self) -> None:
         try:
-            ended = finish(self._argv, self._settings.deadline, OUTPUT_LIMIT, os.environ)
+            ended = children.run(self._arguments, self._settings.deadline, stop=self._stop)
             if ended.problem or ended.status:
                 raise _AuditFailed(ended.problem or f"exit status {ended.status}")  # noqa: TRY301
             result = msgspec.json.decode(ended.output, type=AuditResult)

@@ -78,6 +78,8 @@ def load(path: str | None) -> Config:
                 raise document.error(
                     ("collectors", key, number), f"no collector {name!r}; there are: {valid}"
                 )
+    if not os.path.isdir(config.root):
+        raise document.error(("root",), f"{config.root!r} is no directory")
     for number, pack in enumerate(config.audit.packs):
         if not is_path(pack) and pack not in built_in():
             raise document.error(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
 
+from agents import children
 from agents import config as configuration
 from agents.auditing import AuditSchedule
+from agents.errors import UserError
 from agents.glance import Glance
 from agents.probing import ProbeSchedule
 from agents.runner import Runner
@@ -22,8 +25,11 @@ from exporters.prometheus.backend import NotYet, ReloadError, UnknownCollector
 from exporters.prometheus.families import with_scrape_series
 from exporters.prometheus.overview import Overview
 from exporters.prometheus.selfmetrics import SelfMetrics
+from rules.settings import AuditSettings
 
 log = logging.getLogger(__name__)
+
+CHECK_DEADLINE = 30.0  # seconds
 
 
 class _Active:
@@ -46,7 +52,7 @@ class _Active:
 
 
 class Runtime:
-    """The agent's `Backend`. Raises DocumentError for a bad configuration file."""
+    """The agent's `Backend`. Raises DocumentError or UserError for a bad configuration file."""
 
     def __init__(self, path: str | None) -> None:
         # children run elsewhere
@@ -57,7 +63,7 @@ class Runtime:
         self._self = SelfMetrics()
         self._glance = Glance()
         self._steady = SteadyCpu()
-        config = configuration.load(self._path)
+        config = _checked(self._path)
         self._active = _Active(self._path, config, _runner(config))
 
     @property
@@ -107,8 +113,8 @@ class Runtime:
         """Replace everything but the listen addresses, or change nothing."""
         with self._reloading:
             try:
-                config = configuration.load(self._path)
-            except DocumentError as error:
+                config = _checked(self._path)
+            except (DocumentError, UserError) as error:
                 self._reload_problem = str(error)
                 raise ReloadError(str(error)) from error
             before = self._active
@@ -135,6 +141,18 @@ class Runtime:
         active = self._active
         observations = self._observe(active, frozenset(), frozenset())
         return self._glance.overview(observations, active.probes.results(), active.audits)
+
+
+def _checked(path: str) -> configuration.Config:
+    """The configuration; packs and parameters beyond ours are checked in a child, since the
+    engine is not loaded here. Raises DocumentError and UserError."""
+    config = configuration.load(path)
+    if config.audit.params or config.audit.packs != AuditSettings().packs:
+        checked = children.run(("check-config", path), CHECK_DEADLINE, subprocess.STDOUT)
+        if checked.problem or checked.status:
+            told = checked.output.decode("utf-8", "replace").strip().removeprefix("jianwei: ")
+            raise UserError(told or f"{path} could not be checked: {checked.problem}")
+    return config
 
 
 def _runner(config: configuration.Config) -> Runner:

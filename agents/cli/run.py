@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 
 import click
 
@@ -10,6 +11,7 @@ from agents import config as configuration
 from agents import logs
 from agents.errors import UserError
 from agents.runtime import Runtime
+from agents.systemd import tell_ready
 from exporters.prometheus.listen import ListenError
 from exporters.prometheus.server import WebServer
 
@@ -44,6 +46,7 @@ def command(
     Signals: TERM and INT end it, HUP reloads the configuration.
     Exit codes: 0 ended, 2 bad configuration or an address that cannot be served on.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing to reload before it serves
     runtime = Runtime(path)
     config = runtime.config
     logs.set_up(level or config.log.level, style or ctx.obj or config.log.format)
@@ -57,6 +60,7 @@ def command(
     for url in urls:
         click.echo(f"Jianwei agent on {url}/  metrics: {url}/metrics  findings: {url}/findings")
     gc.collect()
+    tell_ready()
     gc.freeze()  # what start-up made lives as long as the process: collections skip it
     try:
         server.run()

@@ -80,8 +80,15 @@ class SysctlCollector(Collector, frozen=True):
                     key = f"net.ipv{family}.conf.{name}.{setting}"
                     values[key] = value
                     sources[key] = f"{ROOT}/net/ipv{family}/conf/{name}/{setting}"
-        yield Fact("sysctl", values, sources)
-        yield Fact("kernel_interfaces", _effective(rows["4"], rows["6"]), {"": f"{ROOT}/net"})
+        # a kernel without any setting, or without IPv4, is one that was not seen
+        if values:
+            yield Fact("sysctl", values, sources)
+        else:
+            yield Fact("sysctl", None, unavailable=f"absent: {ROOT}")
+        if rows["4"]:
+            yield Fact("kernel_interfaces", _effective(rows["4"], rows["6"]), {"": f"{ROOT}/net"})
+        else:
+            yield Fact("kernel_interfaces", None, unavailable=f"absent: {IPV4.pattern}")
 
 
 def _interfaces(answers: Answers, glob: Glob) -> dict[str, dict[str, int]]:

@@ -7,6 +7,7 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import IO, NamedTuple, cast
@@ -50,8 +51,10 @@ def finish(
     limit: int,
     environment: Mapping[str, str],
     errors: int | None = None,
+    stop: threading.Event | None = None,
 ) -> Ended:
-    """Run a child to its end, or end it after `timeout` seconds or `limit` bytes of output.
+    """Run a child to its end, or end it after `timeout` seconds or `limit` bytes of output, or
+    when `stop` is set.
 
     `errors` is where its standard error goes (None: to ours). Raises FileNotFoundError and
     PermissionError where it cannot be started.
@@ -67,7 +70,7 @@ def finish(
     )
     deadline = time.monotonic() + timeout
     try:
-        output, problem = _drain(cast(IO[bytes], child.stdout), deadline, limit)
+        output, problem = _drain(cast(IO[bytes], child.stdout), deadline, limit, stop)
         # a child that closed its output may still be running
         while not problem and not _has_ended(child.pid):
             if time.monotonic() > deadline:
@@ -88,14 +91,23 @@ def _has_ended(pid: int) -> bool:
 
 _LATE = "no end within {timeout:g} s"
 _LONG = "output longer than {limit} bytes"
+_STOPPED = "stopped"
+_GLANCE = 0.2  # seconds between two looks at `stop`
 
 
-def _drain(pipe: IO[bytes], deadline: float, limit: int) -> tuple[bytes, str]:
+def _drain(
+    pipe: IO[bytes], deadline: float, limit: int, stop: threading.Event | None
+) -> tuple[bytes, str]:
     content = bytearray()
     with pipe, selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while True:
-            if not selector.select(max(deadline - time.monotonic(), 0)):
+            left = max(deadline - time.monotonic(), 0)
+            if not selector.select(min(left, _GLANCE) if stop else left):
+                if stop and stop.is_set():
+                    return b"", _STOPPED
+                if time.monotonic() < deadline:
+                    continue
                 return b"", _LATE
             chunk = os.read(pipe.fileno(), 1 << 16)
             if not chunk:

@@ -37,6 +37,8 @@ _CHUNK = 1 << 16
 _PAGE = 4096
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY
 _ATTRIBUTES = ("/sys/", "/proc/sys/")
+# Asked of the kernel by a call that sees the namespaces of this process, not those of the root.
+_OF_THIS_PROCESS = ("sockets", "listeners", "processes")
 _ABSENT = Answer("absent", reason="no such file")
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.ESRCH)
 
@@ -68,6 +70,8 @@ class LocalSource:
                 table: dict[str, Callable[[], Iterable[msgspec.Struct]]] = inventories.LOCAL
                 if kind == "shadow":
                     return _attempt(lambda: inventories.shadow(self._root + "/etc/shadow"))
+                if self._root and kind in _OF_THIS_PROCESS:
+                    return Answer("failed", reason=f"cannot be seen through {self._root}")
                 return _attempt(table[kind])
 
     def _glob(self, reading: Glob) -> Answer:

@@ -1,5 +1,6 @@
 """The real agent, from outside: pages, reload, deadlines, many clients, signals."""
 
+import contextlib
 import fnmatch
 import os
 import re
@@ -168,3 +169,54 @@ def test_an_address_in_use_is_said(tmp_path: Path, running: Agent) -> None:
     assert ran.returncode == 2
     assert address in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_a_bad_audit_configuration_starts_nothing_and_a_reload_keeps_the_old(
+    tmp_path: Path,
+) -> None:
+    bad = "audit: {params: {host-basics: {max_dayz: 1}}}\n"
+    with agent(tmp_path, "probes: {gateways: false}") as one:
+        one.config.write_text(bad)
+        refused = httpx.post(f"{one.url}/-/reload", timeout=30)
+        assert refused.status_code == 500
+        assert "did you mean 'max_days'?" in refused.text
+        assert series(one.url)["jianwei_config_last_reload_successful{}"] == 0
+        ran = subprocess.run(
+            [sys.executable, "-m", "agents", "run", "--config", str(one.config)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        assert ran.returncode == 2
+        assert "did you mean 'max_days'?" in ran.stderr
+
+
+def test_the_audit_child_ends_with_the_agent(tmp_path: Path) -> None:
+    """It hangs in a FIFO."""
+
+    def children_of_ours() -> list[int]:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if str(tmp_path).encode() in (line := entry.read_bytes()) and b"audit" in line:
+                    found.append(int(entry.parent.name))
+        return found
+
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "etc").mkdir()
+    os.mkfifo(tmp_path / "root" / "etc" / "passwd")
+    with agent(tmp_path, f"root: {tmp_path}/root\nprobes: {{gateways: false}}\n") as one:
+        eventually(children_of_ours)
+        one.process.terminate()
+        one.process.wait(15)
+        eventually(lambda: not children_of_ours(), 5)
+
+
+def test_readiness_is_told_to_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        with agent(tmp_path, "probes: {gateways: false}"):
+            assert systemd.recv(100) == b"READY=1"

@@ -1,0 +1,27 @@
+"""Heavy work in short-lived children that run our own command, so that its memory leaves with them.
+
+A child is niced and has a deadline, which timeout(1) keeps even when the agent is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+from collectors.sources.commands import Ended, finish
+
+OUTPUT_LIMIT = 64 << 20  # bytes
+GRACE = 5  # seconds; the agent ends its child itself before timeout(1) does
+
+
+def run(
+    arguments: tuple[str, ...],
+    seconds: float,
+    errors: int | None = None,
+    stop: threading.Event | None = None,
+) -> Ended:
+    """Run `jianwei ARGUMENTS` for `seconds` at most, or until `stop` is set."""
+    guard = ("timeout", "-s", "KILL", f"{seconds + GRACE:g}", "nice", "-n", "10")
+    argv = (*guard, sys.executable, "-P", "-m", "agents", *arguments)
+    return finish(argv, seconds, OUTPUT_LIMIT, os.environ, errors, stop)
