@@ -21,6 +21,7 @@ Path = tuple[str | int, ...]
 
 MAX_BYTES = 8 << 20
 MAX_NODES = 1_000_000  # an alias bomb expands to more
+MAX_DURATION = 366 * 86400.0  # seconds; far more overflows the kernel's and Python's timers
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
@@ -35,14 +36,17 @@ class DocumentError(Exception):
 
 
 class Duration(float):
-    """Seconds, written `500ms`, `3s`, `1m30s`, `2h`, `1d`."""
+    """Seconds, written `500ms`, `3s`, `1m30s`, `2h`, `1d`; from 1ms to 366 days."""
 
     @classmethod
     def parse(cls, text: object) -> Duration:
         parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhdw])", text) if isinstance(text, str) else []
         if not parts or "".join(n + u for n, u in parts) != text:
             raise ValueError(f"{text!r} is not a duration; write for example 500ms, 3s, 1m30s, 1h")
-        return cls(sum(float(number) * _UNITS[unit] for number, unit in parts))
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+        if not _UNITS["ms"] <= seconds <= MAX_DURATION:
+            raise ValueError(f"the duration {text:.40} must be above 0: from 1ms to 366d")
+        return cls(seconds)
 
 
 class Regex(str):
@@ -131,7 +135,11 @@ class Document:
         try:
             root = yaml.compose(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
             self.data: Any = {} if root is None else self._build(root, ())
-        except (yaml.MarkedYAMLError, yaml.reader.ReaderError, UnicodeDecodeError) as error:
+        except yaml.reader.ReaderError as error:
+            raw = content.encode() if isinstance(content, str) else content
+            lines = raw.count(b"\n", 0, error.position) + 1  # libyaml counts bytes
+            raise DocumentError(path, lines, f"is not YAML: {_unreadable(error)}") from error
+        except (yaml.MarkedYAMLError, UnicodeError) as error:
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or str(error)
             line = mark.line + 1 if mark else None
@@ -183,6 +191,11 @@ class Document:
         try:
             return _SCALARS.construct_object(node)
         except (yaml.YAMLError, ValueError) as error:
+            if node.tag == "tag:yaml.org,2002:timestamp":
+                problem = (
+                    f"{node.value!r} looks like a date but is none ({error}); put it in quotes"
+                )
+                raise self.error(path, problem) from error
             raise DocumentError(self.path, line, f"{dotted(path)}: {error}") from error
 
     def _explain(self, message: str, as_type: type) -> DocumentError:
@@ -233,6 +246,13 @@ class Document:
         except msgspec.ValidationError as error:
             return str(error) == message
         return False
+
+
+def _unreadable(error: yaml.reader.ReaderError) -> str:
+    """A byte that is no UTF-8, or a character that YAML does not allow, in one line."""
+    if isinstance(error.character, int):
+        return f"{error.reason}: #x{error.character:04x}"
+    return str(error.reason)
 
 
 def _plainly(problem: str) -> str:

@@ -24,6 +24,10 @@ class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deadline: Duration = Duration(60)
     params: dict[str, dict[str, Any]] = {}
 
+    def __post_init__(self) -> None:
+        if self.interval < 1:
+            raise ValueError(f"the interval of {self.interval:g} s must be 1s or more")
+
 
 def is_path(pack: str) -> bool:
     """Whether a pack is named by its file; else it is the name of a built-in one."""

@@ -12,7 +12,7 @@ import os
 import socket
 
 
-class ListenError(Exception):
+class ListenError(ValueError):
     """An address that cannot be listened on. `str()` names it and says why."""
 
 
@@ -23,7 +23,7 @@ def parse(address: str) -> tuple[str, int]:
         host = host[1:-1]
     elif ":" in host:
         raise ListenError(f"{address!r}: an IPv6 address stands in brackets: [::1]:9808")
-    if not colon or not port.isdecimal() or int(port) > 65535:
+    if not colon or not port.isdecimal() or len(port) > 5 or int(port) > 65535:
         raise ListenError(f"{address!r} is not an address to listen on; write host:port or :port")
     return host, int(port)
 

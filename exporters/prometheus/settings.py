@@ -7,8 +7,7 @@ from typing import Annotated
 import msgspec
 
 from collectors.strictyaml import Duration
-
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+from exporters.prometheus.listen import parse
 
 
 class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,10 +21,14 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     listen: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("127.0.0.1:9808",)
     config_file: str | None = None
-    max_connections: Positive = 128
+    max_connections: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 128
     max_header_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 20)] = 16 << 10
     max_body_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 << 20)] = 16 << 10
     head_timeout: Duration = Duration(10)
     idle_timeout: Duration = Duration(150)
     send_timeout: Duration = Duration(30)
-    backlog: Positive = 128
+    backlog: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 128
+
+    def __post_init__(self) -> None:
+        for address in self.listen:
+            parse(address)
