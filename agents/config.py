@@ -110,5 +110,13 @@ def with_overrides(
 
 
 def plain(value: Any) -> Any:
-    """A configuration as JSON-like data for people, secrets as `***`."""
-    return msgspec.to_builtins(value, enc_hook=lambda _: "***", str_keys=True)
+    """A configuration as JSON-like data for people: durations in seconds, secrets as `***`."""
+
+    def encode(part: Any) -> Any:
+        # msgspec asks for subclasses of float and str too
+        for kind in (float, str):
+            if isinstance(part, kind):
+                return kind(part)
+        return "***"
+
+    return msgspec.to_builtins(value, enc_hook=encode, str_keys=True)

@@ -9,7 +9,7 @@ import yaml
 
 from agents import config as configuration
 from collectors import catalogue
-from collectors.strictyaml import DocumentError
+from collectors.strictyaml import DocumentError, Duration, Regex, Secret
 
 INVALID = sorted((Path(__file__).parents[1] / "config").glob("invalid-*.yaml"))
 
@@ -68,3 +68,12 @@ def test_a_wrong_configuration_starts_nothing_and_exits_2(tmp_path: Path) -> Non
     )
     assert ran.returncode == 2
     assert ran.stderr == f"jianwei: {path}:2: web.lisen: unknown key; did you mean 'listen'?\n"
+
+
+def test_what_is_printed_hides_only_secrets() -> None:
+    filesystem = catalogue.COLLECTORS["filesystem"].cls()
+    shown = configuration.plain(
+        {"every": Duration(0.5), "pattern": Regex("^/a"), "secret": Secret("s3cret")}
+    )
+    assert shown == {"every": 0.5, "pattern": "^/a", "secret": "***"}
+    assert "***" not in str(configuration.plain(filesystem))
