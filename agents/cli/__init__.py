@@ -1,12 +1,17 @@
 """The `jianwei` command: a table of subcommands, each imported only when it is called.
 
-Exit codes of every command: 0 done, 1 the command's own negative result, 2 bad input.
+Exit codes of every command: 0 done, 1 the command's own negative result or output that cannot be
+written, 2 bad input, 130 interrupted, 141 who read the output went away (as a shell tells SIGPIPE).
 """
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -14,6 +19,9 @@ import click
 from agents.errors import UserError
 from agents.logs import LogFormat, set_up
 from collectors.strictyaml import DocumentError
+from exporters.prometheus.listen import ListenError
+
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 # name → one line of help; the module has the name with `_` for `-`, and exports `command`.
 COMMANDS = {
@@ -46,12 +54,44 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is None:  # closed by who started us
+                setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        return super().main(*args, **kwargs)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _output():  # --help and --version print here
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
-        except (UserError, DocumentError) as error:
+            with _output():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(0 if ctx.invoked_subcommand == "run" else 130)  # how an agent is ended
+        except (UserError, DocumentError, ListenError) as error:
             print(f"jianwei: {error}", file=sys.stderr)  # noqa: T201 - the way errors are told
             ctx.exit(2)
+
+
+@contextmanager
+def _output() -> Iterator[None]:
+    """Output that cannot be written ends the command with a line, or quietly if nobody reads."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, *_UNWRITABLE):
+            raise
+        # what is left in the buffer would fail again when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.EPIPE:
+            raise SystemExit(141) from error
+        print(f"jianwei: cannot write: {error.strerror}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(1) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,7 +104,13 @@ def main(ctx: click.Context, log_format: LogFormat | None) -> None:
     """Jianwei (见微) watches a government cloud and its extranet.
 
     \b
-    Exit codes: 0 done, 1 the command's own negative result, 2 bad input.
+    Examples:
+      jianwei self-test
+      jianwei once --collect cpu
+      jianwei audit --fail-on high
+      jianwei run --config /etc/jianwei/jianwei.yaml
+    Exit codes: 0 done, 1 the command's own negative result or output that cannot be written,
+    2 bad input, 130 interrupted, 141 the reader of the output went away.
     """
     set_up("warning", log_format or "text")
     ctx.obj = log_format

@@ -20,7 +20,14 @@ from exporters.prometheus.families import with_scrape_series
 @config_option
 @host_option
 @recorded_option
-@click.option("--format", "style", type=click.Choice(["prom", "json"]), default="prom")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["prom", "json"]),
+    default="prom",
+    show_default=True,
+    help="Prometheus text, or the observations as JSON.",
+)
 @click.option(
     "--collect", multiple=True, metavar="NAME", help="Only this collector; may be repeated."
 )

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
+from typing import Any
 
 import click
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range; NaN, which compares with nothing, is in none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)
+        return number
+
 
 config_option = click.option("--config", "path", type=click.Path(), help="Configuration file.")
 host_option = click.option(

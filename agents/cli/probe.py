@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from agents.cli.options import language_of, language_option
+from agents.cli.options import FiniteRange, language_of, language_option
 from agents.cli.probetable import progress, table
 from agents.errors import UserError
 from collectors.link.icmp import IcmpProber
@@ -31,14 +31,14 @@ SHOWN = 20  # mistakes in one go
 )
 @click.option(
     "--interval",
-    type=click.FloatRange(0.001, 3600),
+    type=FiniteRange(0.001, 3600),
     default=0.5,
     show_default=True,
     help="Seconds between two echoes to one target.",
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0.001, 60),
+    type=FiniteRange(0.001, 60),
     default=2.0,
     show_default=True,
     help="Seconds until an answer is late.",

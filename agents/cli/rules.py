@@ -19,7 +19,15 @@ DEADLINE = 60.0  # seconds for the scenarios of one pack
 
 @click.group(name="rules")
 def command() -> None:
-    """List, lint and test rule packs."""
+    """List, lint and test rule packs.
+
+    \b
+    Examples:
+      jianwei rules list --lang en
+      jianwei rules lint city.yaml
+      jianwei rules test city.yaml
+    Exit codes: 0 done, 1 a pack or a scenario is wrong, 2 a file cannot be read.
+    """
 
 
 @command.command(name="list")
@@ -56,12 +64,13 @@ def lint(ctx: click.Context, files: tuple[str, ...]) -> None:
     \b
     Examples:
       jianwei rules lint city.yaml
-    Exit codes: 0 all are right, 1 some are not. Each mistake is told with file and line.
+    Exit codes: 0 all are right, 1 some are not, 2 a file cannot be read. Each mistake is told with file and line.
     """
     wrong = 0
     for name in files:
+        content, path = packs.read(name)
         try:
-            pack = packs.load(name)
+            pack = packs.parse(content, path)
         except DocumentError as error:
             wrong += 1
             click.echo(neutral(str(error)), err=True)

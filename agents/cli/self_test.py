@@ -23,6 +23,9 @@ def command(path: str | None) -> None:
     """Check that this installation works on this machine.
 
     \b
+    Examples:
+      jianwei self-test
+      jianwei self-test --config /etc/jianwei/jianwei.yaml
     Exit codes: 0 all right, 1 something does not work, 2 bad configuration.
     """
     config = configuration.load(path)
