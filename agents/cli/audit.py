@@ -90,7 +90,7 @@ def command(
       1  a rule came out as --fail-on says
       2  bad input: configuration, pack, parameter, recording, or the host cannot be reached
     Judging that takes more than audit.deadline is ended by SIGALRM, by SIGABRT if it takes
-    more than a GiB.
+    more than a GiB; a line on standard error says so.
     """
     config = configuration.load(path)
     loaded = load_packs(names or config.audit.packs)
@@ -102,7 +102,7 @@ def command(
         observations = observe_with(source, collectors, LOCAL_DEADLINE)
     facts = facts_of(observations)
     _progress("judging …")
-    with limited(config.audit.deadline):
+    with limited(config.audit.deadline, "audit.deadline"):
         result = audit(loaded, facts, params, began)
     result = msgspec.structs.replace(result, duration=time.perf_counter() - start)
     _progress("")

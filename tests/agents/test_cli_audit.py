@@ -249,6 +249,7 @@ def test_a_pack_that_does_not_end_is_ended(tmp_path: Path) -> None:
     config.write_text(f"audit: {{packs: [{tmp_path}/slow.yaml], deadline: 500ms}}\n")
     done = jianwei("audit", "--config", str(config), "--recorded", HARDENED)
     assert done.returncode == -signal.SIGALRM
+    assert done.stderr.endswith("it may take 0.5 s (audit.deadline) and 1 GiB\n")
 
 
 def test_a_pack_that_takes_all_memory_is_ended(tmp_path: Path) -> None:
