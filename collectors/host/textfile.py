@@ -2,7 +2,7 @@
 
 Write such a file under another name and rename it, so that it is never seen half written. A file
 with a timestamp, with anything that is not the format, or with a type or a series that contradicts
-an earlier file is skipped whole, and `node_textfile_scrape_error` is 1.
+an earlier file or with a name of the agent's own is skipped whole, and `node_textfile_scrape_error` is 1.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 MTIME, ERROR = "node_textfile_mtime_seconds", "node_textfile_scrape_error"
+RESERVED = ("jianwei_", "process_", "node_scrape_collector_", "node_textfile_")
 METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -104,8 +105,10 @@ def _family(metric: Metric, bare: set[str]) -> Family:
         raise ValueError(f"no type {kind}")
     total = "_total" if kind == "counter" and metric.name not in bare else ""
     name = metric.name + total
-    if not METRIC_NAME.fullmatch(name) or name in (MTIME, ERROR):
+    if not METRIC_NAME.fullmatch(name):
         raise ValueError(f"no name for a metric: {name}")
+    if name.startswith(RESERVED):
+        raise ValueError(f"{name} is the agent's own")
     return Family(name, cast(Kind, kind), metric.documentation, list(_samples(metric)))
 
 

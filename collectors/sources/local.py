@@ -40,6 +40,7 @@ _ATTRIBUTES = ("/sys/", "/proc/sys/")
 # Asked of the kernel by a call that sees the namespaces of this process, not those of the root.
 _OF_THIS_PROCESS = ("sockets", "listeners", "processes")
 _ABSENT = Answer("absent", reason="no such file")
+_NOT_PLAIN = Answer("failed", reason="is not a regular file")
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.ESRCH)
 
 
@@ -85,7 +86,8 @@ class LocalSource:
             else:
                 for folder, paths in groupby(matches, lambda path: path.rpartition("/")[0]):
                     names = [path[len(folder) + 1 :] for path in paths]
-                    children += _inside(self._root, folder, names, reading.limit)
+                    # an fstat each, which the many files of `names` are spared: they are the kernel's
+                    children += _inside(self._root, folder, names, reading.limit, plain=True)
         except OSError as error:
             return _from_error(error)
         return Answer("content", children=tuple(children))
@@ -165,8 +167,10 @@ def _from_error(error: OSError) -> Answer:
     return Answer("failed", reason=os.strerror(error.errno or 0))
 
 
-def _inside(root: str, folder: str, names: Sequence[str], limit: int) -> list[tuple[str, Answer]]:
-    """Files of one directory that are there."""
+def _inside(
+    root: str, folder: str, names: Sequence[str], limit: int, plain: bool = False
+) -> list[tuple[str, Answer]]:
+    """Files of one directory that are there; `plain` as in `_read`."""
     directory = None
     base, shown = f"{root}{folder}/", printable(folder)
     if len(names) > 2:  # opened relative to their directory, each costs half as much
@@ -177,7 +181,8 @@ def _inside(root: str, folder: str, names: Sequence[str], limit: int) -> list[tu
             there = answer is not _ABSENT
             return [(f"{shown}/{printable(name)}", answer) for name in names] if there else []
         base = ""
-    read = _attribute if folder.startswith(_ATTRIBUTES) else _read
+    other = functools.partial(_read, plain=True) if plain else _read
+    read = _attribute if folder.startswith(_ATTRIBUTES) else other
     try:
         return [
             (f"{shown}/{name if name.isascii() else printable(name)}", answer)
@@ -204,10 +209,13 @@ def _attribute(path: str, limit: int, directory: int | None = None) -> Answer:
     return Answer("content", content)
 
 
-def _read(path: str, limit: int, directory: int | None = None) -> Answer:
+def _read(path: str, limit: int, directory: int | None = None, plain: bool = False) -> Answer:
+    """The whole of a file. `plain`: never waits, as for the writer of a FIFO, but fails there."""
     try:
-        descriptor = os.open(path, _READ, dir_fd=directory)
+        descriptor = os.open(path, _READ | os.O_NONBLOCK if plain else _READ, dir_fd=directory)
         try:
+            if plain and kind_of(os.fstat(descriptor).st_mode) == "other":
+                return _NOT_PLAIN
             content = more = os.read(descriptor, _CHUNK)
             # procfs gives a short read before the end, so only an empty one ends a file
             while more and len(content) <= limit:
@@ -216,6 +224,8 @@ def _read(path: str, limit: int, directory: int | None = None) -> Answer:
         finally:
             os.close(descriptor)
     except OSError as error:
+        if plain and error.errno == errno.ENXIO:  # a socket
+            return _NOT_PLAIN
         return _from_error(error)
     if len(content) > limit:
         return Answer("failed", reason=f"longer than {limit} bytes")

@@ -17,7 +17,9 @@ log = logging.getLogger(__name__)
 
 def with_scrape_series(observations: Sequence[Observation]) -> list[Family]:
     """The families observed, and for every collector whether it succeeded and how long it took."""
-    families = merged(list(chain.from_iterable(o.families for o in observations)))
+    # text files are other people's: where they repeat a series of the host's, it stays
+    ordered = sorted(observations, key=lambda o: o.collector == "textfile")
+    families = merged(list(chain.from_iterable(o.families for o in ordered)))
     families += (
         gauge(
             "node_scrape_collector_duration_seconds",
@@ -45,7 +47,8 @@ def with_scrape_series(observations: Sequence[Observation]) -> list[Family]:
 
 
 def merged(families: list[Family]) -> list[Family]:
-    """One family a name: samples of the same name and type together, another type is left out."""
+    """One family a name: samples of the same name and type together, what came before stays: a sample
+    of another type, or of the same labels, is left out."""
     by_name = {family.name: family for family in families}
     if len(by_name) == len(families):
         return families
@@ -55,10 +58,19 @@ def merged(families: list[Family]) -> list[Family]:
         if known is None:
             by_name[family.name] = family
         elif known.kind == family.kind:
-            both = (*known.samples, *family.samples)
+            there = {_series(it) for it in known.samples}
+            new = [it for it in family.samples if _series(it) not in there]
+            if twice := len(family.samples) - len(new):
+                log.error("%s has %d series twice; the latter left out", known.name, twice)
+            both = (*known.samples, *new)
             by_name[family.name] = Family(known.name, known.kind, known.help, both)
         else:
             log.error(
                 "%s is a %s and a %s; the latter left out", known.name, known.kind, family.kind
             )
     return list(by_name.values())
+
+
+def _series(it: Sample) -> tuple[str, frozenset[tuple[str, str]]]:
+    """What Prometheus tells series of one family apart by: an empty label is none."""
+    return it.suffix, frozenset(label for label in it.labels if label[1])

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from collectors.host.textfile import TextfileCollector
 from collectors.model import (
     Answer,
+    Answers,
     Family,
     FileStat,
     Glob,
     Stat,
     Unavailable,
+    gauge,
+    sample,
 )
+from collectors.observe import Observation
+from collectors.sources.local import LocalSource
+from exporters.prometheus.families import with_scrape_series
 from tests.collectors.literal import answer, parse, values
 
 
@@ -79,6 +88,9 @@ def test_families_of_every_type_pass_through() -> None:
         'g{a="1",b="2"} 1\ng{b="2",a="1"} 1\n',
         "# TYPE g counter\ng 1\n# TYPE g_total counter\ng_total 1\n",
         "node_textfile_scrape_error 0\n",
+        "jianwei_web_insecure 0\n",
+        "# TYPE process_cpu_seconds counter\nprocess_cpu_seconds 0\n",
+        'node_scrape_collector_success{collector="cpu"} 1\n',
         b"g 1\n\xff\n",
         b"\0",
         Answer("denied", reason="permission denied"),
@@ -109,6 +121,38 @@ def test_families_in_several_files_are_put_together() -> None:
 def test_a_file_that_contradicts_an_earlier_one_is_skipped(second: str) -> None:
     got = texts(a='# TYPE g gauge\ng{f="a"} 1\n', b=second)
     assert (values(got["g"]), "x" in got, error(got)) == ({("a",): 1}, False, 1)
+
+
+def test_a_fifo_and_a_socket_are_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "a.prom").write_text("a 1\n")
+    (tmp_path / "c.prom").write_text("c 1\n")
+    os.mkfifo(tmp_path / "b.prom")
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "d.prom"))
+        collector = TextfileCollector(str(tmp_path))
+        glob, _ = collector.readings()
+        answers = LocalSource().answer(collector.readings())
+    got = {
+        made.name: made for made in collector.parse(Answers(answers)) if isinstance(made, Family)
+    }
+    assert {"a", "c"} < set(got)
+    assert error(got) == 1
+    reasons = {path[-6:]: child.reason for path, child in answers[glob].children}
+    assert reasons["b.prom"] == reasons["d.prom"] == "is not a regular file"
+
+
+def test_a_series_of_the_host_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
+    theirs = texts(a='# TYPE node_load1 gauge\nnode_load1 5\nnode_load1{of="them"} 6\n')
+    ours = gauge("node_load1", "Ours.", sample(1.0))
+    page = with_scrape_series(
+        [
+            Observation("textfile", 0.1, tuple(theirs.values())),
+            Observation("zone", 0.1, (ours,)),
+        ]
+    )
+    [load] = [family for family in page if family.name == "node_load1"]
+    assert (load.help, values(load)) == ("Ours.", {(): 1, ("them",): 6})
+    assert "node_load1 has 1 series twice" in caplog.text
 
 
 def test_no_directory_and_no_file_are_no_error() -> None:
