@@ -46,6 +46,18 @@ def everything() -> list[Collector]:
 
 @needs_sshd
 def test_every_collector_sees_over_ssh_what_it_sees_here(lab: SshLab, server: Sshd) -> None:
+    # a device or socket that came for a moment between two looks explains one difference, not three
+    for last_try in (False, False, True):
+        try:
+            _compare_with_here(lab, server)
+        except AssertionError:
+            if last_try:
+                raise
+        else:
+            return
+
+
+def _compare_with_here(lab: SshLab, server: Sshd) -> None:
     collectors = everything()
     before = observe(LocalSource(), collectors)
     sessions = server.sessions()
