@@ -67,7 +67,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load(path: str | None) -> Config:
     """The configuration in a file, or the default one; raises DocumentError."""
-    path = path or DEFAULT_PATH
+    path = DEFAULT_PATH if path is None else path
     document = Document(strictyaml.read(path), path)
     config = document.convert(Config)
     for key in ("enable", "disable"):
@@ -91,12 +91,28 @@ def load(path: str | None) -> Config:
 def _located(config: Config, folder: str) -> Config:
     """Relative paths in a configuration are relative to its folder, as in web.config."""
     replace = msgspec.structs.replace
+
+    def located(path: str) -> str:
+        # `~` is resolved where the file is read; an empty path is none
+        return os.path.join(folder, path) if path and not path.startswith("~") else path
+
     web = config.web.config_file and os.path.join(folder, config.web.config_file)
     packs = tuple(os.path.join(folder, p) if is_path(p) else p for p in config.audit.packs)
+    ssh = replace(
+        config.ssh,
+        key_file=located(config.ssh.key_file),
+        config_file=located(config.ssh.config_file),
+        known_hosts=tuple(map(located, config.ssh.known_hosts)),
+    )
+    settings = config.collectors.settings
+    textfile = replace(settings.textfile, directory=located(settings.textfile.directory))
+    collectors = replace(config.collectors, settings=replace(settings, textfile=textfile))
     return replace(
         config,
         web=replace(config.web, config_file=web),
         audit=replace(config.audit, packs=packs),
+        collectors=collectors,
+        ssh=ssh,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import stat
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ T = TypeVar("T")
 Path = tuple[str | int, ...]
 
 MAX_BYTES = 8 << 20
+_GIVEN = ("/dev/stdin", "/dev/fd/")  # a pipe that somebody meant
 MAX_NODES = 1_000_000  # an alias bomb expands to more
 MAX_DURATION = 366 * 86400.0  # seconds; far more overflows the kernel's and Python's timers
 
@@ -92,15 +94,16 @@ class Secret:
                 raise ValueError(f"the environment variable {where.name} is not set")
             return cls(value)
         try:
-            with open(where.name, encoding="utf-8") as file:
-                return cls(file.read().rstrip("\n"))
-        except (OSError, UnicodeDecodeError) as error:
+            return cls(read(os.path.join(where.folder, where.name)).decode().rstrip("\r\n"))
+        except (DocumentError, UnicodeDecodeError) as error:
             raise ValueError(f"cannot read the secret: {error}") from error
 
 
 class _Reference:
-    def __init__(self, tag: str, name: str) -> None:
-        self.tag, self.name = tag, name
+    """`!env` or `!file`; a relative path is relative to `folder`, that of its document."""
+
+    def __init__(self, tag: str, name: str, folder: str) -> None:
+        self.tag, self.name, self.folder = tag, name, folder
 
 
 def load(path: str, as_type: type[T]) -> T:
@@ -111,13 +114,20 @@ def load(path: str, as_type: type[T]) -> T:
 def read(path: str) -> bytes:
     """The bytes of a document; raises DocumentError where it cannot be read or is too long."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_unwaiting) as file:
+            if not path.startswith(_GIVEN) and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise DocumentError(path, None, "is not a file")
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise DocumentError(path, None, f"cannot be read: {error.strerror}") from error
+        raise DocumentError(path or "''", None, f"cannot be read: {error.strerror}") from error
     if len(content) > MAX_BYTES:
         raise DocumentError(path, None, f"is longer than {MAX_BYTES >> 20} MiB")
     return content
+
+
+def _unwaiting(path: str, flags: int) -> int:
+    """A FIFO would be waited for without end."""
+    return os.open(path, flags if path.startswith(_GIVEN) else flags | os.O_NONBLOCK)
 
 
 def loads(content: bytes | str, as_type: type[T], path: str = "<text>") -> T:
@@ -171,7 +181,8 @@ class Document:
             raise DocumentError(self.path, line, "has too many parts (aliases that multiply?)")
         self._lines.setdefault(path, line)
         if node.tag in ("!env", "!file") and isinstance(node, yaml.ScalarNode):
-            return _Reference(node.tag, node.value)
+            folder = os.path.dirname(os.path.abspath(self.path))
+            return _Reference(node.tag, node.value, folder)
         if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
             raise DocumentError(self.path, line, f"{dotted(path)}: unknown tag {node.tag}")
         if isinstance(node, yaml.SequenceNode):

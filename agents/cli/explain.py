@@ -65,7 +65,7 @@ def command(
         raise UserError(
             f"no collector {error}; there are: {', '.join(catalogue.COLLECTORS)}"
         ) from error
-    if sudoers:
+    if sudoers is not None:
         click.echo("".join(sudoers_lines(sudoers, collectors)), nl=False)
         return
     deadline = config.collectors.deadline

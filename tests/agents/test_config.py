@@ -1,5 +1,6 @@
 """One mistake a file in tests/config, one expected message in its first line."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +78,25 @@ def test_what_is_printed_hides_only_secrets() -> None:
     )
     assert shown == {"every": 0.5, "pattern": "^/a", "secret": "***"}
     assert "***" not in str(configuration.plain(filesystem))
+
+
+def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("s3cret\n")
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "ssh: {key_file: key, known_hosts: [known, ~/k, /k], config_file: conf,"
+        " password: !file password}\n"
+        "collectors: {settings: {textfile: {directory: texts}}}\n"
+    )
+    config = configuration.load(str(path))
+    assert (config.ssh.key_file, config.ssh.config_file) == (f"{tmp_path}/key", f"{tmp_path}/conf")
+    assert config.ssh.known_hosts == (f"{tmp_path}/known", "~/k", "/k")
+    assert config.ssh.password is not None
+    assert config.ssh.password.reveal() == "s3cret"
+    assert config.collectors.settings.textfile.directory == f"{tmp_path}/texts"
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "c.yaml")
+    with pytest.raises(DocumentError, match=r"c\.yaml: is not a file"):
+        configuration.load(str(tmp_path / "c.yaml"))
