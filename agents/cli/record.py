@@ -14,6 +14,7 @@ from agents.errors import UserError
 from agents.sources import observe_with, open_source
 from collectors import catalogue
 from collectors.model import Collector, describe
+from collectors.observe import Observation
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordingError
 from collectors.sources.recorder import Recorder, check_target
@@ -42,13 +43,17 @@ def command(directory: str, path: str | None, host: str | None, overwrite: bool)
         with open_source(host, None, config.root, config.ssh) as source:
             recorder = Recorder(source)
             collectors = [config.collector(name) for name in catalogue.COLLECTORS]
-            _record(recorder, collectors, config.collectors.deadline)
+            observations = _record(recorder, collectors, config.collectors.deadline)
         recorder.write(directory, overwrite)
     except RecordingError as error:
         raise UserError(str(error)) from error
     for reading, answer in recorder.answers.items():
         if answer.state in ("denied", "failed"):
             click.echo(f"  {answer.state}: {describe(reading)}: {answer.reason}")
+    for it in observations:
+        # an answer that is absent or denied is told above; these got none, or none to the end
+        if it.failure in ("timeout", "bug"):
+            click.echo(f"jianwei: collector {it.collector}: {it.failure}: {it.reason}", err=True)
     states = Counter(answer.state for answer in recorder.answers.values())
     click.echo(
         f"{directory}: {states['content']} readings recorded, {states['absent']} absent, "
@@ -56,17 +61,17 @@ def command(directory: str, path: str | None, host: str | None, overwrite: bool)
     )
 
 
-def _record(recorder: Recorder, collectors: Sequence[Collector], deadline: float) -> None:
+def _record(
+    recorder: Recorder, collectors: Sequence[Collector], deadline: float
+) -> list[Observation]:
     """Observe, not only ask: a parser may want to read more."""
     if not isinstance(recorder.source, LocalSource):
-        observe_with(recorder, collectors, deadline)  # one round trip
-        return
+        return observe_with(recorder, collectors, deadline)  # one round trip
     hidden = not sys.stderr.isatty()
     with click.progressbar(
         collectors, label="recording", item_show_func=_name, file=sys.stderr, hidden=hidden
     ) as bar:
-        for collector in bar:
-            observe_with(recorder, [collector], deadline)
+        return [it for collector in bar for it in observe_with(recorder, [collector], deadline)]
 
 
 def _name(collector: Collector | None) -> str:

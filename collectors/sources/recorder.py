@@ -54,14 +54,19 @@ def record(
 
 def check_target(directory: str | Path, overwrite: bool) -> None:
     """Raises RecordingError where `write` would refuse the target."""
+    if directory == "":
+        raise RecordingError("'': is not a folder")
     target = Path(directory)
-    if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise RecordingError(f"{target}: is not a folder")
-    if target.exists() and any(target.iterdir()):
-        if not overwrite:
-            raise RecordingError(f"{target}: is not empty")
-        if not (target / "asked.json").is_file():
-            raise RecordingError(f"{target}: holds something else than a recording")
+    try:
+        if target.is_symlink() or (target.exists() and not target.is_dir()):
+            raise RecordingError(f"{target}: is not a folder")
+        if target.exists() and any(target.iterdir()):
+            if not overwrite:
+                raise RecordingError(f"{target}: is not empty")
+            if not (target / "asked.json").is_file():
+                raise RecordingError(f"{target}: holds something else than a recording")
+    except OSError as error:
+        raise RecordingError(f"{target}: cannot be looked at: {error.strerror}") from error
 
 
 def write(answers: Mapping[Reading, Answer], directory: str | Path, overwrite: bool) -> None:

@@ -17,7 +17,8 @@ from click.testing import CliRunner, Result
 from agents.cli import main
 from collectors import catalogue
 from collectors.model import Answer, Command
-from collectors.sources.recorded import RecordedSource
+from collectors.sources.recorded import RecordedSource, RecordingError
+from collectors.sources.recorder import check_target
 from collectors.sources.ssh.exchange import exchange
 from tests.shellhost import ShellChannel
 from tests.sshlab import SshLab, needs_sshd
@@ -115,6 +116,11 @@ def test_an_unverified_host_is_one_line_and_exit_2(lab: SshLab, config: Path) ->
         (("once", "--config", "/nowhere"), "/nowhere: cannot be read"),
         (("explain", "nothing"), "no collector 'nothing'"),
         (("explain", "--sudoers", "ALL"), "'ALL' is not a user name"),
+        (("explain", "--sudoers", ""), "'' is not a user name"),
+        (("once", "--config", ""), "'': cannot be read"),
+        (("check-config", ""), "'': cannot be read"),
+        (("record", ""), "'': is not a folder"),
+        (("record", f"/{'x' * 300}"), "cannot be looked at"),
         (("record", "/etc"), "/etc: is not empty"),
         (("record", "/etc", "--overwrite"), "holds something else than a recording"),
     ],
@@ -124,6 +130,21 @@ def test_bad_input_is_one_line_and_exit_2(arguments: tuple[str, ...], message: s
     assert result.exit_code == 2
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run as another user")
+def test_a_folder_that_may_not_be_looked_at_is_one_line(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    pid = os.fork()
+    if not pid:  # as nobody, from here on
+        os.setresuid(65534, 65534, 65534)
+        try:
+            check_target(tmp_path / "r", False)
+        except RecordingError as error:
+            os._exit(0 if "Permission denied" in str(error) else 2)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_a_recording_of_this_machine_replays(tmp_path: Path) -> None:
@@ -172,6 +193,7 @@ def test_a_reading_that_hangs_stops_no_command(hanging: Path, tmp_path: Path) ->
     assert 'reason="timeout"' in once.stdout
     assert "/proc/loadavg: failed (no answer in time)" in explained.stdout
     assert recorded.exit_code == 0
+    assert "jianwei: collector loadavg: timeout: " in recorded.stderr
     answers = RecordedSource(tmp_path / "r").answer(
         catalogue.COLLECTORS["loadavg"].cls().readings()
     )
