@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from collectors.filters import OwnRegex
-from collectors.model import Answers, Collector, Family, Mount, MountUsage, Sample, gauge
+from collectors.model import Answers, Collector, Family, MountUsage, Sample, gauge
+from collectors.rows import Mount
 from collectors.strictyaml import Regex
 
 # What Debian's node_exporter leaves out, so that its dashboards and alerts see the same mounts.

@@ -17,7 +17,6 @@ from collectors.model import (
     Answers,
     Collector,
     Family,
-    FileStat,
     Glob,
     Kind,
     Reading,
@@ -25,6 +24,7 @@ from collectors.model import (
     Stat,
     Unavailable,
 )
+from collectors.rows import FileStat
 
 CLASS = Stat("/sys/class/hwmon")
 DEVICES = Stat("/sys/class/hwmon/*/device")

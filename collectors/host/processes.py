@@ -12,13 +12,13 @@ from collectors.model import (
     Family,
     File,
     Inventory,
-    Process,
     Reading,
     Sample,
     gauge,
     malformed,
     sample,
 )
+from collectors.rows import Process
 
 PROCESSES = Inventory("processes")
 MAX_PROCESSES = File("/proc/sys/kernel/pid_max")

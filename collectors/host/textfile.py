@@ -16,7 +16,6 @@ from collectors.model import (
     Answers,
     Collector,
     Family,
-    FileStat,
     Glob,
     Kind,
     ParseError,
@@ -27,6 +26,7 @@ from collectors.model import (
     malformed,
     sample,
 )
+from collectors.rows import FileStat
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from collectors.model import (
     Answers,
-    Clock,
     Collector,
     Family,
     Glob,
@@ -17,6 +16,7 @@ from collectors.model import (
     malformed,
     sample,
 )
+from collectors.rows import Clock
 
 CLOCK = Inventory("clock")
 AVAILABLE, CURRENT = "available_clocksource", "current_clocksource"

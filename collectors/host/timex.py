@@ -9,16 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from collectors.model import (
-    Answers,
-    Collector,
-    Family,
-    Inventory,
-    Kind,
-    Sample,
-    Timex,
-    malformed,
-)
+from collectors.model import Answers, Collector, Family, Inventory, Kind, Sample, malformed
+from collectors.rows import Timex
 
 TIMEX = Inventory("timex")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from collectors.model import Answers, Collector, Family, Inventory, Uname, gauge, malformed, sample
+from collectors.model import Answers, Collector, Family, Inventory, gauge, malformed, sample
+from collectors.rows import Uname
 
 UNAME = Inventory("uname")
 

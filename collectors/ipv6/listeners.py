@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from collectors.model import Answers, Collector, Fact, Family, Inventory, Socket, gauge, sample
+from collectors.model import Answers, Collector, Fact, Family, Inventory, gauge, sample
+from collectors.rows import Socket
 
 LISTENERS = Inventory("listeners")
 SOCKETS = Inventory("sockets")

@@ -18,9 +18,9 @@ from collectors.model import (
     Inventory,
     ParseError,
     Reading,
-    ShadowEntry,
     Unavailable,
 )
+from collectors.rows import ShadowEntry
 
 PASSWD = File("/etc/passwd")
 GROUP = File("/etc/group")

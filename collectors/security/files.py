@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from collectors.model import Answers, Collector, Fact, FileStat, Stat
+from collectors.model import Answers, Collector, Fact, Stat
+from collectors.rows import FileStat
 
 PATTERNS = (
     *("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"),

@@ -6,7 +6,8 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from collectors.model import Answers, Collector, Fact, Inventory, Socket, malformed
+from collectors.model import Answers, Collector, Fact, Inventory, malformed
+from collectors.rows import Socket
 
 SOCKETS = Inventory("sockets")
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from collectors.host.os import ETC, USR, parse_os_release
-from collectors.model import Answers, Collector, Fact, File, Inventory, Reading, Uname, malformed
+from collectors.model import Answers, Collector, Fact, File, Inventory, Reading, malformed
+from collectors.rows import Uname
 
 UNAME = Inventory("uname")
 MACHINE_ID = File("/etc/machine-id")

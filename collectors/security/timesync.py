@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from collectors.model import (
-    Answers,
-    Collector,
-    Fact,
-    Inventory,
-    Process,
-    Timex,
-    malformed,
-)
+from collectors.model import Answers, Collector, Fact, Inventory, malformed
+from collectors.rows import Process, Timex
 
 TIMEX = Inventory("timex")
 PROCESSES = Inventory("processes")

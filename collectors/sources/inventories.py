@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from collectors.model import Clock, Process, ShadowEntry, Socket, Timex, Uname, malformed
+from collectors.model import malformed
+from collectors.rows import Clock, Process, ShadowEntry, Socket, Timex, Uname
 from collectors.sources.listeners import listeners
 
 # struct timex of <sys/timex.h>, its padding by native alignment

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final, Literal
 
-from collectors.model import Socket
+from collectors.rows import Socket
 
 _SOCK_DIAG = 4  # NETLINK_SOCK_DIAG
 _BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY

@@ -22,8 +22,6 @@ from collectors.model import (
     Answer,
     Command,
     File,
-    FileKind,
-    FileStat,
     Glob,
     Inventory,
     MountUsage,
@@ -31,6 +29,7 @@ from collectors.model import (
     Reading,
     Stat,
 )
+from collectors.rows import FileKind, FileStat
 from collectors.sources import commands, inventories, mounts
 
 _CHUNK = 1 << 16

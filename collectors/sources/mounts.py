@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from collectors.filters import matcher
-from collectors.model import Mount, MountUsage, malformed
+from collectors.model import MountUsage, malformed
+from collectors.rows import Mount
 
 PATIENCE = 1.0  # seconds that the mounts which can hang are waited for, all together
 

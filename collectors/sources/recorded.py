@@ -27,16 +27,15 @@ from collectors.model import (
     Answer,
     Command,
     File,
-    FileStat,
     Glob,
     Inventory,
-    Mount,
     MountUsage,
     Reading,
     Stat,
     State,
     describe,
 )
+from collectors.rows import FileStat, Mount
 from collectors.sources.mounts import wanted
 from collectors.sources.patterns import part_matcher, path_matches
 

@@ -9,12 +9,8 @@ from collectors.host.filesystem import FilesystemCollector
 from collectors.host.netclass import DEVICES as NET_DEVICES
 from collectors.host.netclass import NetclassCollector
 from collectors.host.netdev import DEV, NOHANDLER, NetdevCollector
-from collectors.model import (
-    Answer,
-    Family,
-    Mount,
-    ParseError,
-)
+from collectors.model import Answer, Family, ParseError
+from collectors.rows import Mount
 from collectors.strictyaml import Regex, loads
 from tests.collectors.literal import parse, values
 

@@ -17,7 +17,8 @@ from collectors.host.selinux import CONFIG, ENFORCE, SelinuxCollector
 from collectors.host.stat import HUNG, StatCollector
 from collectors.host.timex import TIMEX, TimexCollector
 from collectors.host.vmstat import VMSTAT, VmstatCollector
-from collectors.model import ParseError, Reading, Timex, Unavailable
+from collectors.model import ParseError, Reading, Unavailable
+from collectors.rows import Timex
 from tests.collectors.literal import Said
 from tests.collectors.series import of, plain, series
 

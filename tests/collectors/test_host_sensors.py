@@ -9,12 +9,8 @@ import pytest
 from collectors.host.dmi import DMI, DmiCollector
 from collectors.host.hwmon import CHIPS, CLASS, DEVICES, SENSORS, HwmonCollector
 from collectors.host.thermal_zone import COOLERS, ZONES, ThermalZoneCollector
-from collectors.model import (
-    Answer,
-    Family,
-    FileStat,
-    Unavailable,
-)
+from collectors.model import Answer, Family, Unavailable
+from collectors.rows import FileStat
 from tests.collectors.literal import parse, values
 
 # --- hwmon ----------------------------------------------------------------------------------------

@@ -7,12 +7,8 @@ import pytest
 from collectors.host.mountstats import MOUNTSTATS, MountstatsCollector
 from collectors.host.processes import MAX_PROCESSES, MAX_THREADS, PROCESSES, ProcessesCollector
 from collectors.host.systemd import SHOW, SystemdCollector
-from collectors.model import (
-    Answer,
-    ParseError,
-    Process,
-    Unavailable,
-)
+from collectors.model import Answer, ParseError, Unavailable
+from collectors.rows import Process
 from tests.collectors.literal import parse, values
 
 ABSENT = Answer("absent", reason="no such file")

@@ -10,18 +10,9 @@ from pathlib import Path
 import pytest
 
 from collectors.host.textfile import TextfileCollector
-from collectors.model import (
-    Answer,
-    Answers,
-    Family,
-    FileStat,
-    Glob,
-    Stat,
-    Unavailable,
-    gauge,
-    sample,
-)
+from collectors.model import Answer, Answers, Family, Glob, Stat, Unavailable, gauge, sample
 from collectors.observe import Observation
+from collectors.rows import FileStat
 from collectors.sources.local import LocalSource
 from exporters.prometheus.families import with_scrape_series
 from tests.collectors.literal import answer, parse, values

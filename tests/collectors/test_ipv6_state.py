@@ -15,16 +15,9 @@ from collectors.ipv6.addresses import Ipv6AddressesCollector, parse_addresses
 from collectors.ipv6.listeners import Ipv6ListenersCollector, ListenersCollector, ipv4_only
 from collectors.ipv6.routes import Ipv6RoutesCollector, parse_default_routes
 from collectors.ipv6.sysctl import Ipv6SysctlCollector
-from collectors.model import (
-    Answer,
-    Answers,
-    Collector,
-    Inventory,
-    ParseError,
-    Socket,
-    Unavailable,
-)
+from collectors.model import Answer, Answers, Collector, Inventory, ParseError, Unavailable
 from collectors.observe import observe
+from collectors.rows import Socket
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource
 

@@ -9,13 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from collectors.model import (
-    Answer,
-    Answers,
-    Mount,
-    MountUsage,
-    Reading,
-)
+from collectors.model import Answer, Answers, MountUsage, Reading
+from collectors.rows import Mount
 from collectors.sources.local import LocalSource
 from collectors.sources.mounts import MountReader
 

@@ -12,17 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from collectors.model import (
-    Answer,
-    Answers,
-    File,
-    FileStat,
-    Glob,
-    Inventory,
-    Process,
-    Reading,
-    Stat,
-)
+from collectors.model import Answer, Answers, File, Glob, Inventory, Reading, Stat
+from collectors.rows import FileStat, Process
 from collectors.sources.local import LocalSource
 
 NOBODY = 65534

@@ -21,27 +21,20 @@ from collectors.catalogue import COLLECTORS
 from collectors.model import (
     Answer,
     Answers,
-    Clock,
     Command,
     Fact,
     Family,
     File,
-    FileStat,
     Glob,
     Inventory,
-    Mount,
     MountUsage,
     NeedMore,
     ParseError,
-    Process,
     Reading,
-    ShadowEntry,
-    Socket,
     Stat,
-    Timex,
-    Uname,
     Unavailable,
 )
+from collectors.rows import Clock, FileStat, Mount, Process, ShadowEntry, Socket, Timex, Uname
 from collectors.sources.recorded import RecordedSource
 
 MACHINE = Path(__file__).parent.parent / "fixtures/machines/debian12"

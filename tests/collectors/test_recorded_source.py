@@ -11,14 +11,13 @@ from collectors.model import (
     Answers,
     Command,
     File,
-    FileStat,
     Glob,
     Inventory,
-    Mount,
     MountUsage,
     Reading,
     Stat,
 )
+from collectors.rows import FileStat, Mount
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource, RecordingError, escape, unescape
 from collectors.sources.recorder import Recorder, record, write

@@ -13,19 +13,9 @@ import pytest
 
 from collectors import catalogue
 from collectors.host.os import ETC, USR
-from collectors.model import (
-    Answer,
-    Answers,
-    Collector,
-    Fact,
-    ParseError,
-    Reading,
-    ShadowEntry,
-    Socket,
-    Timex,
-    Unavailable,
-)
+from collectors.model import Answer, Answers, Collector, Fact, ParseError, Reading, Unavailable
 from collectors.observe import observe
+from collectors.rows import ShadowEntry, Socket, Timex
 from collectors.security.accounts import GROUP, PASSWD, SHADOW, AccountsCollector
 from collectors.security.files import FilesCollector
 from collectors.security.listeners import SOCKETS, ListeningCollector

@@ -16,24 +16,18 @@ from hypothesis import strategies as st
 
 from collectors.model import (
     Answers,
-    Clock,
     Command,
     File,
-    FileStat,
     Glob,
     Inventory,
     InventoryKind,
-    Mount,
     MountUsage,
     ParseError,
-    Process,
     Reading,
-    ShadowEntry,
-    Socket,
     Stat,
-    Timex,
     describe,
 )
+from collectors.rows import Clock, FileStat, Mount, Process, ShadowEntry, Socket, Timex
 from collectors.sources.inventories import parse_shadow
 from collectors.sources.ssh.answers import parse_frames
 from collectors.sources.ssh.frames import FrameError

@@ -16,12 +16,10 @@ from collectors.model import (
     Glob,
     Inventory,
     InventoryKind,
-    Mount,
     MountUsage,
-    Process,
-    Socket,
     Stat,
 )
+from collectors.rows import Mount, Process, Socket
 from tests.shellhost import LOCAL, ask, ask_as_local
 
 INVENTORIES: list[InventoryKind] = ["listeners", "shadow", "uname", "timex"]

@@ -16,16 +16,15 @@ from collectors.model import (
     Answer,
     Command,
     File,
-    FileStat,
     Glob,
     Inventory,
-    Mount,
     MountUsage,
     ParseError,
     Reading,
     Stat,
     malformed,
 )
+from collectors.rows import FileStat, Mount
 from collectors.sources.inventories import parse_shadow
 from collectors.sources.local import encode_rows, kind_of, printable
 from collectors.sources.mounts import parse_mountinfo

@@ -11,7 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from collectors.model import Answer, Mount, MountUsage, ParseError, Reading
+from collectors.model import Answer, MountUsage, ParseError, Reading
+from collectors.rows import Mount
 from collectors.sources.mounts import wanted
 from collectors.sources.ssh import script as sshscript
 from collectors.sources.ssh.answers import mount_table, parse_frames

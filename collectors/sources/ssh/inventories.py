@@ -12,7 +12,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from collectors.model import Clock, Command, Process, Socket, Timex, Uname, malformed
+from collectors.model import Command, malformed
+from collectors.rows import Clock, Process, Socket, Timex, Uname
 
 _TIMEX = (
     "import ctypes as c,struct,sys\n"

@@ -17,7 +17,8 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
-from collectors.model import Command, File, Glob, Inventory, Mount, MountUsage, Reading, Stat
+from collectors.model import Command, File, Glob, Inventory, MountUsage, Reading, Stat
+from collectors.rows import Mount
 from collectors.sources.commands import ENVIRONMENT
 from collectors.sources.mounts import LOCAL_TYPES, PATIENCE
 from collectors.sources.ssh import inventories, shell

@@ -1,0 +1,116 @@
+"""The rows of structured answers: what the system tells by a call rather than a file.
+
+A source answers `Stat`, `MountUsage` and `Inventory` readings with JSON lists of these structs.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+FileKind = Literal["file", "directory", "link", "other"]
+
+
+class FileStat(msgspec.Struct, frozen=True):
+    """One path, not followed. `target`: the real path a link leads to; `mtime` in Unix seconds."""
+
+    path: str
+    kind: FileKind
+    mode: int
+    uid: int
+    gid: int
+    size: int = 0
+    mtime: float = 0.0
+    target: str = ""
+
+
+class Mount(msgspec.Struct, frozen=True):
+    """One mount; sizes in bytes. `error` is empty or says why the sizes are unknown."""
+
+    device: str
+    mountpoint: str
+    fstype: str
+    options: tuple[str, ...]
+    size: int = 0
+    free: int = 0
+    avail: int = 0
+    files: int = 0
+    files_free: int = 0
+    readonly: bool = False
+    error: str = ""
+
+
+class Socket(msgspec.Struct, frozen=True):
+    """One TCP or UDP socket; `process` is empty where it could not be seen."""
+
+    family: Literal["ipv4", "ipv6"]
+    protocol: Literal["tcp", "udp"]
+    state: str
+    address: str
+    port: int
+    pid: int = 0
+    process: str = ""
+
+
+class Process(msgspec.Struct, frozen=True):
+    """One process: `state` is the letter of /proc/PID/stat; `thread_states` of its threads."""
+
+    pid: int
+    name: str
+    state: str
+    threads: int
+    thread_states: str = ""
+
+
+class ShadowEntry(msgspec.Struct, frozen=True):
+    """One line of shadow(5). `password`: empty, locked, disabled or the scheme of its hash."""
+
+    name: str
+    password: str
+    changed: int | None = None
+    min_days: int | None = None
+    max_days: int | None = None
+    warn_days: int | None = None
+    inactive_days: int | None = None
+    expires: int | None = None
+    line: int = 0
+
+
+class Uname(msgspec.Struct, frozen=True):
+    sysname: str
+    nodename: str
+    release: str
+    version: str
+    machine: str
+    domainname: str
+
+
+class Clock(msgspec.Struct, frozen=True):
+    """Unix time in seconds, and the local zone's name and offset from UTC in seconds."""
+
+    seconds: float
+    zone: str
+    offset: int
+
+
+class Timex(msgspec.Struct, frozen=True):
+    """struct timex of adjtimex(2), raw kernel units, and the call's return value `state`."""
+
+    state: int
+    status: int
+    offset: int
+    freq: int
+    maxerror: int
+    esterror: int
+    constant: int
+    tick: int
+    ppsfreq: int
+    jitter: int
+    shift: int
+    stabil: int
+    jitcnt: int
+    calcnt: int
+    errcnt: int
+    stbcnt: int
+    tai: int
