@@ -96,8 +96,8 @@ def _located(config: Config, folder: str) -> Config:
         # `~` is resolved where the file is read; an empty path is none
         return os.path.join(folder, path) if path and not path.startswith("~") else path
 
-    web = config.web.config_file and os.path.join(folder, config.web.config_file)
-    packs = tuple(os.path.join(folder, p) if is_path(p) else p for p in config.audit.packs)
+    web = config.web.config_file and located(config.web.config_file)
+    packs = tuple(located(pack) if is_path(pack) else pack for pack in config.audit.packs)
     ssh = replace(
         config.ssh,
         key_file=located(config.ssh.key_file),
