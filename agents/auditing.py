@@ -89,11 +89,11 @@ class AuditSchedule:
         try:
             ended = children.run(self._arguments, self._settings.deadline, stop=self._stop)
             if ended.problem or ended.status:
-                raise _AuditFailed(ended.problem or f"exit status {ended.status}")  # noqa: TRY301
+                raise _AuditFailed(ended.problem or f"exit status {ended.status}")
             result = msgspec.json.decode(ended.output, type=AuditResult)
         except (OSError, _AuditFailed, msgspec.MsgspecError) as error:
             self.problem = f"the audit failed: {error}"
-            log.error("%s", self.problem)  # noqa: TRY400 - the reason is the whole story
+            log.error("%s", self.problem)
         else:
             self.last, self.problem = Findings(ended.output, result, audit_families(result)), ""
 

@@ -163,7 +163,7 @@ def _test_problems(rule: Rule, pack: Pack) -> Iterator[tuple[Path, str]]:
             try:
                 overrides = scenario.get(PARAMS, {})
                 if not isinstance(overrides, dict):
-                    raise ParamError("expected a mapping")  # noqa: TRY301
+                    raise ParamError("expected a mapping")
                 resolve(pack, overrides)
             except ParamError as error:
                 yield (*where, PARAMS), str(error)

@@ -143,7 +143,7 @@ class Inside(Generic[T]):
             with open(self._path, "rb") as namespace:
                 if libc.setns(namespace.fileno(), CLONE_NEWNET):
                     number = ctypes.get_errno()
-                    raise OSError(number, os.strerror(number))  # noqa: TRY301
+                    raise OSError(number, os.strerror(number))
             self._result.append(self._call())
         except Exception as error:  # noqa: BLE001 - raised where the result is wanted
             self._error = error

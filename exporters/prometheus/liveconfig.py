@@ -57,12 +57,12 @@ class LiveWebConfig:
             config = _load(self._path)
             if lost := _lost(before, config):
                 problem = f"it would take away {lost}; restart for that"
-                raise DocumentError(self._path, None, problem)  # noqa: TRY301
+                raise DocumentError(self._path, None, problem)
         except DocumentError as error:
             self._retry_at = time.monotonic() + RETRY
             if str(error) != self._problem:
                 self._problem = str(error)
-                log.error("web configuration not reloaded: %s", error)  # noqa: TRY400
+                log.error("web configuration not reloaded: %s", error)
             return False
         self.config, self._problem, self._loaded_at = config, "", time.time()
         self._signature = _settled(_sign(config.files), begin)

@@ -147,7 +147,7 @@ class WebServer:
             try:
                 self._app.reload()
             except ReloadError as error:
-                log.error("not reloaded: %s", error)  # noqa: TRY400 - the reason is the whole story
+                log.error("not reloaded: %s", error)
 
         threading.Thread(target=reload, name="reload", daemon=True).start()
 
@@ -158,7 +158,7 @@ class WebServer:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:  # out of file descriptors or memory
-                log.error("cannot accept connections: %s", error)  # noqa: TRY400
+                log.error("cannot accept connections: %s", error)
                 self._pause(listener)
                 return
             open_now = len(self._state.connections) + len(self._handshakes)
