@@ -121,7 +121,9 @@ def with_overrides(
 ) -> WebSettings:
     """The web settings with what the command line says instead."""
     return msgspec.structs.replace(
-        web, listen=listen or web.listen, config_file=config_file or web.config_file
+        web,
+        listen=listen or web.listen,
+        config_file=web.config_file if config_file is None else config_file,
     )
 
 

@@ -56,7 +56,7 @@ class Runtime:
 
     def __init__(self, path: str | None) -> None:
         # children run elsewhere
-        self._path = os.path.abspath(path or configuration.DEFAULT_PATH)
+        self._path = configuration.DEFAULT_PATH if path is None else path and os.path.abspath(path)
         self._reloading = threading.Lock()
         self._loaded_at = time.time()
         self._reload_problem = ""

@@ -28,16 +28,16 @@ def open_source(
 
     What goes wrong with the source inside the `with` block is a SourceError as well.
     """
-    if host and recorded:
+    if host is not None and recorded is not None:
         raise SourceError("--host and --recorded cannot be used together")
     try:
-        if host:
+        if host is not None:
             from collectors.sources.ssh.source import SshSource
 
             with SshSource(host, ssh) as source:
                 yield source
         else:
-            yield RecordedSource(recorded) if recorded else LocalSource(root)
+            yield LocalSource(root) if recorded is None else RecordedSource(recorded)
     except (SshError, RecordingError) as error:
         raise SourceError(str(error)) from error
 

@@ -37,7 +37,7 @@ class LiveWebConfig:
         self._loaded_at = time.time()
         self.config = WebConfig()
         self._signature: _Signature = ()
-        if path:
+        if path is not None:
             begin = time.time()
             self.config = _load(path)
             self._signature = _settled(_sign(self.config.files), begin)
