@@ -10,7 +10,7 @@ Metric conventions follow the Prometheus text format 0.0.4 and OpenMetrics 1.0.0
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import msgspec
@@ -355,9 +355,14 @@ class ProbeResult(msgspec.Struct, frozen=True):
         return 1 - self.received / self.sent if self.sent else 1.0
 
 
+Watch = Callable[[list[ProbeResult]], None]
+
+
 class Prober(Protocol):
     """Sends packets from this machine, one round for each target."""
 
     name: ClassVar[str]
 
-    def probe(self, targets: Sequence[Target]) -> list[ProbeResult]: ...
+    def probe(self, targets: Sequence[Target], watch: Watch | None = None) -> list[ProbeResult]:
+        """One result a target, in their order; meanwhile `watch` gets the results so far."""
+        ...

@@ -25,12 +25,11 @@ def default_gateways(answers: Answers) -> list[Target]:
     """
     targets: list[Target] = []
     taken: set[tuple[str, AddressFamily]] = set()
-    found = [
+    found: list[tuple[AddressFamily, str, str]] = [
         *(("ipv4", *one) for one in _ipv4(answers.maybe(ROUTE) or "")),
         *(("ipv6", *one) for one in _ipv6(answers.maybe(IPV6_ROUTE) or "")),
     ]
-    family: AddressFamily
-    for family, device, address in dict.fromkeys(found):  # type: ignore[assignment]
+    for family, device, address in dict.fromkeys(found):
         name = f"{NAMED}{device}"
         if (name, family) in taken:
             name += f"-{address.partition('%')[0]}"

@@ -14,14 +14,14 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from collectors.link.icmppacket import SocketMode
 from collectors.link.icmpsocket import EchoSocket
 from collectors.link.icmptally import MASK, SECOND, Drop, EchoOptions, Problem, Tally
 from collectors.link.resolve import AF
-from collectors.model import AddressFamily, ProbeResult, Reason, Target
+from collectors.model import AddressFamily, ProbeResult, Reason, Target, Watch
 
 BURST = 64  # sends before the receive buffers are looked at again
 _WATCH = SECOND // 4
@@ -39,8 +39,6 @@ _REFUSALS: dict[int, Reason] = {
     errno.EACCES: "unreachable_admin",  # a prohibit route
     errno.EPERM: "unreachable_admin",  # this machine's own packet filter
 }
-
-Watch = Callable[[list[ProbeResult]], None]
 
 
 class IcmpProber:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from collectors.link.icmp import IcmpProber, Watch
+from collectors.link.icmp import IcmpProber
 from collectors.link.resolve import Resolved, Resolver, Wanted
 from collectors.link.settings import ProbeTarget, families_of, own_family
-from collectors.model import AddressFamily, ProbeResult, Target
+from collectors.model import AddressFamily, Prober, ProbeResult, Target, Watch
 
 Located = Target | ProbeResult
 
@@ -61,7 +61,7 @@ def unresolved(name: str, family: AddressFamily, resolved: Resolved) -> ProbeRes
 
 
 def probe(
-    prober: IcmpProber, located: Sequence[Located], watch: Watch | None = None
+    prober: Prober, located: Sequence[Located], watch: Watch | None = None
 ) -> list[ProbeResult]:
     """One round; the results stand where their targets stood."""
 
