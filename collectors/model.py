@@ -302,7 +302,12 @@ Reason = Literal[
     "dns_nxdomain",
     "dns_timeout",
     "dns_error",
+    "dns_rcode",
+    "dns_answer",
+    "dns_truncated",
+    "dns_malformed",
     "no_address",
+    "not_allowed",
     "timeout",
     "unreachable_network",
     "unreachable_host",
@@ -311,23 +316,51 @@ Reason = Literal[
     "ttl_exceeded",
     "no_route",
     "permission",
+    "connect_refused",
+    "connect_reset",
+    "tls_handshake",
+    "tls_expired",
+    "tls_not_yet_valid",
+    "tls_name_mismatch",
+    "tls_untrusted",
+    "tls_missing",
+    "tls_unwanted",
+    "http_status",
+    "http_version",
+    "http_redirect",
+    "http_protocol",
+    "header_mismatch",
+    "body_mismatch",
+    "body_too_large",
+    "response_mismatch",
+    "stamp_malformed",
+    "stamp_authentication",
     "error",
 ]
 
 
 class Target(msgspec.Struct, frozen=True):
-    """What is probed: a label for people, and the literal address of one family."""
+    """What is probed: a label for people, and the literal address of one family.
+
+    `text` is the target as it was asked for: a URL, `host:port`, a name; empty where the address
+    says it all. `host` is the name in it, for TLS and HTTP; `port` is 0 where there is none.
+    """
 
     name: str
     address: str
     family: AddressFamily
+    port: int = 0
+    host: str = ""
+    text: str = ""
 
 
 class ProbeResult(msgspec.Struct, frozen=True):
     """One round of probes of one target in one family; times in seconds.
 
-    `success` means that at least one answer came; `reason` is empty on success. `late` and
-    `duplicates` are answers beyond those received. `mode` says how the packets were sent.
+    `success` means that an answer came and is as it should be; `reason` is empty on success. `late`
+    and `duplicates` are answers beyond those received. `mode` says how the packets were sent.
+    `phases` are the parts of `duration` by name. `families` are what else the prober saw, under
+    blackbox_exporter's names and without a label for the target.
     """
 
     target: str
@@ -344,10 +377,12 @@ class ProbeResult(msgspec.Struct, frozen=True):
     late: int = 0
     duplicates: int = 0
     mode: str = ""
+    phases: tuple[tuple[str, float], ...] = ()
+    families: tuple[Family, ...] = ()
 
     @property
     def success(self) -> bool:
-        return self.received > 0
+        return self.received > 0 and not self.reason
 
     @property
     def loss(self) -> float:
