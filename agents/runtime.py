@@ -129,6 +129,7 @@ class Runtime:
             if config.audit == before.config.audit:
                 active.audits.last = before.audits.last
             before.stop()
+            active.probes.adopt(before.probes)
             active.start()
             self._active, self._loaded_at, self._reload_problem = active, time.time(), ""
             log.info("configuration reloaded from %s", self._path)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,9 +15,9 @@ from agents.auditing import AuditSchedule
 from agents.probing import ProbeSchedule
 from agents.runtime import config_families
 from collectors.catalogue import COLLECTORS, Settings, for_facts
-from collectors.link.metrics import Totals, families
+from collectors.link.metrics import families, pace_families
 from collectors.link.settings import ProbeSettings
-from collectors.model import Family, ProbeResult
+from collectors.model import Family
 from collectors.observe import Observation, observe
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource
@@ -32,6 +31,7 @@ from rules.audit import audit, check_params, facts_of, needed
 from rules.pack import load
 from rules.settings import AuditSettings
 from tests import metricdocs
+from tests.collectors.echoes import some_flows
 from tests.exporters.httpserver import SmallBackend
 
 TESTS = Path(__file__).parent
@@ -66,13 +66,9 @@ def test_no_golden_file_is_left_over() -> None:
 
 def probes() -> Sequence[Family]:
     """What the continuous probes tell of one target that answers and one that does not."""
-    fields: dict[str, Any] = {"prober": "icmp", "sent": 1, "duration": 0.1, "mode": "raw"}
-    results = [
-        ProbeResult("up", "192.0.2.1", "ipv4", received=1, rtts=(0.1,), reason="", **fields),
-        ProbeResult("down", "192.0.2.2", "ipv4", received=0, rtts=(), reason="timeout", **fields),
-    ]
     schedule = ProbeSchedule(ProbeSettings(), RecordedSource(MACHINE))
-    return [*families(results, Totals().add(results), 0.0), *schedule.families()]
+    pace = pace_families({"ipv4": "raw"}, 3.0, 0.0, 0.0, 0)
+    return [*families(*some_flows()), *pace, *schedule.families()]
 
 
 def audits() -> Sequence[Family]:

@@ -13,11 +13,10 @@ import click
 from agents.cli.options import FiniteRange, language_of, language_option
 from agents.cli.probetable import progress, table
 from agents.errors import UserError
-from collectors.link.icmp import IcmpProber
-from collectors.link.icmptally import EchoOptions
-from collectors.link.metrics import rtt_statistics
+from collectors.link.icmp import EchoOptions, IcmpProber
 from collectors.link.resolve import Resolver
 from collectors.link.settings import Families, ProbeTarget
+from collectors.link.statistics import rtt_statistics
 from collectors.link.targets import Targets, probe
 from collectors.model import ProbeResult
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import click
 
-from collectors.link.metrics import rtt_statistics
+from collectors.link.statistics import rtt_statistics
 from collectors.model import AddressFamily, ProbeResult
 from exporters.prometheus.landingtext import text as landing_text
 

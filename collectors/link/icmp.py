@@ -1,31 +1,36 @@
 """ICMP echo to many targets at once over IPv4 and IPv6: loss, round-trip times, reasons.
 
 One socket a family, paced sends, receives drained in between. Packets: icmppacket.py; sockets:
-icmpsocket.py; what counts as an answer: icmptally.py.
+icmpsocket.py, icmpbatch.py, icmpfilter.py; what counts as an answer: icmpflows.py.
 """
 
 from __future__ import annotations
 
 import errno
-import ipaddress
+import math
 import os
 import select
 import socket
-import sys
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
-from collectors.link.icmppacket import SocketMode
-from collectors.link.icmpsocket import EchoSocket
-from collectors.link.icmptally import MASK, SECOND, Drop, EchoOptions, Problem, Tally
+import msgspec
+
+from collectors.link.icmpflows import SECOND, Drop, Flow, Flows, Problem
+from collectors.link.icmppacket import MARK, SocketMode
+from collectors.link.icmpsocket import Ancillary, EchoSocket, packed_source, send_ancillary
 from collectors.link.resolve import AF
 from collectors.model import AddressFamily, ProbeResult, Reason, Target, Watch
 
+NAME = "icmp"
 BURST = 64  # sends before the receive buffers are looked at again
 _WATCH = SECOND // 4
-_PAUSE = SECOND // 1000  # when the send buffer is full
+MAX_PAYLOAD = 1400
+_NAP = SECOND // 500  # shorter ones cost more than they bring
+_RTTS = 5_000_000  # round-trip times kept at most in one round
+_ATTENTION = 0.05  # seconds for which answers may wait in the receive buffer
 
 # The system's refusals to send. EINVAL is what a blackhole route answers.
 _REFUSALS: dict[int, Reason] = {
@@ -38,166 +43,313 @@ _REFUSALS: dict[int, Reason] = {
     errno.ECONNREFUSED: "unreachable_port",
     errno.EACCES: "unreachable_admin",  # a prohibit route
     errno.EPERM: "unreachable_admin",  # this machine's own packet filter
+    errno.EMSGSIZE: "error",
 }
+
+Place = tuple[tuple[Any, ...], Ancillary] | Problem
+
+
+class EchoOptions(msgspec.Struct, frozen=True):
+    """`count` echoes to each target, `spacing` seconds apart, answered within `timeout` seconds.
+
+    `rate` bounds packets a second over all targets and stretches the spacing where need be.
+    `payload` is the size of the echo data in bytes; `dscp` and `hop_limit` are those of each packet
+    (0: the system's), `source` the address to send from.
+    """
+
+    count: int = 5
+    spacing: float = 0.2
+    timeout: float = 3.5
+    rate: int = 20_000
+    payload: int = 56
+    dscp: int = 0
+    hop_limit: int = 0
+    source: str = ""
+    dont_fragment: bool = False
+
+    def __post_init__(self) -> None:
+        if not MARK.size <= self.payload <= MAX_PAYLOAD:
+            raise ValueError(f"payload must be {MARK.size} to {MAX_PAYLOAD} bytes")
+        if self.count < 1 or self.rate < 1 or self.spacing < 0 or self.timeout <= 0:
+            raise ValueError("count, rate and timeout must be above 0, spacing not below")
+
+    def flow(self, target: Target) -> Flow:
+        return Flow(target, self.payload, self.dscp, self.hop_limit, self.source)
 
 
 class IcmpProber:
-    """A prober of both families. `drops` counts what came and was no answer."""
+    """A prober of both families, one round at a time. `drops` counts what came and was no answer."""
 
-    name: ClassVar[str] = "icmp"
+    name: ClassVar[str] = NAME
 
     def __init__(self, options: EchoOptions) -> None:
         self._options = options
-        self._first = int.from_bytes(os.urandom(4), sys.byteorder)
         self.drops: Counter[Drop] = Counter()
 
     def probe(self, targets: Sequence[Target], watch: Watch | None = None) -> list[ProbeResult]:
         """One round, one result a target in their order; four times a second `watch` gets the
         results so far. Nothing that comes from the network raises. Not for two threads at once."""
-        tally = Tally(self._options, targets, self._first)
-        self._first = (self._first + tally.slots) & MASK
-        round_ = _Round(self._options, targets, tally, self.drops)
-        try:
-            round_.run(watch)
-        finally:
-            round_.close()
-        return tally.results(round_.modes, time.monotonic_ns(), final=True)
+        options = self._options
+        if not targets:
+            return []
+        with Sockets(targets, options.dont_fragment) as sockets:
+            step = max(options.spacing, len(targets) / options.rate)
+            window = min(options.count, max(_RTTS // len(targets), 100))
+            flows = Flows([options.flow(t) for t in targets], options.timeout, step, window)
+            loop = EchoLoop(flows, sockets, step)
+            loop.run(options.count * len(targets), watch and (lambda: watch(results(loop, False))))
+            self.drops.update(flows.drops)
+            return results(loop, final=True)
 
 
-class _Round:
-    """The sockets and the pace of one round."""
+class Sockets:
+    """A socket for each family that targets have, or why there is none."""
 
-    def __init__(
-        self,
-        options: EchoOptions,
-        targets: Sequence[Target],
-        tally: Tally,
-        drops: Counter[Drop],
-    ) -> None:
-        self._options, self._targets, self._tally, self._drops = options, targets, tally, drops
-        self._sockets: dict[AddressFamily, EchoSocket] = {}
-        self._refused: dict[AddressFamily, Problem] = {}
-        self._addresses: list[tuple[Any, ...] | Problem] = []
-        self._next = 0
-        self._full_since = 0
-
-    @property
-    def modes(self) -> dict[AddressFamily, SocketMode]:
-        return {family: opened.mode for family, opened in self._sockets.items()}
-
-    def run(self, watch: Watch | None) -> None:
-        poll = select.poll()
-        for family in dict.fromkeys(target.family for target in self._targets):
+    def __init__(self, targets: Sequence[Target], dont_fragment: bool = False) -> None:
+        self.opened: dict[AddressFamily, EchoSocket] = {}
+        self.refused: dict[AddressFamily, Problem] = {}
+        for family in dict.fromkeys(target.family for target in targets):
             try:
-                opened = self._sockets[family] = EchoSocket(family)
+                self.opened[family] = EchoSocket(family, dont_fragment)
             except PermissionError:
-                self._refused[family] = Problem(
+                self.refused[family] = Problem(
                     "permission", "needs CAP_NET_RAW or a group in net.ipv4.ping_group_range"
                 )
             except OSError as error:
-                self._refused[family] = Problem("no_route", error.strerror or str(error))
-            else:
-                poll.register(opened.fileno(), select.POLLIN)
-        self._locate()
-        # answers wait at least 100 ms for our attention, also where the buffer may not be large
-        rate = min([self._options.rate, *(s.capacity * 10 for s in self._sockets.values())])
-        step = max(self._options.spacing / max(len(self._targets), 1), 1 / rate)
-        self._start = watched = now = end = time.monotonic_ns()
-        self._step = step * SECOND
-        while self._tally.open and (self._next < self._tally.slots or now < end):
-            if self._next < self._tally.slots:
-                wait = self._burst(now)
-                end = time.monotonic_ns() + int(self._options.timeout * SECOND)
-            else:
-                wait = end - now
+                self.refused[family] = Problem("no_route", error.strerror or str(error))
+
+    def __enter__(self) -> Sockets:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for opened in self.opened.values():
+            opened.close()
+
+    @property
+    def modes(self) -> dict[AddressFamily, SocketMode]:
+        return {family: opened.mode for family, opened in self.opened.items()}
+
+    @property
+    def steps(self) -> int:
+        """How often the wall clock was seen to be set."""
+        return max((opened.steps for opened in self.opened.values()), default=0)
+
+
+class EchoLoop:
+    """Sends the requests of flows at their pace, each flow once in `spacing` seconds, and takes what
+    comes. `stop` may be called by another thread, and ends a `run` at once."""
+
+    def __init__(self, flows: Flows, sockets: Sockets, spacing: float) -> None:
+        self.flows, self.sockets = flows, sockets
+        self.lost_pace = 0.0  # seconds by which the pace was given up, ever
+        self.addresses = [""] * len(flows)  # where flows go; empty where they cannot
+        self.moves = 0  # how often that has changed
+        self._lags = (0, 0.0, 0.0)  # a minute, its longest lag, and that of the minute before
+        self._spacing = int(spacing * SECOND)
+        room = min((s.capacity for s in sockets.opened.values()), default=1)
+        self._step = max(spacing / max(len(flows), 1), _ATTENTION / room) * SECOND
+        self._places: list[Place] = [Problem("dns_error", "not looked up yet")] * len(flows)
+        self._moving: deque[tuple[int, str | Problem]] = deque()
+        self._full_since = 0
+        self._stopping = False
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll = select.poll()
+        self._poll.register(self._wake, select.POLLIN)
+        for opened in sockets.opened.values():
+            self._poll.register(opened.fileno(), select.POLLIN)
+        for number, flow in enumerate(flows.flows):
+            if flow.target.address:
+                self._locate(number, flow.target.address)
+
+    def __del__(self) -> None:
+        os.close(self._wake)
+
+    @property
+    def lag(self) -> float:
+        """Seconds behind the pace, at worst in the last minute or two."""
+        return max(self._lags[1:])
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two requests of a flow."""
+        return self._step * len(self.flows) / SECOND
+
+    def locate(self, number: int, where: str | Problem) -> None:
+        """Where a flow goes from now on, or why it cannot go anywhere; from any thread."""
+        self._moving.append((number, where))
+
+    def _locate(self, number: int, where: str | Problem) -> None:
+        flow = self.flows.flows[number]
+        place = where if isinstance(where, Problem) else _place(flow, where)
+        if not isinstance(place, Problem):
+            place = self.sockets.refused.get(flow.target.family, place)
+        if isinstance(place, Problem):
+            self.addresses[number] = ""
+        else:
+            host, *_, scope = place[0]
+            self.flows.locate(number, packed_source(flow.target.family, host, scope))
+            self.addresses[number] = str(where)
+        self._places[number] = place
+        self.moves += 1
+
+    def stop(self) -> None:
+        self._stopping = True
+        os.eventfd_write(self._wake, 1)
+
+    def run(self, slots: int | None = None, watch: Callable[[], None] | None = None) -> None:
+        """Send this many requests (None: for ever) and wait until all are settled, or stopped."""
+        flows, step = self.flows, self._step
+        start = watched = now = time.monotonic_ns()
+        first = flows.next
+        last = math.inf if slots is None else first + slots
+        while not self._stopping:
+            while self._moving:
+                self._locate(*self._moving.popleft())
+            wait = SECOND
+            if flows.next < last:
+                due = start + int((flows.next - first) * step)
+                lag = now - due
+                if lag >= 0:
+                    self._note(now, lag / SECOND)
+                    if slots is None and lag > self._spacing:
+                        start += lag
+                        self.lost_pace += lag / SECOND
+                    self._burst(start - int(first * step), last, now)
+                    due = start + int((flows.next - first) * step)
+                    now = time.monotonic_ns()
+                wait = min(wait, due - now)
+                if self._full_since:
+                    wait = _NAP
+            elif not flows.open:
+                break
+            self._drain()
+            expires = flows.expire(now)
+            if expires:
+                wait = min(wait, expires - now)
             if watch:
                 if now - watched >= _WATCH:
                     watched = now
-                    watch(self._tally.results(self.modes, now, final=False))
+                    watch()
                 wait = min(wait, _WATCH)
-            # up to the next millisecond, which is as fine as poll waits
-            if poll.poll(max(0, -(-wait // 1_000_000))):
-                self._drain()
+            if wait > 0:
+                self._rest(wait)
             now = time.monotonic_ns()
 
-    def close(self) -> None:
-        for opened in self._sockets.values():
-            opened.close()
+    def _note(self, now: int, lag: float) -> None:
+        minute, last, before = self._lags
+        if now // (60 * SECOND) != minute:
+            minute, last, before = now // (60 * SECOND), 0.0, last
+        self._lags = minute, max(last, lag), before
 
-    def _locate(self) -> None:
-        for number, target in enumerate(self._targets):
-            found = _locate(target)
-            self._addresses.append(found)
-            problem = found if isinstance(found, Problem) else self._refused.get(target.family)
-            if problem:
-                for slot in range(number, self._tally.slots, len(self._targets)):
-                    self._tally.failed(slot, problem)
-            else:
-                scope = found[3] if target.family == "ipv6" else 0
-                self._tally.expect(number, (found[0], scope))
+    def _rest(self, wait: int) -> None:
+        """Answers are stamped by the kernel and can wait: only the last ones are waited for."""
+        if wait <= 5 * _NAP:
+            time.sleep(max(wait, _NAP) / SECOND)
+        else:
+            self._poll.poll(-(-wait // 1_000_000))
 
-    def _due(self, slot: int) -> int:
-        return self._start + int(slot * self._step)
+    def _burst(self, start: int, last: float, now: int) -> None:
+        """Send what is due, up to a bound."""
+        flows, places, count = self.flows, self._places, len(self.flows.flows)
+        upto = min(last, (now - start) // self._step + 1, flows.next + BURST)
+        while flows.next < upto:
+            number = flows.next % count
+            place = places[number]
+            if isinstance(place, Problem):
+                flows.was_not_sent(now, place)
+                continue
+            opened = self.sockets.opened[flows.flows[number].target.family]
+            packet = flows.request(opened.identifier)
+            if not packet or not self._send(opened, packet, place, number):
+                return
 
-    def _burst(self, now: int) -> int:
-        """Send what is due; returns the nanoseconds until there is more to send."""
-        last = min(self._next + BURST, self._tally.slots)
-        while self._next < last and self._due(self._next) <= now:
-            if not self._send(self._next):
-                return _PAUSE
-            self._next += 1
-        return self._due(self._next) - now
-
-    def _send(self, slot: int) -> bool:
+    def _send(
+        self,
+        opened: EchoSocket,
+        packet: bytes,
+        place: tuple[tuple[Any, ...], Ancillary],
+        number: int,
+    ) -> bool:
         """Send or fail; False where the send buffer is full, for a while."""
-        number = slot % len(self._targets)
-        opened = self._sockets.get(self._targets[number].family)
-        address = self._addresses[number]
-        if opened is None or isinstance(address, Problem):  # failed from the start
-            return True
-        packet = self._tally.request(slot, opened.identifier)
         attempts = 1 if opened.mode == "raw" else 3
         while True:
             attempts -= 1
             now = time.monotonic_ns()
             try:
-                opened.send(packet, address)
+                opened.send(packet, *place)
             except OSError as error:
                 full = error.errno in (errno.EAGAIN, errno.ENOBUFS)
                 self._full_since = (self._full_since or now) if full else 0
-                if full and now - self._full_since < self._options.timeout * SECOND:
+                if full and now - self._full_since < self.flows.timeout:
                     return False
                 if attempts and not full:
                     self._drain()  # a datagram socket tells errors about earlier packets here
                     continue
+                self._full_since = 0
                 reason = _REFUSALS.get(error.errno or 0, "error")
-                self._tally.failed(slot, Problem(reason, error.strerror or str(error)))
+                self.flows.was_not_sent(now, Problem(reason, error.strerror or str(error)))
             else:
                 self._full_since = 0
-                self._tally.sent(slot, now)
+                self.flows.was_sent(now)
             return True
 
     def _drain(self) -> None:
-        for opened in self._sockets.values():
-            for received in opened.drain():
-                drop = self._tally.take(opened.family, received, time.monotonic_ns())
-                if drop:
-                    self._drops[drop] += 1
+        for opened in self.sockets.opened.values():
+            opened.drain(self.flows)
 
 
-def _locate(target: Target) -> tuple[Any, ...] | Problem:
-    """The socket address of a literal address."""
-    device = target.address.partition("%")[2]
+def results(loop: EchoLoop, final: bool, numbers: Iterable[int] | None = None) -> list[ProbeResult]:
+    """One result for each of these flows (None: all). Before the final one, echoes that may still be answered are left out, and
+    a target without any outcome has neither success nor a reason."""
+    now = time.monotonic_ns()
+    wanted = range(len(loop.flows)) if numbers is None else numbers
+    return [_result(loop, number, now, final) for number in wanted]
+
+
+def _result(loop: EchoLoop, number: int, now: int, final: bool) -> ProbeResult:
+    flows, flow = loop.flows, loop.flows.flows[number]
+    received, sent = flows.answered[number], flows.sent(number)
+    late = flows.late[number]
+    settled = sent if final else sent - flows.waiting(number)
+    problem = Problem("")
+    if not received:
+        problem = flows.problems.get(number, problem)
+        if not problem.reason and settled:
+            problem = Problem("timeout", f"{late} too late" if late else "")
+    return ProbeResult(
+        target=flow.target.name,
+        address=loop.addresses[number] or flow.target.address,
+        family=flow.target.family,
+        prober=NAME,
+        sent=settled,
+        received=received,
+        rtts=tuple(rtt / SECOND for rtt in flows.outcomes(number) if rtt >= 0),
+        reason=problem.reason,
+        duration=flows.duration(number, now) / SECOND,
+        detail=problem.detail,
+        hop_limit=flows.hop_limit[number] or None,
+        late=late,
+        duplicates=flows.duplicates[number],
+        mode=loop.sockets.modes.get(flow.target.family, ""),
+    )
+
+
+def _place(flow: Flow, address: str) -> Place:
+    """The socket address of a literal address, and what else is told to the system."""
+    family = flow.target.family
+    text, _, device = address.partition("%")
     try:
-        rows = socket.getaddrinfo(
-            *(target.address, None, AF[target.family], socket.SOCK_RAW, 0, socket.AI_NUMERICHOST)
-        )
-    except (OSError, UnicodeError) as error:
-        if device:
-            return Problem("no_route", f"no device {device}")
-        return Problem("error", f"is no {target.family} address: {error}")
-    text, *rest = rows[0][4]
-    text = str(text).partition("%")[0]
-    if ipaddress.ip_address(text).is_link_local and target.family == "ipv6" and not device:
+        packed = socket.inet_pton(AF[family], text)
+    except (OSError, ValueError):
+        return Problem("error", f"{address!r} is no {family} address")
+    if family == "ipv6" and packed[0] == 0xFE and packed[1] & 0xC0 == 0x80 and not device:
         return Problem("no_route", "a link-local address needs its %device")
-    return (text, *rest)
+    try:
+        scope = socket.if_nametoindex(device) if device else 0
+    except OSError:
+        return Problem("no_route", f"no device {device}")
+    try:
+        ancillary = send_ancillary(family, flow.dscp, flow.hop_limit, flow.source, flow.device)
+    except OSError as error:
+        return Problem("no_route", f"{flow.source or flow.device}: {error.strerror or error}")
+    return ((text, 0) if family == "ipv4" else (text, 0, 0, scope)), ancillary

@@ -7,7 +7,7 @@ message, is cut short or has a wrong checksum is None, never an error: anybody c
 from __future__ import annotations
 
 import struct
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, Protocol
 
 from collectors.model import AddressFamily, Reason
 
@@ -18,7 +18,11 @@ REPLY: Final[dict[AddressFamily, int]] = {"ipv4": 0, "ipv6": 129}
 # Unreachable and time exceeded.
 ERRORS: Final[dict[AddressFamily, tuple[int, int]]] = {"ipv4": (3, 11), "ipv6": (1, 3)}
 
-HEADER = struct.Struct("!BBHHH")
+HEADER = struct.Struct("=BBHHH")
+# What our payloads begin with, in the byte order of this machine: an index and a nonce.
+MARK = struct.Struct("=IQ")
+# The head of an echo message and the mark. A checksum may be summed in either byte order (RFC 1071).
+HEAD = struct.Struct("=BBHHHIQ")
 _ICMP: Final[dict[AddressFamily, int]] = {"ipv4": 1, "ipv6": 58}
 _IPV6_HEADER = 40
 
@@ -37,7 +41,10 @@ _UNREACHABLE_IPV6: Final[dict[int, Reason]] = {
 
 
 class Echo(NamedTuple):
-    """An echo reply, or the request that an error quotes (then the payload may be cut short)."""
+    """An echo reply, or the request that an error quotes (then the payload may be cut short).
+
+    Identifier and sequence are in the byte order of this machine, as we write them.
+    """
 
     identifier: int
     sequence: int
@@ -53,31 +60,28 @@ class Quoted(NamedTuple):
     code: int
 
 
-class Received(NamedTuple):
-    """What came: a message (None: none of ours), from which address and IPv6 scope, when by the
-    monotonic clock in nanoseconds, and its remaining hop limit."""
+class Sink(Protocol):
+    """Who is told what came. Addresses are packed, of IPv6 with the scope behind (sockaddr_in6)."""
 
-    message: Echo | Quoted | None
-    source: tuple[str, int]
-    at: int
-    hop_limit: int | None = None
+    def answer(
+        self, index: int, nonce: int, source: bytes, at: int | None, hop_limit: int | None
+    ) -> None:
+        """An echo reply; `at` nanoseconds by the monotonic clock, None where nobody knows."""
+        ...
 
+    def error(self, family: AddressFamily, quoted: Quoted, offender: bytes) -> None:
+        """An ICMP error, and who sent it."""
+        ...
 
-def request(family: AddressFamily, identifier: int, sequence: int, payload: bytes) -> bytes:
-    """An echo request. The kernel fills in the ICMPv6 checksum, which covers IPv6 addresses."""
-    kind = REQUEST[family]
-    message = HEADER.pack(kind, 0, 0, identifier, sequence) + payload
-    if family == "ipv6":
-        return message
-    # the ones' complement sum of 16-bit words is the number itself modulo 0xffff
-    rest = -_number(message) % 0xFFFF
-    return HEADER.pack(kind, 0, rest, identifier, sequence) + payload
+    def stray(self) -> None:
+        """Something that is none of ours."""
+        ...
 
 
-def ip_payload(packet: bytes) -> tuple[bytes, int] | None:
-    """The ICMP message in an IPv4 packet, as a raw socket gives it, and the packet's TTL."""
+def ip_payload(packet: bytes) -> bytes:
+    """The ICMP message in an IPv4 packet, as a raw socket gives it; empty where there is none."""
     length = _header_length(packet)
-    return (packet[length:], packet[8]) if length else None
+    return packet[length:] if length else b""
 
 
 def parse(family: AddressFamily, message: bytes) -> Echo | Quoted | None:

@@ -135,6 +135,21 @@ class Resolver:
         return Resolved(addresses, time.perf_counter() - start)
 
 
+def time_to_live(name: str, family: AddressFamily, timeout: float = 3.0) -> float | None:
+    """For how many seconds the name servers say that an address of a name may be kept; None where
+    they say nothing (a name of /etc/hosts, no such record, no answer)."""
+    import dns.exception
+    import dns.resolver
+
+    try:
+        found = dns.resolver.resolve(
+            name, "A" if family == "ipv4" else "AAAA", search=True, lifetime=timeout
+        )
+    except (dns.exception.DNSException, OSError, UnicodeError):
+        return None
+    return float(found.rrset.ttl) if found.rrset else None
+
+
 def _known(name: str, family: AddressFamily) -> Resolved | None:
     """The answer where nobody needs to be asked."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
 from typing import Annotated, Literal
 
 import msgspec
@@ -31,12 +32,17 @@ def own_family(address: str) -> AddressFamily | None:
 class ProbeTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is probed: `name` labels its series, `address` is a literal address or a DNS name.
 
-    A link-local IPv6 address needs its device: `fe80::1%eth0`.
+    A link-local IPv6 address needs its device: `fe80::1%eth0`. `dscp`, `payload` (bytes of echo
+    data), `source` (address) and `device` say how packets to it leave.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     address: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
     family: Families = "both"
+    dscp: Annotated[int, msgspec.Meta(ge=0, le=63)] = 0
+    payload: Annotated[int, msgspec.Meta(ge=12, le=1400)] = 56
+    source: str = ""
+    device: str = ""
 
     def __post_init__(self) -> None:
         family = own_family(self.address)
@@ -44,34 +50,39 @@ class ProbeTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"{self.address!r} is no address and no DNS name")
         if family not in (None, *families_of(self.family)):
             raise ValueError(f"{self.address} is no {self.family} address")
+        if self.source and own_family(self.source) is None:
+            raise ValueError(f"the source {self.source!r} is no address")
+        wanted = (family,) if family else families_of(self.family)
+        if self.source and wanted != (own_family(self.source),):
+            raise ValueError(f"the source {self.source} is no {' and '.join(wanted)} address")
 
 
 class ProbeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Every `interval` a round: `count` echoes to each target, `spacing` apart.
+    """One echo to each target every `interval`, spread evenly over it.
 
     An answer later than `timeout` is a lost one. The default is longer than the three seconds in
     which the kernel finds out that nobody has an address, so that a dead neighbour is told
-    apart from a silent one. `allow`: networks (`192.0.2.0/24`) and DNS names that `/probe` may be
-    asked for beside the targets and gateways; see exporters/prometheus/probe.py.
+    apart from a silent one. `window`: over how many of the last echoes loss and times are told.
+    `histograms`: whether each target has one, as smokeping_prober has them. `allow`: networks
+    (`192.0.2.0/24`) and DNS names that `/probe` may be asked for beside the targets and gateways; see
+    exporters/prometheus/probe.py.
     """
 
     gateways: bool = True
-    interval: Duration = Duration(15)
-    count: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
-    spacing: Duration = Duration(0.2)
+    interval: Duration = Duration(3)
     timeout: Duration = Duration(3.5)
+    window: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+    histograms: bool = False
     targets: tuple[ProbeTarget, ...] = ()
     allow: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        lasts = (self.count - 1) * self.spacing + self.timeout
-        if self.timeout <= 0 or lasts > self.interval:
-            raise ValueError(
-                f"a round of {self.count} echoes takes up to {lasts:g} s (spacing and timeout), "
-                f"which must be above 0 and within the interval of {self.interval:g} s"
-            )
-        names = [target.name for target in self.targets]
-        if twice := next((name for name in names if names.count(name) > 1), None):
+        if self.interval < 0.01:
+            raise ValueError(f"the interval of {self.interval:g} s must be 10ms or more")
+        if self.timeout > 60:
+            raise ValueError(f"the timeout of {self.timeout:g} s must be 1m or less")
+        names = Counter(target.name for target in self.targets)
+        if twice := next((name for name, count in names.items() if count > 1), None):
             raise ValueError(f"the target {twice!r} is there twice")
         if self.gateways and (ours := next((n for n in names if n.startswith(GATEWAY)), None)):
             raise ValueError(f"{ours!r}: names with {GATEWAY} are the default gateways' own")

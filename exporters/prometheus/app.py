@@ -38,6 +38,7 @@ PROBE_TIMEOUT = 130.0  # above the longest scrape timeout in use
 PAGE_TIMEOUT = 30.0
 HEADER_LIMIT = 512
 CSP = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_PLAIN = "text/plain; charset=utf-8"
 _VARY = "accept, accept-encoding"
 
 
@@ -134,10 +135,14 @@ class Application:
         def work() -> tuple[bytes, str]:
             made = page()
             if isinstance(made, str):
-                content, kind = made.encode(), "text/plain; charset=utf-8"
-            else:
-                content, kind = encoder.encode(made, chosen.openmetrics), chosen.content_type
-            return (negotiation.gzipped(content) if gzip else content), kind
+                content = made.encode()
+                return (negotiation.gzipped(content) if gzip else content), _PLAIN
+            if not gzip:
+                return encoder.encode(made, chosen.openmetrics), chosen.content_type
+            # part by part, so that a page of many megabytes is never in memory as a whole
+            compressed = negotiation.Gzip()
+            encoder.write(made, compressed.write, chosen.openmetrics)
+            return compressed.end(), chosen.content_type
 
         content, kind = await pool.run(work, timeout)
         headers = {"content-type": kind, "vary": _VARY}

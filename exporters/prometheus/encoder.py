@@ -6,25 +6,22 @@ OpenMetrics, which has no such counter, is told that the type is unknown.
 
 Writing `name{label="value"} ` is most of the work and hardly changes from scrape to scrape, hence
 it is kept. A series that is gone from its family is forgotten at once, a family that was not
-asked for (`?collect[]=`) now and then, so that churning labels cannot grow memory.
+asked for (`?collect[]=`) now and then, so that churning labels cannot grow memory. Columns
+(collectors/columns.py) are written by the column, and what is kept of them are their labels.
 """
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-import msgspec
-
+from collectors.columns import Columns
 from collectors.model import Family, Labels
+from exporters.prometheus.columntext import column_text
+from exporters.prometheus.format import escaped, number, valid
 
 KEEP = 64  # pages after which families that are not in the page are forgotten
 
-_SPECIAL = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
-_EXPONENTS = {digits: f"e+{digits - 1:02d}" for digits in range(7, 17)}
-# Of 0 and between 0.0001 and 1e16 it writes what repr() does, several times faster.
-_shortest = msgspec.json.Encoder().encode
 _Key = Labels | tuple[str, Labels]
 
 
@@ -62,25 +59,40 @@ class Encoder:
 
     def encode(self, families: Iterable[Family], openmetrics: bool = False) -> bytes:
         """The page of these families, in UTF-8; what UTF-8 cannot express becomes `?`."""
+        texts: list[bytes] = []
+        self.write(families, texts.append, openmetrics)
+        return b"".join(texts)
+
+    def write(
+        self,
+        families: Iterable[Family],
+        take: Callable[[bytes], object],
+        openmetrics: bool = False,
+    ) -> None:
+        """The same page, part by part as it is made: `take` must not block."""
         families = list(families)
+        begun = False
         with self._lock:
-            texts: list[bytes] = []
             for family in families:
-                known = self._families.get(family.name)
-                if (
-                    known is None
-                    or known.family is not family
-                    or known.openmetrics is not openmetrics
-                ):
-                    known = self._write(known, family, openmetrics)
-                texts.append(known.text)
+                text = self._text(family, openmetrics)
+                # every text begins with the end of the line before it
+                take(text if begun else text[1:])
+                begun = True
             self._page += 1
             if self._page % KEEP == 0:
                 self._forget_others({family.name for family in families})
         if openmetrics:
-            texts.append(b"\n# EOF")
-        # every text begins with the end of the line before it
-        return b"".join(texts)[1:] + b"\n" if texts else b""
+            take(b"\n# EOF" if begun else b"# EOF")
+        if begun or openmetrics:
+            take(b"\n")
+
+    def _text(self, family: Family, openmetrics: bool) -> bytes:
+        if isinstance(family.samples, Columns):
+            return _header(family, openmetrics) + column_text(family.name, family.samples)
+        known = self._families.get(family.name)
+        if known is None or known.family is not family or known.openmetrics is not openmetrics:
+            known = self._write(known, family, openmetrics)
+        return known.text
 
     def _write(self, known: _Known | None, family: Family, openmetrics: bool) -> _Known:
         if known is None or (known.family.kind, known.family.help) != (family.kind, family.help):
@@ -112,28 +124,14 @@ class Encoder:
         self._kept = sum(len(known.prefixes) for known in self._families.values())
 
 
-def number(value: float) -> bytes:
-    """A value as prometheus_client writes it: `1.0`, `1e+06`, `+Inf`, `NaN`."""
-    value = float(value)
-    if 1e-4 <= value < 1e6 or not value:
-        return _shortest(value)
-    if 1e6 <= value < 1e16:  # Go changes to an exponent earlier than Python
-        whole = str(int(value))
-        digits = whole if value.is_integer() else repr(value).replace(".", "")
-        fraction = f".{digits[1:]}".rstrip("0.")
-        return f"{digits[0]}{fraction}{_EXPONENTS[len(whole)]}".encode()
-    text = repr(value)
-    return _SPECIAL.get(text, text).encode()
-
-
 def _prefix(name: str, labels: Labels) -> bytes:
-    pairs = ",".join(f'{_valid(label, "")}="{_escape(value)}"' for label, value in sorted(labels))
-    line = f"\n{_valid(name, ':')}{{{pairs}}} " if pairs else f"\n{_valid(name, ':')} "
+    pairs = ",".join(f'{valid(label, "")}="{escaped(value)}"' for label, value in sorted(labels))
+    line = f"\n{valid(name, ':')}{{{pairs}}} " if pairs else f"\n{valid(name, ':')} "
     return line.encode("utf-8", "replace")
 
 
 def _header(family: Family, openmetrics: bool) -> bytes:
-    name, kind = _valid(family.name, ":"), str(family.kind)
+    name, kind = valid(family.name, ":"), str(family.kind)
     help = family.help.replace("\\", r"\\").replace("\n", r"\n")
     if openmetrics:
         help = help.replace('"', r"\"")
@@ -142,14 +140,3 @@ def _header(family: Family, openmetrics: bool) -> bytes:
         elif kind in ("counter", "untyped"):
             kind = "unknown"
     return f"\n# HELP {name} {help}\n# TYPE {name} {kind}".encode("utf-8", "replace")
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-
-def _valid(name: str, also: str) -> str:
-    """The name with `_` for what is not allowed in it: one bad name would cost the whole page."""
-    if name.isascii() and name.isidentifier():
-        return name
-    return re.sub(rf"^[0-9]|[^a-zA-Z0-9_{also}]", "_", name)

@@ -69,10 +69,27 @@ def matches(if_none_match: str, etag: str) -> bool:
     return "*" in tags or etag in tags
 
 
+class Gzip:
+    """Compresses parts as they come. Level 1: a tenth of the time of level 9 for a few percent more
+    bytes. No time stamp."""
+
+    def __init__(self) -> None:
+        self._compressor = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+        self._parts: list[bytes] = []
+
+    def write(self, part: bytes) -> None:
+        self._parts.append(self._compressor.compress(part))
+
+    def end(self) -> bytes:
+        """All of it, compressed."""
+        return b"".join(self._parts) + self._compressor.flush()
+
+
 def gzipped(content: bytes) -> bytes:
-    """Level 1: a tenth of the time of level 9 for a few percent more bytes. No time stamp."""
-    compressor = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-    return compressor.compress(content) + compressor.flush()
+    """The content, compressed."""
+    gzip = Gzip()
+    gzip.write(content)
+    return gzip.end()
 
 
 def _preferences(header: str) -> Iterator[tuple[str, dict[str, str], float]]:

@@ -17,11 +17,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
-from collectors.link.icmp import IcmpProber
-from collectors.link.icmptally import EchoOptions
-from collectors.link.metrics import rtt_statistics
+from collectors.link.icmp import EchoOptions, IcmpProber
 from collectors.link.resolve import NotAnAddress, Resolved, Resolver, literal
 from collectors.link.settings import ProbeSettings, network, own_family
+from collectors.link.statistics import rtt_statistics
 from collectors.link.targets import unresolved
 from collectors.model import AddressFamily, Family, ProbeResult, Sample, Target, gauge, sample
 from exporters.prometheus.backend import ProbeRefused

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from collectors.link.icmp import IcmpProber
-from collectors.link.icmptally import EchoOptions
+from collectors.link.icmp import EchoOptions, IcmpProber
 from collectors.model import AddressFamily, ProbeResult, Target
 from tests import netlab
 

@@ -12,11 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.link.gateways import READINGS, default_gateways
-from collectors.link.metrics import Totals, families, rtt_statistics
 from collectors.link.resolve import NotAnAddress, Resolved, Resolver, Wanted, literal, valid_name
 from collectors.link.settings import ProbeSettings, ProbeTarget
 from collectors.link.targets import Targets
-from collectors.model import Answer, Answers, Family, ParseError, ProbeResult, Target
+from collectors.model import Answer, Answers, ParseError, ProbeResult, Target
 from collectors.sources.recorded import RecordedSource
 from collectors.strictyaml import DocumentError, loads
 
@@ -124,7 +123,7 @@ def settings(text: str) -> ProbeSettings:
 
 def test_settings_as_a_person_writes_them() -> None:
     made = settings(
-        "{interval: 30s, count: 3, targets: [{name: a, address: 192.0.2.1},"
+        "{interval: 30s, window: 3, targets: [{name: a, address: 192.0.2.1},"
         " {name: b, address: portal.example.gov.cn, family: ipv6}],"
         " allow: [10.0.0.0/8, '2001:db8::/32', other.example]}"
     )
@@ -135,12 +134,16 @@ def test_settings_as_a_person_writes_them() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{interval: 3s}", "within the interval of 3 s"),
+        ("{interval: 1ms}", "must be 10ms or more"),
+        ("{timeout: 2m}", "must be 1m or less"),
         ("{timeout: 0s}", "must be above 0"),
-        ("{count: 0}", "count"),
+        ("{window: 0}", "window"),
         ("{targets: [{name: a, address: '127.1'}]}", "no address and no DNS name"),
         ("{targets: [{name: a, address: '::1', family: ipv4}]}", "is no ipv4 address"),
         ("{targets: [{name: a, address: b.c}, {name: a, address: d.e}]}", "'a' is there twice"),
+        ("{targets: [{name: a, address: b.c, dscp: 64}]}", "dscp"),
+        ("{targets: [{name: a, address: '::1', source: 192.0.2.1}]}", "is no ipv6 address"),
+        ("{targets: [{name: a, address: b.c, source: d.e}]}", "is no address"),
         ("{targets: [{name: gateway-eth0, address: b.c}]}", "gateway-"),
         ("{allow: [10.0.0.1/8]}", "no network and no DNS name"),
         ("{allow: ['*']}", "no network and no DNS name"),
@@ -267,68 +270,3 @@ def test_any_text_gives_gateways_or_the_parse_error(route: str, ipv6_route: str)
 
 
 # --- metrics
-
-
-def result(
-    target: str, family: str = "ipv4", rtts: tuple[float, ...] = (), **more: object
-) -> ProbeResult:
-    fields = {
-        "target": target,
-        "address": "192.0.2.1",
-        "family": family,
-        "prober": "icmp",
-        "sent": 5,
-        "received": len(rtts),
-        "rtts": rtts,
-        "reason": "" if rtts else "timeout",
-        "duration": 1.5,
-        "mode": "raw",
-    }
-    return ProbeResult(**{**fields, **more})  # type: ignore[arg-type]
-
-
-def samples(made: list[Family], name: str) -> dict[tuple[str, ...], float]:
-    (family,) = (f for f in made if f.name == f"jianwei_probe_{name}")
-    return {tuple(value for _, value in s.labels): s.value for s in family.samples}
-
-
-def test_statistics() -> None:
-    assert rtt_statistics([]) == {}
-    assert rtt_statistics([0.4]) == dict.fromkeys(("min", "median", "p95", "max", "mean"), 0.4)
-    twenty = [float(n) for n in range(20, 0, -1)]
-    assert rtt_statistics(twenty) == {"min": 1, "median": 10.5, "p95": 19, "max": 20, "mean": 10.5}
-
-
-def test_a_round_as_metrics() -> None:
-    totals = Totals()
-    up, down = result("a", rtts=(0.1, 0.2, 0.3, 0.4)), result("a", "ipv6", sent=5)
-    totals.add([up, down])
-    made = families([up, down], totals.add([up, down]), 1000.0)
-    assert samples(made, "success") == {("a", "ipv4", "icmp"): 1, ("a", "ipv6", "icmp"): 0}
-    assert samples(made, "loss_ratio")["a", "ipv4", "icmp"] == pytest.approx(0.2)
-    assert samples(made, "loss_ratio")["a", "ipv6", "icmp"] == 1
-    assert samples(made, "rtt_seconds") == {
-        ("a", "ipv4", "icmp", "min"): 0.1,
-        ("a", "ipv4", "icmp", "median"): 0.25,
-        ("a", "ipv4", "icmp", "p95"): 0.4,
-        ("a", "ipv4", "icmp", "max"): 0.4,
-    }
-    assert samples(made, "packets_sent_total")["a", "ipv4", "icmp"] == 10
-    assert samples(made, "packets_received_total") == {
-        ("a", "ipv4", "icmp"): 8,
-        ("a", "ipv6", "icmp"): 0,
-    }
-    assert samples(made, "failure_reason") == {("a", "ipv6", "icmp", "timeout"): 1}
-    assert samples(made, "timestamp_seconds") == {(): 1000}
-    assert samples(made, "socket_info") == {
-        ("icmp", "ipv4", "raw"): 1,
-        ("icmp", "ipv6", "raw"): 1,
-    }
-
-
-def test_totals_forget_targets_that_are_gone() -> None:
-    totals = Totals()
-    for number in range(1000):
-        kept = totals.add([result("a", rtts=(0.1,)), result(f"gone-{number}")])
-    assert len(kept) == 2
-    assert kept["a", "ipv4", "icmp"] == (5000, 1000)

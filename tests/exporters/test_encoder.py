@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.core import Metric
@@ -15,8 +17,10 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from collectors.columns import Columns, Field, Things
 from collectors.model import Family, Kind, Labels, Sample, counter, gauge, sample
-from exporters.prometheus.encoder import KEEP, Encoder, number
+from exporters.prometheus.encoder import KEEP, Encoder
+from exporters.prometheus.format import number
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
     [
@@ -213,3 +217,51 @@ def test_concurrent_scrapes_get_whole_pages() -> None:
 @settings(max_examples=500)
 def test_numbers_read_back_exactly(value: float) -> None:
     assert repr(float(number(value))) == repr(float(value))
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> Columns:
+    things = Things(
+        draw(st.lists(labels(LABEL.filter(lambda n: n not in ("le", "stat"))), max_size=4))
+    )
+    fields = draw(
+        st.lists(
+            st.builds(
+                Field,
+                st.sampled_from(["", "_bucket", "_sum"]),
+                st.none() | st.tuples(st.sampled_from(["le", "stat"]), TEXT),
+            ),
+            min_size=1,
+            max_size=3,
+        )
+    )
+    size = len(things) * len(fields)
+    values = draw(st.lists(VALUE.map(float), min_size=size, max_size=size))
+    return Columns(things, array("d", values), fields)
+
+
+@given(columns(), TEXT)
+def test_columns_are_written_as_the_samples_they_are(given_columns: Columns, help: str) -> None:
+    family = Family("jianwei_x", "gauge", help, given_columns)
+    same = Family("jianwei_x", "gauge", help, list(given_columns))
+    for openmetrics in (False, True):
+        encoder = Encoder()
+        expected = encoder.encode([same], openmetrics)
+        assert encoder.encode([family], openmetrics) == expected
+        assert encoder.encode([family], openmetrics) == expected  # by what is kept of the labels
+
+
+@given(columns())
+def test_columns_are_a_sequence_of_samples_without_those_that_are_not_there(
+    given_columns: Columns,
+) -> None:
+    samples = list(given_columns)
+    assert len(given_columns) == len(samples)
+    assert [given_columns[number] for number in range(len(samples))] == samples
+    assert list(given_columns[1:3]) == samples[1:3]
+    assert len(samples) == sum(value == value for value in given_columns.values)
+
+
+def test_columns_of_the_wrong_length() -> None:
+    with pytest.raises(ValueError, match="1 values for 2 things, 1 fields"):
+        Columns(Things(((), ())), array("d", [1.0]))
