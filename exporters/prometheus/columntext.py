@@ -6,35 +6,37 @@ where its name sorts.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import compress
 
 from collectors.columns import Columns, Things
 from collectors.model import Labels
 from exporters.prometheus.format import escaped, number, shortest, valid
 
+BLOCK = 4096  # things whose lines are made at once, so that they take little memory
 
-def column_text(family: str, columns: Columns) -> bytes:
-    """The lines of all samples, each with the end of the line before it."""
+
+def column_texts(family: str, columns: Columns) -> Iterator[bytes]:
+    """The lines of all samples, each with the end of the line before it, some thousands at once."""
     name, width, things = valid(family, ":"), len(columns.fields), columns.things
-    values, present = columns.values.tolist(), columns.present()
-    numbers = shortest(values)[1:-1].decode().split(",") if values else []
-    for place, value in enumerate(values):
-        if not (1e-4 <= value < 1e6 or value == 0):
-            numbers[place] = number(value).decode()
-    lines: list[str] = [""] * len(values)
-    for column, field in enumerate(columns.fields):
-        begin = f"\n{name}{field.suffix}"
-        own = numbers[column::width]
-        if field.label is None:
-            before, _ = _around(things, "")
-            lines[column::width] = [f"{begin}{a}{n}" for a, n in zip(before, own, strict=True)]
-        else:
-            label, pair = field.label[0], _pair(field.label)
-            rows = zip(*_around(things, label), own, strict=True)
-            lines[column::width] = [f"{begin}{a}{pair}{b}{n}" for a, b, n in rows]
-    if len(present) < len(values):
-        lines = list(compress(lines, [value == value for value in values]))
-    return "".join(lines).encode("utf-8", "replace")
+    for first in range(0, len(things), BLOCK):
+        values = columns.values[first * width : (first + BLOCK) * width].tolist()
+        numbers = shortest(values)[1:-1].decode().split(",")
+        for place, value in enumerate(values):
+            if not (1e-4 <= value < 1e6 or value == 0):
+                numbers[place] = number(value).decode()
+        lines: list[str] = [""] * len(values)
+        for column, field in enumerate(columns.fields):
+            begin, own = f"\n{name}{field.suffix}", numbers[column::width]
+            label = field.label[0] if field.label else ""
+            before, behind = (side[first : first + BLOCK] for side in _around(things, label))
+            if field.label is None:
+                lines[column::width] = [f"{begin}{a}{n}" for a, n in zip(before, own, strict=True)]
+            else:
+                pair, rows = _pair(field.label), zip(before, behind, own, strict=True)
+                lines[column::width] = [f"{begin}{a}{pair}{b}{n}" for a, b, n in rows]
+        there = compress(lines, [value == value for value in values])
+        yield "".join(there).encode("utf-8", "replace")
 
 
 def _around(things: Things, label: str) -> tuple[list[str], list[str]]:

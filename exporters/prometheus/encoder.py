@@ -13,11 +13,11 @@ asked for (`?collect[]=`) now and then, so that churning labels cannot grow memo
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from collectors.columns import Columns
 from collectors.model import Family, Labels
-from exporters.prometheus.columntext import column_text
+from exporters.prometheus.columntext import column_texts
 from exporters.prometheus.format import escaped, number, valid
 
 KEEP = 64  # pages after which families that are not in the page are forgotten
@@ -74,10 +74,10 @@ class Encoder:
         begun = False
         with self._lock:
             for family in families:
-                text = self._text(family, openmetrics)
-                # every text begins with the end of the line before it
-                take(text if begun else text[1:])
-                begun = True
+                for text in self._texts(family, openmetrics):
+                    # every text begins with the end of the line before it
+                    take(text if begun else text[1:])
+                    begun = True
             self._page += 1
             if self._page % KEEP == 0:
                 self._forget_others({family.name for family in families})
@@ -86,13 +86,15 @@ class Encoder:
         if begun or openmetrics:
             take(b"\n")
 
-    def _text(self, family: Family, openmetrics: bool) -> bytes:
+    def _texts(self, family: Family, openmetrics: bool) -> Iterator[bytes]:
         if isinstance(family.samples, Columns):
-            return _header(family, openmetrics) + column_text(family.name, family.samples)
+            yield _header(family, openmetrics)
+            yield from column_texts(family.name, family.samples)
+            return
         known = self._families.get(family.name)
         if known is None or known.family is not family or known.openmetrics is not openmetrics:
             known = self._write(known, family, openmetrics)
-        return known.text
+        yield known.text
 
     def _write(self, known: _Known | None, family: Family, openmetrics: bool) -> _Known:
         if known is None or (known.family.kind, known.family.help) != (family.kind, family.help):
