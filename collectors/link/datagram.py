@@ -92,6 +92,18 @@ def refused(error: OSError) -> Problem:
     return Problem(reason, os.strerror(error.errno) if error.errno else str(error))
 
 
+def open_socket(
+    family: AddressFamily, source: str = "", dscp: int = 0, ttl: int | None = None
+) -> DatagramSocket | Problem:
+    """A socket, or why there is none."""
+    try:
+        return DatagramSocket(family, source, dscp, ttl)
+    except OSError as error:
+        if source:
+            return Problem("error", f"cannot send from {source}: {error.strerror or error}")
+        return refused(error)
+
+
 class DatagramSocket:
     """Raises OSError where the socket, or `source` as its address, is not to be had."""
 

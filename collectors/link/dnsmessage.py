@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _HEADER = struct.Struct("!HHHHHH")
 _QR, _TC = 0x8000, 0x0200
+SOA = 6
 _WITHOUT_QUESTION = {"FORMERR", "SERVFAIL", "NOTIMP", "REFUSED"}  # some servers leave it out there
 
 Ignored = Literal["malformed", "id", "question", "query"]
@@ -81,7 +82,7 @@ class Answer(NamedTuple):
     authority: tuple[str, ...] = ()
     additional: tuple[str, ...] = ()
     pseudo: int = 0  # EDNS and TSIG records, which are counted as additional
-    serial: int | None = None
+    serial: int | None = None  # of the zone, if that was the question
     parsed: bool = True
 
 
@@ -154,7 +155,7 @@ def _answer(asked: Question, message: Message, truncated: bool) -> Answer | Igno
         _texts(message.authority),
         _texts(message.additional),
         (message.edns >= 0) + message.had_tsig,
-        _serial(message.answer),
+        _serial(message.answer) if asked.type == SOA else None,
     )
 
 
@@ -184,9 +185,7 @@ def _texts(section: Sequence[RRset]) -> tuple[str, ...]:
 
 
 def _serial(section: Sequence[RRset]) -> int | None:
-    import dns.rdatatype
-
-    found = [record for one in section if one.rdtype == dns.rdatatype.SOA for record in one]
+    found = [record for one in section if one.rdtype == SOA for record in one]
     return int(found[-1].serial) if found else None
 
 

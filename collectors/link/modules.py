@@ -15,12 +15,15 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 
 from collectors import strictyaml
-from collectors.link import http, httpanswer, tcp, tls, tlsconfig
+from collectors.link import dns, http, httpanswer, stamp, tcp, tls, tlsconfig, udp
 from collectors.link.connect import Failure
+from collectors.link.dns import DnsModule
 from collectors.link.httpsettings import HttpModule
+from collectors.link.stamp import StampModule
 from collectors.link.tcp import TcpModule
 from collectors.link.tls import TlsModule
 from collectors.link.tlsconfig import Protocol, TlsConfig
+from collectors.link.udp import UdpModule
 from collectors.model import Family, ProbeResult, gauge, sample
 from collectors.strictyaml import Document, DocumentError, Duration
 
@@ -60,6 +63,9 @@ PROBERS: Final[dict[str, Kind]] = {
     "http": Kind(HttpModule, http.probe, httpanswer.families()),
     "tcp": Kind(TcpModule, tcp.probe, (_NO_REGEX,)),
     "tls": Kind(TlsModule, tls.probe),
+    "dns": Kind(DnsModule, dns.probe, dns.unseen()),
+    "udp": Kind(UdpModule, udp.probe),
+    "stamp": Kind(StampModule, stamp.probe),
 }
 
 
@@ -131,6 +137,7 @@ def built_in() -> dict[str, Module]:
         "http_2xx": HttpModule(),
         "tcp_connect": TcpModule(),
         "tls_connect": TlsModule(),
+        "stamp": StampModule(),
     }
     kinds = {kind.settings: name for name, kind in PROBERS.items()}
     return {name: Module(name, kinds[type(one)], None, one) for name, one in settings.items()}

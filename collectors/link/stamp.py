@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import random
 import time
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
 from collectors.link import clockstate, stamppacket
-from collectors.link.datagram import Datagram, DatagramSocket, Located, Problem, locate, refused
+from collectors.link.datagram import Datagram, DatagramSocket, Located, Problem, locate, open_socket
 from collectors.link.stamppacket import Request
 from collectors.link.stampsummary import Summary, families, summarise
 from collectors.link.stamptally import Tally
+from collectors.link.tlsconfig import Protocol
 from collectors.model import ProbeResult, Target
 from collectors.strictyaml import Duration, Secret
 
@@ -34,7 +35,7 @@ class StampModule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     beyond the packet's 44, or 112 with a `key`; both ends need the same key, of any length.
     """
 
-    preferred_ip_protocol: Literal["ip4", "ip6"] = "ip6"
+    preferred_ip_protocol: Protocol = "ip6"
     ip_protocol_fallback: bool = True
     source_ip_address: str = ""
     count: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
@@ -92,19 +93,17 @@ def session(
     end = time.monotonic() + timeout
     gaps = settings.count - 1
     spacing = min(float(settings.spacing), timeout / 2 / gaps) if gaps else 0.0
-    key = settings.key.reveal().encode() if settings.key else None
+    key = None if settings.key is None else settings.key.reveal().encode()
     first = random.choice(_FIRST)  # noqa: S311 - tells sessions apart, keeps nobody out
     located = locate(target.family, target.address, target.port or settings.port)
     peer = located.peer if isinstance(located, Located) else ("", 0, 0)
     tally = Tally(peer, first, timeout - gaps * spacing, key)
     if isinstance(located, Problem):
         return Session(summarise(tally), located)
-    try:
-        opened = DatagramSocket(
-            target.family, settings.source_ip_address, settings.dscp, settings.ttl
-        )
-    except OSError as error:
-        return Session(summarise(tally), refused(error))
+    source = settings.source_ip_address
+    opened = open_socket(target.family, source, settings.dscp, settings.ttl)
+    if isinstance(opened, Problem):
+        return Session(summarise(tally), opened)
     with opened:
         run = _Run(opened, located, tally, key, settings.padding, clock)
         run.send(settings.count, spacing)

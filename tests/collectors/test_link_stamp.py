@@ -216,7 +216,7 @@ def test_what_cannot_be_sent(line: Line) -> None:
     assert tried("203.0.113.1") == ("no_route", 0)
     assert tried("2001:db8:ffff::1") == ("no_route", 0)
     assert tried("fe80::1%nosuch") == ("no_route", 0)
-    assert tried(PEER["ipv4"], StampModule(source_ip_address="203.0.113.9")) == ("no_route", 0)
+    assert tried(PEER["ipv4"], StampModule(source_ip_address="203.0.113.9")) == ("error", 0)
     line.lab.run("a", "ip", "route", "add", "prohibit", "203.0.113.0/24")
     assert tried("203.0.113.1") == ("unreachable_admin", 0)
 
