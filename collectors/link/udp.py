@@ -46,7 +46,7 @@ def _bytes(text: str) -> bytes:
     try:
         return bytes.fromhex(text)
     except ValueError as error:
-        raise ValueError(f"send_hex: {text:.40!r} is not hexadecimal") from error
+        raise ValueError(f"send_hex: {text!r:.40} is not hexadecimal") from error
 
 
 class UdpModule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -184,7 +184,7 @@ class _Course:
 
     def _unanswered(self, pattern: str) -> Failure:
         if self._mismatch:
-            words = f"no datagram matches {pattern!r}; the last: {self._last:.80!r}"
+            words = f"no datagram matches {pattern!r}; the last: {self._last!r:.80}"
             return Failure("response_mismatch", words)
         stray = self._ignored["source"]
         return Failure(
