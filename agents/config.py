@@ -15,6 +15,7 @@ from agents.logs import LogFormat, LogLevel
 from collectors import catalogue, strictyaml
 from collectors.link import modules
 from collectors.link.settings import ProbeSettings
+from collectors.link.stampreflector import ReflectorSettings
 from collectors.model import Collector
 from collectors.sources.ssh.settings import SshSettings
 from collectors.strictyaml import Document, Duration
@@ -46,6 +47,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     root: str = "/"
     collectors: CollectorSettings = CollectorSettings()
     probes: ProbeSettings = ProbeSettings()
+    stamp_reflector: ReflectorSettings = ReflectorSettings()
     audit: AuditSettings = AuditSettings()
     ssh: SshSettings = SshSettings()
 

@@ -74,7 +74,7 @@ class Reflector:
         self._opened: dict[str, ReflectorSocket] = {}
         self._clock = clockstate.clock_state()
         self._clock_at = 0.0
-        self._wake = os.eventfd(0)
+        self._wake = -1
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="stamp-reflector", daemon=True)
 
@@ -86,13 +86,14 @@ class Reflector:
     def start(self) -> None:
         """What cannot be listened on is said in the log and tried again later."""
         self._open()
+        self._wake = os.eventfd(0)
         self._thread.start()
 
     def stop(self) -> None:
+        """Every address is free again afterwards. Only after `start`."""
         self._stopping = True
         os.eventfd_write(self._wake, 1)
-        if self._thread.is_alive():
-            self._thread.join(_STOP)
+        self._thread.join(_STOP)
         if not self._thread.is_alive():
             for opened in self._opened.values():
                 opened.close()
