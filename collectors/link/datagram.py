@@ -13,6 +13,7 @@ import socket
 import struct
 import sys
 import time
+from collections import deque
 from typing import Any, Final, NamedTuple
 
 from collectors.link import icmppacket
@@ -27,6 +28,8 @@ _TIMESPEC = struct.Struct("@ll")
 _EXTENDED_ERROR = struct.Struct("@IBBBBII")
 MAX_DATAGRAM = 65535
 _ANCILLARY = 512
+_ATTEMPTS = 3
+_MOST_PROBLEMS = 4096
 
 # The system's refusals. EINVAL is a blackhole route; EACCES a prohibit route; EPERM this machine's
 # own packet filter.
@@ -89,7 +92,7 @@ def peer(sockaddr: tuple[Any, ...]) -> Peer:
 def refused(error: OSError) -> Problem:
     """What a system call that failed says about the way to a target."""
     reason = _REFUSALS.get(error.errno or 0, "error")
-    return Problem(reason, os.strerror(error.errno) if error.errno else str(error))
+    return Problem(reason, (error.strerror or str(error)).lower())
 
 
 def open_socket(
@@ -120,6 +123,7 @@ class DatagramSocket:
         except BaseException:
             self._socket.close()
             raise
+        self._problems: deque[Problem] = deque()
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
 
@@ -155,46 +159,50 @@ class DatagramSocket:
 
     def send(self, data: bytes, to: Located) -> Problem | None:
         """None if it was sent. A full send buffer is waited for, at most a second."""
-        for _ in range(3):
+        problem = Problem("error", "the send buffer stays full")
+        for _ in range(_ATTEMPTS):
             try:
                 self._socket.sendto(data, to.sockaddr)
             except BlockingIOError:
                 select.select([], [self._socket], [], 1.0)
             except OSError as error:
-                # an error of an earlier datagram is told here, and its cause in the error queue
-                if told := self._told(to):
-                    return told
-                last = refused(error)
-                if error.errno not in (errno.ECONNREFUSED, errno.EHOSTUNREACH):
-                    return last
+                problem = refused(error)
+                if not self._hear(to):
+                    return problem
+                # it was told of an earlier datagram, which `receive` will say
             else:
                 return None
-        return Problem("error", "the send buffer stays full")
+        return problem
 
     def receive(self, end: float, to: Located) -> Datagram | Problem | None:
         """The next datagram, or ICMP error about what was sent to `to`; None at `end`
         (time.monotonic)."""
         while True:
+            if self._problems:
+                return self._problems.popleft()
             left = end - time.monotonic()
-            # up to the next millisecond, which is as fine as poll waits
-            if left <= 0 or not self._poll.poll(-(-left * 1000 // 1)):
+            ready = self._poll.poll(left * 1000) if left > 0 else []
+            if not ready and left <= 0:
                 return None
-            if told := self._told(to):
-                return told
-            try:
-                data, ancillary, _, source = self._socket.recvmsg(MAX_DATAGRAM, _ANCILLARY)
-            except OSError:
-                continue  # no checksum, or an error that the queue has told
-            at, hop_limit = self._ancillary(ancillary)
-            return Datagram(data, peer(source), at, hop_limit)
+            if ready and ready[0][1] & select.POLLERR:
+                if not self._hear(to):  # an error whose cause found no room in the queue
+                    self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            elif ready:
+                try:
+                    data, ancillary, _, source = self._socket.recvmsg(MAX_DATAGRAM, _ANCILLARY)
+                except OSError:  # no checksum, or an error that is in the queue, too
+                    continue
+                at, hop_limit = self._ancillary(ancillary)
+                return Datagram(data, peer(source), at, hop_limit)
 
-    def _told(self, to: Located) -> Problem | None:
-        """The next error in the queue that is about our way to `to`."""
+    def _hear(self, to: Located) -> bool:
+        """Take every error in the queue; whether any was about our way to `to`."""
+        heard = False
         while True:
             try:
                 _, ancillary, _, source = self._socket.recvmsg(0, _ANCILLARY, socket.MSG_ERRQUEUE)
-            except OSError:  # none is there
-                return None
+            except OSError:  # no more
+                return heard
             if source and peer(source)[:2] != to.peer[:2]:
                 continue
             for level, kind, value in ancillary:
@@ -202,13 +210,17 @@ class DatagramSocket:
                     (socket.IPPROTO_IP, IP_RECVERR),
                     (socket.IPPROTO_IPV6, IPV6_RECVERR),
                 )
-                if not ours or len(value) < _EXTENDED_ERROR.size:
-                    continue
-                number, origin, type_, code, *_ = _EXTENDED_ERROR.unpack_from(value)
-                if origin in _FROM_ICMP:
-                    reason = icmppacket.reason(self.family, type_, code)
-                    return Problem(reason, f"ICMP type {type_} code {code}")
-                return refused(OSError(number, ""))
+                if ours and len(value) >= _EXTENDED_ERROR.size:
+                    heard = True
+                    if len(self._problems) < _MOST_PROBLEMS:
+                        self._problems.append(self._problem(value))
+
+    def _problem(self, value: bytes) -> Problem:
+        number, origin, type_, code, *_ = _EXTENDED_ERROR.unpack_from(value)
+        if origin in _FROM_ICMP:
+            reason = icmppacket.reason(self.family, type_, code)
+            return Problem(reason, f"ICMP type {type_} code {code}")
+        return refused(OSError(number, os.strerror(number)))
 
     @staticmethod
     def _ancillary(ancillary: list[tuple[int, int, bytes]]) -> tuple[int, int | None]:

@@ -207,6 +207,12 @@ def test_why_there_is_no_answer(line: Line, family: AddressFamily, rule: str, re
     assert result.duration < 4  # an error ends the wait
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_errors_about_earlier_packets_stop_no_later_one(line: Line, family: AddressFamily) -> None:
+    result = line.probe(family, StampModule(count=200, spacing=Duration(0.001)))
+    assert (result.reason, result.sent) == ("unreachable_port", 200)
+
+
 def test_what_cannot_be_sent(line: Line) -> None:
     def tried(address: str, settings: StampModule = FAST) -> tuple[str, int]:
         family: AddressFamily = "ipv6" if ":" in address else "ipv4"
