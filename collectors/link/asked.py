@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from collectors.link import weburl
 from collectors.link.resolve import NotAnAddress, literal
 
-# 0 is no port at all, None one that must be there.
+# 0 is no port at all, None one that must be there. A module may say another one.
 PORTS: Final[Mapping[str, int | None]] = {
     "icmp": 0,
     "tcp": None,
@@ -35,20 +35,20 @@ class Asked(NamedTuple):
         return Asked(host, self.port, text)
 
 
-def split(prober: str, text: str) -> Asked:
+def split(prober: str, text: str, port: int | None = None) -> Asked:
     """The parts of a target; raises ValueError with words."""
     if prober == "http":
         url = weburl.parse(text if text.startswith(("http://", "https://")) else f"http://{text}")
         return Asked(url.host, url.connects_to, str(url))
-    default = PORTS.get(prober, None)
+    default = PORTS.get(prober) if port is None else port
     if default == 0:
         return Asked(text, 0, text)
-    host, port = _host_and_port(text)
-    if not port:
+    host, asked = _host_and_port(text)
+    if not asked:
         if default is None:
             raise ValueError(f"{text!r} has no port; write HOST:PORT, or [IPV6]:PORT")
-        port = default
-    return Asked(host, port, _joined(host, port))
+        asked = default
+    return Asked(host, asked, _joined(host, asked))
 
 
 def _host_and_port(text: str) -> tuple[str, int]:

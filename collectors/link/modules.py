@@ -83,6 +83,11 @@ class Module(NamedTuple):
         return protocol
 
     @property
+    def port(self) -> int | None:
+        """The port of a target that names none, where the module says one."""
+        return getattr(self.settings, "port", None)
+
+    @property
     def falls_back(self) -> bool:
         return bool(getattr(self.settings, "ip_protocol_fallback", True))
 

@@ -92,7 +92,7 @@ def _question(query: Mapping[str, str], headers: Mapping[str, str], modules: Mod
     if not text:
         raise ProbeRefused(400, "the parameter 'target' is missing")
     try:
-        asked = asking.split(module.prober, text)
+        asked = asking.split(module.prober, text, module.port)
     except ValueError as error:
         raise ProbeRefused(400, f"target: {error}") from error
     return _Question(
