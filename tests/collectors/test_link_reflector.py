@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors import strictyaml
-from collectors.link import stamppacket
+from collectors.link import stamppacket, stampreflector
 from collectors.link.reflectorsocket import parse_listen
 from collectors.link.stamppacket import Reply, Request
 from collectors.link.stampreflector import Reflector, ReflectorSettings
 from collectors.link.stampsessions import IDLE, Sessions
 from collectors.strictyaml import DocumentError, Secret
+from tests.agentlab import eventually
 from tests.collectors.reflecting import counts, settled
 
 KEY = b"any length will do"
@@ -181,7 +182,10 @@ def test_scapy_as_the_sender() -> None:
     assert 0 <= float(answer.ts) - float(answer.ts_rx) < 5
 
 
-def test_an_address_that_is_taken_is_said_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_address_that_is_taken_is_said_and_tried_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stampreflector, "RETRY", 0.05)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         entry = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -190,6 +194,10 @@ def test_an_address_that_is_taken_is_said_and_left_out(caplog: pytest.LogCapture
             assert up == {entry: 0, LOOPBACK[1]: 1}
             assert f"cannot listen on {entry}" in caplog.text
             with client(reflector, LOOPBACK[1]) as asking:
+                exchange(asking, request(1))
+            taken.close()
+            eventually(lambda: entry in reflector.addresses)
+            with client(reflector, entry) as asking:
                 exchange(asking, request(1))
 
 

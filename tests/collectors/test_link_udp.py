@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -155,6 +156,23 @@ def test_silence_is_a_failure_unless_the_module_says_otherwise(line: Line) -> No
     assert quiet.detail == "no answer and no error"
     closed = line.probe("{payload: x, silence_is_success: true}", port=CLOSED)
     assert (closed.reason, closed.success) == ("unreachable_port", False)
+
+
+@LAB
+def test_a_link_local_address(line: Line) -> None:
+    shown = json.loads(line.lab.run("b", "ip", "-j", "-6", "address", "show", "to-a"))
+    (local,) = (a["local"] for a in shown[0]["addr_info"] if a["scope"] == "link")
+    target = Target("t", f"{local}%to-b", "ipv6", port=CLOSED)
+    closed = line.lab.inside("a", lambda: probe(target, UdpModule(), 2.0))
+    assert closed.reason == "unreachable_port"
+    echo = line.lab.inside("b", lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+    with echo:
+        echo.bind(("::", CLOSED))
+        echo.settimeout(5)
+        asking = line.lab.begin("a", lambda: probe(target, UdpModule(), 5.0))
+        data, source = echo.recvfrom(100)
+        echo.sendto(data + b"!", source)
+        assert asking.end().success
 
 
 @LAB
