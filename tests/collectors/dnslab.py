@@ -10,8 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+
+from collectors.link.dns import DnsModule, probe
+from collectors.model import AddressFamily, ProbeResult, Target
 from tests import netlab
 from tests.agentlab import eventually
+from tests.exporters.certificates import Authority
 
 ZONE = """$ORIGIN example.test.
 $TTL 300
@@ -138,3 +143,66 @@ class ScriptedServer:
 def framed(message: bytes) -> bytes:
     """As over TCP."""
     return len(message).to_bytes(2, "big") + message
+
+
+PAIRS = [("198.51.100.1/24", "198.51.100.2/24"), ("2001:db8:1::1/64", "2001:db8:1::2/64")]
+REAL: dict[AddressFamily, str] = {"ipv4": "198.51.100.2", "ipv6": "2001:db8:1::2"}
+SCRIPTED: dict[AddressFamily, str] = {"ipv4": "198.51.100.3", "ipv6": "2001:db8:1::3"}
+SILENT: dict[AddressFamily, str] = {"ipv4": "198.51.100.4", "ipv6": "2001:db8:1::4"}
+FAMILIES: tuple[AddressFamily, ...] = ("ipv4", "ipv6")
+
+
+class Line:
+    """a asks; b has NSD on `REAL`, what a test wants on `SCRIPTED`, and nothing on `SILENT`."""
+
+    def __init__(
+        self, lab: netlab.Lab, ca: Path, scripted: dict[AddressFamily, ScriptedServer]
+    ) -> None:
+        self.lab, self.ca, self.scripted = lab, ca, scripted
+
+    def probe(
+        self,
+        module: DnsModule,
+        where: dict[AddressFamily, str],
+        family: AddressFamily = "ipv6",
+        timeout: float = 3.0,
+        host: str = "",
+        port: int = 0,
+    ) -> ProbeResult:
+        target = Target("t", where[family], family, port=port, host=host)
+        return self.lab.inside("a", lambda: probe(target, module, timeout))
+
+    def scripts(self, answer: Callable[[bytes], Sequence[bytes]]) -> None:
+        for server in self.scripted.values():
+            server.answer = answer
+
+
+@contextlib.contextmanager
+def name_servers(folder: Path) -> Iterator[Line]:
+    """The lab with its servers."""
+    authority = Authority()
+    (folder / "ca.pem").write_bytes(authority.pem)
+    pair = authority.issue("ns", x509.DNSName("ns1.example.test")).write(folder, "ns")
+    with netlab.Lab() as lab:
+        lab.namespace("a")
+        lab.namespace("b")
+        lab.link("a", "b", PAIRS)
+        for address in (*SCRIPTED.values(), *SILENT.values()):
+            nodad = ["nodad"] if ":" in address else []
+            lab.run("b", "ip", "address", "add", address, "dev", "to-a", *nodad)
+        with nsd(lab, "b", folder, list(REAL.values()), pair):
+            servers = {family: ScriptedServer(lab, "b", SCRIPTED[family]) for family in FAMILIES}
+            try:
+                yield Line(lab, folder / "ca.pem", servers)
+            finally:
+                for server in servers.values():
+                    server.close()
+
+
+def value(result: ProbeResult, name: str, **labels: str) -> float | None:
+    for family in result.families:
+        if family.name == name:
+            for sample in family.samples:
+                if dict(sample.labels) == labels:
+                    return sample.value
+    return None

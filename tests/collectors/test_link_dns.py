@@ -4,104 +4,50 @@ from __future__ import annotations
 
 import shutil
 import socket
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import dns.flags
 import dns.message
 import dns.rcode
 import dns.rrset
-import httpx
 import pytest
-from cryptography import x509
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collectors.link import modules
-from collectors.link.dns import DnsModule, probe
+from collectors.link.dns import DnsModule
 from collectors.link.dnsmessage import RecordRules
 from collectors.link.resolve import AF
 from collectors.link.tlsconfig import TlsConfig
-from collectors.model import AddressFamily, ProbeResult, Target
+from collectors.model import AddressFamily
 from collectors.strictyaml import Regex
 from tests import netlab
-from tests.agentlab import eventually
-from tests.collectors.dnslab import ScriptedServer, framed, nsd
-from tests.exporters.certificates import Authority
+from tests.collectors.dnslab import (
+    FAMILIES,
+    REAL,
+    SCRIPTED,
+    SILENT,
+    Line,
+    framed,
+    name_servers,
+    value,
+)
 
 pytestmark = [
     pytest.mark.skipif(bool(netlab.unavailable()), reason=netlab.unavailable()),
     pytest.mark.skipif(not shutil.which("nsd"), reason="needs nsd"),
 ]
 
-PAIRS = [("198.51.100.1/24", "198.51.100.2/24"), ("2001:db8:1::1/64", "2001:db8:1::2/64")]
-REAL: dict[AddressFamily, str] = {"ipv4": "198.51.100.2", "ipv6": "2001:db8:1::2"}
-SCRIPTED: dict[AddressFamily, str] = {"ipv4": "198.51.100.3", "ipv6": "2001:db8:1::3"}
-SILENT: dict[AddressFamily, str] = {"ipv4": "198.51.100.4", "ipv6": "2001:db8:1::4"}
-FAMILIES: tuple[AddressFamily, ...] = ("ipv4", "ipv6")
-
-
-class Line:
-    """a asks; b has NSD on `REAL`, what a test wants on `SCRIPTED`, and nothing on `SILENT`."""
-
-    def __init__(
-        self, lab: netlab.Lab, ca: Path, scripted: dict[AddressFamily, ScriptedServer]
-    ) -> None:
-        self.lab, self.ca, self.scripted = lab, ca, scripted
-
-    def probe(
-        self,
-        module: DnsModule,
-        where: dict[AddressFamily, str],
-        family: AddressFamily = "ipv6",
-        timeout: float = 3.0,
-        host: str = "",
-        port: int = 0,
-    ) -> ProbeResult:
-        target = Target("t", where[family], family, port=port, host=host)
-        return self.lab.inside("a", lambda: probe(target, module, timeout))
-
-    def scripts(self, answer: Callable[[bytes], Sequence[bytes]]) -> None:
-        for server in self.scripted.values():
-            server.answer = answer
-
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
-    folder = tmp_path_factory.mktemp("nsd")
-    authority = Authority()
-    (folder / "ca.pem").write_bytes(authority.pem)
-    pair = authority.issue("ns", x509.DNSName("ns1.example.test")).write(folder, "ns")
-    with netlab.Lab() as lab:
-        lab.namespace("a")
-        lab.namespace("b")
-        lab.link("a", "b", PAIRS)
-        for address in (*SCRIPTED.values(), *SILENT.values()):
-            nodad = ["nodad"] if ":" in address else []
-            lab.run("b", "ip", "address", "add", address, "dev", "to-a", *nodad)
-        with nsd(lab, "b", folder, list(REAL.values()), pair):
-            servers = {f: ScriptedServer(lab, "b", SCRIPTED[f]) for f in FAMILIES}
-            try:
-                yield Line(lab, folder / "ca.pem", servers)
-            finally:
-                for server in servers.values():
-                    server.close()
+    with name_servers(tmp_path_factory.mktemp("nsd")) as made:
+        yield made
 
 
 @pytest.fixture
 def line(lines: Line) -> Iterator[Line]:
     yield lines
     lines.lab.no_rules()
-
-
-def value(result: ProbeResult, name: str, **labels: str) -> float | None:
-    for family in result.families:
-        if family.name == name:
-            for sample in family.samples:
-                if dict(sample.labels) == labels:
-                    return sample.value
-    return None
 
 
 def ask(
@@ -331,116 +277,3 @@ def test_any_answers(line: Line, by: str) -> None:
         assert result.reason in ("dns_malformed", "dns_timeout", "timeout", "dns_rcode"), result
 
     check()
-
-
-# --- the same as blackbox_exporter ----------------------------------------------------------------
-
-MODULES = """
-modules:
-  a: {prober: dns, dns: {query_name: www.example.test, query_type: A}}
-  any: {prober: dns, dns: {query_name: www.example.test}}
-  soa: {prober: dns, dns: {query_name: example.test, query_type: SOA, transport_protocol: tcp}}
-  nxdomain: {prober: dns, dns: {query_name: no.example.test, query_type: A}}
-  nxdomain_wanted:
-    {prober: dns, dns: {query_name: no.example.test, query_type: A, valid_rcodes: [NXDOMAIN]}}
-  refused: {prober: dns, dns: {query_name: example.org, query_type: A, recursion_desired: false}}
-  chaos: {prober: dns, dns: {query_name: id.server, query_type: TXT, query_class: CH}}
-  tabs:
-    prober: dns
-    dns:
-      query_name: alias.example.test
-      query_type: A
-      validate_answer_rrs:
-        fail_if_not_matches_regexp: ["^(alias|www)\\\\.example\\\\.test\\\\.\\\\t300\\\\tIN\\\\t(A|CNAME)\\\\t"]
-  txt:
-    prober: dns
-    dns:
-      query_name: example.test
-      query_type: TXT
-      validate_answer_rrs: {fail_if_none_matches_regexp: ['"v=spf1 -all"$']}
-  matches:
-    prober: dns
-    dns:
-      query_name: www.example.test
-      query_type: A
-      validate_answer_rrs: {fail_if_matches_regexp: ["192.0.2.11"]}
-  all_of_two:
-    prober: dns
-    dns:
-      query_name: www.example.test
-      query_type: A
-      validate_answer_rrs: {fail_if_all_match_regexp: ["192.0.2.1[01]"]}
-  one_of_two:
-    prober: dns
-    dns:
-      query_name: www.example.test
-      query_type: A
-      validate_answer_rrs: {fail_if_all_match_regexp: ["192.0.2.10"]}
-  authority:
-    prober: dns
-    dns:
-      query_name: www.example.test
-      query_type: A
-      validate_authority_rrs: {fail_if_not_matches_regexp: ["ns[12].example.test.$"]}
-  additional:
-    prober: dns
-    dns:
-      query_name: www.example.test
-      query_type: A
-      validate_additional_rrs: {fail_if_none_matches_regexp: ["AAAA\\\\t2001:db8:53::2$"]}
-  nothing:
-    prober: dns
-    dns:
-      query_name: www.example.test
-      query_type: MX
-      validate_answer_rrs: {fail_if_not_matches_regexp: ["."]}
-  truncated: {prober: dns, dns: {query_name: big.example.test, query_type: TXT}}
-"""
-OURS = modules.loads(MODULES)
-SAME = (
-    *("probe_dns_answer_rrs", "probe_dns_authority_rrs", "probe_dns_additional_rrs"),
-    *("probe_dns_query_succeeded", "probe_dns_serial"),
-)
-
-
-@pytest.fixture(scope="module")
-def blackbox(lines: Line, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real blackbox_exporter in a."""
-    program = shutil.which("prometheus-blackbox-exporter")
-    if not program:
-        pytest.skip("needs prometheus-blackbox-exporter")
-    config = tmp_path_factory.mktemp("blackbox") / "blackbox.yml"
-    config.write_text(MODULES)
-    words = (f"--config.file={config}", "--web.listen-address=127.0.0.1:9115")
-    process = subprocess.Popen(
-        lines.lab.argv("a", program, *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        eventually(lambda: ":9115" in lines.lab.run("a", "ss", "-Hltn"))
-        yield "127.0.0.1:9115"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("name", OURS)
-def test_the_verdict_of_blackbox_exporter(
-    line: Line, blackbox: str, name: str, family: AddressFamily
-) -> None:
-    host = f"[{REAL[family]}]:53" if family == "ipv6" else REAL[family]
-    query = {"target": host, "module": name}
-    page = line.lab.inside(
-        "a", lambda: httpx.get(f"http://{blackbox}/probe", params=query, timeout=10).text
-    )
-    theirs = {
-        key: float(number)
-        for key, _, number in (row.rpartition(" ") for row in page.splitlines() if row[0] != "#")
-    }
-    result = line.probe(OURS[name].settings, REAL, family)
-    if name == "truncated":  # the exception: they take half an answer for an answer
-        assert theirs["probe_success"] == 1
-        assert result.reason == "dns_truncated"
-    else:
-        assert result.success == bool(theirs["probe_success"]), (page, result)
-    assert {key: value(result, key) for key in SAME} == {key: theirs.get(key) for key in SAME}
