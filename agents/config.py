@@ -13,7 +13,9 @@ import msgspec
 
 from agents.logs import LogFormat, LogLevel
 from collectors import catalogue, strictyaml
+from collectors.link import modules
 from collectors.link.settings import ProbeSettings
+from collectors.link.stampreflector import ReflectorSettings
 from collectors.model import Collector
 from collectors.sources.ssh.settings import SshSettings
 from collectors.strictyaml import Document, Duration
@@ -45,6 +47,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     root: str = "/"
     collectors: CollectorSettings = CollectorSettings()
     probes: ProbeSettings = ProbeSettings()
+    stamp_reflector: ReflectorSettings = ReflectorSettings()
     audit: AuditSettings = AuditSettings()
     ssh: SshSettings = SshSettings()
 
@@ -85,7 +88,10 @@ def load(path: str | None) -> Config:
             raise document.error(
                 ("audit", "packs", number), f"no pack {pack!r}; there are: {', '.join(built_in())}"
             )
-    return _located(config, os.path.dirname(os.path.abspath(path)))
+    config = _located(config, os.path.dirname(os.path.abspath(path)))
+    if config.probes.modules_file is not None:
+        modules.load(config.probes.modules_file)
+    return config
 
 
 def _located(config: Config, folder: str) -> Config:
@@ -107,8 +113,10 @@ def _located(config: Config, folder: str) -> Config:
     settings = config.collectors.settings
     textfile = replace(settings.textfile, directory=located(settings.textfile.directory))
     collectors = replace(config.collectors, settings=replace(settings, textfile=textfile))
+    modules_file = config.probes.modules_file
     return replace(
         config,
+        probes=replace(config.probes, modules_file=modules_file and located(modules_file)),
         web=replace(config.web, config_file=web),
         audit=replace(config.audit, packs=packs),
         collectors=collectors,

@@ -17,6 +17,7 @@ from agents.glance import Glance
 from agents.probing import ProbeSchedule
 from agents.runner import Runner
 from agents.steady import SteadyCpu
+from collectors.link.stampreflector import Reflector
 from collectors.model import Family, gauge, sample
 from collectors.observe import Observation
 from collectors.sources.local import LocalSource
@@ -41,14 +42,20 @@ class _Active:
         self.collectors = {collector.name: collector for collector in config.scraped()}
         self.probes = ProbeSchedule(config.probes, LocalSource(config.root))
         self.audits = AuditSchedule(path, config.audit)
+        reflects = config.stamp_reflector.enable
+        self.reflector = Reflector(config.stamp_reflector) if reflects else None
 
     def start(self) -> None:
         self.probes.start()
         self.audits.start()
+        if self.reflector:
+            self.reflector.start()
 
     def stop(self) -> None:
         self.probes.stop()
         self.audits.stop()
+        if self.reflector:
+            self.reflector.stop()
 
 
 class Runtime:
@@ -90,6 +97,7 @@ class Runtime:
             *self._steady.hold(with_scrape_series(observations)),
             *active.probes.families(),
             *active.audits.families(),
+            *(active.reflector.families() if active.reflector else ()),
             *self._self.families(),
             *config_families(not self._reload_problem, self._loaded_at),
         ]

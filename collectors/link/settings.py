@@ -65,7 +65,8 @@ class ProbeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     apart from a silent one. `window`: over how many of the last echoes loss and times are told.
     `histograms`: whether each target has one, as smokeping_prober has them. `allow`: networks
     (`192.0.2.0/24`) and DNS names that `/probe` may be asked for beside the targets and gateways; see
-    exporters/prometheus/probe.py.
+    exporters/prometheus/allowlist.py. `modules_file`: how `/probe` probes, in blackbox_exporter's
+    YAML; see collectors/link/modules.py.
     """
 
     gateways: bool = True
@@ -75,6 +76,7 @@ class ProbeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     histograms: bool = False
     targets: tuple[ProbeTarget, ...] = ()
     allow: tuple[str, ...] = ()
+    modules_file: str | None = None
 
     def __post_init__(self) -> None:
         if self.interval < 0.01:

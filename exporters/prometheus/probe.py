@@ -1,155 +1,259 @@
-"""`/probe?target=&module=`: one probe on demand, in blackbox_exporter's metric names.
+"""`/probe?target=&module=`: one probe on demand, in blackbox_exporter's dialect.
 
-Modules: `icmp` (IPv6 if the name has it, else IPv4, as blackbox_exporter chooses; never a second
-try over the other), `icmp4`, `icmp6`; `family=both` probes both and labels the series of each.
-
-What may be asked for: the configured targets and the default gateways, by name or address, and
-what `probes.allow` names. Nothing else is probed, nor even looked up. A name is allowed by name
-only, and whoever runs its DNS zone decides what it points at. Therefore it is looked up once, what
-was looked at is what is probed, and an address that means this machine or its own link (loopback,
-link-local, multicast, unspecified) is refused unless the allow-list has that address.
+A module says how to probe (collectors/link/modules.py); without one it is http_2xx. The module's
+`preferred_ip_protocol` is the family that is probed; the other one only where the name has no
+address of that family, which a series then says. `family=ipv4`, `ipv6` or `both` asks for them by
+name; `both` labels the series of each. What may be asked for: exporters/prometheus/allowlist.py,
+which also judges every host that a redirect leads to.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final, NamedTuple
 
+import msgspec
+
+from collectors.link import asked as asking
+from collectors.link import modules as modular
+from collectors.link.asked import Asked
+from collectors.link.connect import Failure
+from collectors.link.httpsettings import HttpModule
 from collectors.link.icmp import EchoOptions, IcmpProber
-from collectors.link.resolve import NotAnAddress, Resolved, Resolver, literal
-from collectors.link.settings import ProbeSettings, network, own_family
-from collectors.link.statistics import rtt_statistics
+from collectors.link.modules import Module, Modules
+from collectors.link.resolve import Resolved, Resolver, valid_name
+from collectors.link.settings import own_family
 from collectors.link.targets import unresolved
-from collectors.model import AddressFamily, Family, ProbeResult, Sample, Target, gauge, sample
+from collectors.model import AddressFamily, Family, ProbeResult, Target
+from exporters.prometheus.allowlist import AllowList, canonical
 from exporters.prometheus.backend import ProbeRefused
+from exporters.prometheus.blackbox import Fallback, Probed, course, exposition, icmp
+from exporters.prometheus.encoder import Encoder
 
-MODULES: Final[dict[str, tuple[AddressFamily, ...]]] = {
-    "icmp": ("ipv6", "ipv4"),  # in order of preference
-    "icmp4": ("ipv4",),
-    "icmp6": ("ipv6",),
-}
-PARAMETERS = ("target", "module", "family", "debug")
-TIMEOUT = 5.0  # seconds, whatever the scrape would allow
+__all__ = ["AllowList", "probe"]
+
+PARAMETERS = ("target", "module", "family", "hostname", "debug")
+ICMP_TIMEOUT = 5.0  # seconds that a dead target costs, where the module does not say
+MAX_TIMEOUT = 120.0
+NO_TIMEOUT = 5.0  # where neither module nor scrape say one
 MARGIN = 0.5  # left for the way back
 COUNT, SPACING = 3, 0.1
+_FAMILIES: Final[dict[str, AddressFamily]] = {"ip4": "ipv4", "ip6": "ipv6"}
 
-_Phase = Literal["resolve", "setup", "rtt"]
 
+class _Question(NamedTuple):
+    """What is asked. Of `families` the first is wanted most; with `both` each of them."""
 
-class AllowList:
-    """What may be probed on demand. `names` are canonical; targets by name lead to an address."""
-
-    def __init__(self, settings: ProbeSettings) -> None:
-        networks = [network(entry) for entry in settings.allow]
-        self._networks = [one for one in networks if one]
-        self._names = {_canonical(t.address) for t in settings.targets}
-        self._names.update(
-            _canonical(entry)
-            for entry, one in zip(settings.allow, networks, strict=True)
-            if one is None
-        )
-        self._targets = {t.name: (t.address,) for t in settings.targets}
-
-    def with_gateways(self, gateways: Sequence[Target]) -> AllowList:
-        """The same and these, which may share a name between their families."""
-        more = object.__new__(AllowList)
-        more._networks = self._networks
-        more._names = self._names | {_canonical(g.address) for g in gateways}
-        more._targets = self._targets.copy()
-        for gateway in gateways:
-            known = more._targets.get(gateway.name, ())
-            more._targets[gateway.name] = (*known, gateway.address)
-        return more
-
-    def permit(self, target: str) -> tuple[str, ...]:
-        """The name, or the addresses, to probe; raises ProbeRefused."""
-        wanted = tuple(map(_canonical, self._targets.get(target, (target,))))
-        if not all(one in self._names or self._has(one) for one in wanted):
-            raise ProbeRefused(
-                403, f"{target!r} is not on the allow-list: see probes.targets and probes.allow"
-            )
-        return wanted
-
-    def permits_address(self, address: str) -> bool:
-        """Whether a name that is allowed may lead to this address."""
-        parsed = ipaddress.ip_address(address)
-        mapped = getattr(parsed, "ipv4_mapped", None) or parsed
-        own = mapped.is_loopback or mapped.is_link_local or mapped.is_multicast
-        return not (own or mapped.is_unspecified) or address in self._names or self._has(address)
-
-    def _has(self, address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in one for one in self._networks)
+    asked: Asked
+    module: Module
+    families: tuple[AddressFamily, ...]
+    both: bool
+    budget: float
 
 
 def probe(
-    query: Mapping[str, str], headers: Mapping[str, str], allow: AllowList, resolver: Resolver
+    query: Mapping[str, str],
+    headers: Mapping[str, str],
+    allow: AllowList,
+    resolver: Resolver,
+    modules: Modules | None = None,
 ) -> list[Family] | str:
-    """The families of one probe, or with `debug=true` its course as a text. Blocks for at most
-    `TIMEOUT`, or the scrape's own timeout less `MARGIN`. Raises ProbeRefused (400 or 403)."""
+    """The families of one probe, or with `debug=true` its course as a text. Blocks for the module's
+    timeout, or the scrape's less `MARGIN`. Raises ProbeRefused (400 or 403)."""
     start = time.perf_counter()
-    families, both = _families(query)
-    budget = _budget(headers)
-    target = _parameter(query, "target")
-    permitted = allow.permit(target)
-    asked = {family: _of_family(permitted, family) for family in families}
-    found = resolver.resolve([(text, family) for family, text in asked.items()], budget / 2)
-    resolved = {family: found[text, family] for family, text in asked.items()}
-    if not both:
-        families = next(((f,) for f in families if resolved[f].addresses), families[:1])
-    located = [_locate(target, family, resolved[family], allow) for family in families]
-    left = budget - (time.perf_counter() - start)
-    results, setup = _echo([one for one in located if isinstance(one, Target)], left)
-    probed = iter(results)
-    outcome = [one if isinstance(one, ProbeResult) else next(probed) for one in located]
+    question = _question(query, headers, modular.built_in() if modules is None else modules)
+    run = _Run(question, allow, resolver, start)
+    outcome = run.outcome()
     seconds = time.perf_counter() - start
+    made = exposition(outcome, seconds, question.both, run.fallback)
     if query.get("debug") == "true":
-        return "".join(_course(result, resolved[result.family]) for result in outcome)
-    made = _exposition(outcome, [resolved[f] for f in families], setup, seconds, both)
-    return [family for family in made if family.samples]
+        return f"{''.join(map(course, outcome))}\n{Encoder().encode(made).decode()}"
+    return made
 
 
-def _parameter(query: Mapping[str, str], name: str) -> str:
-    if value := query.get(name):
-        return value
-    raise ProbeRefused(400, f"the parameter {name!r} is missing")
-
-
-def _families(query: Mapping[str, str]) -> tuple[tuple[AddressFamily, ...], bool]:
-    """The families that a query may use, and whether it wants each of them."""
+def _question(query: Mapping[str, str], headers: Mapping[str, str], modules: Modules) -> _Question:
     for name in query:
         if name not in PARAMETERS:
             raise ProbeRefused(
                 400, f"unknown parameter {name!r}; there are: {', '.join(PARAMETERS)}"
             )
-    module = _parameter(query, "module")
-    if module not in MODULES:
-        raise ProbeRefused(400, f"unknown module {module!r}; there are: {', '.join(MODULES)}")
-    wanted = query.get("family", "")
-    if wanted == "both" and len(MODULES[module]) == 2:
-        return ("ipv4", "ipv6"), True
-    if wanted:
-        raise ProbeRefused(400, f"family={wanted}: it can only be both, with the module icmp")
-    return MODULES[module], False
+    named = query.get("module") or modular.DEFAULT
+    if named not in modules:
+        raise ProbeRefused(400, f"unknown module {named!r}; there are: {', '.join(modules)}")
+    module = modules[named]
+    if hostname := query.get("hostname"):
+        module = _with_hostname(module, hostname)
+    families = _families(module, query.get("family", ""))
+    text = query.get("target")
+    if not text:
+        raise ProbeRefused(400, "the parameter 'target' is missing")
+    try:
+        asked = asking.split(module.prober, text, module.port)
+    except ValueError as error:
+        raise ProbeRefused(400, f"target: {error}") from error
+    return _Question(
+        asked, module, families, query.get("family") == "both", _budget(module, headers)
+    )
 
 
-def _budget(headers: Mapping[str, str]) -> float:
+def _families(module: Module, wanted: str) -> tuple[AddressFamily, ...]:
+    """The families that may be probed, in the module's order."""
+    preferred = _FAMILIES[module.preferred]
+    other: AddressFamily = "ipv4" if preferred == "ipv6" else "ipv6"
+    if not wanted:
+        return (preferred, other) if module.falls_back else (preferred,)
+    if wanted not in ("both", "ipv4", "ipv6"):
+        raise ProbeRefused(400, f"family={wanted}: it is both, ipv4 or ipv6")
+    if not module.falls_back and wanted != preferred:
+        raise ProbeRefused(
+            400, f"family={wanted}: the module {module.name} is for {preferred} only"
+        )
+    if wanted == "both":
+        return ("ipv4", "ipv6")
+    return (preferred,) if wanted == preferred else (other,)
+
+
+def _with_hostname(module: Module, hostname: str) -> Module:
+    """The module with another Host header, or another name in the server's certificate."""
+    if not valid_name(hostname) and own_family(hostname) is None:
+        raise ProbeRefused(400, f"hostname: {hostname!r} is no name of a host")
+    settings = module.settings
+    replace = msgspec.structs.replace
+    if isinstance(settings, HttpModule):
+        if settings.host_header not in ("", hostname):
+            raise ProbeRefused(400, f"the module {module.name} has a Host header of its own")
+        changed: Any = replace(settings, headers={**settings.headers, "Host": hostname})
+    elif config := getattr(settings, "tls_config", None):
+        named = config.server_name or hostname
+        changed = replace(settings, tls_config=replace(config, server_name=named))
+    else:
+        raise ProbeRefused(400, f"hostname means nothing to the prober {module.prober}")
+    return module._replace(settings=changed)
+
+
+def _budget(module: Module, headers: Mapping[str, str]) -> float:
     """Seconds until an answer is due."""
     text = headers.get("x-prometheus-scrape-timeout-seconds")
+    own = ICMP_TIMEOUT if module.prober == "icmp" else MAX_TIMEOUT
     if text is None:
-        return TIMEOUT
+        return min(module.timeout or NO_TIMEOUT, MAX_TIMEOUT)
     try:
         allowed = float(text)
     except ValueError:
         allowed = 0
     if not allowed > 0:  # also what is not a number
         raise ProbeRefused(400, f"X-Prometheus-Scrape-Timeout-Seconds: {text!r} is no timeout")
-    return min(TIMEOUT, max(allowed - MARGIN, allowed / 2))
+    return min(module.timeout or own, MAX_TIMEOUT, max(allowed - MARGIN, allowed / 2))
+
+
+class _Run:
+    """One probe: names looked up, families chosen, each of them probed."""
+
+    def __init__(
+        self, question: _Question, allow: AllowList, resolver: Resolver, start: float
+    ) -> None:
+        self._question, self._allow, self._resolver = question, allow, resolver
+        self._start = start
+        self.fallback: Fallback | None = None
+
+    def outcome(self) -> list[Probed]:
+        """One for each family that was asked for; raises ProbeRefused."""
+        question = self._question
+        permitted = self._allow.permit(question.asked.host)
+        names = {family: _of_family(permitted, family) for family in question.families}
+        wanted = [(name, family) for family, name in names.items()]
+        found = self._resolver.resolve(wanted, question.budget / 2)
+        resolved = {family: found[name, family] for family, name in names.items()}
+        chosen = question.families if question.both else self._choose(names, resolved)
+        located = {family: self._locate(family, names[family], resolved) for family in chosen}
+        targets = [one for one in located.values() if isinstance(one, Target)]
+        probed = {one.result.family: one for one in self._probe(targets, resolved)}
+        return [
+            probed[family] if isinstance(one, Target) else self._unseen(one, resolved[family])
+            for family, one in located.items()
+        ]
+
+    def _choose(
+        self, names: Mapping[AddressFamily, str], resolved: Mapping[AddressFamily, Resolved]
+    ) -> tuple[AddressFamily, ...]:
+        """The preferred family, or the other one where only that has an address: then say so."""
+        preferred, *others = self._question.families
+        if resolved[preferred].addresses:
+            return (preferred,)
+        chosen = next((one for one in others if resolved[one].addresses), preferred)
+        if chosen != preferred and own_family(names[preferred]) is None:
+            self.fallback = Fallback(preferred, resolved[preferred].reason)
+        return (chosen,)
+
+    def _locate(
+        self, family: AddressFamily, name: str, resolved: Mapping[AddressFamily, Resolved]
+    ) -> Target | ProbeResult:
+        asked, found = self._question.asked, resolved[family]
+        if not found.addresses:
+            return msgspec.structs.replace(
+                unresolved(asked.text, family, found), prober=self._question.module.prober
+            )
+        if name != canonical(asked.host):  # a target of the configuration by its name
+            asked = asked.renamed(name)
+        address = next((a for a in found.addresses if self._allow.permits_address(a)), None)
+        if address is None:
+            raise ProbeRefused(
+                403,
+                f"{asked.host!r} leads to {found.addresses[0]}, "
+                "which is not itself on the allow-list",
+            )
+        return Target(asked.text, address, family, asked.port, asked.host, asked.text)
+
+    def _left(self) -> float:
+        return max(0.1, self._question.budget - (time.perf_counter() - self._start))
+
+    def _probe(
+        self, targets: Sequence[Target], resolved: Mapping[AddressFamily, Resolved]
+    ) -> list[Probed]:
+        """Each target, at the same time."""
+        module = self._question.module
+        if not targets:
+            return []
+        function = modular.PROBERS[module.prober].probe
+        if function is None:
+            results, setup = _echo(targets, module, self._left())
+            return [Probed(r, resolved[r.family], icmp(r, setup)) for r in results]
+
+        def one(target: Target) -> Probed:
+            call = function
+            if isinstance(module.settings, HttpModule):
+                call = partial(function, look_up=partial(self._look_up, target.family))
+            result = call(target, module.settings, self._left())
+            return Probed(result, resolved[target.family], result.families)
+
+        if len(targets) == 1:
+            return [one(targets[0])]
+        with ThreadPoolExecutor(len(targets), "probe-family") as threads:
+            return list(threads.map(one, targets))
+
+    def _look_up(self, family: AddressFamily, host: str, port: int) -> str:
+        """The address of a host that a redirect leads to, if it may be probed at all."""
+        try:
+            name = _of_family(self._allow.permit(host), family)
+        except ProbeRefused as error:
+            raise Failure("not_allowed", str(error)) from error
+        found = self._resolver.resolve([(name, family)], self._left())[name, family]
+        if not found.addresses:
+            raise Failure(found.reason, f"{host}: {found.detail or 'no address'}")
+        for address in found.addresses:
+            if self._allow.permits_address(address):
+                return address
+        problem = f"{host!r} leads to {found.addresses[0]}, which is not on the allow-list"
+        raise Failure("not_allowed", problem)
+
+    def _unseen(self, result: ProbeResult, resolved: Resolved) -> Probed:
+        kind = modular.PROBERS[self._question.module.prober]
+        if kind.probe is None:
+            return Probed(result, resolved, icmp(result, 0.0))
+        return Probed(result, resolved, kind.unseen)
 
 
 def _of_family(permitted: Sequence[str], family: AddressFamily) -> str:
@@ -157,122 +261,15 @@ def _of_family(permitted: Sequence[str], family: AddressFamily) -> str:
     return next((one for one in permitted if own_family(one) in (family, None)), permitted[0])
 
 
-def _locate(
-    target: str, family: AddressFamily, resolved: Resolved, allow: AllowList
-) -> Target | ProbeResult:
-    if not resolved.addresses:
-        return unresolved(target, family, resolved)
-    if address := next((a for a in resolved.addresses if allow.permits_address(a)), None):
-        return Target(target, address, family)
-    raise ProbeRefused(
-        403, f"{target!r} leads to {resolved.addresses[0]}, which is not itself on the allow-list"
-    )
-
-
-def _echo(targets: Sequence[Target], seconds: float) -> tuple[list[ProbeResult], float]:
+def _echo(
+    targets: Sequence[Target], module: Module, seconds: float
+) -> tuple[list[ProbeResult], float]:
     """One round within `seconds`, and how much of it was not waiting for answers."""
-    if not targets:
-        return [], 0.0
-    seconds = max(seconds, 0.1)
     spacing = min(SPACING, seconds / 10)
     options = EchoOptions(COUNT, spacing, seconds - COUNT * spacing)
+    if module.settings.payload_size:
+        options = msgspec.structs.replace(options, payload=module.settings.payload_size)
     start = time.perf_counter()
     results = IcmpProber(options).probe(targets)
     took = time.perf_counter() - start
     return results, max(0.0, took - max(result.duration for result in results))
-
-
-def _exposition(
-    results: Sequence[ProbeResult],
-    resolved: Sequence[Resolved],
-    setup: float,
-    seconds: float,
-    labelled: bool,
-) -> list[Family]:
-    def of(value: float, result: ProbeResult, **labels: str) -> Sample:
-        return sample(float(value), **labels, **({"family": result.family} if labelled else {}))
-
-    rtts = [rtt_statistics(result.rtts) for result in results]
-    phases: list[Sample] = []
-    for result, name, rtt in zip(results, resolved, rtts, strict=True):
-        seconds_of: dict[_Phase, float] = {
-            "resolve": name.seconds,
-            "setup": setup,
-            "rtt": rtt.get("median", 0.0),
-        }
-        phases += (of(value, result, phase=phase) for phase, value in seconds_of.items())
-    return [
-        gauge(
-            "probe_success",
-            "Whether the target answered.",
-            *(of(r.success, r) for r in results),
-        ),
-        gauge("probe_duration_seconds", "How long the whole probe took.", sample(seconds)),
-        gauge(
-            "probe_dns_lookup_time_seconds",
-            "How long the look-up of the name took.",
-            *(of(name.seconds, r) for r, name in zip(results, resolved, strict=True)),
-        ),
-        gauge(
-            "probe_ip_protocol",
-            "IP version that was used, 4 or 6; 0 where there was no address.",
-            *(of((4 if r.family == "ipv4" else 6) if r.address else 0, r) for r in results),
-        ),
-        gauge(
-            "probe_ip_addr_hash",
-            "FNV-1a hash of the address: it changes when the address does.",
-            *(of(_hash(r.address), r) for r in results),
-        ),
-        gauge(
-            "probe_icmp_duration_seconds",
-            "Time by phase: resolve, setup, rtt (median of the echoes; 0 without any answer).",
-            *phases,
-        ),
-        gauge(
-            "probe_icmp_reply_hop_limit",
-            "Hop limit (TTL) left in the last answer.",
-            *(of(r.hop_limit, r) for r in results if r.hop_limit is not None),
-        ),
-        gauge(
-            "jianwei_probe_loss_ratio",
-            "Share of the echoes that were not answered in time, 0 to 1.",
-            *(of(r.loss, r) for r in results),
-        ),
-        gauge(
-            "jianwei_probe_failure_reason",
-            "Why the target did not answer; only where it did not.",
-            *(of(1, r, reason=r.reason) for r in results if r.reason),
-        ),
-    ]
-
-
-def _course(result: ProbeResult, resolved: Resolved) -> str:
-    """One family for people."""
-    rtt = ", ".join(f"{value * 1000:.3f}" for value in result.rtts)
-    lines = {
-        "addresses": ", ".join(resolved.addresses) or "none",
-        "looked up in": f"{resolved.seconds:.3f} s",
-        "probed": result.address or "nothing",
-        "answered": f"{result.received} of {result.sent}",
-        "round trips": f"{rtt} ms" if rtt else "none",
-        "reason": " ".join(filter(None, (result.reason, result.detail))) or "none",
-    }
-    return f"{result.family}\n" + "".join(f"  {key}: {text}\n" for key, text in lines.items())
-
-
-def _hash(address: str) -> int:
-    """32-bit FNV-1a of the address in network order, as blackbox_exporter has it."""
-    if not address:
-        return 0
-    value = 0x811C9DC5
-    for byte in ipaddress.ip_address(address).packed:
-        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return value
-
-
-def _canonical(text: str) -> str:
-    """An address or a DNS name in its one form."""
-    try:
-        return literal(text)[0]
-    except NotAnAddress:
-        return text.lower().rstrip(".")

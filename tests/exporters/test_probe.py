@@ -78,11 +78,17 @@ pings = pytest.mark.skipif(
     [
         ({"module": "icmp"}, "'target' is missing"),
         ({"target": "", "module": "icmp"}, "'target' is missing"),
-        ({"target": "127.0.0.1"}, "'module' is missing"),
-        ({"target": "127.0.0.1", "module": "http_2xx"}, "unknown module 'http_2xx'"),
+        ({"target": "127.0.0.1", "module": "https_2xx"}, "unknown module 'https_2xx'"),
+        ({"target": "http://"}, "has no host"),
+        ({"target": "http://a:b@127.0.0.1/"}, "takes no user and password"),
+        ({"target": "127.0.0.1", "module": "tcp_connect"}, "has no port"),
+        ({"target": "127.0.0.1:65536", "module": "tcp_connect"}, "no port from 1 to 65535"),
+        ({"target": "127.0.0.1", "hostname": "a b"}, "no name of a host"),
+        ({"target": "127.0.0.1", "module": "icmp", "hostname": "a"}, "means nothing"),
         ({"target": "127.0.0.1", "module": "icmp", "famly": "both"}, "unknown parameter 'famly'"),
-        ({"target": "127.0.0.1", "module": "icmp", "family": "ipv4"}, "can only be both"),
-        ({"target": "127.0.0.1", "module": "icmp4", "family": "both"}, "can only be both"),
+        ({"target": "127.0.0.1", "module": "icmp", "family": "ip4"}, "is both, ipv4 or ipv6"),
+        ({"target": "127.0.0.1", "module": "icmp4", "family": "both"}, "for ipv4 only"),
+        ({"target": "127.0.0.1", "module": "icmp4", "family": "ipv6"}, "for ipv4 only"),
     ],
 )
 def test_what_is_not_a_question(query: dict[str, str], message: str) -> None:
