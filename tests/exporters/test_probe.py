@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
-import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
-import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
+from collectors.link import modules
 from collectors.link.resolve import Resolved, Resolver
 from collectors.link.settings import ProbeSettings, ProbeTarget
 from collectors.model import Family, Target
 from exporters.prometheus.backend import ProbeRefused
 from exporters.prometheus.encoder import Encoder
 from exporters.prometheus.probe import AllowList, probe
+from tests.collectors.servers import Care, receive_head, saying, serving, silent
 
 
 class Zone(Resolver):
@@ -244,76 +242,169 @@ def test_its_course_for_people() -> None:
     assert "answered: 3 of 3" in text
 
 
-@pytest.fixture(scope="module")
-def blackbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real blackbox_exporter."""
-    program = shutil.which("prometheus-blackbox-exporter")
-    if not program:
-        pytest.skip("needs prometheus-blackbox-exporter")
-    config = tmp_path_factory.mktemp("blackbox") / "blackbox.yml"
-    one_family = (
-        "{{prober: icmp, icmp: {{preferred_ip_protocol: {}, ip_protocol_fallback: false}}}}"
-    )
-    config.write_text(
-        "modules:\n  icmp: {prober: icmp}\n"
-        f"  icmp4: {one_family.format('ip4')}\n  icmp6: {one_family.format('ip6')}\n"
-    )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    process = subprocess.Popen(
-        [program, f"--config.file={config}", f"--web.listen-address={address}"],
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(100):
-            try:
-                httpx.get(f"http://{address}/-/healthy")
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(10)
+# --- other probers, through the same door -------------------------------------------------------
 
 
-SAME = ("probe_success", "probe_ip_protocol", "probe_ip_addr_hash", "probe_icmp_reply_hop_limit")
+def answering(text: bytes) -> Care:
+    return saying(b"HTTP/1.1 " + text + b"\r\nContent-Length: 0\r\n\r\n")
 
 
-@pings
+def test_http_is_the_default() -> None:
+    with serving(answering(b"200 OK")) as port:
+        made = by_name(probe({"target": f"127.0.0.1:{port}/a"}, {}, LOCAL, Zone()))
+    assert made["probe_success"] == {(): 1}
+    assert made["probe_http_status_code"] == {(): 200}
+    assert set(made["probe_http_duration_seconds"]) == {
+        (phase,) for phase in ("resolve", "connect", "tls", "processing", "transfer")
+    }
+
+
+def test_the_look_up_is_a_phase() -> None:
+    with serving(answering(b"200 OK")) as port:
+        query = {"target": f"http://local.example:{port}", "family": "ipv4"}
+        made = by_name(probe(query, {}, LOCAL, DUAL))
+        query = {"target": f"local.example:{port}", "module": "tcp_connect", "family": "ipv4"}
+        tcp = by_name(probe(query, {}, LOCAL, DUAL))
+    assert made["probe_http_duration_seconds"]["resolve",] == 0.01
+    assert tcp["jianwei_probe_phase_seconds"]["resolve",] == 0.01
+    assert set(tcp["jianwei_probe_phase_seconds"]) == {("resolve",), ("connect",)}
+
+
+def test_both_families_of_a_connection() -> None:
+    """One of them is served, the other is not: neither hides the other."""
+    with serving(answering(b"200 OK")) as port:
+        for module, target in (("tcp_connect", ""), ("http_2xx", "http://")):
+            query = {
+                "target": f"{target}local.example:{port}",
+                "module": module,
+                "family": "both",
+            }
+            made = by_name(probe(query, {}, LOCAL, DUAL))
+            assert made["probe_success"] == {("ipv4",): 1, ("ipv6",): 0}
+            assert made["probe_ip_protocol"] == {("ipv4",): 4, ("ipv6",): 6}
+            assert made["jianwei_probe_failure_reason"] == {("connect_refused", "ipv6"): 1}
+            assert made["probe_failed_due_to_regex"] == {("ipv4",): 0, ("ipv6",): 0}
+
+
+def test_a_fallback_is_said() -> None:
+    zone = Zone({"local.example": ("127.0.0.1",)})
+    with serving(answering(b"200 OK")) as port:
+        target = f"http://local.example:{port}"
+        made = by_name(probe({"target": target}, {}, LOCAL, zone))
+        assert made["probe_success"] == {(): 1}
+        assert made["probe_ip_protocol"] == {(): 4}
+        assert made["jianwei_probe_fallback"] == {("ipv6", "no_address"): 1}
+        for quiet in ({"target": target, "family": "ipv4"}, {"target": f"127.0.0.1:{port}"}):
+            assert "jianwei_probe_fallback" not in by_name(probe(quiet, {}, LOCAL, zone))
+        six = by_name(probe({"target": target, "family": "ipv6"}, {}, LOCAL, zone))
+        assert six["jianwei_probe_failure_reason"] == {("no_address",): 1}
+    dead = by_name(probe({"target": "http://dead.example"}, {}, allow("dead.example"), DUAL))
+    assert dead["probe_ip_protocol"] == {(): 0}
+    assert dead["probe_http_status_code"] == {(): 0}
+    assert "jianwei_probe_fallback" not in dead
+
+
+MODULES = modules.loads(
+    """
+modules:
+  four: {prober: http, http: {preferred_ip_protocol: ip4}}
+  only4: {prober: tcp, tcp: {preferred_ip_protocol: ip4, ip_protocol_fallback: false}}
+  brief: {prober: tcp, timeout: 300ms, tcp: {query_response: [{expect: never}]}}
+  patient: {prober: tcp, timeout: 60s, tcp: {query_response: [{expect: never}]}}
+  hosted: {prober: http, http: {headers: {Host: a.example}}}
+"""
+)
+
+
+def test_the_modules_family() -> None:
+    query = {"target": "http://local.example:1", "module": "four"}
+    made = by_name(probe(query, {}, LOCAL, DUAL, MODULES))
+    assert made["probe_ip_protocol"] == {(): 4}
+    query = {"target": "[::1]:1", "module": "only4"}
+    made = by_name(probe(query, {}, LOCAL, DUAL, MODULES))
+    assert made["probe_ip_protocol"] == {(): 0}
+    assert made["probe_failed_due_to_regex"] == {(): 0}
+
+
 @pytest.mark.parametrize(
-    ("target", "module"),
+    ("module", "scrape"), [("brief", None), ("brief", "60"), ("patient", "0.5")]
+)
+def test_the_shorter_timeout_counts(module: str, scrape: str | None) -> None:
+    headers = {"x-prometheus-scrape-timeout-seconds": scrape} if scrape else {}
+    with serving(silent) as port:
+        start = time.monotonic()
+        query = {"target": f"127.0.0.1:{port}", "module": module}
+        made = by_name(probe(query, headers, LOCAL, DUAL, MODULES))
+        assert time.monotonic() - start < 10
+    assert made["jianwei_probe_failure_reason"] == {("timeout",): 1}
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
     [
-        ("127.0.0.1", "icmp"),
-        ("127.0.0.1", "icmp4"),
-        ("127.0.0.1", "icmp6"),  # the wrong family: neither answers
-        ("::1", "icmp"),
-        ("::1", "icmp6"),
-        ("::1", "icmp4"),
+        ("http://192.0.2.1/", "not on the allow-list"),
+        ("http://other.example/", "not on the allow-list"),
+        ("http://rebound.example/", "leads to 169.254.169.254"),
+        ("http://169.254.169.254/latest/", "not on the allow-list"),
+        ("http://127.0.0.1.nip.example/", "not on the allow-list"),
+        ("http://2130706433/", "leads nowhere"),
     ],
 )
-def test_the_same_series_as_blackbox_exporter(blackbox: str, target: str, module: str) -> None:
-    """Names, labels, types, and the values that do not measure time. Beyond it we have
-    jianwei_* series, and the time of a look-up that failed is in phase=resolve too."""
-    query = {"target": target, "module": module}
-    theirs = httpx.get(f"http://{blackbox}/probe", params=query).text
-    made = probe(query, {}, LOCAL, Resolver())
-    assert not isinstance(made, str)
-    ours = Encoder().encode(made).decode()
+def test_a_redirect_is_no_springboard(location: str, words: str) -> None:
+    zone = Zone({"rebound.example": ("169.254.169.254",), "other.example": ("127.0.0.1",)})
+    list_ = allow("127.0.0.0/8", "rebound.example")
+    with serving(answering(f"302 Found\r\nLocation: {location}".encode())) as port:
+        query = {"target": f"127.0.0.1:{port}", "debug": "true"}
+        text = probe(query, {}, list_, zone)
+    assert isinstance(text, str)
+    assert "reason: not_allowed" in text or "reason: http_redirect" in text
+    assert words in text
+    assert "other.example" not in zone.asked
 
-    def series(page: str) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
-        return {
-            f"{family.name} {family.type}": {
-                tuple(sorted(s.labels.items())): s.value for s in family.samples
-            }
-            for family in text_string_to_metric_families(page)
-            if not family.name.startswith("jianwei_")
-        }
 
-    there, here = series(theirs), series(ours)
-    assert {name: set(found) for name, found in here.items()} == {
-        name: set(found) for name, found in there.items()
-    }
-    for name in SAME:
-        assert here.get(f"{name} gauge") == there.get(f"{name} gauge"), name
+def test_a_redirect_to_what_is_allowed() -> None:
+    zone = Zone({"next.example": ("127.0.0.1",)})
+    with serving(answering(b"200 OK")) as there:
+        location = f"http://next.example:{there}/x"
+        with serving(answering(f"302 Found\r\nLocation: {location}".encode())) as port:
+            list_ = allow("127.0.0.0/8", "Next.Example")
+            made = by_name(probe({"target": f"127.0.0.1:{port}"}, {}, list_, zone))
+    assert made["probe_success"] == {(): 1}
+    assert made["probe_http_redirects"] == {(): 1}
+
+
+@pytest.mark.parametrize(
+    "target", ["http://192.0.2.1/", "http://127.0.0.1@192.0.2.1/", "192.0.2.1"]
+)
+def test_urls_are_closed_by_default_too(target: str) -> None:
+    assert refused({"target": target}).status in (400, 403)
+
+
+def test_a_configured_target_by_its_name() -> None:
+    heads: list[bytes] = []
+
+    def care(connection: socket.socket) -> None:
+        heads.append(receive_head(connection))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    list_ = allow(targets=[ProbeTarget("county-lianhu", "127.0.0.1")])
+    with serving(care) as port:
+        for target in (f"county-lianhu:{port}", f"http://county-lianhu:{port}/"):
+            made = by_name(probe({"target": target}, {}, list_.with_gateways([]), Zone()))
+            assert made["probe_success"] == {(): 1}
+        assert all(f"Host: 127.0.0.1:{port}\r\n".encode() in head for head in heads)
+        by_name(probe({"target": f"127.0.0.1:{port}", "hostname": "a.example"}, {}, list_, Zone()))
+        assert b"\r\nHost: a.example\r\n" in heads[-1]
+        query = {"target": f"127.0.0.1:{port}", "module": "hosted", "hostname": "b.example"}
+        with pytest.raises(ProbeRefused):
+            probe(query, {}, list_, Zone(), MODULES)
+
+
+def test_the_course_of_a_connection() -> None:
+    with serving(answering(b"500 Oops")) as port:
+        query = {"target": f"http://127.0.0.1:{port}/", "debug": "true"}
+        text = probe(query, {}, LOCAL, Zone())
+    assert isinstance(text, str)
+    assert "reason: http_status status 500" in text
+    assert "processing" in text
+    assert "probe_http_status_code 500.0" in text
