@@ -22,7 +22,7 @@ def families(
     phases: dict[str, float] | None = None,
     redirects: int = 0,
     secured: bool = False,
-    mismatch: bool | None = None,
+    mismatch: bool = False,
     seen: Seen | None = None,
 ) -> tuple[Family, ...]:
     """What is told of one probe; without arguments of one that found no address."""
@@ -57,15 +57,12 @@ def families(
         _one(
             "probe_http_ssl", "Whether the last answer came over TLS.", secured and bool(response)
         ),
+        _one(
+            "probe_failed_due_to_regex",
+            "Whether headers or body are not as their regular expressions ask.",
+            mismatch,
+        ),
     ]
-    if mismatch is not None:
-        told.append(
-            _one(
-                "probe_failed_due_to_regex",
-                "Whether headers or body are not as their regular expressions ask.",
-                mismatch,
-            )
-        )
     modified = response.values("last-modified") if response else []
     if modified and (moment := _moment(modified[0])) is not None:
         told.append(
