@@ -151,3 +151,10 @@ def test_any_document_is_right_or_explained(part: object) -> None:
     for document in (part, {"modules": {"a": part}}, {"modules": part}):
         with suppress(DocumentError):
             modules.loads(json.dumps(document))
+
+
+def test_the_handbook_has_what_is_refused() -> None:
+    page = (Path(__file__).parents[2] / "docs/probes.md").read_text(encoding="utf-8")
+    rows = {line for line in page.splitlines() if line.startswith("| `")}
+    for key, why in modules.UNSUPPORTED.items():
+        assert f"| `{key}` | {why} |" in rows
