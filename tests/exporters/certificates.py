@@ -75,6 +75,18 @@ class Authority:
         return context
 
 
+def self_signed(subject: x509.Name, *sans: x509.GeneralName) -> Pair:
+    """A certificate that nobody vouches for, of any name."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        _builder(subject, subject, key.public_key())
+        .add_extension(x509.SubjectAlternativeName(sans), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return Pair(certificate.public_bytes(Encoding.PEM), text, certificate.serial_number)
+
+
 def encrypted_key() -> bytes:
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"a password")

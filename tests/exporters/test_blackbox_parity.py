@@ -20,6 +20,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 from prometheus_client.parser import text_string_to_metric_families
 
 from collectors.link import modules
@@ -28,7 +29,7 @@ from collectors.link.settings import ProbeSettings
 from exporters.prometheus.encoder import Encoder
 from exporters.prometheus.probe import AllowList, probe
 from tests.collectors.servers import greeting, over_tls, receive_head, serving, silent
-from tests.exporters.certificates import Authority
+from tests.exporters.certificates import Authority, self_signed
 from tests.exporters.test_probe import pings
 
 EXPORTER = shutil.which("prometheus-blackbox-exporter")
@@ -119,7 +120,7 @@ EXCEPTIONS: Mapping[tuple[str, str], Mapping[str, str]] = {
             "in the year 1; ours is the chain presented"
         }
         for module, pages in {
-            "http_insecure": ("good", "expired"),
+            "http_insecure": ("good", "expired", "named"),
             "tls_insecure": ("tls-expired",),
         }.items()
         for page in pages
@@ -192,6 +193,28 @@ SECURE = {
     "early": AUTHORITY.issue("early", begins=5),
     "mismatched": AUTHORITY.issue("mismatched", x509.DNSName("portal.example")),
     "selfsigned": OTHER.issue("selfsigned"),
+    "named": self_signed(
+        x509.Name(
+            [
+                x509.NameAttribute(NameOID.DOMAIN_COMPONENT, "example"),
+                x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
+                x509.NameAttribute(NameOID.POSTAL_CODE, "710000"),
+                x509.NameAttribute(NameOID.STREET_ADDRESS, "Nanda"),
+                x509.NameAttribute(NameOID.STATE_OR_PROVINCE_NAME, "陕西"),
+                x509.NameAttribute(NameOID.LOCALITY_NAME, " Xi'an;#1 "),
+                x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "One, Two"),
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, '#A+B "C" <D>\\'),
+                x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "Three"),
+                x509.NameAttribute(NameOID.COMMON_NAME, "portal.example"),
+                x509.NameAttribute(NameOID.SERIAL_NUMBER, "4711"),
+                x509.NameAttribute(NameOID.EMAIL_ADDRESS, "ops@portal.example"),
+                x509.NameAttribute(NameOID.GIVEN_NAME, "小 微" * 30),
+            ]
+        ),
+        x509.DNSName("portal.example"),
+        x509.RFC822Name("ops@portal.example"),
+        x509.DNSName("*.portal.example"),
+    ),
 }
 
 
@@ -337,7 +360,7 @@ CASES = {
     "http_ssl": ("hello", "good", "expired", "early", "mismatched", "selfsigned"),
     "http_name": ("mismatched",),
     "http_host": ("mismatched", "hello"),
-    "http_insecure": ("good", "expired"),
+    "http_insecure": ("good", "expired", "named"),
     "http_tls12": ("good",),
     "http_body": ("hello", "absent"),
     "http_body_miss": ("hello",),
