@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import time
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Final
 
 from collectors.link.connect import Failure
@@ -123,6 +124,7 @@ def _one(name: str, help: str, value: float) -> Family:
 
 def _moment(text: str) -> float | None:
     try:
-        return email.utils.parsedate_to_datetime(text).timestamp()
+        moment = email.utils.parsedate_to_datetime(text)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     except (ValueError, OverflowError):
         return None

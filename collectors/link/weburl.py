@@ -74,6 +74,11 @@ def is_address(text: str) -> bool:
     return True
 
 
+def names_a_host(location: str) -> bool:
+    """Whether a Location that `join` has taken is more than a path."""
+    return bool(urlsplit(location.strip()).netloc)
+
+
 def join(base: Url, location: str) -> Url:
     """Where a redirect leads; raises ValueError."""
     return parse(urljoin(str(base), location.strip()))

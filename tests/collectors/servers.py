@@ -21,7 +21,14 @@ HEAD_END = b"\r\n\r\n"
 def serving(care: Care, address: str = "127.0.0.1") -> Iterator[int]:
     """A server that gives every connection to `care`, on a port that is the value."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.create_server((address, 0), family=family, backlog=64) as server:
+    with serving_on(socket.create_server((address, 0), family=family, backlog=64), care) as port:
+        yield port
+
+
+@contextmanager
+def serving_on(listening: socket.socket, care: Care) -> Iterator[int]:
+    """The same on a socket that listens already."""
+    with listening as server:
         threading.Thread(target=_accept, args=(server, care), daemon=True).start()
         try:
             yield server.getsockname()[1]

@@ -247,8 +247,8 @@ def test_a_redirect_on_the_same_host() -> None:
     seen: list[bytes] = []
     pages = {
         "/": to("/b?x", Set_Cookie="session=42; Path=/; HttpOnly"),
-        "/b?x": to("c", "307 Temporary Redirect"),
-        "/c": answer(b"here"),
+        "/b?x": to("c?next=http://x.example/", "307 Temporary Redirect"),
+        "/c?next=http://x.example/": answer(b"here"),
     }
     settings = HttpModule(headers={"Host": "portal.example"}, bearer_token=Secret("t"))
     result = asked(site(pages, seen), settings)
@@ -358,11 +358,12 @@ def test_secrets_do_not_go_from_tls_to_plain_text(tmp_path: Path) -> None:
     seen: list[bytes] = []
     settings = HttpModule(bearer_token=Secret("t"), tls_config=TlsConfig(insecure_skip_verify=True))
     with serving(site({"/x": answer()}, seen)) as plain:
-        inner = site({"/": to(f"http://127.0.0.1:{plain}/x")})
+        inner = site({"/": to(f"http://127.0.0.1:{plain}/x", Set_Cookie="session=42")})
         with serving(over_tls(AUTHORITY.issue("s"), tmp_path, inner)) as port:
             result = http.probe(web_target(port, "https:/"), settings, 5)
     assert result.success, result
     assert b"Bearer" not in seen[0]
+    assert b"session" not in seen[0]
     assert values(result)["http_ssl"] == 0  # of the last hop
 
 

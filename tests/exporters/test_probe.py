@@ -16,7 +16,8 @@ from collectors.model import Family, Target
 from exporters.prometheus.backend import ProbeRefused
 from exporters.prometheus.encoder import Encoder
 from exporters.prometheus.probe import AllowList, probe
-from tests.collectors.servers import Care, receive_head, saying, serving, silent
+from tests import netlab
+from tests.collectors.servers import Care, receive_head, saying, serving, serving_on, silent
 
 
 class Zone(Resolver):
@@ -284,6 +285,36 @@ def test_both_families_of_a_connection() -> None:
             assert made["probe_ip_protocol"] == {("ipv4",): 4, ("ipv6",): 6}
             assert made["jianwei_probe_failure_reason"] == {("connect_refused", "ipv6"): 1}
             assert made["probe_failed_due_to_regex"] == {("ipv4",): 0, ("ipv6",): 0}
+
+
+@pytest.mark.skipif(bool(netlab.unavailable()), reason=netlab.unavailable() or "-")
+def test_a_black_hole_in_one_family_takes_nothing_from_the_other() -> None:
+    pairs = [("192.0.2.1/24", "192.0.2.2/24"), ("2001:db8::1/64", "2001:db8::2/64")]
+    zone = Zone({"far.example": ("192.0.2.2", "2001:db8::2")})
+    query = {"target": "far.example:8080", "family": "both"}
+    headers = {"x-prometheus-scrape-timeout-seconds": "1.5"}
+    with netlab.Lab() as lab:
+        lab.namespace("near")
+        lab.namespace("far")
+        lab.link("near", "far", pairs)
+        lab.nft(
+            "far",
+            "table ip6 t { chain i { type filter hook input priority 0;\ntcp dport 8080 drop\n}\n}",
+        )
+        listening = lab.inside("far", lambda: listen_on_both(8080))
+        with serving_on(listening, answering(b"200 OK")):
+            start = time.monotonic()
+            made = by_name(
+                lab.inside("near", lambda: probe(query, headers, allow("far.example"), zone))
+            )
+            assert time.monotonic() - start < 10
+    assert made["probe_success"] == {("ipv4",): 1, ("ipv6",): 0}
+    assert made["probe_http_status_code"] == {("ipv4",): 200, ("ipv6",): 0}
+    assert made["jianwei_probe_failure_reason"] == {("timeout", "ipv6"): 1}
+
+
+def listen_on_both(port: int) -> socket.socket:
+    return socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
 
 
 def test_a_fallback_is_said() -> None:
