@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -188,7 +189,7 @@ def nginx(folder: Path) -> Iterator[dict[str, int]]:
     temporary = " ".join(f"{name}_temp_path {folder}/{name};" for name in paths)
     (folder / "nginx.conf").write_text(
         f"""
-daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_processes 1;
+{"user root;" if os.geteuid() == 0 else ""} daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_processes 1;
 events {{ worker_connections 64; }}
 http {{
   access_log off; {temporary}
@@ -251,7 +252,6 @@ def wait_for(url: str) -> None:
 @contextmanager
 def laboratory(folder: Path) -> Iterator[Lab]:
     """Everything, until the end of the block."""
-    folder.chmod(0o755)  # nginx's workers are somebody else
     (folder / "ca.pem").write_bytes(AUTHORITY.pem)
     (folder / "modules.yml").write_text(MODULES)
     with ExitStack() as stack:
