@@ -13,7 +13,6 @@ import msgspec
 
 from agents.logs import LogFormat, LogLevel
 from collectors import catalogue, strictyaml
-from collectors.link import modules
 from collectors.link.settings import ProbeSettings
 from collectors.model import Collector
 from collectors.sources.ssh.settings import SshSettings
@@ -94,6 +93,8 @@ def load(path: str | None) -> Config:
 
 def _check_modules(document: Document, path: str) -> None:
     """A file that cannot be read is this document's mistake; what is in it is its own."""
+    from collectors.link import modules  # every prober with it, which most commands do not need
+
     try:
         strictyaml.read(os.path.expanduser(path))
     except DocumentError as error:

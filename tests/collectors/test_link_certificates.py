@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 
+import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 from hypothesis import given
@@ -39,6 +40,7 @@ def test_what_is_no_certificate_is_left_out(data: bytes) -> None:
     assert [one.subject for one in read([data, GOOD])] == ["CN=good"]
 
 
+@pytest.mark.filterwarnings("ignore:Attribute's length")
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))
 def test_certificates_with_one_byte_changed(where: int, byte: int) -> None:
     changed = GOOD[:where] + bytes((byte,)) + GOOD[where + 1 :]
