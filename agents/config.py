@@ -13,12 +13,11 @@ import msgspec
 
 from agents.logs import LogFormat, LogLevel
 from collectors import catalogue, strictyaml
-from collectors.link import modules
 from collectors.link.settings import ProbeSettings
 from collectors.link.stampreflector import ReflectorSettings
 from collectors.model import Collector
 from collectors.sources.ssh.settings import SshSettings
-from collectors.strictyaml import Document, Duration
+from collectors.strictyaml import Document, DocumentError, Duration
 from exporters.prometheus.settings import WebSettings
 from rules.settings import AuditSettings, built_in, is_path
 
@@ -90,8 +89,19 @@ def load(path: str | None) -> Config:
             )
     config = _located(config, os.path.dirname(os.path.abspath(path)))
     if config.probes.modules_file is not None:
-        modules.load(config.probes.modules_file)
+        _check_modules(document, config.probes.modules_file)
     return config
+
+
+def _check_modules(document: Document, path: str) -> None:
+    """A file that cannot be read is this document's mistake; what is in it is its own."""
+    from collectors.link import modules  # every prober with it, which most commands do not need
+
+    try:
+        strictyaml.read(os.path.expanduser(path))
+    except DocumentError as error:
+        raise document.error(("probes", "modules_file"), str(error)) from error
+    modules.load(path)
 
 
 def _located(config: Config, folder: str) -> Config:

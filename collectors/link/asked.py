@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from collectors.link import weburl
-from collectors.link.resolve import NotAnAddress, literal
 
 # 0 is no port at all, None one that must be there. A module may say another one.
 PORTS: Final[Mapping[str, int | None]] = {
@@ -38,7 +37,7 @@ class Asked(NamedTuple):
 def split(prober: str, text: str, port: int | None = None) -> Asked:
     """The parts of a target; raises ValueError with words."""
     if prober == "http":
-        url = weburl.parse(text if text.startswith(("http://", "https://")) else f"http://{text}")
+        url = weburl.parse(text if "://" in text.partition("?")[0] else f"http://{text}")
         return Asked(url.host, url.connects_to, str(url))
     default = PORTS.get(prober) if port is None else port
     if default == 0:
@@ -53,31 +52,28 @@ def split(prober: str, text: str, port: int | None = None) -> Asked:
 
 def _host_and_port(text: str) -> tuple[str, int]:
     """Port 0 where there is none. An IPv6 address needs brackets only before a port."""
-    if _is_address(text):
+    if weburl.is_address(text):
         return text, 0
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
-        if not bracket or rest[:1] not in ("", ":") or not _is_address(host) or ":" not in host:
+        if (
+            not bracket
+            or rest[:1] not in ("", ":")
+            or not weburl.is_address(host)
+            or ":" not in host
+        ):
             raise ValueError(f"{text!r} is no [IPV6]:PORT")
         port = rest[1:] if rest else None
     else:
         host, colon, after = text.rpartition(":")
         host, port = (host, after) if colon else (text, None)
-    if not host or (":" in host and not _is_address(host)):
+    if not host or (":" in host and not weburl.is_address(host)):
         raise ValueError(f"{text!r} is no HOST:PORT; an IPv6 address is written [ADDRESS]:PORT")
     if port is None:
         return host, 0
     if not (port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 65536):
         raise ValueError(f"{text!r} has no port from 1 to 65535")
     return host, int(port)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        literal(text)
-    except NotAnAddress:
-        return False
-    return True
 
 
 def _joined(host: str, port: int) -> str:

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 MAX_LABEL = 2000  # characters; a certificate can bring 100 kB of names
 _SHORT: Final = {
     "2.5.4.6": "C",
-    "2.5.4.10": "O",
-    "2.5.4.11": "OU",
-    "2.5.4.7": "L",
     "2.5.4.8": "ST",
+    "2.5.4.7": "L",
     "2.5.4.9": "STREET",
     "2.5.4.17": "POSTALCODE",
+    "2.5.4.10": "O",
+    "2.5.4.11": "OU",
     "2.5.4.3": "CN",
     "2.5.4.5": "SERIALNUMBER",
 }
@@ -50,8 +50,8 @@ def read(chain: Iterable[bytes]) -> tuple[Certificate, ...]:
     for der in chain:
         try:
             found.append(_read(x509.load_der_x509_certificate(der), der))
-        except ValueError:  # the handshake judges it; here it is only described
-            continue
+        except (ValueError, TypeError, x509.InvalidVersion):
+            continue  # the handshake judges it; here it is only described
     return tuple(found)
 
 
@@ -75,7 +75,10 @@ def _dns_names(parsed: x509.Certificate) -> list[str]:
 
     try:
         extension = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
+    except (
+        *(ValueError, x509.ExtensionNotFound, x509.DuplicateExtension),
+        x509.UnsupportedGeneralNameType,
+    ):
         return []
     return extension.value.get_values_for_type(x509.DNSName)
 

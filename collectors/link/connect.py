@@ -86,8 +86,6 @@ class Stream:
         self.socket.settimeout(self._deadline.left())
         try:
             return self.socket.recv(limit)
-        except ssl.SSLEOFError:  # the end without a TLS farewell, as many servers end
-            return b""
         except OSError as error:
             raise failed(error, self._deadline) from error
 

@@ -63,7 +63,7 @@ class _Course:
     ) -> None:
         self._target, self._settings, self._deadline = target, settings, deadline
         self._look_up = look_up
-        self._cookies: dict[str, dict[str, str]] = {}
+        self._cookies: dict[str, dict[str, tuple[str, bool]]] = {}  # and whether it came over TLS
         self.phases = dict.fromkeys(PHASES, 0.0)
         self.answers = self.redirects = 0
         self.response: Response | None = None  # of the last hop; None where it gave none
@@ -94,7 +94,7 @@ class _Course:
             except ValueError as error:
                 self.response = None
                 raise Failure("http_redirect", f"leads nowhere: {error}") from error
-            if "//" in location:
+            if weburl.names_a_host(location):
                 host = ""
             if response.status in _GET_AFTER:
                 method, body = ("HEAD" if method == "HEAD" else "GET"), b""
@@ -170,8 +170,13 @@ class _Course:
             headers["User-Agent"] = AGENT
         if ours and (credentials := self._settings.credentials()):
             headers["Authorization"] = credentials
-        if (cookies := self._cookies.get(url.host)) and "cookie" not in known:
-            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
+        cookies = [
+            f"{name}={value}"
+            for name, (value, secret) in self._cookies.get(url.host, {}).items()
+            if url.tls or not secret
+        ]
+        if cookies and "cookie" not in known:
+            headers["Cookie"] = "; ".join(cookies)
         return (("Host", host or url.authority), *headers.items())
 
     def _keep_cookies(self, url: Url, response: Response) -> None:
@@ -180,7 +185,7 @@ class _Course:
         for text in response.values("set-cookie"):
             name, _, value = text.partition(";")[0].partition("=")
             if len(kept) < MAX_COOKIES and len(text) < 4096:
-                kept[name.strip()] = value.strip()
+                kept[name.strip()] = value.strip(), url.tls
 
     def _note(self, times: Times) -> None:
         self.phases["processing"] += times.processing

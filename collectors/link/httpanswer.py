@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import time
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Final
 
 from collectors.link.connect import Failure
@@ -22,7 +23,7 @@ def families(
     phases: dict[str, float] | None = None,
     redirects: int = 0,
     secured: bool = False,
-    mismatch: bool | None = None,
+    mismatch: bool = False,
     seen: Seen | None = None,
 ) -> tuple[Family, ...]:
     """What is told of one probe; without arguments of one that found no address."""
@@ -57,15 +58,12 @@ def families(
         _one(
             "probe_http_ssl", "Whether the last answer came over TLS.", secured and bool(response)
         ),
+        _one(
+            "probe_failed_due_to_regex",
+            "Whether headers or body are not as their regular expressions ask.",
+            mismatch,
+        ),
     ]
-    if mismatch is not None:
-        told.append(
-            _one(
-                "probe_failed_due_to_regex",
-                "Whether headers or body are not as their regular expressions ask.",
-                mismatch,
-            )
-        )
     modified = response.values("last-modified") if response else []
     if modified and (moment := _moment(modified[0])) is not None:
         told.append(
@@ -126,6 +124,7 @@ def _one(name: str, help: str, value: float) -> Family:
 
 def _moment(text: str) -> float | None:
     try:
-        return email.utils.parsedate_to_datetime(text).timestamp()
+        moment = email.utils.parsedate_to_datetime(text)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     except (ValueError, OverflowError):
         return None

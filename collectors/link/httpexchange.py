@@ -55,7 +55,7 @@ class Limits(NamedTuple):
 
     size: int
     keep: bool = False
-    compression: Compression = ""
+    compression: Compression = "identity"
 
 
 def exchange(
@@ -94,9 +94,10 @@ class _Exchange:
 
     def _send(self) -> None:
         h11, request = self._h11, self._request
-        headers = [*request.headers, ("Connection", "close")]
+        headers = [(name, value.encode()) for name, value in request.headers]
+        headers.append(("Connection", b"close"))
         if request.body or request.method in ("POST", "PUT", "PATCH"):
-            headers.append(("Content-Length", str(len(request.body))))
+            headers.append(("Content-Length", b"%d" % len(request.body)))
         try:
             events = [
                 h11.Request(method=request.method, target=request.target, headers=headers),
@@ -120,7 +121,7 @@ class _Exchange:
             event = self._next()
             if isinstance(event, h11.Response):
                 headers = tuple(
-                    (name.decode("latin-1"), value.decode("latin-1"))
+                    (name.decode("ascii"), value.decode("utf-8", "replace"))
                     for name, value in event.headers
                 )
                 version = event.http_version.decode("ascii")
@@ -134,8 +135,8 @@ class _Exchange:
     def _body(self, response: Response) -> None:
         """Read the body into the response; what fails is kept there, the head being good."""
         h11, limits = self._h11, self._limits
-        compression = limits.compression if self._request.method != "HEAD" else ""
-        sink = _Sink(limits.size, limits.keep, compression)
+        bodiless = self._request.method == "HEAD"
+        sink = _Sink(limits.size, limits.keep, "identity" if bodiless else limits.compression)
         try:
             while True:
                 event = self._next()
@@ -156,6 +157,8 @@ class _Exchange:
         try:
             while (event := self._connection.next_event()) is h11.NEED_DATA:
                 data = self._stream.receive()
+                if not data and not self._first:
+                    raise Failure("http_protocol", "closed without an answer")
                 self._first = self._first or time.perf_counter()
                 self._connection.receive_data(data)
         except h11.RemoteProtocolError as error:

@@ -21,7 +21,7 @@ _FACTORS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110
 _OURS = ("content-length", "transfer-encoding", "connection")
 _Status = Annotated[int, msgspec.Meta(ge=100, le=999)]
-Compression = Literal["", "identity", "gzip", "deflate"]
+Compression = Literal["identity", "gzip", "deflate"]
 SPOKEN: Final = ("HTTP/1.0", "HTTP/1.1")
 
 
@@ -80,7 +80,7 @@ class HttpModule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fail_if_body_not_matches_regexp: tuple[Regex, ...] = ()
     fail_if_header_matches: tuple[HeaderMatch, ...] = ()
     fail_if_header_not_matches: tuple[HeaderMatch, ...] = ()
-    compression: Compression = ""
+    compression: Compression = "identity"
     body_size_limit: str | int = 0
     basic_auth: BasicAuth | None = None
     authorization: Authorization | None = None

@@ -139,7 +139,7 @@ class _Course:
             if found := compiled.search(last):
                 return found
         self._mismatch = True
-        raise Failure("response_mismatch", f"no line matches {pattern!r}; the last: {last:.80!r}")
+        raise Failure("response_mismatch", f"no line matches {pattern!r}; the last: {last[:80]!r}")
 
 
 class _Lines:

@@ -6,6 +6,8 @@ import re
 from typing import Final, NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
+from collectors.link.resolve import NotAnAddress, literal, valid_name
+
 PORTS: Final = {"http": 80, "https": 443}
 MAX_URL = 8192
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
@@ -13,8 +15,8 @@ _KEPT = "%/:?#[]@!$&'()*+,;=~-._"  # reserved and escaped characters stand as th
 
 
 class Url(NamedTuple):
-    """`host` is a name in ASCII or a literal address, which may have a %device; `port` is 0 where
-    the scheme says it; `path` has the query."""
+    """`host` is a name or a literal address, which may have a %device; `port` is 0 where the
+    scheme says it; `path` has the query."""
 
     scheme: str
     host: str
@@ -31,9 +33,9 @@ class Url(NamedTuple):
 
     @property
     def authority(self) -> str:
-        """The Host header: without the device, which means nothing to the server."""
+        """The Host header: in ASCII, without the device, which means nothing to the server."""
         host = self.host.partition("%")[0]
-        host = f"[{host}]" if ":" in host else host
+        host = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
         return f"{host}:{self.port}" if self.port else host
 
     def __str__(self) -> str:
@@ -56,15 +58,25 @@ def parse(text: str) -> Url:
     host = (parts.hostname or "").replace("%25", "%", 1)
     if not host or port == 0:
         raise ValueError(f"{text!r} has no host or no port")
-    if not host.isascii():
-        try:
-            host = host.encode("idna").decode("ascii")
-        except UnicodeError as error:
-            raise ValueError(f"{host!r} is no name of a host") from error
+    if not valid_name(host) and not is_address(host):
+        raise ValueError(f"{host!r} is no name of a host")
     path = quote(parts.path, safe=_KEPT) or "/"
     if parts.query:
         path = f"{path}?{quote(parts.query, safe=_KEPT)}"
     return Url(parts.scheme, host, port or 0, path)
+
+
+def is_address(text: str) -> bool:
+    try:
+        literal(text)
+    except NotAnAddress:
+        return False
+    return True
+
+
+def names_a_host(location: str) -> bool:
+    """Whether a Location that `join` has taken is more than a path."""
+    return bool(urlsplit(location.strip()).netloc)
 
 
 def join(base: Url, location: str) -> Url:

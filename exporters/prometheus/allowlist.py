@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
-from collectors.link.resolve import NotAnAddress, literal
+from collectors.link.resolve import NotAnAddress, literal, valid_name
 from collectors.link.settings import ProbeSettings, network
 from collectors.model import Target
 from exporters.prometheus.backend import ProbeRefused
@@ -68,8 +68,11 @@ class AllowList:
 
 
 def canonical(text: str) -> str:
-    """An address or a DNS name in its one form."""
+    """An address or a DNS name in its one form; an internationalised name in ASCII."""
     try:
         return literal(text)[0]
     except NotAnAddress:
-        return text.lower().rstrip(".")
+        name = text.lower().rstrip(".")
+    if not name.isascii() and valid_name(name):
+        return name.encode("idna").decode("ascii")
+    return name

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from collectors.link.metrics import rtt_statistics
+from collectors.link.statistics import rtt_statistics
 from collectors.link.resolve import Resolved
 from collectors.model import Family, ProbeResult, Sample, gauge, sample
 

@@ -120,6 +120,7 @@ def _with_hostname(module: Module, hostname: str) -> Module:
     """The module with another Host header, or another name in the server's certificate."""
     if not valid_name(hostname) and own_family(hostname) is None:
         raise ProbeRefused(400, f"hostname: {hostname!r} is no name of a host")
+    hostname = canonical(hostname)
     settings = module.settings
     replace = msgspec.structs.replace
     if isinstance(settings, HttpModule):

@@ -43,6 +43,19 @@ def test_collectors_on_by_default_and_chosen(tmp_path: Path) -> None:
     assert names == (on | {"processes"}) - {"loadavg"}
 
 
+def test_a_modules_file_is_checked_with_it(tmp_path: Path) -> None:
+    (tmp_path / "modules.yml").write_text("modules:\n  a: {prober: htp}\n")
+    path = tmp_path / "c.yaml"
+    path.write_text("probes: {modules_file: modules.yml}")
+    with pytest.raises(DocumentError) as error:
+        configuration.load(str(path))
+    assert str(error.value) == (
+        f"{tmp_path}/modules.yml:2: modules.a.prober: no prober 'htp'; did you mean 'http'?"
+    )
+    (tmp_path / "modules.yml").write_text("modules:\n  a: {prober: http}\n")
+    assert configuration.load(str(path)).probes.modules_file == f"{tmp_path}/modules.yml"
+
+
 def test_secrets_are_never_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JIANWEI_TEST_SECRET", "s3cret")
     path = tmp_path / "c.yaml"

@@ -51,14 +51,16 @@ class Authority:
     def pem(self) -> bytes:
         return self._certificate.public_bytes(Encoding.PEM)
 
-    def issue(self, name: str, *sans: x509.GeneralName) -> Pair:
-        """A certificate for 127.0.0.1 and ::1, or for `sans` instead."""
+    def issue(
+        self, name: str, *sans: x509.GeneralName, begins: float = -1, ends: float = 30
+    ) -> Pair:
+        """A certificate for 127.0.0.1 and ::1, or for `sans` instead, from and to days from now."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = sans or tuple(
             x509.IPAddress(ipaddress.ip_address(one)) for one in ("127.0.0.1", "::1")
         )
         certificate = (
-            _builder(_named(name), self._name, key.public_key())
+            _builder(_named(name), self._name, key.public_key(), begins, ends)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -73,6 +75,18 @@ class Authority:
         return context
 
 
+def self_signed(subject: x509.Name, *sans: x509.GeneralName) -> Pair:
+    """A certificate that nobody vouches for, of any name."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        _builder(subject, subject, key.public_key())
+        .add_extension(x509.SubjectAlternativeName(sans), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return Pair(certificate.public_bytes(Encoding.PEM), text, certificate.serial_number)
+
+
 def encrypted_key() -> bytes:
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"a password")
@@ -84,7 +98,11 @@ def _named(name: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    begins: float = -1,
+    ends: float = 30,
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -93,6 +111,6 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
+        .not_valid_before(now + timedelta(days=begins))
+        .not_valid_after(now + timedelta(days=ends))
     )

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
-import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
-import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from collectors.link.resolve import Resolved, Resolver
 from collectors.link.settings import ProbeSettings, ProbeTarget
@@ -242,78 +238,3 @@ def test_its_course_for_people() -> None:
     assert isinstance(text, str)
     assert "ipv6\n  addresses: ::1" in text
     assert "answered: 3 of 3" in text
-
-
-@pytest.fixture(scope="module")
-def blackbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real blackbox_exporter."""
-    program = shutil.which("prometheus-blackbox-exporter")
-    if not program:
-        pytest.skip("needs prometheus-blackbox-exporter")
-    config = tmp_path_factory.mktemp("blackbox") / "blackbox.yml"
-    one_family = (
-        "{{prober: icmp, icmp: {{preferred_ip_protocol: {}, ip_protocol_fallback: false}}}}"
-    )
-    config.write_text(
-        "modules:\n  icmp: {prober: icmp}\n"
-        f"  icmp4: {one_family.format('ip4')}\n  icmp6: {one_family.format('ip6')}\n"
-    )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    process = subprocess.Popen(
-        [program, f"--config.file={config}", f"--web.listen-address={address}"],
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(100):
-            try:
-                httpx.get(f"http://{address}/-/healthy")
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-SAME = ("probe_success", "probe_ip_protocol", "probe_ip_addr_hash", "probe_icmp_reply_hop_limit")
-
-
-@pings
-@pytest.mark.parametrize(
-    ("target", "module"),
-    [
-        ("127.0.0.1", "icmp"),
-        ("127.0.0.1", "icmp4"),
-        ("127.0.0.1", "icmp6"),  # the wrong family: neither answers
-        ("::1", "icmp"),
-        ("::1", "icmp6"),
-        ("::1", "icmp4"),
-    ],
-)
-def test_the_same_series_as_blackbox_exporter(blackbox: str, target: str, module: str) -> None:
-    """Names, labels, types, and the values that do not measure time. Beyond it we have
-    jianwei_* series, and the time of a look-up that failed is in phase=resolve too."""
-    query = {"target": target, "module": module}
-    theirs = httpx.get(f"http://{blackbox}/probe", params=query).text
-    made = probe(query, {}, LOCAL, Resolver())
-    assert not isinstance(made, str)
-    ours = Encoder().encode(made).decode()
-
-    def series(page: str) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
-        return {
-            f"{family.name} {family.type}": {
-                tuple(sorted(s.labels.items())): s.value for s in family.samples
-            }
-            for family in text_string_to_metric_families(page)
-            if not family.name.startswith("jianwei_")
-        }
-
-    there, here = series(theirs), series(ours)
-    assert {name: set(found) for name, found in here.items()} == {
-        name: set(found) for name, found in there.items()
-    }
-    for name in SAME:
-        assert here.get(f"{name} gauge") == there.get(f"{name} gauge"), name
