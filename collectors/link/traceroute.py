@@ -76,6 +76,7 @@ class _Round:
         self._under_way: dict[Sent, tuple[Job, int]] = {}  # in the order sent
         self._settled: dict[Sent, Drop] = {}  # what another answer would be
         self._held: tuple[int, Job, Probe] | None = None  # the send buffer was full
+        self._full_since = 0
         self._timeout = int(options.timeout * SECOND)
         self._due = 0
         self._mtus = device_mtus() if options.mtu else []
@@ -106,10 +107,10 @@ class _Round:
         options = self._options
         reserved: list[socket.socket] = []
         try:
-            place = locate(target)
             if target.family not in self._sockets:
                 tcp = options.method == "tcp"
                 self._sockets[target.family] = PathSocket(target.family, tcp)
+            place = locate(target)
             flows = [self._flow(target, place, n, reserved) for n in range(options.flows)]
         except OSError as error:
             for opened in reserved:
@@ -218,11 +219,14 @@ class _Round:
         try:
             self._sockets[job.target.family].send(probe.packet, job.place)
         except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.ENOBUFS):
+            full = error.errno in (errno.EAGAIN, errno.ENOBUFS)
+            self._full_since = (self._full_since or now) if full else 0
+            if full and now - self._full_since < self._timeout:
                 self._held = number, job, probe
                 return False
             job.refused(probe, error)
         else:
+            self._full_since = 0
             self._under_way[probe.flow, probe.number] = job, now
         self._due = max(self._due + SECOND // self._options.rate, now - _PAUSE)
         heapq.heappush(self._queue, (now + int(self._options.spacing * SECOND), number, job))
