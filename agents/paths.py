@@ -27,7 +27,7 @@ BATCH = 50  # targets of one child
 QUEUE = 1000  # targets that may wait
 CHANGES = 100  # that are remembered
 DEADLINE = 90.0  # seconds for a child; a batch of silent targets takes about 10
-GATHER = 0.5  # seconds that a request waits for others to share a child
+GATHER = 0.5  # seconds at most that a request waits for others to share a child
 FIRST_DELAY = 2.0  # seconds after start
 END_PATIENCE = 2.0  # seconds for the children to be ended
 SCHEDULED: Final = "schedule"
@@ -111,9 +111,10 @@ class PathSchedule:
             if not known and len(self._waiting) >= QUEUE:
                 self._dropped += 1
                 return False
-            ready = now + GATHER
+            ready = now
             if key in self._begun:
                 ready = max(ready, self._begun[key] + self._settings.minimum)
+            ready = (ready // GATHER + 1) * GATHER  # so that many become ready at once
             self._waiting[key] = _Wanted(canonical, why, ready)
             self._changed.notify()
         return True
