@@ -181,9 +181,15 @@ def _filter_tcp(family: AddressFamily, opened: socket.socket) -> None:
 
 def locate(target: Target) -> Place:
     """Our own address towards a target, as the kernel's routes have it; raises OSError."""
-    rows = socket.getaddrinfo(
-        *(target.address, 0, AF[target.family], socket.SOCK_DGRAM, 0, socket.AI_NUMERICHOST)
-    )
+    device = target.address.partition("%")[2]
+    try:
+        rows = socket.getaddrinfo(
+            *(target.address, 0, AF[target.family], socket.SOCK_DGRAM, 0, socket.AI_NUMERICHOST)
+        )
+    except socket.gaierror as error:
+        if device:
+            raise OSError(errno.ENODEV, f"no device {device}") from error
+        raise
     text, _, *rest = rows[0][4]
     text = str(text).partition("%")[0]
     if target.family == "ipv6" and ipaddress.ip_address(text).is_link_local and not rest[1]:

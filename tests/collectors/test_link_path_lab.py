@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 import shutil
+import socket
+import threading
 import time
 from collections.abc import Iterator
 
@@ -11,9 +16,11 @@ import pytest
 
 from collectors.link.path import Method, Path, same_way, written
 from collectors.link.pathjob import TraceOptions
+from collectors.link.pathpackets import Flow
 from collectors.link.traceroute import Tracer
 from collectors.model import AddressFamily, Target
 from tests import netlab
+from tests.collectors.test_link_path_packets import error
 from tests.pathlab import chain, diamond, four, six
 
 pytestmark = pytest.mark.skipif(bool(netlab.unavailable()), reason=netlab.unavailable())
@@ -178,6 +185,94 @@ def test_no_route_is_told_by_this_machine(lab: netlab.Lab) -> None:
         assert (path.reached, path.reason, path.hops) == (False, "no_route", ())
     local = trace(lab, [Target("l", "fe80::1", "ipv6")])[0]
     assert (local.reason, local.reached) == ("no_route", False)
+
+
+def test_a_link_local_target_is_traced_over_its_device(lab: netlab.Lab) -> None:
+    text = lab.run("b", "ip", "-6", "-br", "address", "show", "dev", "to-a", "scope", "link")
+    address = next(word for word in text.split() if word.startswith("fe80")).partition("/")[0]
+    for method in METHODS:
+        (path,) = trace(
+            lab, [Target("n", f"{address}%to-b", "ipv6")], with_options(method=method, mtu=True)
+        )
+        assert (path.reached, path.reason, hops_of(path)) == (True, "", [(address,)])
+        assert path.mtu == 1500
+    (path,) = trace(lab, [Target("n", f"{address}%nosuch", "ipv6")])
+    assert (path.reason, path.detail) == ("no_route", "this machine: no device nosuch")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_many_targets_at_once(lab: netlab.Lab, method: Method) -> None:
+    """Each gets its own answers, also where they share ports and routers."""
+    some = [one for host in (1, 2) for link in (1, 2, 3, 4) for one in targets(link, host)]
+    some = [one for one in some if one.address not in (four(1, 1), six(1, 1))]
+    found = trace(lab, some, with_options(method=method, flows=2))
+    assert [path.address for path in found] == [one.address for one in some]
+    for path in found:
+        link, host = (int(n) for n in re.findall(r"(\d+)", path.address)[-2:])
+        assert path.reached, path
+        assert len(path.hops) == (link if host == 2 else link - 1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_forged_answers_change_nothing(lab: netlab.Lab, method: Method) -> None:
+    """b knows everything but the nonce and where the trace begins to count, and makes up the rest."""
+    options = with_options(method=method, mtu=True, timeout=1.0)
+    lab.nft("d", "table inet t { chain f { type filter hook forward priority 0; drop; }; }")
+    stop = threading.Event()
+
+    def flood() -> int:
+        sent = 0
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as out4,
+            socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as out6,
+        ):
+            while not stop.is_set():
+                for family, out, own, address in (
+                    ("ipv4", out4, four(1, 1), four(4, 2)),
+                    ("ipv6", out6, six(1, 1), six(4, 2)),
+                ):
+                    guess = Flow(method, family, own, address, seed=options.seed, indexes=90)  # type: ignore[arg-type]
+                    packet = guess.packet(sent % 90, 1)
+                    for kind in (11, 3) if family == "ipv4" else (3, 1, 2):
+                        code = sent % 5
+                        with contextlib.suppress(BlockingIOError):
+                            out.sendto(error(family, packet, kind, code), (own, 0))  # type: ignore[arg-type]
+                            out.sendto(os.urandom(8 + sent % 100), (own, 0))
+                        sent += 1
+                time.sleep(0.001)
+        return sent
+
+    flooding = lab.begin("b", flood)
+    tracer = Tracer(options)
+    try:
+        found = lab.inside("a", lambda: tracer.trace(targets(4)))
+    finally:
+        stop.set()
+    assert flooding.end() > 100
+    for path, address in zip(found, (four, six), strict=True):
+        assert (path.reached, path.reason, path.mtu) == (False, "timeout", None)
+        assert hops_of(path) == [(address(n, 2),) for n in (1, 2, 3)]
+    assert tracer.drops["spoofed"] > 50
+    assert tracer.drops["late"] == tracer.drops["duplicate"] == 0
+
+
+def test_random_loss_is_no_change_and_no_black_hole(lab: netlab.Lab) -> None:
+    """One packet in ten is lost in each direction at the first router."""
+    before = trace(lab, targets(4))
+    lab.nft(
+        "b",
+        """table inet t { chain f { type filter hook prerouting priority 0;
+           icmp type { echo-request, echo-reply, time-exceeded } numgen random mod 100 < 10 drop;
+           icmpv6 type { echo-request, echo-reply, time-exceeded } numgen random mod 100 < 10 drop;
+           }; }""",
+    )
+    for _ in range(5):
+        for old, new in zip(
+            before, trace(lab, targets(4), with_options(mtu=True, probes=3)), strict=True
+        ):
+            assert same_way(old, new), (written(old), written(new))
+            assert new.reached
+            assert not new.mtu_black_hole
 
 
 # --- load balancing
