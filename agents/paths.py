@@ -18,8 +18,9 @@ import msgspec
 
 from agents import children
 from collectors.link.path import Path, PathChange, PathSettings, filled, same_way, written
+from collectors.link.pathmetrics import Seen, families
 from collectors.link.resolve import literal
-from collectors.model import AddressFamily, Family, Sample, Target, counter, gauge, sample
+from collectors.model import AddressFamily, Family, Target
 
 log = logging.getLogger(__name__)
 
@@ -246,64 +247,13 @@ class PathSchedule:
     # --- what is told
 
     def families(self) -> Sequence[Family]:
-        """One sample for each target and family of what is known of it."""
+        """What is known of each target and family, and how the traces themselves go."""
         with self._changed:
-            states = list(self._states.items())
-            counts = self._traces, self._failures, self._dropped
-            waiting = len(self._waiting)
-
-        def each(value: Callable[[_State], float | None]) -> list[Sample]:
-            found = ((key, value(state)) for key, state in states)
-            return [
-                sample(float(number), target=name, family=family)
-                for (name, family), number in found
-                if number is not None
+            seen = [
+                Seen(*key, last=state.last, changes=state.changes, changed=state.changed)
+                for key, state in self._states.items()
             ]
-
-        return [
-            gauge(
-                "jianwei_path_reached",
-                "Whether the last trace reached the target.",
-                *each(lambda state: state.last.reached),
-            ),
-            gauge(
-                "jianwei_path_hops",
-                "Hops to the target in the last trace, itself included; only where it was reached.",
-                *each(lambda state: len(state.last.hops) if state.last.reached else None),
-            ),
-            gauge(
-                "jianwei_path_mtu_bytes",
-                "Largest packet that passes whole, with its headers; only where it is known.",
-                *each(lambda state: state.last.mtu),
-            ),
-            gauge(
-                "jianwei_path_mtu_black_hole",
-                "Whether larger packets vanish without a word to the sender.",
-                *each(lambda state: None if state.last.mtu is None else state.last.mtu_black_hole),
-            ),
-            counter(
-                "jianwei_path_changes_total",
-                "Traces that contradicted the way known before.",
-                *each(lambda state: state.changes),
-            ),
-            gauge(
-                "jianwei_path_change_timestamp_seconds",
-                "Unix time of the last change of the way; only where there was one.",
-                *each(lambda state: state.changed or None),
-            ),
-            counter("jianwei_path_traces_total", "Traces done.", sample(float(counts[0]))),
-            counter(
-                "jianwei_path_failures_total",
-                "Traces that brought no result at all; the log says why.",
-                sample(float(counts[1])),
-            ),
-            counter(
-                "jianwei_path_requests_dropped_total",
-                "Traces not done because too many were waiting.",
-                sample(float(counts[2])),
-            ),
-            gauge("jianwei_path_waiting", "Targets waiting for a trace.", sample(float(waiting))),
-        ]
+            return families(seen, self._traces, self._failures, self._dropped, len(self._waiting))
 
 
 def _adds(before: Path, path: Path) -> bool:
