@@ -153,6 +153,22 @@ def test_a_target_that_refuses_tcp_is_reached(lab: netlab.Lab) -> None:
         assert len(path.hops) == 4
 
 
+def test_an_open_tcp_port_is_reached_and_left_alone(lab: netlab.Lab) -> None:
+    """It answers with SYN and ACK, which this machine's kernel resets: no connection is accepted."""
+    listener = lab.inside(
+        "e",
+        lambda: socket.create_server(("::", 8443), family=socket.AF_INET6, dualstack_ipv6=True),
+    )
+    with listener:
+        listener.settimeout(0.2)
+        found = trace(lab, targets(4), with_options(method="tcp", port=8443))
+        with pytest.raises(TimeoutError):
+            listener.accept()
+    for path, address in zip(found, (four, six), strict=True):
+        assert hops_of(path) == [(address(n, 2),) for n in (1, 2, 3, 4)]
+        assert (path.reached, path.reason) == (True, "")
+
+
 def test_a_loop_is_named_and_cut(lab: netlab.Lab) -> None:
     """c sends back what is for e."""
     for address, length in ((four, 24), (six, 64)):
