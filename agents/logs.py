@@ -19,6 +19,8 @@ class _Json(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if event := getattr(record, "event", None):  # the same as the message, for machines
+            line["event"] = event
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
