@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from collectors.link.statistics import rtt_statistics
 from collectors.link.resolve import Resolved
+from collectors.link.statistics import rtt_statistics
 from collectors.model import Family, ProbeResult, Sample, gauge, sample
 
 
