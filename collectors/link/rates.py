@@ -88,8 +88,11 @@ def _broken(before: InterfaceCounters, after: InterfaceCounters, seconds: float)
     if differ(before.boots, after.boots):
         return "restarted"
     if before.uptime is not None and after.uptime is not None:
-        ahead = after.uptime - (before.uptime + seconds)
-        if min(abs(ahead), abs(ahead + UPTIME_WRAP)) > SLACK + DRIFT * seconds:
+        slack = SLACK + DRIFT * seconds
+        grown = after.uptime - before.uptime
+        if grown < -UPTIME_WRAP / 2:
+            grown += UPTIME_WRAP
+        if grown < 0 or abs(grown - seconds) > slack:
             return "restarted"
     if differ(before.discontinuity, after.discontinuity):
         return "discontinuity"

@@ -8,7 +8,6 @@ wrong community, and the answer to a discovery message of SNMPv3 tells it from a
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -23,10 +22,8 @@ from collectors.link.interfaces import (
     Missing,
     plain_text,
 )
-from collectors.link.resolve import AF, NotAnAddress, literal
 from collectors.link.snmpdiscovery import discover
-
-log = logging.getLogger(__name__)
+from collectors.link.snmpengines import Engines, auth_of
 
 REPETITIONS = 25  # rows a message of a walk; the answer still fits into one packet
 MAX_INTERFACES = 4096  # of one device
@@ -56,38 +53,13 @@ class SnmpError(Exception):
 
 
 class Asked(NamedTuple):
-    """One device to ask. `wanted` None: all interfaces; `hints` are indexes as they were last."""
+    """One device to ask, at a literal address. `wanted` None: all interfaces; `hints` are the
+    indexes that they had last."""
 
     device: str
     access: SnmpAccess
     wanted: Sequence[str] | None = None
     hints: Mapping[str, int] = {}
-
-
-class Engines:
-    """SNMP engines of one event loop: one, and one more for each secret that a user has elsewhere."""
-
-    def __init__(self) -> None:
-        self._engines: dict[int, Any] = {}
-        self._secrets: dict[str, list[tuple[str, ...]]] = {}
-
-    def engine_of(self, access: SnmpAccess) -> Any:
-        from pysnmp.entity.engine import SnmpEngine
-
-        number = 0
-        if access.version == "v3":
-            known = self._secrets.setdefault(access.user, [])
-            mine = _credentials(access)
-            if mine not in known:
-                known.append(mine)
-            number = known.index(mine)
-        if number not in self._engines:
-            self._engines[number] = SnmpEngine()
-        return self._engines[number]
-
-    def close(self) -> None:
-        for engine in self._engines.values():
-            engine.close_dispatcher()
 
 
 async def poll(asked: Asked, engines: Engines, settings: BandwidthSettings) -> DevicePoll:
@@ -167,10 +139,9 @@ class _Session:
     ) -> _Session:
         from pysnmp.hlapi.v3arch.asyncio import Udp6TransportTarget, UdpTransportTarget
 
-        address = await _address(access.address)
-        kind = Udp6TransportTarget if ":" in address else UdpTransportTarget
-        target = await kind.create((address, access.port), settings.timeout, RETRIES)
-        return cls(engines.engine_of(access), _auth(access), target, access, settings.timeout)
+        kind = Udp6TransportTarget if ":" in access.address else UdpTransportTarget
+        target = await kind.create((access.address, access.port), settings.timeout, RETRIES)
+        return cls(engines.engine_of(access), auth_of(access), target, access, settings.timeout)
 
     async def get(self, oids: Sequence[Oid]) -> dict[Oid, Value]:
         """Values of objects; those the device does not have are None."""
@@ -267,6 +238,9 @@ class _Session:
             )
         if self._access.version == "v2c":
             return SnmpError("community", "the agent answers, but not to this community")
+        if self._access.context:
+            words = "the agent answers, but not with this context or privacy secret"
+            return SnmpError("not_permitted", words)
         if self._access.priv != "none":
             return SnmpError("decryption", "the agent answers, but not what is encrypted so")
         return SnmpError("timeout", "the agent answers a discovery, but not the request")
@@ -283,58 +257,3 @@ def _value(value: Any) -> Value:
     if isinstance(value, OctetString):
         return bytes(value)
     return int(value) if isinstance(value, Integer) else None
-
-
-def _credentials(access: SnmpAccess) -> tuple[str, ...]:
-    return (
-        access.auth,
-        access.auth_secret.reveal() if access.auth_secret else "",
-        access.priv,
-        access.priv_secret.reveal() if access.priv_secret else "",
-    )
-
-
-def _auth(access: SnmpAccess) -> Any:
-    from pysnmp.entity import config
-    from pysnmp.hlapi.v3arch.asyncio import CommunityData, UsmUserData
-
-    if access.community is not None:
-        return CommunityData(access.community.reveal(), mpModel=1)  # noqa: S508 - what the device has
-    _, auth_secret, _, priv_secret = _credentials(access)
-    return UsmUserData(
-        access.user,
-        auth_secret or None,
-        priv_secret or None,
-        authProtocol={
-            "none": config.USM_AUTH_NONE,
-            "MD5": config.USM_AUTH_HMAC96_MD5,
-            "SHA": config.USM_AUTH_HMAC96_SHA,
-            "SHA-224": config.USM_AUTH_HMAC128_SHA224,
-            "SHA-256": config.USM_AUTH_HMAC192_SHA256,
-            "SHA-384": config.USM_AUTH_HMAC256_SHA384,
-            "SHA-512": config.USM_AUTH_HMAC384_SHA512,
-        }[access.auth],
-        privProtocol={
-            "none": config.USM_PRIV_NONE,
-            "DES": config.USM_PRIV_CBC56_DES,
-            "AES": config.USM_PRIV_CFB128_AES,
-            "AES-192": config.USM_PRIV_CFB192_AES,
-            "AES-256": config.USM_PRIV_CFB256_AES,
-        }[access.priv],
-    )
-
-
-async def _address(text: str) -> str:
-    """A literal address, or the first that a name has in any family."""
-    try:
-        return literal(text)[0]
-    except NotAnAddress:
-        pass
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(text, None)
-    except (OSError, UnicodeError) as error:
-        raise SnmpError("no_address", f"{text}: {error}") from error
-    usable = [row[4][0] for row in found if row[0] in AF.values()]
-    if not usable:
-        raise SnmpError("no_address", text)
-    return str(usable[0])

@@ -54,6 +54,7 @@ def test_a_wrap_is_told_without_a_speed_below_half_of_what_the_counter_holds() -
         (reading(5), reading(5), "clock"),
         (reading(5), reading(4), "clock"),
         (reading(uptime=9e5), reading(60, uptime=30.0), "restarted"),
+        (reading(uptime=0.9), reading(0.4, uptime=0.1), "restarted"),
         (reading(uptime=30.0), reading(60, uptime=40.0), "restarted"),  # it ran longer than before
         (reading(boots=3), reading(60, boots=4), "restarted"),
         (reading(), reading(60, uptime=9e5), "restarted"),  # another device has the address
