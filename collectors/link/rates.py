@@ -25,7 +25,7 @@ RateReason = Literal[
 
 TOLERANCE = 1.05  # of the speed: two answers are never exactly as far apart as their counters
 FASTEST = 1.6e12  # bit/s; no interface is faster, whatever its speed is said to be
-# Devices renew the counters they show every few seconds only (net-snmp 15, routers 5 to 10), so a
+# Devices renew the counters they show every few seconds only (net-snmp 3, many routers 5 to 10), so a
 # full line may seem to carry as much more. That is believed, and held at the speed.
 STALE = 15.0
 UPTIME_WRAP = 2**32 / 100  # seconds: TimeTicks are hundredths in 32 bits, 497 days
