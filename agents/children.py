@@ -6,6 +6,7 @@ A child is niced and has a deadline, which timeout(1) keeps even when the agent 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 
@@ -20,8 +21,12 @@ def run(
     seconds: float,
     errors: int | None = None,
     stop: threading.Event | None = None,
+    given: int = subprocess.DEVNULL,
 ) -> Ended:
-    """Run `jianwei ARGUMENTS` for `seconds` at most, or until `stop` is set."""
+    """Run `jianwei ARGUMENTS` for `seconds` at most, or until `stop` is set.
+
+    `given` is a descriptor for its standard input.
+    """
     guard = ("timeout", "-s", "KILL", f"{seconds + GRACE:g}", "nice", "-n", "10")
     argv = (*guard, sys.executable, "-P", "-m", "agents", *arguments)
-    return finish(argv, seconds, OUTPUT_LIMIT, os.environ, errors, stop)
+    return finish(argv, seconds, OUTPUT_LIMIT, os.environ, errors, stop, given)

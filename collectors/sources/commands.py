@@ -52,17 +52,18 @@ def finish(
     environment: Mapping[str, str],
     errors: int | None = None,
     stop: threading.Event | None = None,
+    given: int = subprocess.DEVNULL,
 ) -> Ended:
     """Run a child to its end, or end it after `timeout` seconds or `limit` bytes of output, or
     when `stop` is set.
 
-    `errors` is where its standard error goes (None: to ours). Raises FileNotFoundError and
+    `errors` is where its standard error goes (None: to ours), `given` its standard input. Raises FileNotFoundError and
     PermissionError where it cannot be started.
     """
     child = subprocess.Popen(
         argv,
         env=environment,
-        stdin=subprocess.DEVNULL,
+        stdin=given,
         stdout=subprocess.PIPE,
         stderr=errors,
         start_new_session=True,

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from collectors.sources.ssh.settings import SshSettings
-from collectors.sources.ssh.target import Hop, SshError
+from collectors.sources.ssh.target import Hop, LoginError, SshError
 
 if TYPE_CHECKING:
     import paramiko
@@ -36,7 +36,7 @@ def authenticate(hop: Hop, transport: paramiko.Transport, settings: SshSettings)
                 continue
     except (OSError, paramiko.SSHException, EOFError) as error:
         tried.append(f"then {plainly(error)}")
-    raise SshError(f"{hop}: not let in; tried {', '.join(tried) or 'nothing: there is no key'}")
+    raise LoginError(f"{hop}: not let in; tried {', '.join(tried) or 'nothing: there is no key'}")
 
 
 def _attempts(

@@ -73,6 +73,11 @@ class SshSource:
             transport.close()
         self._transports.clear()
 
+    def connected(self) -> paramiko.Transport:
+        """The connection to the host, for those that speak with it in another way."""
+        self._connect()
+        return self._transports[-1]
+
     def answer(self, readings: Sequence[Reading]) -> Mapping[Reading, Answer]:
         readings = list(dict.fromkeys(readings))
         if not readings:

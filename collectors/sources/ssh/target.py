@@ -19,6 +19,10 @@ class SshError(Exception):
     """Why a host could not be asked. `str()` is one line that begins with the host."""
 
 
+class LoginError(SshError):
+    """A host that was reached and did not let us in."""
+
+
 class Hop(msgspec.Struct, frozen=True):
     """One host on the way. `known_as` is its name in known_hosts."""
 
