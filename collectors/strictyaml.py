@@ -191,7 +191,7 @@ class Document:
         if match := re.match(r"Object contains unknown field `(.*)`", problem):
             path = (*path, match[1])
             valid = list(_choices(msgspec.inspect.type_info(as_type), path[:-1]))
-            return self.error(path, f"unknown key; {_hint(match[1], valid)}")
+            return self.error(path, f"unknown key; {hint(match[1], valid)}")
         if match := re.match(r"Invalid enum value '(.*)'", problem):
             valid = list(_choices(msgspec.inspect.type_info(as_type), path))
             return self.error(path, f"{match[1]!r} is not one of: {', '.join(valid)}")
@@ -255,17 +255,18 @@ def _plainly(problem: str) -> str:
 
 
 def _convert(data: Any, as_type: type[T]) -> T:
-    return msgspec.convert(data, as_type, dec_hook=_decode)
+    return msgspec.convert(data, as_type, dec_hook=decode)
 
 
-def _decode(as_type: type, value: Any) -> Any:
+def decode(as_type: type, value: Any) -> Any:
+    """For msgspec: a type of ours that has `parse`."""
     parse: Callable[[Any], Any] | None = getattr(as_type, "parse", None)
     if parse is None:
         raise NotImplementedError(f"no decoder for {as_type}")
     return parse(value)
 
 
-def _hint(written: str, valid: list[str]) -> str:
+def hint(written: str, valid: list[str]) -> str:
     near = difflib.get_close_matches(written, valid, 1)
     return f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"
 

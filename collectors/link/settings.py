@@ -52,7 +52,8 @@ class ProbeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     An answer later than `timeout` is a lost one. The default is longer than the three seconds in
     which the kernel finds out that nobody has an address, so that a dead neighbour is told
     apart from a silent one. `allow`: networks (`192.0.2.0/24`) and DNS names that `/probe` may be
-    asked for beside the targets and gateways; see exporters/prometheus/probe.py.
+    asked for beside the targets and gateways; see exporters/prometheus/probe.py. `lines_file` is a
+    file of lines (linesfile.py), whose targets are probed as well.
     """
 
     gateways: bool = True
@@ -62,6 +63,7 @@ class ProbeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout: Duration = Duration(3.5)
     targets: tuple[ProbeTarget, ...] = ()
     allow: tuple[str, ...] = ()
+    lines_file: str | None = None
 
     def __post_init__(self) -> None:
         lasts = (self.count - 1) * self.spacing + self.timeout
