@@ -120,6 +120,8 @@ def _located(config: Config, folder: str) -> Config:
         config_file=located(config.ssh.config_file),
         known_hosts=tuple(map(located, config.ssh.known_hosts)),
     )
+    lines_file = config.probes.lines_file and located(config.probes.lines_file)
+    probes = replace(config.probes, lines_file=lines_file)
     settings = config.collectors.settings
     textfile = replace(settings.textfile, directory=located(settings.textfile.directory))
     collectors = replace(config.collectors, settings=replace(settings, textfile=textfile))
@@ -130,6 +132,7 @@ def _located(config: Config, folder: str) -> Config:
         web=replace(config.web, config_file=web),
         audit=replace(config.audit, packs=packs),
         collectors=collectors,
+        probes=probes,
         ssh=ssh,
     )
 
@@ -149,8 +152,8 @@ def plain(value: Any) -> Any:
     """A configuration as JSON-like data for people: durations in seconds, secrets as `***`."""
 
     def encode(part: Any) -> Any:
-        # msgspec asks for subclasses of float and str too
-        for kind in (float, str):
+        # msgspec asks for subclasses of float, int and str too
+        for kind in (float, int, str):
             if isinstance(part, kind):
                 return kind(part)
         return "***"

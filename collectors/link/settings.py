@@ -66,7 +66,8 @@ class ProbeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `histograms`: whether each target has one, as smokeping_prober has them. `allow`: networks
     (`192.0.2.0/24`) and DNS names that `/probe` may be asked for beside the targets and gateways; see
     exporters/prometheus/allowlist.py. `modules_file`: how `/probe` probes, in blackbox_exporter's
-    YAML; see collectors/link/modules.py.
+    YAML; see collectors/link/modules.py. `lines_file`: a file of lines (linesfile.py), whose targets
+    are probed as well.
     """
 
     gateways: bool = True
@@ -77,6 +78,7 @@ class ProbeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     targets: tuple[ProbeTarget, ...] = ()
     allow: tuple[str, ...] = ()
     modules_file: str | None = None
+    lines_file: str | None = None
 
     def __post_init__(self) -> None:
         if self.interval < 0.01:
