@@ -10,6 +10,7 @@ import msgspec
 
 from agents import config as configuration
 from agents.errors import UserError
+from agents.probing import Probing
 from collectors import strictyaml
 from collectors.link import linesfile
 from collectors.link.lines import LEVELS, Lines
@@ -44,7 +45,7 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
     config = configuration.load(file)
     _check_packs(config)
     lines_file = config.probes.lines_file
-    lines = linesfile.load(lines_file) if lines_file else None
+    probing = Probing.load(config.probes, config.paths, config.bandwidth)
     if as_json:
         click.echo(msgspec.json.encode(configuration.plain(config)))
         return
@@ -55,8 +56,8 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
     targets = len(config.probes.targets)
     gateways = "the default gateways and " if config.probes.gateways else ""
     click.echo(f"  probes      {gateways}{targets} targets every {config.probes.interval:g} s")
-    if lines and lines_file:
-        _tell(lines)
+    if lines_file:
+        _tell(probing.lines)
 
 
 def _check_packs(config: configuration.Config) -> None:

@@ -13,6 +13,7 @@ from collectors.model import AddressFamily
 from collectors.strictyaml import Duration
 
 GATEWAY = "gateway-"
+PAYLOAD = 56  # bytes of echo data, as ping(8) sends
 
 Families = Literal["both", "ipv4", "ipv6"]
 
@@ -40,7 +41,7 @@ class ProbeTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
     family: Families = "both"
     dscp: Annotated[int, msgspec.Meta(ge=0, le=63)] = 0
-    payload: Annotated[int, msgspec.Meta(ge=12, le=1400)] = 56
+    payload: Annotated[int, msgspec.Meta(ge=12, le=1400)] = PAYLOAD
     source: str = ""
     device: str = ""
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.link import linescsv, linesfile
+from collectors.link.devices import InterfaceRef
 from collectors.link.lines import (
     Line,
-    LineInterface,
     Lines,
     ModuleProbe,
     Units,
@@ -86,7 +86,7 @@ def test_everything_that_a_line_has() -> None:
     found = load(
         """
 units: {county: 3}
-devices: {r1: {host: 192.0.2.99, community: !env NOT_READ_HERE}}
+devices: {r1: {local: true}}
 lines:
   - name: 城关-主
     site: 城关县局
@@ -119,7 +119,7 @@ lines:
             dscp=Dscp(34),
             payload=1400,
             source="eth0",
-            interface=LineInterface("r1", "ge-0/0/1"),
+            interface=InterfaceRef("r1", "ge-0/0/1"),
         ),
         Line(
             name="城关-备",
@@ -134,7 +134,7 @@ lines:
         ),
     )
     assert found.units == Units(county=3)
-    assert found.devices["r1"]["host"] == "192.0.2.99"
+    assert found.devices["r1"].local
     assert found.warnings == ()
 
 
@@ -205,7 +205,7 @@ def test_a_table_in_every_encoding(encoding: str, newline: str, delimiter: str) 
         bandwidth=Bandwidth(1e8),
         targets=("192.0.2.1", "2001:db8::1"),
         dscp=Dscp(46),
-        interface=LineInterface("r1", "ge-0/0/1"),
+        interface=InterfaceRef("r1", "ge-0/0/1"),
     )
     assert backup.targets == ("192.0.2.2", "gw.example.cn")
     assert (backup.role, backup.bandwidth, backup.peer) == ("backup", 5e7, "甲-主")
