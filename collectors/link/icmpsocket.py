@@ -16,6 +16,7 @@ import time
 from typing import Any, Final
 
 from collectors.link import icmpfilter, icmppacket
+from collectors.link.clockskew import ClockSkew
 from collectors.link.icmpbatch import Batch
 from collectors.link.icmppacket import MARK, Echo, Quoted, Sink, SocketMode
 from collectors.link.resolve import AF
@@ -33,7 +34,6 @@ SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 = 2, 3
 BUFFER = 4 << 20  # bytes; the kernel doubles it
 _ACCOUNTED = 1024  # bytes that the kernel counts for a small packet
 DRAIN = 4096  # messages in one go, lest a flood keep us from sending
-STEP = 1_000_000  # nanoseconds that the wall clock may stray from the monotonic one unremarked
 _TIMESPEC = struct.Struct("@ll")
 _EXTENDED_ERROR = struct.Struct("@IBBBBII")
 _MESSAGE = 2048  # cuts what is longer, whose checksum is then wrong
@@ -51,14 +51,12 @@ Ancillary = list[tuple[int, int, bytes]]
 class EchoSocket:
     """Raises PermissionError where neither kind of socket may be opened, else OSError.
 
-    `identifier` is the one of its echoes as it stands in memory, `steps` how often the wall clock
-    was seen to be set.
+    `identifier` is the one of its echoes as it stands in memory.
     """
 
     def __init__(self, family: AddressFamily, dont_fragment: bool = False) -> None:
         self.family = family
         self.mode: SocketMode = "raw"
-        self.steps = 0
         kind, protocol = AF[family], _PROTOCOL[family]
         try:
             self._socket = socket.socket(kind, socket.SOCK_RAW, protocol)
@@ -72,8 +70,7 @@ class EchoSocket:
             raise
         raw = self.mode == "raw"
         self._batch = Batch(family, self._socket.fileno(), self.identifier) if raw else None
-        self._skew: int | None = None
-        self._looked = 0
+        self._clock = ClockSkew()
 
     def _set_up(self, dont_fragment: bool) -> None:
         self._socket.setblocking(False)
@@ -116,6 +113,11 @@ class EchoSocket:
         self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, attached)
 
     @property
+    def steps(self) -> int:
+        """How often the wall clock was seen to be set."""
+        return self._clock.steps
+
+    @property
     def capacity(self) -> int:
         """How many answers wait in the receive buffer before one is lost, by the kernel's count."""
         return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // _ACCOUNTED
@@ -137,7 +139,7 @@ class EchoSocket:
         """Tell of all that has come, up to a bound."""
         timed = self._synchronise()
         if self._batch:
-            self._batch.drain(sink, self._skew or 0, timed)
+            self._batch.drain(sink, self._clock.ahead, timed)
             return
         for call in (self._receive, self._receive_error):
             for _ in range(DRAIN):
@@ -149,23 +151,14 @@ class EchoSocket:
                     continue  # told once of an earlier packet; the error queue knows of which
 
     def _synchronise(self) -> bool:
-        """Look how far the wall clock, which stamps packets, is ahead of the monotonic one.
-
-        False where it was set since the last look: what came in between is stamped by either.
-        """
+        """Before each batch, so that a step of the wall clock spoils no measurement unremarked."""
         for _ in range(8):
             before = time.monotonic_ns()
             wall = time.time_ns()
             after = time.monotonic_ns()
             if after - before < 10_000:  # else we were interrupted in between
                 break
-        skew, known, looked = wall - (before + after) // 2, self._skew, self._looked
-        self._skew, self._looked = skew, after
-        # the wall clock may be slewed by 0.05 %
-        if known is None or abs(skew - known) <= STEP + (after - looked) // 1000 + after - before:
-            return True
-        self.steps += 1
-        return False
+        return self._clock.look(before, wall, after)
 
     def _receive(self, sink: Sink, timed: bool) -> None:
         data, ancillary, _, source = self._socket.recvmsg(_MESSAGE, _ANCILLARY)
@@ -207,7 +200,7 @@ class EchoSocket:
         for level, kind, value in ancillary:
             if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and timed:
                 seconds, nanoseconds = _TIMESPEC.unpack_from(value)
-                at = seconds * 1_000_000_000 + nanoseconds - (self._skew or 0)
+                at = seconds * 1_000_000_000 + nanoseconds - self._clock.ahead
             elif (level, kind) in (
                 (socket.IPPROTO_IP, IP_TTL),
                 (socket.IPPROTO_IPV6, IPV6_HOPLIMIT),

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from collectors.link import asked as asking
 from collectors.link.lines import LEVELS, MAX_TARGETS, Line, ModuleProbe, probes_of
 from collectors.link.resolve import valid_name
 from collectors.strictyaml import DocumentError, decode
@@ -298,9 +299,15 @@ def _probe_problems(line: Line, modules: Mapping[str, str]) -> Iterator[Problem]
     if not line.probes:
         yield "probes", "is an empty list; leave the key out for icmp"
     for number, probe in enumerate(line.probes):
-        if isinstance(probe, ModuleProbe) and probe.module not in modules:
-            hint = _nearest(probe.module, modules)
-            yield f"probes[{number}].module", f"there is no module {probe.module!r}; {hint}"
+        if isinstance(probe, ModuleProbe):
+            if probe.module in modules:
+                try:
+                    asking.split(modules[probe.module], probe.target)
+                except ValueError as error:
+                    yield f"probes[{number}].target", str(error)
+            else:
+                hint = _nearest(probe.module, modules)
+                yield f"probes[{number}].module", f"there is no module {probe.module!r}; {hint}"
         if probe in line.probes[:number]:
             yield f"probes[{number}]", "is there twice"
 

@@ -26,6 +26,8 @@ MODULES: Final[Mapping[str, str]] = {
     "icmp6": "icmp",
     "tcp_connect": "tcp",
     "http_2xx": "http",
+    "tls_connect": "tls",
+    "stamp": "stamp",
 }
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=150)]
