@@ -11,7 +11,7 @@ import io
 import re
 from typing import Any, Final, NamedTuple
 
-from collectors.link.linecheck import Row
+from collectors.link.linerow import Row
 from collectors.strictyaml import DocumentError
 
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {

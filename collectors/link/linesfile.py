@@ -13,7 +13,8 @@ import msgspec
 from collectors import strictyaml
 from collectors.link import linescsv
 from collectors.link.devices import Device
-from collectors.link.linecheck import MAX_SHOWN, Checked, Row
+from collectors.link.linecheck import MAX_SHOWN, Checked
+from collectors.link.linerow import Row
 from collectors.link.lines import LEVELS, MODULES, Line, Lines, Units
 from collectors.strictyaml import Document, DocumentError, hint
 

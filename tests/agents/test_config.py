@@ -113,3 +113,64 @@ def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "c.yaml")
     with pytest.raises(DocumentError, match=r"c\.yaml: is not a file"):
         configuration.load(str(tmp_path / "c.yaml"))
+
+
+LINES = Path(__file__).parents[1] / "lines"
+
+
+def check_config(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "agents", "check-config", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("name", ["many.yaml", "many.csv"])
+def test_all_mistakes_of_a_file_of_lines_are_told(name: str, tmp_path: Path) -> None:
+    path = LINES / name
+    expected = path.with_suffix(path.suffix + ".error").read_text().splitlines()
+    told = "\n".join(f"{path}:{line}" for line in expected)
+    ran = check_config(str(path))
+    assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", f"jianwei: {told}\n")
+    config = tmp_path / "jianwei.yaml"
+    config.write_text(f"probes: {{lines_file: {path}}}\n")
+    ran = check_config(str(config))
+    # the agent knows more modules than a file of lines alone
+    without_modules = [line for line in told.splitlines() if "there is no module" not in line]
+    assert (ran.returncode, ran.stdout) == (2, "")
+    shown = ran.stderr.removeprefix("jianwei: ").splitlines()
+    assert [line for line in shown if "there is no module" not in line] == without_modules
+    assert len(shown) == len(expected)
+
+
+def test_a_file_of_lines_that_is_right_is_summed_up(tmp_path: Path) -> None:
+    table = (
+        "线路,站点,级别,角色,对端线路,带宽,目标\r\n"
+        "甲-主,甲,县,主,甲-备,1G,192.0.2.1; gw.example\r\n"
+        "甲-备,甲,县,备,甲-主,100M,2001:db8::1\r\n"
+        "乙,乙,乡镇,主,,100M,192.0.2.1\r\n"
+    )
+    (tmp_path / "lines.csv").write_bytes(table.encode("gbk"))
+    ran = check_config(str(tmp_path / "lines.csv"))
+    assert ran.returncode == 0
+    assert ran.stdout.splitlines() == [
+        f"{tmp_path}/lines.csv is right.",
+        "  lines       3 (2 main, 1 backup)",
+        "  county      2 (1 main, 1 backup); 1 of 1 sites",
+        "  town        1 (1 main, 0 backup); 1 of 1 sites",
+        "  sites       2",
+        "  targets     4 (1 by name, 2 ipv4, 1 ipv6)",
+    ]
+    assert ran.stderr == (
+        f"warning: {tmp_path}/lines.csv:4: 目标: 192.0.2.1 is a target of the line '甲-主' (line 2)"
+        " too\n"
+    )
+    (tmp_path / "c.yaml").write_text("probes: {lines_file: lines.csv}\n")  # beside the file
+    ran = check_config(str(tmp_path / "c.yaml"))
+    assert ran.returncode == 0
+    assert ran.stdout.endswith("  targets     4 (1 by name, 2 ipv4, 1 ipv6)\n")
+    ran = check_config("--json", str(tmp_path / "lines.csv"))
+    assert '"bandwidth":1000000000.0' in ran.stdout

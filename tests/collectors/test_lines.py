@@ -138,6 +138,19 @@ lines:
     assert found.warnings == ()
 
 
+def test_the_document_shows_what_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SNMP_AUTH", "SNMP_PRIV"):
+        monkeypatch.setenv(name, "not-a-secret")
+    text = (FOLDER.parents[1] / "docs/lines.md").read_text(encoding="utf-8")
+    shown = load(text.split("```yaml\n")[1].split("```")[0])
+    assert shown.warnings == ()
+    assert [line.name for line in shown.lines] == ["城关-主", "城关-备"]
+    table = text[text.index("    名称,") :].split("\n\n")[0]
+    assert [line.targets for line in load(table, "lines.csv").lines] == [
+        ("192.0.2.1", "2001:db8::1")
+    ]
+
+
 def test_warnings() -> None:
     found = load(
         "lines:\n"
