@@ -37,10 +37,11 @@ def test_there_are_enough_mistakes() -> None:
 
 def test_built_in() -> None:
     found = modules.load(None)
-    assert set(found) == {"icmp", "icmp4", "icmp6", "http_2xx", "tcp_connect", "tls_connect"}
+    expected = {"icmp", "icmp4", "icmp6", "http_2xx", "tcp_connect", "tls_connect", "stamp"}
+    assert set(found) == expected
     assert found[modules.DEFAULT].settings == HttpModule()
     assert (found["icmp4"].preferred, found["icmp4"].falls_back) == ("ip4", False)
-    assert {module.prober for module in found.values()} == {"icmp", "http", "tcp", "tls"}
+    assert {module.prober for module in found.values()} == {"icmp", "http", "tcp", "tls", "stamp"}
 
 
 def test_a_file_adds_to_them_and_replaces_them(tmp_path: Path) -> None:
