@@ -28,7 +28,7 @@ NAME = "icmp"
 BURST = 64  # sends before the receive buffers are looked at again
 _WATCH = SECOND // 4
 MAX_PAYLOAD = 1400
-_NAP = SECOND // 500  # shorter ones cost more than they bring
+_NAPS = (SECOND // 2000, SECOND // 200)  # shorter ones cost more than they bring
 _RTTS = 5_000_000  # round-trip times kept at most in one round
 _ATTENTION = 0.05  # seconds for which answers may wait in the receive buffer
 
@@ -147,6 +147,8 @@ class EchoLoop:
         self._lags = (0, 0.0, 0.0)  # a minute, its longest lag, and that of the minute before
         self._spacing = int(spacing * SECOND)
         room = min((s.capacity for s in sockets.opened.values()), default=1)
+        least, most = _NAPS
+        self._nap = min(max(int(spacing * SECOND) // 50, least), most)
         self._step = max(spacing / max(len(flows), 1), _ATTENTION / room) * SECOND
         self._places: list[Place] = [Problem("dns_error", "not looked up yet")] * len(flows)
         self._moving: deque[tuple[int, str | Problem]] = deque()
@@ -219,7 +221,7 @@ class EchoLoop:
                     now = time.monotonic_ns()
                 wait = min(wait, due - now)
                 if self._full_since:
-                    wait = _NAP
+                    wait = self._nap
             elif not flows.open:
                 break
             self._drain()
@@ -243,8 +245,8 @@ class EchoLoop:
 
     def _rest(self, wait: int) -> None:
         """Answers are stamped by the kernel and can wait: only the last ones are waited for."""
-        if wait <= 5 * _NAP:
-            time.sleep(max(wait, _NAP) / SECOND)
+        if wait <= 2 * self._nap:
+            time.sleep(max(wait, self._nap) / SECOND)
         else:
             self._poll.poll(-(-wait // 1_000_000))
 
