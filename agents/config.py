@@ -13,6 +13,8 @@ import msgspec
 
 from agents.logs import LogFormat, LogLevel
 from collectors import catalogue, strictyaml
+from collectors.link.devices import BandwidthSettings
+from collectors.link.path import PathSettings
 from collectors.link.settings import ProbeSettings
 from collectors.link.stampreflector import ReflectorSettings
 from collectors.model import Collector
@@ -46,6 +48,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     root: str = "/"
     collectors: CollectorSettings = CollectorSettings()
     probes: ProbeSettings = ProbeSettings()
+    paths: PathSettings = PathSettings()
+    bandwidth: BandwidthSettings = BandwidthSettings()
     stamp_reflector: ReflectorSettings = ReflectorSettings()
     audit: AuditSettings = AuditSettings()
     ssh: SshSettings = SshSettings()
@@ -120,16 +124,21 @@ def _located(config: Config, folder: str) -> Config:
         config_file=located(config.ssh.config_file),
         known_hosts=tuple(map(located, config.ssh.known_hosts)),
     )
+    lines_file, modules_file = config.probes.lines_file, config.probes.modules_file
+    probes = replace(
+        config.probes,
+        lines_file=lines_file and located(lines_file),
+        modules_file=modules_file and located(modules_file),
+    )
     settings = config.collectors.settings
     textfile = replace(settings.textfile, directory=located(settings.textfile.directory))
     collectors = replace(config.collectors, settings=replace(settings, textfile=textfile))
-    modules_file = config.probes.modules_file
     return replace(
         config,
-        probes=replace(config.probes, modules_file=modules_file and located(modules_file)),
         web=replace(config.web, config_file=web),
         audit=replace(config.audit, packs=packs),
         collectors=collectors,
+        probes=probes,
         ssh=ssh,
     )
 
@@ -149,8 +158,8 @@ def plain(value: Any) -> Any:
     """A configuration as JSON-like data for people: durations in seconds, secrets as `***`."""
 
     def encode(part: Any) -> Any:
-        # msgspec asks for subclasses of float and str too
-        for kind in (float, str):
+        # msgspec asks for subclasses of float, int and str too
+        for kind in (float, int, str):
             if isinstance(part, kind):
                 return kind(part)
         return "***"

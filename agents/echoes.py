@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from collectors.link.gateways import READINGS, default_gateways
 from collectors.link.icmp import NAME, EchoLoop, Sockets, results
@@ -105,6 +105,23 @@ class Echoes:
         flows, ahead = loop.flows, time.time_ns() - time.monotonic_ns()
         for number, flow in enumerate(flows.flows):
             yield _measure(flows, number, flow, ahead)
+
+    def addresses(self) -> dict[tuple[str, AddressFamily], str]:
+        """Where each target is, of those that have an address."""
+        loop = self._loop
+        if loop is None:
+            return {}
+        both = zip(loop.flows.flows, loop.addresses, strict=True)
+        return {flow.key: address for flow, address in both if address}
+
+    def hop_changes(self) -> dict[tuple[str, AddressFamily], int]:
+        """How often the hop limit of each target's answers has changed."""
+        loop = self._loop
+        if loop is None:
+            return {}
+        return {
+            f.key: n for f, n in zip(loop.flows.flows, loop.flows.hop_changes, strict=True) if n
+        }
 
     def families(self) -> Iterator[Family]:
         """Metrics of each target, and of the prober itself."""
@@ -259,8 +276,3 @@ def _measure(flows: Flows, number: int, flow: Flow, ahead: int) -> Measure:
         p95=seen.p95 / SECOND if seen else None,
         jitter=flows.jitter[number] / SECOND if flows.answered[number] > 1 else None,
     )
-
-
-def by_key(measures: Iterator[Measure]) -> Mapping[tuple[str, AddressFamily, str], Measure]:
-    """Measures by target, family and prober."""
-    return {(one.target, one.family, one.prober): one for one in measures}

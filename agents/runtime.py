@@ -14,7 +14,7 @@ from agents import config as configuration
 from agents.auditing import AuditSchedule
 from agents.errors import UserError
 from agents.glance import Glance
-from agents.probing import ProbeSchedule
+from agents.probing import ProbeSchedule, Probing
 from agents.runner import Runner
 from agents.steady import SteadyCpu
 from collectors.link.stampreflector import Reflector
@@ -36,11 +36,13 @@ CHECK_DEADLINE = 30.0  # seconds
 class _Active:
     """Everything that a reload replaces."""
 
-    def __init__(self, path: str, config: configuration.Config, runner: Runner) -> None:
+    def __init__(
+        self, path: str, config: configuration.Config, probing: Probing, runner: Runner
+    ) -> None:
         self.config = config
         self.runner = runner
         self.collectors = {collector.name: collector for collector in config.scraped()}
-        self.probes = ProbeSchedule(config.probes, LocalSource(config.root))
+        self.probes = ProbeSchedule(probing, LocalSource(config.root), path)
         self.audits = AuditSchedule(path, config.audit)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None
@@ -70,8 +72,8 @@ class Runtime:
         self._self = SelfMetrics()
         self._glance = Glance()
         self._steady = SteadyCpu()
-        config = _checked(self._path)
-        self._active = _Active(self._path, config, _runner(config))
+        config, probing = _checked(self._path)
+        self._active = _Active(self._path, config, probing, _runner(config))
 
     @property
     def config(self) -> configuration.Config:
@@ -121,7 +123,7 @@ class Runtime:
         """Replace everything but the listen addresses, or change nothing."""
         with self._reloading:
             try:
-                config = _checked(self._path)
+                config, probing = _checked(self._path)
             except (DocumentError, UserError) as error:
                 self._reload_problem = str(error)
                 raise ReloadError(str(error)) from error
@@ -133,7 +135,8 @@ class Runtime:
                 before.config.root,
                 before.config.collectors.deadline,
             )
-            active = _Active(self._path, config, before.runner if same else _runner(config))
+            runner = before.runner if same else _runner(config)
+            active = _Active(self._path, config, probing, runner)
             if config.audit == before.config.audit:
                 active.audits.last = before.audits.last
             before.stop()
@@ -152,8 +155,8 @@ class Runtime:
         return self._glance.overview(observations, active.probes.results(), active.audits)
 
 
-def _checked(path: str) -> configuration.Config:
-    """The configuration; packs and parameters beyond ours are checked in a child, since the
+def _checked(path: str) -> tuple[configuration.Config, Probing]:
+    """The configuration and what it probes; packs and parameters beyond ours are checked in a child, since the
     engine is not loaded here. Raises DocumentError and UserError."""
     config = configuration.load(path)
     if config.audit.params or config.audit.packs != AuditSettings().packs:
@@ -161,7 +164,7 @@ def _checked(path: str) -> configuration.Config:
         if checked.problem or checked.status:
             told = checked.output.decode("utf-8", "replace").strip().removeprefix("jianwei: ")
             raise UserError(told or f"{path} could not be checked: {checked.problem}")
-    return config
+    return config, Probing.load(config.probes, config.paths, config.bandwidth)
 
 
 def _runner(config: configuration.Config) -> Runner:

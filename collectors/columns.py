@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple, overload
 
 from collectors.model import Labels, Sample
@@ -81,3 +82,25 @@ class Columns(Sequence[Sample]):
         field = self.fields[number]
         more = (field.label,) if field.label else ()
         return Sample(self.things.labels[thing] + more, self.values[place], field.suffix)
+
+
+class Joined(Sequence[Sample]):
+    """Samples of several columns, one behind the other."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, *parts: Columns) -> None:
+        self.parts = parts
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def __iter__(self) -> Iterator[Sample]:
+        return chain.from_iterable(self.parts)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Sample]: ...
+    def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
+        return list(self)[index]

@@ -11,18 +11,21 @@ import difflib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
 import yaml
 
+from collectors.yamltree import Malformed, Tree
+from collectors.yamltree import Path as Path
+from collectors.yamltree import dotted as dotted
+
 T = TypeVar("T")
-Path = tuple[str | int, ...]
 
 MAX_BYTES = 8 << 20
 _GIVEN = ("/dev/stdin", "/dev/fd/")  # a pipe that somebody meant
-MAX_NODES = 1_000_000  # an alias bomb expands to more
+_REFERENCES = ("!env", "!file")
 MAX_DURATION = 366 * 86400.0  # seconds; far more overflows the kernel's and Python's timers
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -136,15 +139,22 @@ def loads(content: bytes | str, as_type: type[T], path: str = "<text>") -> T:
 
 
 class Document:
-    """A parsed document that knows the line of each of its parts."""
+    """A parsed document that knows the line of each of its parts.
 
-    def __init__(self, content: bytes | str, path: str) -> None:
+    `mistakes`, where given, takes those that leave the rest of the document as it is.
+    """
+
+    def __init__(
+        self, content: bytes | str, path: str, mistakes: list[DocumentError] | None = None
+    ) -> None:
         self.path = path
-        self._lines: dict[Path, int] = {}
-        self._nodes = 0
+        folder = os.path.dirname(os.path.abspath(path))
+        references = dict.fromkeys(_REFERENCES, lambda tag, text: _Reference(tag, text, folder))
+        tolerated: list[Malformed] | None = None if mistakes is None else []
         try:
-            root = yaml.compose(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-            self.data: Any = {} if root is None else self._build(root, ())
+            self._tree = Tree(content, references, tolerated)
+        except Malformed as error:
+            raise DocumentError(path, error.line, error.problem) from error
         except yaml.reader.ReaderError as error:
             raw = content.encode() if isinstance(content, str) else content
             lines = raw.count(b"\n", 0, error.position) + 1  # libyaml counts bytes
@@ -156,6 +166,9 @@ class Document:
             raise DocumentError(path, line, f"is not YAML: {problem}") from error
         except RecursionError as error:
             raise DocumentError(path, None, "is nested too deeply") from error
+        self.data: Any = {} if self._tree.data is None else self._tree.data
+        if mistakes is not None:
+            mistakes += [DocumentError(path, one.line, one.problem) for one in tolerated or ()]
 
     def convert(self, as_type: type[T]) -> T:
         """The document as `as_type`; unknown keys are as the type's structs say."""
@@ -166,48 +179,11 @@ class Document:
 
     def line(self, path: Path) -> int | None:
         """The line of a part, or of the nearest part around it."""
-        while path not in self._lines and path:
-            path = path[:-1]
-        return self._lines.get(path)
+        return self._tree.line(path)
 
     def error(self, path: Path, problem: str) -> DocumentError:
         """An error of the caller's own about a part of the document."""
         return DocumentError(self.path, self.line(path), f"{dotted(path)}: {problem}")
-
-    def _build(self, node: yaml.Node, path: Path) -> Any:
-        self._nodes += 1
-        line = node.start_mark.line + 1
-        if self._nodes > MAX_NODES:
-            raise DocumentError(self.path, line, "has too many parts (aliases that multiply?)")
-        self._lines.setdefault(path, line)
-        if node.tag in ("!env", "!file") and isinstance(node, yaml.ScalarNode):
-            folder = os.path.dirname(os.path.abspath(self.path))
-            return _Reference(node.tag, node.value, folder)
-        if not isinstance(node, yaml.ScalarNode) and node.tag not in _COLLECTIONS:
-            raise DocumentError(self.path, line, f"{dotted(path)}: unknown tag {node.tag}")
-        if isinstance(node, yaml.SequenceNode):
-            return [self._build(item, (*path, i)) for i, item in enumerate(node.value)]
-        if isinstance(node, yaml.MappingNode):
-            mapping: dict[str, Any] = {}
-            for key_node, value_node in node.value:
-                key = key_node.value
-                line = key_node.start_mark.line + 1
-                if not isinstance(key_node, yaml.ScalarNode):
-                    raise DocumentError(self.path, line, "a key must be plain text")
-                if key in mapping:
-                    raise DocumentError(self.path, line, f"the key {key!r} is written twice")
-                self._lines[*path, key] = line
-                mapping[key] = self._build(value_node, (*path, key))
-            return mapping
-        try:
-            return _SCALARS.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
-            if node.tag == "tag:yaml.org,2002:timestamp":
-                problem = (
-                    f"{node.value!r} looks like a date but is none ({error}); put it in quotes"
-                )
-                raise self.error(path, problem) from error
-            raise DocumentError(self.path, line, f"{dotted(path)}: {error}") from error
 
     def _explain(self, message: str, as_type: type) -> DocumentError:
         problem, _, where = message.partition(" - at `")
@@ -215,7 +191,7 @@ class Document:
         if match := re.match(r"Object contains unknown field `(.*)`", problem):
             path = (*path, match[1])
             valid = list(_choices(msgspec.inspect.type_info(as_type), path[:-1]))
-            return self.error(path, f"unknown key; {_hint(match[1], valid)}")
+            return self.error(path, f"unknown key; {hint(match[1], valid)}")
         if match := re.match(r"Invalid enum value '(.*)'", problem):
             valid = list(_choices(msgspec.inspect.type_info(as_type), path))
             return self.error(path, f"{match[1]!r} is not one of: {', '.join(valid)}")
@@ -278,27 +254,19 @@ def _plainly(problem: str) -> str:
     return problem
 
 
-_COLLECTIONS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
-_SCALARS = yaml.SafeLoader("")
-
-
 def _convert(data: Any, as_type: type[T]) -> T:
-    return msgspec.convert(data, as_type, dec_hook=_decode)
+    return msgspec.convert(data, as_type, dec_hook=decode)
 
 
-def _decode(as_type: type, value: Any) -> Any:
-    if as_type in (Duration, Regex, Secret):
-        return as_type.parse(value)
-    raise NotImplementedError(f"no decoder for {as_type}")
+def decode(as_type: type, value: Any) -> Any:
+    """For msgspec: a type of ours that has `parse`."""
+    parse: Callable[[Any], Any] | None = getattr(as_type, "parse", None)
+    if parse is None:
+        raise NotImplementedError(f"no decoder for {as_type}")
+    return parse(value)
 
 
-def dotted(path: Path) -> str:
-    """`("rules", 2, "id")` as `rules[2].id`."""
-    text = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
-    return text.lstrip(".") or "document"
-
-
-def _hint(written: str, valid: list[str]) -> str:
+def hint(written: str, valid: list[str]) -> str:
     near = difflib.get_close_matches(written, valid, 1)
     return f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"
 

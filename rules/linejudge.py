@@ -282,9 +282,7 @@ def _over(m: Measure, limits: Thresholds) -> tuple[LineReason, str] | None:
     return None
 
 
-def _said(
-    measures: Sequence[Measure], line: str, whole: Collection[str] = ()
-) -> str:
+def _said(measures: Sequence[Measure], line: str, whole: Collection[str] = ()) -> str:
     """Each family with its reason; a probe by name where it is not its whole family that failed."""
     said: dict[str, None] = {}
     for m in measures:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from agents.auditing import AuditSchedule
-from agents.probing import ProbeSchedule
 from agents.runtime import config_families
 from collectors.catalogue import COLLECTORS, Settings, for_facts
 from collectors.link.metrics import families, pace_families
@@ -31,6 +30,7 @@ from rules.audit import audit, check_params, facts_of, needed
 from rules.pack import load
 from rules.settings import AuditSettings
 from tests import metricdocs
+from tests.agents.test_probing import schedule_of
 from tests.collectors.echoes import some_flows
 from tests.exporters.httpserver import SmallBackend
 
@@ -66,7 +66,7 @@ def test_no_golden_file_is_left_over() -> None:
 
 def probes() -> Sequence[Family]:
     """What the continuous probes tell of one target that answers and one that does not."""
-    schedule = ProbeSchedule(ProbeSettings(), RecordedSource(MACHINE))
+    schedule = schedule_of(ProbeSettings(), RecordedSource(MACHINE))
     pace = pace_families({"ipv4": "raw"}, 3.0, 0.0, 0.0, 0)
     return [*families(*some_flows()), *pace, *schedule.families()]
 

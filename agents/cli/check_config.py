@@ -1,12 +1,20 @@
-"""`jianwei check-config`: is a configuration right, and what does it mean."""
+"""`jianwei check-config`: is a configuration or a file of lines right, and what does it mean."""
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import click
 import msgspec
 
 from agents import config as configuration
 from agents.errors import UserError
+from agents.probing import Probing
+from collectors import strictyaml
+from collectors.link import linesfile
+from collectors.link.lines import LEVELS, Lines
+from collectors.link.settings import own_family
 from rules import pack as packs
 from rules.audit import check_params
 
@@ -18,18 +26,26 @@ from rules.audit import check_params
 def command(file: str | None, print_default: bool, as_json: bool) -> None:
     """Check a configuration FILE (without one: the default) and say what it means.
 
+    FILE may be a file of lines as well, in YAML or CSV; all its mistakes are told at once.
+
     \b
     Examples:
       jianwei check-config /etc/jianwei/jianwei.yaml
+      jianwei check-config lines.csv
       jianwei check-config --print-default > jianwei.yaml
-    Exit codes: 0 right, 2 wrong (one line names file, line, key and remedy).
+    Exit codes: 0 right, 2 wrong (each line names file, line, key and remedy).
     """
     if print_default:
         with open(configuration.DEFAULT_PATH, encoding="utf-8") as default:
             click.echo(default.read(), nl=False)
         return
+    if file and linesfile.is_lines(content := strictyaml.read(file), file):
+        _check_lines(linesfile.parse(content, file), file, as_json)
+        return
     config = configuration.load(file)
     _check_packs(config)
+    lines_file = config.probes.lines_file
+    probing = Probing.load(config.probes, config.paths, config.bandwidth)
     if as_json:
         click.echo(msgspec.json.encode(configuration.plain(config)))
         return
@@ -40,6 +56,8 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
     targets = len(config.probes.targets)
     gateways = "the default gateways and " if config.probes.gateways else ""
     click.echo(f"  probes      {gateways}{targets} targets every {config.probes.interval:g} s")
+    if lines_file:
+        _tell(probing.lines)
 
 
 def _check_packs(config: configuration.Config) -> None:
@@ -48,3 +66,40 @@ def _check_packs(config: configuration.Config) -> None:
         check_params([packs.load(name) for name in config.audit.packs], config.audit.params)
     except packs.ParamError as error:
         raise UserError(f"audit.params: {error}") from error
+
+
+def _check_lines(lines: Lines, file: str, as_json: bool) -> None:
+    if as_json:
+        shown = {"units": lines.units, "lines": lines.lines}
+        click.echo(msgspec.json.encode(configuration.plain(shown)))
+        return
+    click.echo(f"{file} is right.")
+    _tell(lines)
+
+
+def _tell(lines: Lines) -> None:
+    for warning in lines.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    for name, words in _summary(lines):
+        click.echo(f"  {name:10}  {words}")
+
+
+def _summary(lines: Lines) -> Iterator[tuple[str, str]]:
+    """What a file of lines holds, by level and role."""
+    sites: Counter[str] = Counter(
+        level for level, _ in {(line.level or "", line.site) for line in lines.lines}
+    )
+    yield "lines", _of_roles([line.role for line in lines.lines])
+    for level in (*LEVELS, ""):
+        roles = [line.role for line in lines.lines if (line.level or "") == level]
+        if roles:
+            units = getattr(lines.units, level, None) or sites[level]
+            yield level or "no level", f"{_of_roles(roles)}; {sites[level]} of {units} sites"
+    yield "sites", str(sum(sites.values()))
+    targets = [target for line in lines.lines for target in line.targets]
+    kinds = Counter(own_family(target) or "by name" for target in targets)
+    yield "targets", f"{len(targets)} ({', '.join(f'{kinds[k]} {k}' for k in sorted(kinds))})"
+
+
+def _of_roles(roles: Sequence[str]) -> str:
+    return f"{len(roles)} ({roles.count('main')} main, {roles.count('backup')} backup)"

@@ -12,7 +12,9 @@ from agents import config as configuration
 from agents.cli.interfacetable import table
 from agents.cli.options import config_option, language_of, language_option
 from agents.errors import UserError
-from collectors.link.devices import Device, load, wanted_of
+from collectors.link.devices import Device, wanted_of
+from collectors.link.lines import metered
+from collectors.link.linesfile import load
 from collectors.link.polling import Hints, Poller
 from collectors.sources.local import LocalSource
 
@@ -38,13 +40,13 @@ def command(
     hinted: bool,
     lang: str | None,
 ) -> None:
-    """Ask the devices in FILE once for states, speeds and counters of their interfaces.
+    """Ask the devices in a lines FILE once for states, speeds and counters of their interfaces.
 
     \b
     Examples:
-      jianwei interfaces devices.yaml
-      jianwei interfaces devices.yaml --device core-1 --all
-      jianwei interfaces devices.yaml --lines --json
+      jianwei interfaces lines.yaml
+      jianwei interfaces lines.yaml --device core-1 --all
+      jianwei interfaces lines.yaml --lines --json
     A device without lines is shown whole. Logins over SSH are those of the section ssh in the
     configuration.
     Exit codes:
@@ -59,12 +61,12 @@ def command(
     devices = _chosen(known.devices, names)
     wanted: dict[str, Sequence[str] | None] = {
         name: None if every or not interfaces else interfaces
-        for name, interfaces in wanted_of(known.lines, known.devices).items()
+        for name, interfaces in wanted_of(metered(known), known.devices).items()
     }
     if only:
         devices = {name: device for name, device in devices.items() if wanted[name] is not None}
     hints = _hints() if hinted else {}
-    poller = Poller(known.bandwidth, config.ssh, LocalSource(config.root))
+    poller = Poller(config.bandwidth, config.ssh, LocalSource(config.root))
     polls = poller.poll(devices, wanted, hints)
     if as_json:
         sys.stdout.buffer.write(msgspec.json.encode(polls) + b"\n")

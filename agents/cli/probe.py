@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from agents.cli import probemodules
 from agents.cli.options import FiniteRange, language_of, language_option
 from agents.cli.probetable import progress, table
 from agents.errors import UserError
@@ -50,6 +51,8 @@ SHOWN = 20  # mistakes in one go
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     help="File with one target a line, # for comments; - is standard input.",
 )
+@click.option("--module", default="icmp", show_default=True, help="How: see docs/probes.md.")
+@click.option("--modules-file", type=click.Path(), help="Modules as blackbox_exporter has them.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a target and family.")
 @language_option
 def command(
@@ -59,16 +62,20 @@ def command(
     timeout: float,
     family: Families,
     targets_file: str | None,
+    module: str,
+    modules_file: str | None,
     as_json: bool,
     lang: str | None,
 ) -> None:
-    """Probe TARGETs (names or addresses) with ICMP echo, both families side by side.
+    """Probe TARGETs with ICMP echo, or by a module, both families side by side.
 
     \b
     Examples:
       jianwei probe 192.0.2.1 portal.example.gov.cn
       jianwei probe fe80::1%eth0 --count 20 --interval 0.1
       jianwei probe --targets-file lines.txt --family ipv6 --json
+      jianwei probe --module http_2xx https://portal.example.gov.cn/
+      jianwei probe --module stamp --count 20 192.0.2.1
     Exit codes:
       0  every target answered, in at least one of the families asked
       1  some target answered in none of them
@@ -80,13 +87,22 @@ def command(
     if targets_file is not None:
         with click.open_file(targets_file, "rb") as file:
             lines += _lines(targets_file, file.read())
-    specs = _specs(lines, family)
     language = language_of(lang)
     shown = _Shown(language, as_json)
-    prober = IcmpProber(EchoOptions(count, interval, timeout))
-    located = Targets(specs, Resolver()).locate()
+    asked: list[str] = []
     try:
-        shown.results = probe(prober, located, shown.update)
+        if module == "icmp" and modules_file is None:
+            specs = _specs(lines, family)
+            asked = [spec.name for spec in specs]
+            prober = IcmpProber(EchoOptions(count, interval, timeout))
+            located = Targets(specs, Resolver()).locate()
+            shown.results = probe(prober, located, shown.update)
+        else:
+            chosen = probemodules.module_of(module, modules_file)
+            jobs, mistakes = probemodules.jobs_of(lines, chosen, family)
+            _refuse(mistakes, not jobs)
+            asked = [job.name for job in jobs]
+            shown.results = probemodules.probe(jobs, chosen, count, interval, timeout, shown.update)
     except KeyboardInterrupt:
         click.echo(err=True)
     shown.clear()
@@ -96,7 +112,7 @@ def command(
     elif shown.results:
         click.echo(table(shown.results, language))
     answered = {result.target for result in shown.results if result.success}
-    if any(spec.name not in answered for spec in specs):
+    if any(name not in answered for name in asked):
         raise SystemExit(1)
 
 
@@ -147,12 +163,17 @@ def _specs(lines: Iterable[tuple[str, str]], family: Families) -> list[ProbeTarg
             specs[target] = ProbeTarget(target, target, family)
         except ValueError as error:
             mistakes.append(f"{where}: {error}")
+    _refuse(mistakes, not specs)
+    return list(specs.values())
+
+
+def _refuse(mistakes: Sequence[str], nothing: bool) -> None:
+    """Raises UserError for what cannot be probed."""
     if mistakes:
         more = [f"and {len(mistakes) - SHOWN} more"] if len(mistakes) > SHOWN else []
-        raise UserError("\n".join(mistakes[:SHOWN] + more))
-    if not specs:
+        raise UserError("\n".join([*mistakes[:SHOWN], *more]))
+    if nothing:
         raise UserError("no targets; name some, or use --targets-file")
-    return list(specs.values())
 
 
 def _object(result: ProbeResult) -> dict[str, Any]:
@@ -162,6 +183,7 @@ def _object(result: ProbeResult) -> dict[str, Any]:
         "target": result.target,
         "family": result.family,
         "address": result.address,
+        "prober": result.prober,
         "sent": result.sent,
         "received": result.received,
         "loss": result.loss,
@@ -169,6 +191,7 @@ def _object(result: ProbeResult) -> dict[str, Any]:
         "success": result.success,
         "reason": result.reason,
         "detail": result.detail,
+        "phases": dict(result.phases),
         "late": result.late,
         "duplicates": result.duplicates,
         "hop_limit": result.hop_limit,

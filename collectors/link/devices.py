@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from collectors import strictyaml
 from collectors.link.resolve import NotAnAddress, literal, valid_name
 from collectors.sources.ssh.target import SshError, parse_address
 from collectors.strictyaml import Duration, Secret
@@ -171,31 +170,6 @@ class BandwidthSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     def samples(self) -> int:
         """How many samples the window has."""
         return round(self.window / self.interval)
-
-
-class BandwidthFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Devices, the lines that their interfaces carry, and how they are asked."""
-
-    devices: dict[Annotated[str, msgspec.Meta(min_length=1, max_length=200)], Device]
-    lines: tuple[MeteredLine, ...] = ()
-    bandwidth: BandwidthSettings = BandwidthSettings()
-
-
-def load(path: str) -> BandwidthFile:
-    """The file at `path`; raises DocumentError."""
-    document = strictyaml.Document(strictyaml.read(path), path)
-    found = document.convert(BandwidthFile)
-    known: set[str] = set()
-    for number, line in enumerate(found.lines):
-        if line.interface.device not in found.devices:
-            raise document.error(
-                ("lines", number, "interface", "device"),
-                f"no device {line.interface.device!r}; there are: {', '.join(found.devices)}",
-            )
-        if line.line in known:
-            raise document.error(("lines", number, "line"), f"{line.line!r} is there twice")
-        known.add(line.line)
-    return found
 
 
 def wanted_of(

@@ -87,6 +87,13 @@ class Checked:
             if line.family == "both" and "family" in row:
                 self._one_family_only(number, line)
 
+    @property
+    def devices(self) -> Iterator[tuple[int, str]]:
+        """The devices that lines name, with the rows."""
+        for number, line in zip(self._numbers, self.lines, strict=True):
+            if line.interface:
+                yield number, line.interface.device
+
     def _wrong(self, number: int, key: str, problem: str) -> None:
         self.mistakes.append(self._tell(number, key, problem))
 

@@ -5,14 +5,14 @@ docs/lines.md describes the file for people who write one; `linesfile` reads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Final, Literal, NamedTuple, get_args
 
 import msgspec
 
+from collectors.link.devices import Device, InterfaceRef, MeteredLine
 from collectors.link.linevalues import Bandwidth, Dscp
-from collectors.link.settings import Families, ProbeTarget
-from collectors.model import AddressFamily
+from collectors.link.settings import PAYLOAD, Families, ProbeTarget, own_family
 
 Level = Literal["province", "city", "county", "town", "village"]
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)
@@ -40,13 +40,6 @@ class ModuleProbe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     target: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 
 
-class LineInterface(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The interface that a line ends at: `name` on one of `devices`."""
-
-    device: Annotated[str, msgspec.Meta(min_length=1, max_length=150)]
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=150)]
-
-
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One line. `site` is what it connects, by default its own name; `peer` is the other line of a
     pair of main and backup; `bandwidth` is what the contract says, in bit/s.
@@ -66,9 +59,9 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     family: Families = "both"
     probes: tuple[Literal["icmp"] | ModuleProbe, ...] = ("icmp",)
     dscp: Dscp = Dscp(0)
-    payload: Annotated[int, msgspec.Meta(ge=0, le=65000)] | None = None
+    payload: Annotated[int, msgspec.Meta(ge=12, le=1400)] | None = None
     source: Words = ""
-    interface: LineInterface | None = None
+    interface: InterfaceRef | None = None
 
 
 class Units(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,11 +75,11 @@ class Units(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lines(msgspec.Struct, frozen=True):
-    """A whole file. `devices` are kept as they are written; `warnings` are for people."""
+    """A whole file. `warnings` are for people."""
 
     lines: tuple[Line, ...] = ()
     units: Units = Units()
-    devices: dict[str, Any] = {}
+    devices: Mapping[str, Device] = {}
     modules: Mapping[str, str] = msgspec.field(default_factory=lambda: MODULES)
     modules_file: str | None = None
     warnings: tuple[str, ...] = ()
@@ -130,18 +123,28 @@ def probes_of(line: Line, modules: Mapping[str, str] = MODULES) -> list[LineProb
 def targets_of(lines: Iterable[Line]) -> list[ProbeTarget]:
     """The targets of echoes, in the order of the lines."""
     return [
-        ProbeTarget(probe.name, probe.target, probe.family)
+        ProbeTarget(
+            probe.name,
+            probe.target,
+            probe.family,
+            dscp=int(line.dscp),
+            payload=line.payload or PAYLOAD,
+            source=line.source if own_family(line.source) else "",
+            device="" if own_family(line.source) else line.source,
+        )
         for line in lines
         for probe in probes_of(line)
         if not probe.module
     ]
 
 
-def families(choice: Families, own: AddressFamily | None) -> Sequence[AddressFamily]:
-    """The families that a target is probed in: its own where it is an address."""
-    if own:
-        return (own,)
-    return ("ipv4", "ipv6") if choice == "both" else (choice,)
+def metered(whole: Lines) -> list[MeteredLine]:
+    """The lines that end at an interface of a device that is known."""
+    return [
+        MeteredLine(line.name, line.interface, float(line.bandwidth) if line.bandwidth else None)
+        for line in whole.lines
+        if line.interface and line.interface.device in whole.devices
+    ]
 
 
 def _numbered(name: str, counts: dict[str, int]) -> str:

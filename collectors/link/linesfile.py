@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -11,11 +12,16 @@ import msgspec
 
 from collectors import strictyaml
 from collectors.link import linescsv
+from collectors.link.devices import Device
 from collectors.link.linecheck import MAX_SHOWN, Checked, Row
 from collectors.link.lines import LEVELS, MODULES, Line, Lines, Units
 from collectors.strictyaml import Document, DocumentError, hint
 
 KEYS: Final = ("units", "devices", "modules_file", "lines")
+
+
+class _Devices(msgspec.Struct, frozen=True):
+    devices: dict[str, Device]
 
 
 class LineErrors(DocumentError):
@@ -60,6 +66,10 @@ def _of_table(table: linescsv.Table, modules: Mapping[str, str]) -> Lines:
         raise LineErrors(table.path, table.mistakes)  # every row would lack them
     checked = Checked(table.rows, table.tell, modules)
     mistakes = [*table.mistakes, *checked.mistakes]
+    checked.warnings += [
+        table.tell(number, "interface", "is not asked for: only a YAML file has devices")
+        for number, _ in checked.devices
+    ]
     if not table.rows:
         mistakes.append(DocumentError(table.path, None, "there is no line below the heads"))
     return _finished(table.path, Lines(modules=modules), checked, mistakes)
@@ -75,10 +85,7 @@ def _of_document(content: bytes, path: str, modules: Mapping[str, str]) -> Lines
         if key not in KEYS:
             mistakes.append(document.error((key,), f"unknown key; {hint(key, list(KEYS))}"))
     whole = Lines(units=_units(document, mistakes), modules=modules)
-    if isinstance(devices := data.get("devices") or {}, dict):
-        whole = msgspec.structs.replace(whole, devices=devices)
-    else:
-        mistakes.append(document.error(("devices",), "expected a mapping of names to devices"))
+    whole = msgspec.structs.replace(whole, devices=_devices(document, mistakes))
     if data.get("modules_file") is not None:
         whole = _with_modules(document, whole, mistakes)
     rows = _rows(document, mistakes)
@@ -92,6 +99,11 @@ def _of_document(content: bytes, path: str, modules: Mapping[str, str]) -> Lines
 
     checked = Checked([row for _, row in rows], tell, whole.modules)
     mistakes += checked.mistakes
+    mistakes += [
+        tell(number, "interface", f"there is no device {name!r}: name it in devices")
+        for number, name in checked.devices
+        if name not in (data.get("devices") or ())
+    ]
     mistakes += _too_few_units(document, whole.units, checked.lines)
     return _finished(path, whole, checked, mistakes)
 
@@ -121,6 +133,22 @@ def _rows(document: Document, mistakes: list[DocumentError]) -> list[tuple[int, 
             problem = "expected a mapping such as {name: …, targets: […]}"
             mistakes.append(document.error(("lines", number), problem))
     return rows
+
+
+def _devices(document: Document, mistakes: list[DocumentError]) -> dict[str, Device]:
+    given = document.data.get("devices") or {}
+    if not isinstance(given, dict):
+        mistakes.append(document.error(("devices",), "expected a mapping of names to devices"))
+        return {}
+    right: dict[str, Device] = {}
+    part = copy.copy(document)  # knows the lines of all, and is asked for one at a time
+    for name, device in given.items():
+        part.data = {"devices": {name: device}}
+        try:
+            right[name] = part.convert(_Devices).devices[name]
+        except DocumentError as error:
+            mistakes.append(error)
+    return right
 
 
 def _units(document: Document, mistakes: list[DocumentError]) -> Units:

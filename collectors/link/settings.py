@@ -13,6 +13,7 @@ from collectors.model import AddressFamily
 from collectors.strictyaml import Duration
 
 GATEWAY = "gateway-"
+PAYLOAD = 56  # bytes of echo data, as ping(8) sends
 
 Families = Literal["both", "ipv4", "ipv6"]
 
@@ -40,7 +41,7 @@ class ProbeTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
     family: Families = "both"
     dscp: Annotated[int, msgspec.Meta(ge=0, le=63)] = 0
-    payload: Annotated[int, msgspec.Meta(ge=12, le=1400)] = 56
+    payload: Annotated[int, msgspec.Meta(ge=12, le=1400)] = PAYLOAD
     source: str = ""
     device: str = ""
 
@@ -66,7 +67,8 @@ class ProbeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `histograms`: whether each target has one, as smokeping_prober has them. `allow`: networks
     (`192.0.2.0/24`) and DNS names that `/probe` may be asked for beside the targets and gateways; see
     exporters/prometheus/allowlist.py. `modules_file`: how `/probe` probes, in blackbox_exporter's
-    YAML; see collectors/link/modules.py.
+    YAML; see collectors/link/modules.py. `lines_file`: a file of lines (linesfile.py), whose targets
+    are probed as well.
     """
 
     gateways: bool = True
@@ -77,6 +79,7 @@ class ProbeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     targets: tuple[ProbeTarget, ...] = ()
     allow: tuple[str, ...] = ()
     modules_file: str | None = None
+    lines_file: str | None = None
 
     def __post_init__(self) -> None:
         if self.interval < 0.01:

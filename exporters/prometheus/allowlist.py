@@ -10,10 +10,10 @@ is refused unless the allow-list has that address.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from collectors.link.resolve import NotAnAddress, literal, valid_name
-from collectors.link.settings import ProbeSettings, network
+from collectors.link.settings import ProbeSettings, ProbeTarget, network
 from collectors.model import Target
 from exporters.prometheus.backend import ProbeRefused
 
@@ -21,16 +21,23 @@ from exporters.prometheus.backend import ProbeRefused
 class AllowList:
     """What may be probed on demand. `names` are canonical; targets by name lead to an address."""
 
-    def __init__(self, settings: ProbeSettings) -> None:
+    def __init__(
+        self,
+        settings: ProbeSettings,
+        targets: Sequence[ProbeTarget] = (),
+        hosts: Iterable[str] = (),
+    ) -> None:
+        """`targets` and `hosts` are configured elsewhere: those of lines."""
+        targets = (*settings.targets, *targets)
         networks = [network(entry) for entry in settings.allow]
         self._networks = [one for one in networks if one]
-        self._names = {canonical(t.address) for t in settings.targets}
+        self._names = {*(canonical(t.address) for t in targets), *map(canonical, hosts)}
         self._names.update(
             canonical(entry)
             for entry, one in zip(settings.allow, networks, strict=True)
             if one is None
         )
-        self._targets = {t.name: (t.address,) for t in settings.targets}
+        self._targets = {t.name: (t.address,) for t in targets}
 
     def with_gateways(self, gateways: Sequence[Target]) -> AllowList:
         """The same and these, which may share a name between their families."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
-from collectors.columns import Columns
+from collectors.columns import Columns, Joined
 from collectors.model import Family, Labels
 from exporters.prometheus.columntext import column_texts
 from exporters.prometheus.format import escaped, number, valid
@@ -87,9 +87,11 @@ class Encoder:
             take(b"\n")
 
     def _texts(self, family: Family, openmetrics: bool) -> Iterator[bytes]:
-        if isinstance(family.samples, Columns):
+        if isinstance(family.samples, Columns | Joined):
             yield _header(family, openmetrics)
-            yield from column_texts(family.name, family.samples)
+            parts = family.samples.parts if isinstance(family.samples, Joined) else [family.samples]
+            for part in parts:
+                yield from column_texts(family.name, part)
             return
         known = self._families.get(family.name)
         if known is None or known.family is not family or known.openmetrics is not openmetrics:

@@ -25,7 +25,7 @@ from collectors.link.httpsettings import HttpModule
 from collectors.link.icmp import EchoOptions, IcmpProber
 from collectors.link.modules import Module, Modules
 from collectors.link.resolve import Resolved, Resolver, valid_name
-from collectors.link.settings import own_family
+from collectors.link.settings import PAYLOAD, own_family
 from collectors.link.targets import unresolved
 from collectors.model import AddressFamily, Family, ProbeResult, Target
 from exporters.prometheus.allowlist import AllowList, canonical
@@ -33,7 +33,7 @@ from exporters.prometheus.backend import ProbeRefused
 from exporters.prometheus.blackbox import Fallback, Probed, course, exposition, icmp
 from exporters.prometheus.encoder import Encoder
 
-__all__ = ["AllowList", "probe"]
+__all__ = ["AllowList", "outcome", "probe"]
 
 PARAMETERS = ("target", "module", "family", "hostname", "debug")
 ICMP_TIMEOUT = 5.0  # seconds that a dead target costs, where the module does not say
@@ -72,6 +72,19 @@ def probe(
     if query.get("debug") == "true":
         return f"{''.join(map(course, outcome))}\n{Encoder().encode(made).decode()}"
     return made
+
+
+def outcome(
+    asked: Asked,
+    module: Module,
+    families: tuple[AddressFamily, ...],
+    budget: float,
+    allow: AllowList,
+    resolver: Resolver,
+) -> list[Probed]:
+    """One probe in each of these families, within `budget` seconds. Raises ProbeRefused."""
+    question = _Question(asked, module, families, True, budget)
+    return _Run(question, allow, resolver, time.perf_counter()).outcome()
 
 
 def _question(query: Mapping[str, str], headers: Mapping[str, str], modules: Modules) -> _Question:
@@ -267,9 +280,16 @@ def _echo(
 ) -> tuple[list[ProbeResult], float]:
     """One round within `seconds`, and how much of it was not waiting for answers."""
     spacing = min(SPACING, seconds / 10)
-    options = EchoOptions(COUNT, spacing, seconds - COUNT * spacing)
-    if module.settings.payload_size:
-        options = msgspec.structs.replace(options, payload=module.settings.payload_size)
+    settings = module.settings
+    options = EchoOptions(
+        COUNT,
+        spacing,
+        seconds - COUNT * spacing,
+        payload=settings.payload_size or PAYLOAD,
+        hop_limit=settings.ttl,
+        source=settings.source_ip_address,
+        dont_fragment=settings.dont_fragment,
+    )
     start = time.perf_counter()
     results = IcmpProber(options).probe(targets)
     took = time.perf_counter() - start

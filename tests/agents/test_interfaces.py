@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -14,8 +15,11 @@ from click.testing import CliRunner, Result
 
 from agents.cli import main
 from agents.interfaces import InterfaceSchedule
-from collectors.link.devices import BandwidthSettings, load
+from collectors.link.devices import BandwidthSettings
+from collectors.link.lines import metered
+from collectors.link.linesfile import load
 from collectors.model import Family
+from collectors.strictyaml import Duration
 from exporters.prometheus.encoder import Encoder
 from tests.agents.test_probing import until
 from tests.snmplab import COMMUNITY, Snmpd, free_udp_port, needs_snmpd
@@ -27,11 +31,12 @@ devices:
   host: {{local: true}}
   idle: {{local: true}}
 lines:
-  - {{line: county/main, interface: {{device: core, name: lo}}, bandwidth: 100000000}}
-  - {{line: county/backup, interface: {{device: dead, name: lo}}, bandwidth: 1000000}}
-  - {{line: city/main, interface: {{device: host, name: lo}}}}
-bandwidth: {{interval: 2s, deadline: 2s, timeout: 200ms, window: 20s}}
+  - {{name: county/main, targets: [192.0.2.1], interface: {{device: core, name: lo}}, bandwidth: 100M}}
+  - {{name: county/backup, targets: [192.0.2.2], interface: {{device: dead, name: lo}}, bandwidth: 1M}}
+  - {{name: city/main, targets: [192.0.2.3], interface: {{device: host, name: lo}}}}
 """
+SETTINGS = BandwidthSettings(Duration(2), Duration(2), Duration(0.2), Duration(20))
+CONFIG = "bandwidth: {interval: 2s, deadline: 2s, timeout: 200ms, window: 20s}\n"
 
 
 @pytest.fixture
@@ -40,6 +45,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     snmpd = Snmpd(tmp_path / "snmp")
     path = tmp_path / "devices.yaml"
     path.write_text(FILE.format(port=snmpd.port, closed=free_udp_port()))
+    (tmp_path / "config.yaml").write_text(CONFIG)
     yield str(path)
     snmpd.close()
 
@@ -79,7 +85,9 @@ def test_bad_input_of_the_command(file: str, tmp_path: Path) -> None:
     assert run(file, "--device", "nix").exit_code == 2
     assert run(file, "--all", "--lines").exit_code == 2
     bad = tmp_path / "bad.yaml"
-    bad.write_text("devices: {a: {snmp: {address: 192.0.2.1}}}")
+    bad.write_text(
+        "devices: {a: {snmp: {address: 192.0.2.1}}}\nlines: [{name: a, targets: [192.0.2.1]}]"
+    )
     told = run(str(bad))
     assert told.exit_code == 2
     assert "bad.yaml:1: " in told.stderr
@@ -88,7 +96,10 @@ def test_bad_input_of_the_command(file: str, tmp_path: Path) -> None:
 @needs_snmpd
 def test_rounds_become_utilisation_and_metrics(file: str) -> None:
     known = load(file)
-    schedule = InterfaceSchedule(("interfaces", file), known.bandwidth, known.devices, known.lines)
+    config = os.path.join(os.path.dirname(file), "config.yaml")
+    schedule = InterfaceSchedule(
+        ("interfaces", file, "--config", config), SETTINGS, known.devices, metered(known)
+    )
     schedule.start()
     try:
         until(lambda: bool(schedule.utilisation()) and _samples(schedule) >= 1)
@@ -127,7 +138,7 @@ def _accepted(families: list[Family]) -> None:
 def test_a_child_that_fails_leaves_no_stale_figures(file: str) -> None:
     known = load(file)
     schedule = InterfaceSchedule(
-        ("interfaces", f"{file}.gone"), known.bandwidth, known.devices, known.lines
+        ("interfaces", f"{file}.gone"), SETTINGS, known.devices, metered(known)
     )
     schedule.start()
     try:

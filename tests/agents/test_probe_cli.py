@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -250,3 +251,39 @@ def test_a_live_table_on_a_terminal() -> None:
     assert output.count(b"Target") > 2, "it is drawn again and again"
     assert b"\x1b[2A\x1b[J" in output
     assert output.rstrip().endswith(b"\x1b[0m"), "the times in green at the end"
+
+
+def test_a_module_probes_both_families_and_says_why_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        shown = jianwei(
+            "--module",
+            "tcp_connect",
+            "--json",
+            "--count",
+            "2",
+            "--interval",
+            "0.01",
+            f"127.0.0.1:{port}",
+        )
+        assert shown.exit_code == 0, shown.output
+        (told,) = map(json.loads, shown.stdout.splitlines())
+    assert (told["target"], told["prober"], told["family"]) == (f"127.0.0.1:{port}", "tcp", "ipv4")
+    assert (told["sent"], told["received"], told["loss"], told["reason"]) == (2, 2, 0, "")
+    assert len(told["rtt"]) == 5
+    shown = jianwei("--module", "tcp_connect", "--json", f"localhost:{port}", "--family", "ipv4")
+    assert shown.exit_code == 1
+    assert json.loads(shown.stdout)["reason"] == "connect_refused"
+
+
+def test_bad_input_of_modules() -> None:
+    for arguments, words in (
+        (["--module", "nix", "127.0.0.1"], "no module 'nix'"),
+        (["--module", "tcp_connect", "127.0.0.1"], "TARGET: '127.0.0.1' has no port"),
+        (["--module", "tcp_connect", "127.0.0.1:1", "--family", "ipv6"], "is no ipv6 address"),
+        (["--module", "icmp", "--modules-file", "/nonexistent", "::1"], "cannot be read"),
+        (["--module", "tcp_connect"], "no targets"),
+    ):
+        shown = jianwei(*arguments)
+        assert shown.exit_code == 2, arguments
+        assert words in shown.stderr

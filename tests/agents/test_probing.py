@@ -10,15 +10,25 @@ from pathlib import Path
 
 import pytest
 
-from agents.probing import ProbeSchedule
+from agents.probing import ProbeSchedule, Probing
+from collectors.link.devices import BandwidthSettings
+from collectors.link.lines import Lines
+from collectors.link.path import PathSettings
 from collectors.link.settings import ProbeSettings, ProbeTarget
-from collectors.model import Answer, Family, Reading
+from collectors.model import Answer, Family, Reading, Source
 from collectors.sources.local import LocalSource
 from collectors.strictyaml import Duration
 from exporters.prometheus.backend import ProbeRefused
 from tests.exporters.test_probe import pings
 
 LOCAL = (ProbeTarget("lo", "127.0.0.1"), ProbeTarget("lo6", "::1"))
+
+
+def schedule_of(
+    settings: ProbeSettings, source: Source, lines: Lines | None = None
+) -> ProbeSchedule:
+    probing = Probing.load(settings, PathSettings(enabled=False), BandwidthSettings())
+    return ProbeSchedule(probing._replace(lines=lines or Lines()), source)
 
 
 def quick(
@@ -42,8 +52,8 @@ def samples(families: Sequence[Family], name: str) -> dict[tuple[str, ...], floa
 
 @pings
 def test_echoes_go_on_and_add_up(tmp_path: Path) -> None:
-    schedule = ProbeSchedule(quick(), LocalSource(str(tmp_path)))
-    assert schedule.results() == ()
+    schedule = schedule_of(quick(), LocalSource(str(tmp_path)))
+    assert not schedule.results()
     schedule.start()
     try:
         until(lambda: answered(schedule).get("lo", 0) >= 5)
@@ -75,7 +85,7 @@ def answered(schedule: ProbeSchedule) -> dict[str, int]:
 
 @pings
 def test_it_stops_and_another_one_goes_on_counting(tmp_path: Path) -> None:
-    schedule = ProbeSchedule(quick(), LocalSource(str(tmp_path)))
+    schedule = schedule_of(quick(), LocalSource(str(tmp_path)))
     schedule.start()
     until(lambda: answered(schedule).get("lo", 0) >= 3)
     schedule.stop()
@@ -83,7 +93,7 @@ def test_it_stops_and_another_one_goes_on_counting(tmp_path: Path) -> None:
     before = answered(schedule)
     time.sleep(0.5)
     assert answered(schedule) == before
-    following = ProbeSchedule(quick([*LOCAL, ProbeTarget("again", "127.0.0.1")]), LocalSource())
+    following = schedule_of(quick([*LOCAL, ProbeTarget("again", "127.0.0.1")]), LocalSource())
     following.adopt(schedule)
     following.start()
     try:
@@ -98,7 +108,7 @@ def test_it_stops_and_another_one_goes_on_counting(tmp_path: Path) -> None:
 @pings
 def test_a_name_is_looked_up_and_one_that_is_none_is_a_reason() -> None:
     names = [ProbeTarget("here", "localhost"), ProbeTarget("nowhere", "no-such-host.invalid")]
-    schedule = ProbeSchedule(quick(names), LocalSource())
+    schedule = schedule_of(quick(names), LocalSource())
     schedule.start()
     try:
         until(lambda: answered(schedule).get("here", 0) > 0)
@@ -121,7 +131,7 @@ def test_gateways_as_the_machine_has_them(tmp_path: Path) -> None:
     table.parent.mkdir(parents=True)
     head = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
     table.write_text(head)
-    schedule = ProbeSchedule(quick([], gateways=True), LocalSource(str(tmp_path)))
+    schedule = schedule_of(quick([], gateways=True), LocalSource(str(tmp_path)))
     schedule.start()
     try:
         time.sleep(0.5)
@@ -150,7 +160,7 @@ class Broken:
 
 @pings
 def test_a_bug_in_a_source_is_logged_and_costs_no_target(caplog: pytest.LogCaptureFixture) -> None:
-    schedule = ProbeSchedule(quick(gateways=True), Broken())
+    schedule = schedule_of(quick(gateways=True), Broken())
     with caplog.at_level(logging.ERROR):
         schedule.start()
         try:
@@ -176,7 +186,7 @@ class Hung:
 @pings
 def test_a_source_that_hangs_holds_up_neither_targets_nor_readers() -> None:
     source = Hung()
-    schedule = ProbeSchedule(quick(gateways=True), source)
+    schedule = schedule_of(quick(gateways=True), source)
     schedule.start()
     assert source.asked.wait(30)
     until(lambda: bool(answered(schedule).get("lo")))

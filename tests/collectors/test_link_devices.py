@@ -6,13 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from collectors.link.devices import BandwidthSettings, InterfaceRef, load, wanted_of
+from collectors.link.devices import BandwidthSettings, InterfaceRef, wanted_of
+from collectors.link.lines import metered
+from collectors.link.linesfile import load
 from collectors.strictyaml import DocumentError, Duration
 
 SECRETS = {"COMMUNITY": "all", "GOOD": "long-enough", "SHORT": "short"}
 
 
-def written(folder: Path, device: str, more: str = "") -> str:
+LINES = "lines:\n  - {name: a, targets: [192.0.2.1]}\n"
+
+
+def written(folder: Path, device: str, more: str = LINES) -> str:
     path = folder / "devices.yaml"
     path.write_text(f"devices:\n  r1: {{{device}}}\n{more}")
     return str(path)
@@ -80,14 +85,14 @@ def test_weak_ciphers_are_warned_about(tmp_path: Path) -> None:
     assert len(list(device.warnings())) == 2
 
 
-def test_lines_name_devices_that_exist_and_themselves_once(tmp_path: Path) -> None:
-    line = "  - {line: a, interface: {device: %s, name: ge0}, bandwidth: 100000000}\n"
+def test_lines_name_devices_that_exist(tmp_path: Path) -> None:
+    line = (
+        "  - {name: a, targets: [192.0.2.1], interface: {device: %s, name: ge0}, bandwidth: 100M}\n"
+    )
     found = load(written(tmp_path, V2C, "lines:\n" + line % "r1"))
-    assert wanted_of(found.lines, found.devices) == {"r1": ("ge0",)}
+    assert wanted_of(metered(found), found.devices) == {"r1": ("ge0",)}
     with pytest.raises(DocumentError, match=r":4: .*no device 'r2'"):
         load(written(tmp_path, V2C, "lines:\n" + line % "r2"))
-    with pytest.raises(DocumentError, match=r":5: .*is there twice"):
-        load(written(tmp_path, V2C, "lines:\n" + line % "r1" + line % "r1"))
     with pytest.raises(ValueError, match="no name of an interface"):
         InterfaceRef("r1", "ge0; reload")
 
