@@ -145,7 +145,7 @@ class LineState:
                     dead[n] = False
             else:
                 enough = m.streak <= -limits.down_after
-                if (enough or dead[n] is None) and _blind(m):
+                if (enough or dead[n] is not False) and _blind(m):
                     dead[n] = None
                     continue
                 if enough:
