@@ -49,6 +49,7 @@ from collectors.ipv6.addresses import Ipv6AddressesCollector
 from collectors.ipv6.listeners import Ipv6ListenersCollector, ListenersCollector
 from collectors.ipv6.routes import Ipv6RoutesCollector
 from collectors.ipv6.sysctl import Ipv6SysctlCollector
+from collectors.link.linefacts import LinesCollector
 from collectors.model import Collector
 from collectors.security.accounts import AccountsCollector
 from collectors.security.files import FilesCollector
@@ -111,6 +112,7 @@ _ENTRIES = (
     Entry(ListenersCollector),
     Entry(AccountsCollector, metrics=False),
     Entry(FilesCollector, metrics=False),
+    Entry(LinesCollector, metrics=False),
     Entry(ListeningCollector, metrics=False),
     Entry(LoginDefsCollector, metrics=False),
     Entry(OsInfoCollector, metrics=False),

@@ -51,6 +51,11 @@ def read(name: str) -> tuple[bytes, str]:
     return strictyaml.read(path), path
 
 
+def outline(name: str) -> Pack:
+    """A pack with no expression compiled or checked, for who needs its parameters or its facts."""
+    return Document(*read(name)).convert(Pack)
+
+
 def parse(content: bytes | str, path: str, facts: Collection[str] | None = None) -> Pack:
     """A pack in `content`; `facts` are the names that rules may declare (None: all of ours)."""
     document = Document(content, path)

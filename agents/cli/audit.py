@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 import msgspec
@@ -23,6 +23,7 @@ from agents.errors import UserError
 from agents.limits import limited
 from agents.sources import observe_with, open_source
 from collectors import catalogue
+from collectors.model import Fact
 from collectors.strictyaml import Document
 from exporters.findings.table import table
 from rules import pack as packs
@@ -31,6 +32,7 @@ from rules.model import SEVERITIES, AuditResult, Pack
 from rules.settings import AuditSettings
 
 FAIL_ON = ("none", "low", "medium", "high", "critical", "unknown")
+MAX_FACTS = 64 << 20  # bytes
 LOCAL_DEADLINE = 10.0  # seconds for one collector
 
 
@@ -63,6 +65,13 @@ LOCAL_DEADLINE = 10.0  # seconds for one collector
     metavar="[PACK.]NAME=VALUE",
     help="Override a parameter of the packs, value in YAML; may be repeated.",
 )
+@click.option(
+    "--facts",
+    "given",
+    type=click.File("rb"),
+    metavar="FILE|-",
+    help="JSON of facts by name that are judged instead of those collected; -: standard input.",
+)
 @language_option
 @click.pass_context
 def command(
@@ -74,6 +83,7 @@ def command(
     form: str,
     fail_on: str,
     assignments: tuple[str, ...],
+    given: BinaryIO | None,
     lang: str | None,
 ) -> None:
     """Judge this machine by rule packs. Nothing is changed on it.
@@ -96,11 +106,12 @@ def command(
     loaded = load_packs(names or config.audit.packs)
     params = _params(loaded, config.audit, assignments, strict=not names)
     collectors = catalogue.for_facts(needed(loaded), config.collectors.settings)
+    instead = _given(given) if given else {}
     began, start = datetime.now(UTC), time.perf_counter()
     _progress(f"reading {host or recorded or 'this machine'} …")
     with open_source(host, recorded, config.root, config.ssh) as source:
         observations = observe_with(source, collectors, LOCAL_DEADLINE)
-    facts = facts_of(observations)
+    facts = {**facts_of(observations), **instead}
     _progress("judging …")
     with limited(config.audit.deadline, "audit.deadline"):
         result = audit(loaded, facts, params, began)
@@ -159,6 +170,24 @@ def _params(
         return check_params(loaded, params)
     except packs.ParamError as error:
         raise UserError(str(error)) from error
+
+
+def _given(file: BinaryIO) -> dict[str, Fact]:
+    """Facts by name out of a JSON object."""
+    content = file.read(MAX_FACTS + 1)
+    if len(content) > MAX_FACTS:
+        raise UserError(f"--facts: more than {MAX_FACTS >> 20} MiB")
+    try:
+        values = msgspec.json.decode(content, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(
+            f'--facts: {error}; write an object of facts by name, for example {{"lines": []}}'
+        ) from error
+    known = packs.known_facts()
+    for name in values:
+        if name not in known:
+            raise UserError(f"--facts: no fact {name!r}; there are: {', '.join(sorted(known))}")
+    return {name: Fact(name, value) for name, value in values.items()}
 
 
 def _progress(text: str) -> None:
