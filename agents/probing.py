@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
 
 from agents.connections import Connections, tasks_of
 from agents.echoes import Echoes
+from agents.errors import UserError
 from agents.interfaces import InterfaceSchedule
 from agents.paths import PathSchedule
 from collectors.columns import Columns, Joined
 from collectors.link import linesfile
 from collectors.link import modules as modular
 from collectors.link.devices import BandwidthSettings
-from collectors.link.lines import LineProbe, Lines, metered, probes_of, targets_of
+from collectors.link.lines import LEVELS, LineProbe, Lines, metered, probes_of, targets_of
 from collectors.link.measure import Measure
 from collectors.link.modules import Modules
 from collectors.link.path import PathSettings
@@ -23,7 +27,12 @@ from collectors.link.resolve import Resolver
 from collectors.link.settings import GATEWAY, ProbeSettings
 from collectors.model import AddressFamily, Family, ProbeResult, Source, Target
 from exporters.prometheus.allowlist import AllowList
+from exporters.prometheus.lines import LineFamilies
 from exporters.prometheus.probe import probe as probe_on_demand
+from rules.linerows import rows
+from rules.linestate import LineStates
+from rules.linethresholds import PACK, Thresholds, thresholds_of
+from rules.pack import outline, resolve
 
 log = logging.getLogger(__name__)
 
@@ -41,20 +50,30 @@ class Probing(NamedTuple):
     bandwidth: BandwidthSettings
     lines: Lines
     modules: Modules
+    thresholds: Mapping[str, Thresholds]
 
     @classmethod
     def load(
-        cls, settings: ProbeSettings, paths: PathSettings, bandwidth: BandwidthSettings
+        cls,
+        settings: ProbeSettings,
+        paths: PathSettings,
+        bandwidth: BandwidthSettings,
+        params: Mapping[str, Any] | None = None,
     ) -> Probing:
-        """Raises DocumentError for what is wrong with a file."""
+        """`params` override those of the pack `link-quality`. Raises DocumentError for what is wrong
+        with a file, and UserError for parameters."""
         modules = modular.load(settings.modules_file)
-        lines = Lines()
+        lines, thresholds = Lines(), dict.fromkeys((*LEVELS, ""), Thresholds())
         if settings.lines_file:
             probers = {name: module.prober for name, module in modules.items()}
             lines = linesfile.load(settings.lines_file, probers)
             if lines.modules_file:
                 modules = {**modules, **modular.load(lines.modules_file)}
-        return cls(settings, paths, bandwidth, lines, modules)
+            try:
+                thresholds = thresholds_of(resolve(outline(PACK), params or {}))
+            except ValueError as error:
+                raise UserError(f"audit.params: {error}") from error
+        return cls(settings, paths, bandwidth, lines, modules, thresholds)
 
     @property
     def probes(self) -> list[LineProbe]:
@@ -80,6 +99,10 @@ class ProbeSchedule:
         self._interfaces = InterfaceSchedule(
             arguments, probing.bandwidth, lines.devices, metered(lines)
         )
+        self._states = LineStates(lines, probing.thresholds)
+        self._families = LineFamilies(self._states)
+        self._changed: Callable[[], None] = lambda: None
+        self._lock = threading.Lock()
         self._stop = threading.Event()
         self._every = max(settings.interval, LOOK)
         self._hop_changes: Mapping[tuple[str, AddressFamily], int] = {}
@@ -104,6 +127,12 @@ class ProbeSchedule:
         """Go on counting where another one, that has been stopped, ends; before `start`."""
         self._echoes.adopt(before._echoes)
         self._connections.adopt(before._connections)
+        with before._lock:
+            self._states.adopt(before._states)
+
+    def when_lines_change(self, call: Callable[[], None]) -> None:
+        """Have this called when a line's state changes; before `start`."""
+        self._changed = call
 
     # --- looking at what the probes say
 
@@ -116,8 +145,31 @@ class ProbeSchedule:
                     for one in part.measures()
                 }
                 self._trace(measures)
+                self._judge(measures)
             except Exception:
                 log.exception("the measures could not be looked at")
+
+    def _judge(self, measures: Mapping[Key, Measure]) -> None:
+        """The states of lines; what changes is an event in the log."""
+        uses = {
+            name: (use.in_bits, use.out_bits)
+            for name, use in self._interfaces.utilisation().items()
+            if use.in_bits is not None and use.out_bits is not None
+        }
+        with self._lock:
+            events = self._states.update(time.time(), measures, uses)
+        for event in events:
+            if event.before == "unknown" and event.after in ("up", "connected"):
+                continue  # so all begin
+            took = "" if event.seconds is None else f" after {event.seconds:.1f} s"
+            why = f": {event.reason}" if event.reason else ""
+            log.warning(
+                *("%s %s: %s → %s%s%s", event.kind, event.name, event.before, event.after),
+                *(took, why),
+                extra={"event": event._asdict()},
+            )
+        if any(event.before != "unknown" for event in events):
+            self._changed()
 
     def _trace(self, measures: Mapping[Key, Measure]) -> None:
         """Ask for the way to where loss begins, or the hop limit of answers changes."""
@@ -150,13 +202,25 @@ class ProbeSchedule:
     def families(self) -> Sequence[Family]:
         """Each name once."""
         merged: dict[str, Family] = {}
-        for part in (self._echoes, self._connections, self._paths, self._interfaces):
-            for family in part.families():
+        with self._lock:
+            lines = list(self._families.families())
+        for families in (
+            *(part.families() for part in (self._echoes, self._connections)),
+            *(part.families() for part in (self._paths, self._interfaces)),
+            lines,
+        ):
+            for family in families:
                 if not len(family.samples):
                     continue
                 known = merged.get(family.name)
                 merged[family.name] = _joined(known, family) if known else family
         return list(merged.values())
+
+    def facts(self) -> bytes:
+        """The fact `lines` as JSON, for the audit."""
+        with self._lock:
+            found = rows(self._states, self._interfaces.utilisation())
+        return msgspec.json.encode({"lines": found})
 
     def probe(self, query: Mapping[str, str], headers: Mapping[str, str]) -> Sequence[Family] | str:
         """One probe for `/probe`; blocks for its timeout. Raises ProbeRefused."""

@@ -26,6 +26,7 @@ from exporters.prometheus.backend import NotYet, ReloadError, UnknownCollector
 from exporters.prometheus.families import with_scrape_series
 from exporters.prometheus.overview import Overview
 from exporters.prometheus.selfmetrics import SelfMetrics
+from rules.linethresholds import PACK
 from rules.settings import AuditSettings
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,8 @@ class _Active:
         self.runner = runner
         self.collectors = {collector.name: collector for collector in config.scraped()}
         self.probes = ProbeSchedule(probing, LocalSource(config.root), path)
-        self.audits = AuditSchedule(path, config.audit)
+        self.audits = AuditSchedule(path, config.audit, self.probes.facts)
+        self.probes.when_lines_change(self.audits.hasten)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None
 
@@ -164,7 +166,13 @@ def _checked(path: str) -> tuple[configuration.Config, Probing]:
         if checked.problem or checked.status:
             told = checked.output.decode("utf-8", "replace").strip().removeprefix("jianwei: ")
             raise UserError(told or f"{path} could not be checked: {checked.problem}")
-    return config, Probing.load(config.probes, config.paths, config.bandwidth)
+    return config, _probing(config)
+
+
+def _probing(config: configuration.Config) -> Probing:
+    return Probing.load(
+        config.probes, config.paths, config.bandwidth, config.audit.params.get(PACK, {})
+    )
 
 
 def _runner(config: configuration.Config) -> Runner:

@@ -86,7 +86,12 @@ def resolve(pack: Pack, overrides: Mapping[str, Any]) -> dict[str, Any]:
                 f"parameter {name!r} of pack {pack.pack}: expected {_kind(pack.params[name])}, "
                 f"got {_kind(value)}"
             )
-    return {**pack.params, **overrides}
+    return {
+        name: {**default, **overrides.get(name, {})}
+        if isinstance(default, dict)
+        else overrides.get(name, default)
+        for name, default in pack.params.items()
+    }
 
 
 def _check_pack(document: Document, pack: Pack) -> None:

@@ -14,6 +14,8 @@ import pytest
 from agents.auditing import AuditSchedule
 from agents.runtime import config_families
 from collectors.catalogue import COLLECTORS, Settings, for_facts
+from collectors.link.lines import LEVELS, Line, Lines
+from collectors.link.measure import Measure
 from collectors.link.metrics import families, pace_families
 from collectors.link.settings import ProbeSettings
 from collectors.model import Family
@@ -23,10 +25,13 @@ from collectors.sources.recorded import RecordedSource
 from exporters.findings.metrics import audit_families
 from exporters.prometheus.encoder import Encoder
 from exporters.prometheus.families import with_scrape_series
+from exporters.prometheus.lines import LineFamilies
 from exporters.prometheus.selfmetrics import SelfMetrics
 from exporters.prometheus.server import WebServer
 from exporters.prometheus.settings import WebSettings
 from rules.audit import audit, check_params, facts_of, needed
+from rules.linestate import LineStates
+from rules.linethresholds import Thresholds
 from rules.pack import load
 from rules.settings import AuditSettings
 from tests import metricdocs
@@ -68,7 +73,27 @@ def probes() -> Sequence[Family]:
     """What the continuous probes tell of one target that answers and one that does not."""
     schedule = schedule_of(ProbeSettings(), RecordedSource(MACHINE))
     pace = pace_families({"ipv4": "raw"}, 3.0, 0.0, 0.0, 0)
-    return [*families(*some_flows()), *pace, *schedule.families()]
+    return [*families(*some_flows()), *pace, *schedule.families(), *lines()]
+
+
+def lines() -> Sequence[Family]:
+    """What is told of a pair of lines of which the main one was down, and of its interface and way."""
+    pair = Lines(
+        tuple(
+            Line(name=name, site="s", level="county", role=role, peer=peer, targets=("192.0.2.1",))
+            for name, role, peer in (("a", "main", "b"), ("b", "backup", "a"))
+        )
+    )
+    states = LineStates(pair, dict.fromkeys((*LEVELS, ""), Thresholds(down_after=1, up_after=1)))
+    for at, streak in ((1.0, 1), (2.0, -1), (3.0, 1), (4.0, -1)):
+        measures = {
+            (name, "ipv4", "icmp"): Measure(
+                *(name, "ipv4", "icmp", 20, 20, streak if name == "a" else 1, at)
+            )
+            for name in ("a", "b")
+        }
+        states.update(at, measures)  # type: ignore[arg-type]  # literals of a comprehension
+    return list(LineFamilies(states).families())
 
 
 def audits() -> Sequence[Family]:

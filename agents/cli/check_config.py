@@ -17,6 +17,7 @@ from collectors.link.lines import LEVELS, Lines
 from collectors.link.settings import own_family
 from rules import pack as packs
 from rules.audit import check_params
+from rules.linethresholds import PACK
 
 
 @click.command(name="check-config")
@@ -45,7 +46,9 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
     config = configuration.load(file)
     _check_packs(config)
     lines_file = config.probes.lines_file
-    probing = Probing.load(config.probes, config.paths, config.bandwidth)
+    probing = Probing.load(
+        config.probes, config.paths, config.bandwidth, config.audit.params.get(PACK, {})
+    )
     if as_json:
         click.echo(msgspec.json.encode(configuration.plain(config)))
         return
