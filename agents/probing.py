@@ -37,7 +37,7 @@ from rules.pack import outline, resolve
 log = logging.getLogger(__name__)
 
 SHOWN = 50  # targets on the landing page
-LOOK = 2.0  # seconds at least between two looks at all measures
+LOOK, SELDOM = 2.0, 30.0  # seconds between two looks at all measures
 
 Key = tuple[str, AddressFamily, str]
 
@@ -104,7 +104,7 @@ class ProbeSchedule:
         self._changed: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._every = max(settings.interval, LOOK)
+        self._every = min(max(settings.interval, LOOK), SELDOM)
         self._hop_changes: Mapping[tuple[str, AddressFamily], int] = {}
         self._lost: set[Key] = set()
         self._thread = threading.Thread(target=self._look, name="lines", daemon=True)

@@ -9,15 +9,25 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agents.auditing import AuditSchedule
+from agents.interfaces import InterfaceSchedule
 from agents.runtime import config_families
 from collectors.catalogue import COLLECTORS, Settings, for_facts
+from collectors.link.devices import BandwidthSettings, InterfaceRef, MeteredLine
+from collectors.link.interfacemetrics import families as interface_families
+from collectors.link.interfaces import DevicePoll, InterfaceCounters
 from collectors.link.lines import LEVELS, Line, Lines
 from collectors.link.measure import Measure
 from collectors.link.metrics import families, pace_families
+from collectors.link.path import Hop
+from collectors.link.path import Path as Way
+from collectors.link.pathmetrics import Seen
+from collectors.link.pathmetrics import families as path_families
 from collectors.link.settings import ProbeSettings
+from collectors.link.utilisation import Meter
 from collectors.model import Family
 from collectors.observe import Observation, observe
 from collectors.sources.local import LocalSource
@@ -78,12 +88,9 @@ def probes() -> Sequence[Family]:
 
 def lines() -> Sequence[Family]:
     """What is told of a pair of lines of which the main one was down, and of its interface and way."""
-    pair = Lines(
-        tuple(
-            Line(name=name, site="s", level="county", role=role, peer=peer, targets=("192.0.2.1",))
-            for name, role, peer in (("a", "main", "b"), ("b", "backup", "a"))
-        )
-    )
+    one = Line(name="a", site="s", level="county", peer="b", targets=("192.0.2.1",))
+    other = msgspec.structs.replace(one, name="b", role="backup", peer="a")
+    pair = Lines((one, other))
     states = LineStates(pair, dict.fromkeys((*LEVELS, ""), Thresholds(down_after=1, up_after=1)))
     for at, streak in ((1.0, 1), (2.0, -1), (3.0, 1), (4.0, -1)):
         measures = {
@@ -93,7 +100,36 @@ def lines() -> Sequence[Family]:
             for name in ("a", "b")
         }
         states.update(at, measures)  # type: ignore[arg-type]  # literals of a comprehension
-    return list(LineFamilies(states).families())
+    return [*LineFamilies(states).families(), *interfaces(), *ways()]
+
+
+def interfaces() -> Sequence[Family]:
+    """What is told of an interface that carries a line, and of a device that does not answer."""
+    ref = InterfaceRef("r1", "ge0")
+    meter = Meter([MeteredLine("a", ref, 1e8)], 10)
+    told: list[Family] = []
+    for at, octets in ((0.0, 1000), (60.0, 2000)):
+        row = InterfaceCounters(
+            *("r1", "ge0", at, octets, octets),
+            in_errors=0,
+            out_errors=0,
+            in_discards=0,
+            out_discards=0,
+            oper="up",
+            admin="up",
+            speed=1e8,
+            uptime=at + 100,
+        )
+        polls = [DevicePoll("r1", interfaces=(row,)), DevicePoll("r2", "timeout")]
+        told = interface_families(polls, meter.add(polls))
+    schedule = InterfaceSchedule((), BandwidthSettings(), {}, [MeteredLine("a", ref, 1e8)])
+    return [*told, *(f for f in schedule.families() if "poll" in f.name)]
+
+
+def ways() -> Sequence[Family]:
+    """What is told of a way that has changed."""
+    path = Way("a", "192.0.2.1", "ipv4", "icmp", reached=True, mtu=1500, hops=(Hop(1, ("192.0.2.1",)),))
+    return path_families([Seen("a", "ipv4", path, 1, 1.0)], 2, 0, 0, 0)
 
 
 def audits() -> Sequence[Family]:
