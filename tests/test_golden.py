@@ -23,6 +23,7 @@ from collectors.sources.recorded import RecordedSource
 from exporters.findings.metrics import audit_families
 from exporters.prometheus.encoder import Encoder
 from exporters.prometheus.families import with_scrape_series
+from exporters.prometheus.lines import families as families_of_lines
 from exporters.prometheus.selfmetrics import SelfMetrics
 from exporters.prometheus.server import WebServer
 from exporters.prometheus.settings import WebSettings
@@ -33,6 +34,7 @@ from tests import metricdocs
 from tests.agents.test_probing import schedule_of
 from tests.collectors.echoes import some_flows
 from tests.exporters.httpserver import SmallBackend
+from tests.rules.test_linestate import PAIR, T0, drive, states_of
 
 TESTS = Path(__file__).parent
 MACHINE = TESTS / "fixtures/machines/debian12"
@@ -90,7 +92,16 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),
+        *metricdocs.rows("lines", lines()),
     ]
+
+
+def lines() -> Sequence[Family]:
+    """What is told of a pair of lines after a failover and back."""
+    states = states_of(*PAIR)
+    drive(states, [(True, True)] * 3 + [(False, True)] * 3 + [(True, True)] * 3)
+    drive(states, [(False, True)] * 3, T0 + 9)
+    return list(families_of_lines(states))
 
 
 @pytest.mark.golden

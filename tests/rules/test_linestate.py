@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,7 +17,7 @@ from collectors.link.lines import Line, Lines, ModuleProbe, Units
 from collectors.link.linevalues import Bandwidth
 from collectors.link.measure import Measure
 from collectors.link.utilisation import LineUse
-from collectors.model import AddressFamily, Reason
+from collectors.model import AddressFamily, Fact, Reason
 from exporters.prometheus.encoder import Encoder
 from exporters.prometheus.lines import families
 from rules.engine import judge
@@ -364,8 +366,6 @@ def test_rows_are_what_the_pack_judges() -> None:
     assert "availability" in found[0]
     assert not {"availability", "measurement", "loss"} & set(found[2])
     assert (found[2]["utilisation_p95"], found[2]["speed"]) == (0.9, 1e7)
-    from collectors.model import Fact
-
     verdicts = judge(load("link-quality"), {"lines": Fact("lines", found)}, {}, "h")
     by_rule = {v.rule.removeprefix("link."): v for v in verdicts}
     assert {rule: v.verdict for rule, v in by_rule.items()} == {
@@ -405,3 +405,8 @@ def test_families_of_lines() -> None:
     assert 'jianwei_line_state{line="m",state="up"}' not in text
     assert 'availability_ratio{line="n"}' not in text
     assert "failback_seconds{" not in text
+    if promtool := shutil.which("promtool"):
+        done = subprocess.run(
+            [promtool, "check", "metrics"], input=text, text=True, capture_output=True, check=False
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
