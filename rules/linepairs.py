@@ -10,6 +10,9 @@ from rules.linejudge import LineState
 Kind = Literal["state", "failover", "failback", "backup_dead", "site"]
 
 
+CLEARLY = 2.0  # times the traffic of the active line that the other must carry to be the active one
+
+
 class Event(NamedTuple):
     """Something that changed. `name` is a line, or the site where `kind` is `site`.
 
@@ -60,19 +63,25 @@ class Pair:
                 yield self._changed(now, self.active)
             self._carried = self.active
         dead = backup.state == "down" and main.available
-        # not known is no news: it stays what it was, unless the backup is seen to live
-        if main.state == "unknown" and backup.state == "down":
-            dead = self.backup_dead
+        if "unknown" in (backup.state, main.state) and not backup.available:
+            dead = self.backup_dead  # not to know is no news
         if dead != self.backup_dead:
             self.backup_dead = dead
-            words = ("alive", "dead") if dead else ("dead", "alive")
-            yield Event(now, "backup_dead", backup.line.name, *words, backup.since, backup.words)
+            words = ("", "dead") if dead else ("dead", backup.state)
+            name, reason = backup.line.name, backup.words
+            yield Event(now, "backup_dead", name, *words, backup.since, reason)
 
     def _by_traffic(self, uses: Mapping[str, tuple[float, float]]) -> LineState | None:
+        """The line that carries more; None where that says nothing. Rates are those of the last
+        poll: they may be from before the line was cut."""
         main, backup = uses.get(self.main.line.name), uses.get(self.backup.line.name)
         if main is None or backup is None or sum(main) == sum(backup):
             return None
-        return self.main if sum(main) > sum(backup) else self.backup
+        more, less = max(sum(main), sum(backup)), min(sum(main), sum(backup))
+        busier = self.main if sum(main) > sum(backup) else self.backup
+        if busier is not self._carried and self._carried and more < CLEARLY * less:
+            busier = self._carried
+        return None if busier.state == "down" else busier
 
     def _by_state(self) -> LineState | None:
         main, backup = self.main, self.backup

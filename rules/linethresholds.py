@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from collectors.link.lines import LEVELS
+from rules.pack import outline, resolve
 
 PACK = "link-quality"
 DEFAULT = "default"  # in a map by level: what holds for every level that is not named
@@ -47,6 +48,12 @@ def thresholds_of(params: Mapping[str, Any]) -> dict[str, Thresholds]:
         )
         for level in (*LEVELS, "")
     }
+
+
+def configured(overrides: Mapping[str, Any]) -> dict[str, Thresholds]:
+    """The pack's own parameters with some overridden (`audit.params` of the configuration); no
+    expression is compiled for it. Raises ValueError."""
+    return thresholds_of(resolve(outline(PACK), overrides))
 
 
 def _number(params: Mapping[str, Any], name: str, level: str) -> float:

@@ -128,7 +128,9 @@ def interfaces() -> Sequence[Family]:
 
 def ways() -> Sequence[Family]:
     """What is told of a way that has changed."""
-    path = Way("a", "192.0.2.1", "ipv4", "icmp", reached=True, mtu=1500, hops=(Hop(1, ("192.0.2.1",)),))
+    path = Way(
+        "a", "192.0.2.1", "ipv4", "icmp", reached=True, mtu=1500, hops=(Hop(1, ("192.0.2.1",)),)
+    )
     return path_families([Seen("a", "ipv4", path, 1, 1.0)], 2, 0, 0, 0)
 
 

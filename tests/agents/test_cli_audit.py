@@ -271,7 +271,8 @@ def test_list() -> None:
     assert (
         "critical  linux.accounts.only-root-has-uid-0  No account but root has UID 0" in done.stdout
     )
-    (pack,) = json.loads(run("rules", "list", "--json").stdout)
+    pack, second = json.loads(run("rules", "list", "--json").stdout)
+    assert second["pack"] == "link-quality"
     assert pack["pack"] == "host-basics"
     assert pack["rules"][0]["maps"]["gb22239"] == ["8.1.4.2.b"]
 

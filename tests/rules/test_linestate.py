@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,7 +17,7 @@ from collectors.link.lines import Line, Lines, ModuleProbe, Units
 from collectors.link.linevalues import Bandwidth
 from collectors.link.measure import Measure
 from collectors.link.utilisation import LineUse
-from collectors.model import AddressFamily, Reason
+from collectors.model import AddressFamily, Fact, Reason
 from exporters.prometheus.encoder import Encoder
 from exporters.prometheus.lines import families
 from rules.engine import judge
@@ -305,6 +307,31 @@ def test_traffic_tells_better_than_states() -> None:
     assert (pair.by, pair.failover_seconds) == ("traffic", 1.0)
 
 
+def test_traffic_does_not_flap_and_is_not_believed_of_a_line_that_is_down() -> None:
+    states = states_of(*PAIR)
+    main, backup = Wire("m"), Wire("b")
+    (pair,) = states.pairs
+    noise = [{"m": (1.0, n), "b": (1.0, 5.0 - n)} for n in (5.0, 2.0, 3.0, 2.0)]
+    for n, uses in enumerate(noise):
+        states.update(T0 + n, given_by(main.say(T0 + n, True), backup.say(T0 + n, True)), uses)
+    assert (pair.active, pair.failovers, pair.by) == (pair.main, 0, "traffic")
+    late = {"m": (9.0, 9.0), "b": (0.0, 0.0)}
+    for n in range(4, 7):
+        states.update(T0 + n, given_by(main.say(T0 + n, False), backup.say(T0 + n, True)), late)
+    assert (pair.active, pair.by, pair.failover_seconds) == (pair.backup, "state", 2.0)
+
+
+def test_not_to_know_of_a_backup_is_no_news() -> None:
+    states = states_of(*PAIR)
+    drive(states, [(True, True)] + [(True, False)] * 4)
+    main = Wire("m")
+    events = states.update(T0 + 5, given_by(main.say(T0 + 5, True)))
+    assert [e.kind for e in events] == ["state"]
+    assert states.pairs[0].backup_dead
+    events = states.update(T0 + 6, given_by(main.say(T0 + 6, True), Wire("b").say(T0 + 6, True)))
+    assert [(e.kind, e.after) for e in events] == [("state", "up"), ("backup_dead", "up")]
+
+
 def test_backup_silently_dead_and_site_cut() -> None:
     states = states_of(*PAIR)
     events = drive(states, [(True, True)] + [(True, False)] * 4)
@@ -315,7 +342,7 @@ def test_backup_silently_dead_and_site_cut() -> None:
     events = drive(states, [(False, False)] * 3 + [(False, True)] * 3, T0 + 5)
     kinds = [(e.kind, e.name, e.after) for e in events if e.kind != "state"]
     assert kinds == [
-        ("backup_dead", "b", "alive"),
+        ("backup_dead", "b", "down"),
         ("site", "s", "cut"),
         ("failover", "m", "b"),
         ("site", "s", "connected"),
@@ -364,8 +391,6 @@ def test_rows_are_what_the_pack_judges() -> None:
     assert "availability" in found[0]
     assert not {"availability", "measurement", "loss"} & set(found[2])
     assert (found[2]["utilisation_p95"], found[2]["speed"]) == (0.9, 1e7)
-    from collectors.model import Fact
-
     verdicts = judge(load("link-quality"), {"lines": Fact("lines", found)}, {}, "h")
     by_rule = {v.rule.removeprefix("link."): v for v in verdicts}
     assert {rule: v.verdict for rule, v in by_rule.items()} == {
@@ -405,3 +430,8 @@ def test_families_of_lines() -> None:
     assert 'jianwei_line_state{line="m",state="up"}' not in text
     assert 'availability_ratio{line="n"}' not in text
     assert "failback_seconds{" not in text
+    if promtool := shutil.which("promtool"):
+        done = subprocess.run(
+            [promtool, "check", "metrics"], input=text, text=True, capture_output=True, check=False
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

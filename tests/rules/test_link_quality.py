@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import msgspec
@@ -13,7 +15,7 @@ from collectors.model import Answers, Fact
 from rules import pack as packs
 from rules import scenarios
 from rules.engine import judge
-from rules.linethresholds import thresholds_of
+from rules.linethresholds import configured, thresholds_of
 
 PACK = packs.load("link-quality")
 
@@ -58,6 +60,22 @@ def test_thresholds_of_levels() -> None:
 def test_thresholds_that_are_none(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"'{name}'"):
         thresholds_of({**PACK.params, name: value})
+
+
+def test_thresholds_that_a_site_sets() -> None:
+    found = configured({"down_after": 5, "loss": {"default": 0.3}})
+    assert (found["city"].down_after, found["city"].loss, found["city"].rtt) == (5, 0.3, 0.05)
+    with pytest.raises(ValueError, match="did you mean 'down_after'"):
+        configured({"down_aftr": 5})
+
+
+def test_who_probes_does_not_carry_what_judges() -> None:
+    code = (
+        "import sys; from rules.linethresholds import configured; import rules.linestate;"
+        "configured({}); print([m for m in ('cel', 're2') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_every_text_is_there() -> None:

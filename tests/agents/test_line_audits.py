@@ -1,0 +1,160 @@
+"""Lines in audits: `--facts` on the command line, and audits on schedule that are given them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from agents import auditing, children
+from agents.auditing import AuditSchedule
+from agents.cli import main
+from collectors.sources.commands import Ended
+from rules.settings import AuditSettings
+from tests.agentlab import eventually
+
+MACHINE = str(Path(__file__).parent.parent / "fixtures/machines/hardened")
+DOWN = {"line": "a", "site": "s", "state": "down", "reason": "ipv4: timeout", "site_cut": False}
+LINES = json.dumps({"lines": [DOWN]}).encode()
+
+
+def audit(*arguments: str, given: bytes = b"") -> Result:
+    whole = ["audit", "--recorded", MACHINE, "--format", "json", *arguments]
+    return CliRunner().invoke(main, whole, input=given, env={"LC_ALL": "", "LANG": ""})
+
+
+def verdicts(content: str | bytes) -> dict[str, dict[str, Any]]:
+    packs = json.loads(content)["packs"]
+    return {v["rule"]: v for pack in packs for v in pack["verdicts"]}
+
+
+def test_facts_from_standard_input() -> None:
+    done = audit("--pack", "link-quality", "--facts", "-", "--fail-on", "high", given=LINES)
+    assert done.exit_code == 1
+    found = verdicts(done.stdout)
+    assert (found["link.not-down"]["verdict"], found["link.not-down"]["instance"]) == ("fail", "a")
+    assert found["link.site-not-cut"]["verdict"] == "pass"
+    assert found["link.measured"]["verdict"] == "unknown"
+
+
+def test_facts_from_a_file_stand_beside_those_collected(tmp_path: Path) -> None:
+    path = tmp_path / "facts.json"
+    path.write_bytes(LINES)
+    packs = ("--pack", "link-quality", "--pack", "host-basics")
+    found = verdicts(audit(*packs, "--facts", str(path)).stdout)
+    assert found["link.not-down"]["verdict"] == "fail"
+    assert found["linux.accounts.only-root-has-uid-0"]["verdict"] == "pass"
+
+
+def test_without_facts_there_are_no_lines() -> None:
+    found = verdicts(audit("--pack", "link-quality").stdout)
+    assert {v["verdict"] for v in found.values()} == {"not_applicable"}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (b"", "--facts"),
+        (b"[]", "an object of facts by name"),
+        (b'{"lines": [', "--facts"),
+        (b'{"linez": []}', "no fact 'linez'"),
+        (b"\xff", "--facts"),
+        (b'{"lines": ' + b"[" * 100_000, "--facts"),
+    ],
+)
+def test_facts_that_are_none(given: bytes, words: str) -> None:
+    done = audit("--pack", "link-quality", "--facts", "-", given=given)
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_facts_of_another_shape_are_unknown() -> None:
+    done = audit("--pack", "link-quality", "--facts", "-", given=b'{"lines": [7, null]}')
+    assert done.exit_code == 0
+    assert {v["verdict"] for v in verdicts(done.stdout).values()} == {"unknown"}
+
+
+def test_the_child_is_given_lines(tmp_path: Path) -> None:
+    config = tmp_path / "jianwei.yaml"
+    config.write_text("audit: {packs: [link-quality]}\n")
+    many = json.dumps({"lines": [{**DOWN, "line": f"a{n}"} for n in range(3000)]}).encode()
+    assert len(many) > 1 << 17  # more than a pipe holds
+    schedule = AuditSchedule(str(config), AuditSettings(packs=("link-quality",)), lambda: many)
+    schedule.start()
+    try:
+        last = eventually(lambda: schedule.last, 60)
+    finally:
+        schedule.stop()
+    assert last
+    hits = [v for v in last.result.packs[0].verdicts if v.rule == "link.not-down"]
+    assert len(hits) == 3000
+    assert not schedule.problem
+
+
+class Child:
+    """Stands for the child: what it was given, and when."""
+
+    def __init__(self) -> None:
+        self.given: list[bytes | None] = []
+        self.arguments: tuple[str, ...] = ()
+
+    def run(self, arguments: tuple[str, ...], *_: Any, given: int, **__: Any) -> Ended:
+        self.arguments = arguments
+        self.given.append(os.read(given, 1 << 20) if given >= 0 else None)
+        return Ended(1, b"", "")
+
+
+@pytest.fixture
+def child(monkeypatch: pytest.MonkeyPatch) -> Child:
+    it = Child()
+    monkeypatch.setattr(children, "run", it.run)
+    monkeypatch.setattr(auditing, "FIRST_DELAY", 0.0)
+    return it
+
+
+@pytest.mark.parametrize(
+    ("packs", "expected"),
+    [(("host-basics",), None), (("host-basics", "link-quality"), LINES), (("./none.yaml",), None)],
+)
+def test_lines_go_only_to_packs_that_judge_them(
+    child: Child, packs: tuple[str, ...], expected: bytes | None
+) -> None:
+    asked = []
+
+    def lines() -> bytes:
+        asked.append(1)
+        return LINES
+
+    schedule = AuditSchedule("", AuditSettings(packs=packs), lines)
+    schedule.start()
+    eventually(lambda: child.given)
+    schedule.stop()
+    assert child.given == [expected]
+    assert bool(asked) == (expected is not None) == ("--facts" in child.arguments)
+
+
+def test_hasten_brings_the_next_audit_forward(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditing, "HASTE", 1.0)
+    schedule = AuditSchedule("", AuditSettings())
+    schedule.start()
+    try:
+        eventually(lambda: len(child.given) == 1)
+        begun = time.monotonic()
+        for _ in range(50):
+            schedule.hasten()
+        assert len(child.given) == 1
+        eventually(lambda: len(child.given) == 2)
+        assert time.monotonic() - begun > 0.5
+        time.sleep(1.3)  # nobody asked again
+        assert len(child.given) == 2
+    finally:
+        schedule.stop()
+    assert not schedule._thread.is_alive()
