@@ -31,8 +31,7 @@ from exporters.prometheus.lines import LineFamilies
 from exporters.prometheus.probe import probe as probe_on_demand
 from rules.linerows import rows
 from rules.linestate import LineStates
-from rules.linethresholds import PACK, Thresholds, thresholds_of
-from rules.pack import outline, resolve
+from rules.linethresholds import Thresholds, configured
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +69,7 @@ class Probing(NamedTuple):
             if lines.modules_file:
                 modules = {**modules, **modular.load(lines.modules_file)}
             try:
-                thresholds = thresholds_of(resolve(outline(PACK), params or {}))
+                thresholds = configured(params or {})
             except ValueError as error:
                 raise UserError(f"audit.params: {error}") from error
         return cls(settings, paths, bandwidth, lines, modules, thresholds)

@@ -86,12 +86,7 @@ def resolve(pack: Pack, overrides: Mapping[str, Any]) -> dict[str, Any]:
                 f"parameter {name!r} of pack {pack.pack}: expected {_kind(pack.params[name])}, "
                 f"got {_kind(value)}"
             )
-    return {
-        name: {**default, **overrides.get(name, {})}
-        if isinstance(default, dict)
-        else overrides.get(name, default)
-        for name, default in pack.params.items()
-    }
+    return {**pack.params, **overrides}
 
 
 def _check_pack(document: Document, pack: Pack) -> None:
