@@ -21,6 +21,7 @@ import msgspec
 from collectors.link.icmpflows import SECOND, Drop, Flow, Flows, Problem
 from collectors.link.icmppacket import MARK, SocketMode
 from collectors.link.icmpsocket import Ancillary, EchoSocket, packed_source, send_ancillary
+from collectors.link.icmpvolley import LEAST, Volley
 from collectors.link.resolve import AF
 from collectors.model import AddressFamily, ProbeResult, Reason, Target, Watch
 
@@ -159,6 +160,8 @@ class EchoLoop:
         self._poll.register(self._wake, select.POLLIN)
         for opened in sockets.opened.values():
             self._poll.register(opened.fileno(), select.POLLIN)
+        self._volley = self._volleys()
+        self._apart = set(range(len(flows)))  # flows that cannot go in a volley
         for number, flow in enumerate(flows.flows):
             if flow.target.address:
                 self._locate(number, flow.target.address)
@@ -193,6 +196,20 @@ class EchoLoop:
             self.addresses[number] = str(where)
         self._places[number] = place
         self.moves += 1
+        if self._volley and not isinstance(place, Problem) and not place[1]:
+            self._volley.aim(number, place[0])
+            self._apart.discard(number)
+        else:
+            self._apart.add(number)
+
+    def _volleys(self) -> Volley | None:
+        """Volleys where all flows are of one family; at an even pace there is nothing in a volley."""
+        families = {flow.target.family for flow in self.flows.flows}
+        opened = self.sockets.opened.get(next(iter(families), "ipv4"))
+        fast = self._step < self._nap / LEAST
+        if not fast or len(families) != 1 or opened is None or opened.mode != "raw":
+            return None
+        return Volley(self.flows, opened.family, opened.fileno(), opened.identifier)
 
     def stop(self) -> None:
         self._stopping = True
@@ -254,7 +271,10 @@ class EchoLoop:
         """Send what is due, up to a bound."""
         flows, places, count = self.flows, self._places, len(self.flows.flows)
         upto = min(last, (now - start) // self._step + 1, flows.next + BURST)
+        volley = self._volley if not self._apart else None
         while flows.next < upto:
+            if volley and volley.send(int(upto) - flows.next):
+                continue
             number = flows.next % count
             place = places[number]
             if isinstance(place, Problem):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -22,17 +23,21 @@ ROWS = 64
 BATCHES = 64  # in one go, lest a flood keep us from sending
 _MESSAGE, _CONTROL, _NAME = 2048, 64, 28
 _ROW = _MESSAGE + _CONTROL + _NAME + 4
-_SO_TIMESTAMPNS = (socket.SOL_SOCKET, 35)
-_IPV6_HOPLIMIT = (socket.IPPROTO_IPV6, 52)
+# level and type of control messages, as the one number they are in memory
+_SO_TIMESTAMPNS = int.from_bytes(struct.pack("=ii", socket.SOL_SOCKET, 35), sys.byteorder)
+_IPV6_HOPLIMIT = int.from_bytes(struct.pack("=ii", socket.IPPROTO_IPV6, 52), sys.byteorder)
+_PLACES = range(0, ROWS * _ROW, _ROW)
 _IPV4_HEADER = 20  # without options
 _USUAL = 0x45  # version 4, five words
 
 
-class _Vector(ctypes.Structure):
+class Vector(ctypes.Structure):
+    """struct iovec."""
+
     _fields_: ClassVar = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
 
 
-class _Header(ctypes.Structure):
+class Header(ctypes.Structure):
     """struct mmsghdr: a msghdr, and how many bytes were received."""
 
     _fields_: ClassVar = [
@@ -56,7 +61,7 @@ class Batch:
         self._buffer = bytearray(ROWS * _ROW)
         buffer = (ctypes.c_char * len(self._buffer)).from_buffer(self._buffer)
         base = ctypes.addressof(buffer)
-        vectors, headers = (_Vector * ROWS)(), (_Header * ROWS)()
+        vectors, headers = (Vector * ROWS)(), (Header * ROWS)()
         for number in range(ROWS):
             row, vector, header = base + number * _ROW, vectors[number], headers[number]
             vector.base, vector.length = row, _MESSAGE
@@ -71,7 +76,7 @@ class Batch:
             (ctypes.c_char * len(self._headers)).from_buffer(self._headers),
         )
         address = ctypes.addressof(self._kept[2])
-        recvmmsg = ctypes.CDLL(None, use_errno=True).recvmmsg
+        recvmmsg = ctypes.PyDLL(None).recvmmsg  # it never blocks, so the interpreter is kept
         recvmmsg.argtypes = (
             *(ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p),
         )
@@ -79,55 +84,47 @@ class Batch:
             fileno, address, ROWS, socket.MSG_DONTWAIT, None
         )
         v4 = family == "ipv4"
-        used = (_IPV4_HEADER if v4 else 0) + HEAD.size
-        name, control = "4x4s" if v4 else "8x20s", "8xiiqq" if v4 else "8xiiqq8xiii"
-        rest = _MESSAGE - used + _CONTROL - struct.calcsize(f"={control}")
-        # version and TTL (IPv4); type, code, identifier; index, nonce; source; control messages
-        head = "B7xB11x" if v4 else ""
-        self._message = struct.Struct(f"={head}BB2xH2xIQ").unpack_from
-        self._ancillary = struct.Struct(f"={control}{rest - _MESSAGE + used}x{name}").unpack_from
-        self._lengths = struct.Struct(f"={_Header.control_length.offset}xQ8xI").unpack_from
+        gap = _MESSAGE - (_IPV4_HEADER if v4 else 0) - HEAD.size
+        # version and TTL (IPv4); type and code, identifier; index, nonce; control messages; source
+        head, control = ("B7xB11x", "8xqqq") if v4 else ("", "8xqqq8xqi")
+        behind, name = _CONTROL - struct.calcsize(f"={control}"), "4x4s" if v4 else "8x20s"
+        self._row = struct.Struct(f"={head}H2xH2xIQ{gap}x{control}{behind}x{name}").unpack_from
+        self._lengths = struct.Struct(
+            f"={Header.control_length.offset}xQ8xI{ctypes.sizeof(Header) - Header.received.offset - 4}x"
+        ).iter_unpack
 
     def drain(self, sink: Sink, skew: int, timed: bool) -> None:
         """Tell of what has come. `skew` is how far the clock that stamps is ahead, in nanoseconds;
         the stamps are of no use unless `timed`."""
-        v4, reply, ours = self._family == "ipv4", REPLY[self._family], self._identifier
+        v4, ours = self._family == "ipv4", self._identifier
+        reply = int.from_bytes(bytes((REPLY[self._family], 0)), sys.byteorder)  # with code 0
         begin = _IPV4_HEADER if v4 else 0
         shortest = begin + HEAD.size
-        buffer, headers, size = self._buffer, self._headers, ctypes.sizeof(_Header)
-        message, ancillary, lengths, answer = (
-            *(self._message, self._ancillary, self._lengths, sink.answer),
-        )
+        buffer, headers, parts, answer = self._buffer, self._headers, self._row, sink.answer
         for _ in range(BATCHES):
             headers[:] = self._template
             count = self._receive()
-            for number in range(count):
-                row = number * _ROW
-                controls, length = lengths(headers, number * size)
+            for row, (controls, length) in zip(
+                _PLACES[: max(count, 0)], self._lengths(headers), strict=False
+            ):
                 if v4:
-                    first, hops, kind, code, identifier, index, nonce = message(buffer, row)
-                    level, of, seconds, nanoseconds, source = ancillary(buffer, row + _MESSAGE)
+                    first, hops, what, own, index, nonce, stamped, seconds, rest, source = parts(
+                        buffer, row
+                    )
                     usual = (
                         first == _USUAL
                         and not int.from_bytes(buffer[row + begin : row + length], "little")
                         % 0xFFFF
                     )
                 else:
-                    kind, code, identifier, index, nonce = message(buffer, row)
-                    level, of, seconds, nanoseconds, level2, of2, hops, source = ancillary(
-                        buffer, row + _MESSAGE
+                    what, own, index, nonce, stamped, seconds, rest, limited, hops, source = parts(
+                        buffer, row
                     )
-                    usual = (level2, of2) == _IPV6_HOPLIMIT
-                if not (
-                    usual
-                    and kind == reply
-                    and code == 0
-                    and identifier == ours
-                    and length >= shortest
-                ):
+                    usual = limited == _IPV6_HOPLIMIT
+                if not (usual and what == reply and own == ours and length >= shortest):
                     self._unusual(sink, bytes(buffer[row : row + length]), source)
-                elif timed and controls and (level, of) == _SO_TIMESTAMPNS:
-                    stamp = seconds * 1_000_000_000 + nanoseconds - skew
+                elif timed and controls and stamped == _SO_TIMESTAMPNS:
+                    stamp = seconds * 1_000_000_000 + rest - skew
                     answer(index, nonce, source, stamp, hops)
                 else:
                     answer(index, nonce, source, None, hops)

@@ -113,7 +113,7 @@ class Flows:
         self.problems: dict[int, Problem] = {}
         self._settle_next = array("Q", range(count))
         self._sources = [b""] * count
-        self._fillings = [_filling(flow.payload) for flow in flows]
+        self.fillings = [_filling(flow.payload) for flow in flows]
         # the kernel fills in the checksum of ICMPv6, which covers IPv6 addresses
         self._kinds = [(REQUEST[f.target.family], f.target.family == "ipv4") for f in flows]
         self._by_destination: dict[bytes, list[int]] = {}
@@ -148,7 +148,7 @@ class Flows:
         number = slot % len(self.flows)
         self._nonces[place] = nonce
         index, sequence = (self._first + slot) & MASK, slot & 0xFFFF
-        filling, filled = self._fillings[number]
+        filling, filled = self.fillings[number]
         kind, summed = self._kinds[number]
         # the ones' complement sum of 16-bit words is the number itself modulo 0xffff
         check = -(kind + identifier + sequence + index + nonce + filled) % 0xFFFF if summed else 0
@@ -164,6 +164,44 @@ class Flows:
         if slot < count:
             self._began[number] = at
         self.next = slot + 1
+
+    def together(self) -> int:
+        """How many of the next requests are for flows in a row, and remembered in a row."""
+        count = len(self.flows)
+        return min(count - self.next % count, self._slots - self.next % self._slots)
+
+    def write(self, many: int, packets: bytearray, stride: int, identifier: int) -> bool:
+        """The next requests into a packet for each flow, `stride` bytes apart, which has its filling
+        already. False while one of a whole memory ago is waited for. No more than `together`."""
+        slot, count = self.next, len(self.flows)
+        place, number = slot % self._slots, slot % count
+        if _WAITING in self._state[place : place + many]:
+            return False
+        nonces = self._nonces[place : place + many] = array("Q", os.urandom(8 * many))
+        kind, summed = self._kinds[number]
+        index, at, pack, first = (self._first + slot) & MASK, number * stride, HEAD.pack_into, slot
+        base, check = kind + identifier, 0
+        for nonce, (_, filled) in zip(nonces, self.fillings[number : number + many], strict=True):
+            sequence = first & 0xFFFF
+            if summed:
+                check = -(base + sequence + index + nonce + filled) % 0xFFFF
+            pack(packets, at, kind, 0, check, identifier, sequence, index, nonce)
+            at += stride
+            first += 1
+            index = index + 1 & MASK
+        return True
+
+    def were_sent(self, many: int, at: int, apart: float) -> None:
+        """The next slots were sent from `at` on, `apart` nanoseconds each."""
+        slot, count = self.next, len(self.flows)
+        place, number = slot % self._slots, slot % count
+        moments = array("q", [at + int(step * apart) for step in range(many)])
+        self._sent_at[place : place + many] = moments
+        self._state[place : place + many] = bytes((_WAITING,)) * many
+        self._asked[place : place + many] = self._sources[number : number + many]
+        if slot < count:
+            self._began[number : number + many] = moments
+        self.next = slot + many
 
     def sent(self, number: int) -> int:
         """How many requests of a flow were sent."""
