@@ -12,8 +12,9 @@ import time
 from collections.abc import Iterator, Sequence
 
 from collectors.link.gateways import READINGS, default_gateways
-from collectors.link.icmp import NAME, EchoLoop, Sockets, results
+from collectors.link.icmp import NAME, results
 from collectors.link.icmpflows import SECOND, Flow, Flows, Problem
+from collectors.link.icmploop import EchoLoop, Sockets
 from collectors.link.measure import Measure
 from collectors.link.metrics import Labelled, families, labelled, pace_families
 from collectors.link.resolve import Resolver, Wanted, time_to_live

@@ -15,8 +15,8 @@ import time
 from typing import Any
 
 from benchmarks.linklab import address
-from collectors.link.icmp import EchoLoop, Sockets
 from collectors.link.icmpflows import Flow, Flows
+from collectors.link.icmploop import EchoLoop, Sockets
 from collectors.model import AddressFamily, Target
 
 FASTEST = 1_000_000  # packets a second: as fast as it goes

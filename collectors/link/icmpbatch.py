@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from collectors.link import icmppacket
+from collectors.link.icmpfilter import VERIFIED
 from collectors.link.icmppacket import HEAD, MARK, REPLY, Echo, Sink
 from collectors.model import AddressFamily
 
@@ -111,10 +112,8 @@ class Batch:
                     first, hops, what, own, index, nonce, stamped, seconds, rest, source = parts(
                         buffer, row
                     )
-                    usual = (
-                        first == _USUAL
-                        and not int.from_bytes(buffer[row + begin : row + length], "little")
-                        % 0xFFFF
+                    usual = first == _USUAL and (
+                        length == VERIFIED or _sums_up(buffer[row + begin : row + length])
                     )
                 else:
                     what, own, index, nonce, stamped, seconds, rest, limited, hops, source = parts(
@@ -144,3 +143,8 @@ class Batch:
         else:  # without a time: it counts, its round trip is not measured
             index, nonce = MARK.unpack_from(parsed.payload)
             sink.answer(index, nonce, source, None, None)
+
+
+def _sums_up(message: bytearray) -> bool:
+    """Whether the checksum is right; the byte order does not matter for it (RFC 1071)."""
+    return int.from_bytes(message, "little") % 0xFFFF == 0
