@@ -135,7 +135,11 @@ class Echoes:
         if loop is None:
             return
         if self._labels is None or self._labels[:2] != (loop, loop.moves):
-            self._labels = loop, loop.moves, labelled(loop.flows.flows, loop.addresses)
+            self._labels = (
+                loop,
+                loop.moves,
+                labelled(loop.flows.flows, loop.addresses, loop.flows.histograms),
+            )
         yield from families(loop.flows, self._labels[2])
         yield from pace_families(
             loop.sockets.modes, loop.interval, loop.lag, loop.lost_pace, loop.sockets.steps

@@ -37,12 +37,15 @@ class Labelled(NamedTuple):
     smokeping: Things
 
 
-def labelled(flows: Sequence[Flow], addresses: Sequence[str]) -> Labelled:
-    """The labels of flows that go to these addresses (empty: nowhere)."""
+def labelled(flows: Sequence[Flow], addresses: Sequence[str], histograms: bool) -> Labelled:
+    """The labels of flows that go to these addresses (empty: nowhere); smokeping_prober's only where
+    there are histograms."""
+    prober = ("prober", NAME)
+    family = {one: ("family", one) for one in ("ipv4", "ipv6")}  # one object for all
     ours: list[Labels] = [
-        (("target", f.target.name), ("family", f.target.family), ("prober", NAME)) for f in flows
+        (("target", f.target.name), family[f.target.family], prober) for f in flows
     ]
-    places = list(zip(flows, addresses, strict=True))
+    places = list(zip(flows, addresses, strict=True)) if histograms else []
     return Labelled(
         Things(ours),
         Things([(*labels, ("address", a)) for labels, a in zip(ours, addresses, strict=True) if a]),

@@ -19,16 +19,23 @@ class LineFamilies:
 
     def __init__(self, states: LineStates) -> None:
         self._states = states
-        self._lines = Things([(("line", state.line.name),) for state in states.states])
+        shared: dict[tuple[str, str], tuple[str, str]] = {}
+
+        def pair(name: str, value: str) -> tuple[str, str]:
+            """One object for all that are equal: there are ten thousand lines, and five levels."""
+            return shared.setdefault((name, value), (name, value))
+
+        own = {state.line.name: (("line", state.line.name),) for state in states.states}
+        self._lines = Things(list(own.values()))
         self._info = Things(
             [
                 (
-                    ("line", state.line.name),
+                    *own[state.line.name],
                     ("site", site_of(state)),
-                    ("level", state.line.level or ""),
-                    ("carrier", state.line.carrier),
-                    ("role", state.line.role),
-                    ("peer", state.line.peer),
+                    pair("level", state.line.level or ""),
+                    pair("carrier", state.line.carrier),
+                    pair("role", state.line.role),
+                    pair("peer", state.line.peer),
                 )
                 for state in states.states
             ]

@@ -52,7 +52,7 @@ def some_flows() -> tuple[Flows, Labelled]:
         sent.answer(sent.send(2.0 * second), 0.1 * (second + 1))
         sent.send(2.0 * second)
     sent.flows.expire(10 * SECOND)
-    return sent.flows, labelled(sent.flows.flows, [IPV4, IPV6])
+    return sent.flows, labelled(sent.flows.flows, [IPV4, IPV6], histograms=True)
 
 
 def request(family: AddressFamily, payload: bytes, sequence: int = 8) -> bytes:

@@ -320,7 +320,7 @@ def test_histograms_have_smokeping_probers_buckets() -> None:
     rtts = [0.00005, 0.000051, 0.0001, 0.9]
     for n, rtt in enumerate(rtts):
         sent.answer(sent.send(n), rtt)
-    made = samples(families(sent.flows, labelled(sent.flows.flows, [IPV4])))
+    made = samples(families(sent.flows, labelled(sent.flows.flows, [IPV4], histograms=True)))
     histogram = made["smokeping_response_duration_seconds"]
     buckets = {float(k[4]): v for k, v in histogram.items() if k[-1] == "_bucket"}
     assert len(buckets) == 21
@@ -335,7 +335,7 @@ def test_histograms_have_smokeping_probers_buckets() -> None:
 
 def test_a_flow_that_was_never_asked_has_no_series_that_would_be_a_claim() -> None:
     flows = Flows([Flow(UP)], 1.0, 1.0)
-    made = samples(families(flows, labelled(flows.flows, [""])))
+    made = samples(families(flows, labelled(flows.flows, [""], histograms=False)))
     for name in ("success", "loss_ratio", "rtt_seconds", "jitter_seconds", "hop_limit"):
         assert made[f"jianwei_probe_{name}"] == {}
     assert made["jianwei_probe_packets_sent_total"] == {("up", "ipv4", "icmp"): 0}
