@@ -14,6 +14,7 @@ import time
 from typing import Any, Final
 
 from collectors.link import icmppacket
+from collectors.link.refusals import REFUSALS
 from collectors.link.resolve import AF
 from collectors.model import Family, ProbeResult, Reason, Target
 
@@ -25,20 +26,13 @@ _EXTENDED = struct.Struct("IBBBBII")  # struct sock_extended_err
 # What the system answers. EINVAL is a blackhole route; EACCES a prohibit route, EPERM the packet
 # filter of this machine.
 _REASONS: Final[dict[int, Reason]] = {
+    **REFUSALS,
     errno.ETIMEDOUT: "timeout",
     errno.ECONNREFUSED: "connect_refused",
     errno.ECONNRESET: "connect_reset",
     errno.ECONNABORTED: "connect_reset",
     errno.EPIPE: "connect_reset",
     errno.ENOTCONN: "connect_reset",  # reset before anything was done with it
-    errno.EHOSTUNREACH: "unreachable_host",
-    errno.ENETUNREACH: "no_route",
-    errno.ENETDOWN: "no_route",
-    errno.EADDRNOTAVAIL: "no_route",
-    errno.ENODEV: "no_route",
-    errno.EINVAL: "no_route",
-    errno.EACCES: "unreachable_admin",
-    errno.EPERM: "unreachable_admin",
 }
 
 

@@ -6,7 +6,6 @@ udp(7), ip(7), ipv6(7), RFC 3542 section 3, linux/errqueue.h.
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import socket
@@ -14,9 +13,10 @@ import struct
 import sys
 import time
 from collections import deque
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from collectors.link import icmppacket
+from collectors.link.refusals import REFUSALS
 from collectors.link.resolve import AF
 from collectors.model import AddressFamily, Reason
 
@@ -30,20 +30,6 @@ MAX_DATAGRAM = 65535
 _ANCILLARY = 512
 _ATTEMPTS = 3
 _MOST_PROBLEMS = 4096
-
-# The system's refusals. EINVAL is a blackhole route; EACCES a prohibit route; EPERM this machine's
-# own packet filter.
-_REFUSALS: Final[dict[int, Reason]] = {
-    errno.ENETUNREACH: "no_route",
-    errno.ENETDOWN: "no_route",
-    errno.EADDRNOTAVAIL: "no_route",
-    errno.ENODEV: "no_route",
-    errno.EINVAL: "no_route",
-    errno.EHOSTUNREACH: "unreachable_host",
-    errno.ECONNREFUSED: "unreachable_port",
-    errno.EACCES: "unreachable_admin",
-    errno.EPERM: "unreachable_admin",
-}
 
 Peer = tuple[str, int, int]  # address without device, port, IPv6 scope
 
@@ -91,7 +77,7 @@ def peer(sockaddr: tuple[Any, ...]) -> Peer:
 
 def refused(error: OSError) -> Problem:
     """What a system call that failed says about the way to a target."""
-    reason = _REFUSALS.get(error.errno or 0, "error")
+    reason = REFUSALS.get(error.errno or 0, "error")
     return Problem(reason, (error.strerror or str(error)).lower())
 
 

@@ -20,27 +20,14 @@ from collectors.link.icmpflows import SECOND, Flow, Flows, Problem
 from collectors.link.icmppacket import SocketMode
 from collectors.link.icmpsocket import Ancillary, EchoSocket, packed_source, send_ancillary
 from collectors.link.icmpvolley import LEAST, Volley
+from collectors.link.refusals import REFUSALS
 from collectors.link.resolve import AF
-from collectors.model import AddressFamily, Reason, Target
+from collectors.model import AddressFamily, Target
 
 BURST = 64  # sends before the receive buffers are looked at again
 _WATCH = SECOND // 4
 _NAPS = (SECOND // 2000, SECOND // 200)  # shorter ones cost more than they bring
 _ATTENTION = 0.05  # seconds for which answers may wait in the receive buffer
-
-# The system's refusals to send. EINVAL is what a blackhole route answers.
-_REFUSALS: dict[int, Reason] = {
-    errno.ENETUNREACH: "no_route",
-    errno.ENETDOWN: "no_route",
-    errno.EADDRNOTAVAIL: "no_route",
-    errno.ENODEV: "no_route",
-    errno.EINVAL: "no_route",
-    errno.EHOSTUNREACH: "unreachable_host",
-    errno.ECONNREFUSED: "unreachable_port",
-    errno.EACCES: "unreachable_admin",  # a prohibit route
-    errno.EPERM: "unreachable_admin",  # this machine's own packet filter
-    errno.EMSGSIZE: "error",
-}
 
 Place = tuple[tuple[Any, ...], Ancillary] | Problem
 
@@ -250,7 +237,7 @@ class EchoLoop:
                     self._drain()  # a datagram socket tells errors about earlier packets here
                     continue
                 self._full_since = 0
-                reason = _REFUSALS.get(error.errno or 0, "error")
+                reason = REFUSALS.get(error.errno or 0, "error")
                 self.flows.was_not_sent(now, Problem(reason, error.strerror or str(error)))
             else:
                 self._full_since = 0

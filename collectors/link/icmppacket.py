@@ -80,7 +80,7 @@ class Sink(Protocol):
 
 def ip_payload(packet: bytes) -> bytes:
     """The ICMP message in an IPv4 packet, as a raw socket gives it; empty where there is none."""
-    length = _header_length(packet)
+    length = header_length(packet)
     return packet[length:] if length else b""
 
 
@@ -88,7 +88,7 @@ def parse(family: AddressFamily, message: bytes) -> Echo | Quoted | None:
     """A whole ICMP message; raw IPv4 sockets get it before its checksum has been looked at."""
     if len(message) < HEADER.size:
         return None
-    if family == "ipv4" and _number(message) % 0xFFFF:
+    if family == "ipv4" and number(message) % 0xFFFF:
         return None
     kind, code, _, identifier, sequence = HEADER.unpack_from(message)
     if kind == REPLY[family]:
@@ -119,7 +119,7 @@ def reason(family: AddressFamily, kind: int, code: int) -> Reason:
 
 def _quoted(family: AddressFamily, kind: int, code: int, packet: bytes) -> Quoted | None:
     if family == "ipv4":
-        length = _header_length(packet)
+        length = header_length(packet)
         if not length or packet[9] != _ICMP[family]:
             return None
         destination = packet[16:20]
@@ -132,7 +132,7 @@ def _quoted(family: AddressFamily, kind: int, code: int, packet: bytes) -> Quote
     return Quoted(echo, destination, kind, code) if echo else None
 
 
-def _header_length(packet: bytes) -> int:
+def header_length(packet: bytes) -> int:
     """Length of an IPv4 header, 0 where there is none."""
     if len(packet) < 20 or packet[0] >> 4 != 4:
         return 0
@@ -140,5 +140,6 @@ def _header_length(packet: bytes) -> int:
     return length if 20 <= length <= len(packet) else 0
 
 
-def _number(message: bytes) -> int:
+def number(message: bytes) -> int:
+    """The message as one number of 16-bit words: modulo 0xffff it is their ones' complement sum."""
     return int.from_bytes(message, "big") << 8 * (len(message) & 1)

@@ -17,6 +17,7 @@ import os
 import struct
 from typing import Final, Literal, NamedTuple
 
+from collectors.link.icmppacket import header_length, number
 from collectors.link.path import Method
 from collectors.model import AddressFamily
 
@@ -227,7 +228,7 @@ def parse_icmp(family: AddressFamily, source: bytes, message: bytes) -> Answer |
     """An ICMP message: an echo reply, or an error with what it quotes."""
     if len(message) < _TRANSPORT:
         return None
-    if family == "ipv4" and _number(message) % 0xFFFF:
+    if family == "ipv4" and number(message) % 0xFFFF:
         return None  # raw sockets get a message before its checksum has been looked at
     kind, code, _, pointer, mtu = struct.unpack_from("!BBHHH", message)
     if kind == _REPLY[family]:
@@ -247,7 +248,7 @@ def parse_icmp(family: AddressFamily, source: bytes, message: bytes) -> Answer |
     else:
         what, mtu = "unreachable", 0
     if family == "ipv4":
-        length = _header_length(quoted)
+        length = header_length(quoted)
         if not length or int.from_bytes(quoted[6:8], "big") & 0x1FFF:
             return None  # no IPv4 packet, or a fragment other than the first
         return Answer(what, quoted[9], quoted[16:20], quoted[length:], kind, code, mtu)
@@ -261,21 +262,3 @@ def parse_tcp(source: bytes, segment: bytes) -> Answer | None:
     if len(segment) < 20 or not segment[13] & _ACK or not segment[13] & (_SYN | _RST):
         return None
     return Answer("reply", 6, source, segment)
-
-
-def ip_payload(packet: bytes) -> bytes | None:
-    """What is in an IPv4 packet, as a raw socket gives it."""
-    length = _header_length(packet)
-    return packet[length:] if length else None
-
-
-def _header_length(packet: bytes) -> int:
-    """Length of an IPv4 header, 0 where there is none."""
-    if len(packet) < 20 or packet[0] >> 4 != 4:
-        return 0
-    length = (packet[0] & 15) * 4
-    return length if 20 <= length <= len(packet) else 0
-
-
-def _number(message: bytes) -> int:
-    return int.from_bytes(message, "big") << 8 * (len(message) & 1)

@@ -17,11 +17,12 @@ import struct
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from collectors.link.pathpackets import TYPES, Answer, ip_payload, parse_icmp, parse_tcp
+from collectors.link.icmppacket import ip_payload
+from collectors.link.pathpackets import TYPES, Answer, parse_icmp, parse_tcp
 from collectors.link.resolve import AF
-from collectors.model import AddressFamily, Reason, Target
+from collectors.model import AddressFamily, Target
 
 _SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 26, 33, 35
 _SOL_RAW, _ICMP_FILTER, _ICMPV6_FILTER = 255, 1, 1
@@ -32,17 +33,6 @@ _MESSAGE = 65536  # echo replies come back as large as they were sent
 _ANCILLARY = 256
 _TIMESPEC = struct.Struct("@ll")
 DRAIN = 1024  # messages in one go, lest a flood keep us from sending
-
-# The system's refusals to send. EINVAL is what a blackhole route answers.
-REFUSALS: Final[dict[int, Reason]] = {
-    **dict.fromkeys(
-        (errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.ENODEV, errno.EINVAL),
-        "no_route",
-    ),
-    errno.EHOSTUNREACH: "unreachable_host",
-    errno.EACCES: "unreachable_admin",  # a prohibit route
-    errno.EPERM: "unreachable_admin",  # this machine's own packet filter
-}
 
 # Classic BPF on the flags of TCP: pass SYN with ACK, and RST, of all that this machine receives. A
 # raw IPv4 socket sees the IP header, whose length goes to X; a raw IPv6 socket does not.
@@ -135,8 +125,6 @@ class PathSocket:
 
     def _parse(self, data: bytes, source: str, tcp: bool) -> Answer | None:
         message = ip_payload(data) if self.family == "ipv4" else data
-        if message is None:
-            return None
         packed = socket.inet_pton(AF[self.family], source)
         return parse_tcp(packed, message) if tcp else parse_icmp(self.family, packed, message)
 

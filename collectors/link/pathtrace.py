@@ -10,7 +10,8 @@ from collectors.link import icmppacket
 from collectors.link.path import Hop, Path
 from collectors.link.pathjob import Probe, TraceOptions
 from collectors.link.pathpackets import Answer, Flow
-from collectors.link.pathsocket import REFUSALS, Place
+from collectors.link.pathsocket import Place
+from collectors.link.refusals import REFUSALS
 from collectors.model import Reason, Target
 
 LOOP = 3  # times that one router must answer, others between, to make a loop

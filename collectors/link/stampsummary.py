@@ -14,6 +14,7 @@ from typing import NamedTuple
 from collectors.link.clockstate import ClockState
 from collectors.link.stamppacket import ErrorEstimate
 from collectors.link.stamptally import DROPS, Drop, Tally
+from collectors.link.statistics import rtt_statistics
 from collectors.model import Family, Sample, gauge, sample
 
 
@@ -131,16 +132,7 @@ def _reordered(numbers: Iterable[int]) -> int:
 
 def statistics(values: Sequence[float]) -> dict[str, float]:
     """Minimum, median, 95th percentile (nearest rank) and maximum; empty without any."""
-    if not values:
-        return {}
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return {
-        "min": ordered[0],
-        "median": (ordered[middle] + ordered[~middle]) / 2,
-        "p95": ordered[math.ceil(0.95 * len(ordered)) - 1],
-        "max": ordered[-1],
-    }
+    return {stat: value for stat, value in rtt_statistics(values).items() if stat != "mean"}
 
 
 def families(of: Summary, clock: ClockState) -> tuple[Family, ...]:

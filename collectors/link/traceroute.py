@@ -26,7 +26,6 @@ from collectors.link.pathjob import Job, Probe, TraceOptions
 from collectors.link.pathmtu import MtuSearch
 from collectors.link.pathpackets import Flow, Key, key
 from collectors.link.pathsocket import (
-    REFUSALS,
     PathSocket,
     Place,
     Received,
@@ -35,6 +34,7 @@ from collectors.link.pathsocket import (
     reserve,
 )
 from collectors.link.pathtrace import Trace
+from collectors.link.refusals import REFUSALS
 from collectors.model import AddressFamily, Reason, Target
 
 SECOND: Final = 1_000_000_000

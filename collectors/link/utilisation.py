@@ -6,7 +6,6 @@ is that of the last samples. Pure: no I/O, no clock.
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
@@ -23,6 +22,7 @@ from collectors.link.interfaces import (
     Oper,
 )
 from collectors.link.rates import RateReason, rate
+from collectors.link.statistics import percentile
 
 UseReason = RateReason | DeviceReason | InterfaceReason | Literal["first"]
 
@@ -51,7 +51,7 @@ class Window:
         """The smallest sample that 95 % of them do not exceed; None without any."""
         if not self._samples:
             return None
-        return sorted(self._samples)[math.ceil(0.95 * len(self._samples)) - 1]
+        return percentile(sorted(self._samples), 0.95)
 
 
 class LineUse(msgspec.Struct, frozen=True, gc=False):

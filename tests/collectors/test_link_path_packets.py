@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.link.hopnames import harmless
+from collectors.link.icmppacket import ip_payload
 from collectors.link.path import Method
 from collectors.link.pathpackets import (
     HEADERS,
     Answer,
     Flow,
-    ip_payload,
     key,
     parse_icmp,
     parse_tcp,
