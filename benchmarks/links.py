@@ -230,11 +230,9 @@ def _agent(lab: Lab, folder: Path, lines: int, seconds: float) -> float:
             page = agent.scrape()
             pages.append(time.perf_counter() - start)
             time.sleep(1)
-        sent = _sent(page) - before
+        sent = (_sent(page) - before) / (time.perf_counter() - 1 - begin)
         print(f"agent with {lines} lines in both families, every 10 s:")
-        print(
-            f"  sent {sent / (took + 5):.0f} echoes/s (due {lines * 2 / 10}); CPU {used / took:.1%} of a core"
-        )
+        print(f"  sent {sent:.0f} echoes/s (due {lines * 2 / 10}); CPU {used / took:.1%} of a core")
         print(
             f"  pace: lag {_value(page, 'pace_lag_seconds')} s, given up {_value(page, 'pace_lost_seconds_total')} s"
         )
@@ -243,7 +241,7 @@ def _agent(lab: Lab, folder: Path, lines: int, seconds: float) -> float:
             f"  /metrics: {statistics.median(pages):.3f} s, {series(page)} series, {len(page) / 1e6:.1f} MB"
         )
         print(f"  memory: {agent.memory()[0]:.0f} MB resident")
-        return used / (sent * took / (took + 5))
+        return used / (sent * took)
 
 
 def _blackbox(lab: Lab, ours: float) -> None:
