@@ -27,7 +27,7 @@ from benchmarks.linklab import DEVICE, FAR, NEAR, address, lines_file, network, 
 from tests.netlab import Lab
 
 TARGETS = 10_000
-ROUNDS = 7
+ROUNDS = 31
 PROBES = 500  # asked of blackbox_exporter
 AGENT = "127.0.0.1:9877"
 PEER = "127.0.0.1:9876"
