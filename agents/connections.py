@@ -24,7 +24,7 @@ from collectors.link.modules import Module
 from collectors.link.resolve import Resolved, Resolver
 from collectors.link.settings import families_of, own_family
 from collectors.link.statistics import window
-from collectors.model import AddressFamily, Family, Kind, ProbeResult, Sample
+from collectors.model import AddressFamily, Family, Kind, ProbeResult, Reason, Sample
 from exporters.prometheus.allowlist import AllowList
 from exporters.prometheus.backend import ProbeRefused
 from exporters.prometheus.blackbox import Probed
@@ -252,7 +252,7 @@ def _labels(key: Key) -> tuple[tuple[str, str], ...]:
     return (("target", target), ("family", family), ("prober", prober))
 
 
-def _unmade(task: Task, reason: str, detail: str) -> Probed:
+def _unmade(task: Task, reason: Reason, detail: str) -> Probed:
     result = ProbeResult(
         target=task.name,
         address="",
@@ -261,7 +261,7 @@ def _unmade(task: Task, reason: str, detail: str) -> Probed:
         sent=0,
         received=0,
         rtts=(),
-        reason=reason,  # type: ignore[arg-type]  # one of the two that are passed above
+        reason=reason,
         duration=0.0,
         detail=detail,
     )

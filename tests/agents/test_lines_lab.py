@@ -69,7 +69,7 @@ def series(schedule: ProbeSchedule, name: str) -> dict[tuple[str, ...], float]:
 
 
 def states(schedule: ProbeSchedule) -> dict[str, str]:
-    return dict(list(series(schedule, "state")))  # type: ignore[arg-type]  # pairs of labels
+    return {labels[0]: labels[1] for labels in series(schedule, "state")}
 
 
 def test_a_main_line_that_is_cut_and_restored(lab: netlab.Lab, schedule: ProbeSchedule) -> None:
