@@ -146,11 +146,16 @@ def test_a_host_that_greets(shell: list[str]) -> None:
 
 
 def test_a_host_that_runs_nothing() -> None:
+    reads_all = "head -c 100 >/dev/null; echo This account is not available."
     with pytest.raises(FrameError, match="This account is not available"):
-        ask(
-            ["sh", "-c", "cat >/dev/null & echo This account is not available."],
-            File("/etc/hostname"),
-        )
+        ask(["sh", "-c", reads_all], File("/etc/hostname"))
+
+
+def test_a_host_that_ended_before_the_script_was_sent() -> None:
+    with ShellChannel(["sh", "-c", "echo This account is not available."]) as host:
+        host.process.wait()
+        with pytest.raises(FrameError, match="This account is not available"):
+            exchange(host, [File("/etc/hostname")], 30)
 
 
 def test_a_host_that_goes_away_midway(shell: list[str]) -> None:

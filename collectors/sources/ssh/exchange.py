@@ -41,8 +41,8 @@ def exchange(
 ) -> dict[Reading, Answer]:
     """Answers to all readings within `seconds`; what is missing then has failed.
 
-    Raises FrameError if the host did not run the script at all, OSError if it cannot be sent, and
-    ScriptTooLong.
+    Raises FrameError if the host did not run the script at all, TimeoutError if it does not take
+    it, and ScriptTooLong.
     """
     nonce = secrets.token_hex(16)
     deadline = time.monotonic() + seconds
@@ -50,7 +50,13 @@ def exchange(
     script = sshscript.opening(nonce, sudo) + b"".join(sshscript.ask(readings))
     if len(script) > SCRIPT_LIMIT and len(readings) > 1:
         raise ScriptTooLong
-    channel.send(script if has_mounts else script + sshscript.CLOSING)
+    unsent = ""
+    try:
+        channel.send(script if has_mounts else script + sshscript.CLOSING)
+    except TimeoutError:
+        raise
+    except OSError as error:  # it ended by itself; what it said before tells why
+        unsent = f"the script could not be sent: {error}"
     told = bytearray()
     asked: Mapping[int, Sequence[Mount]] = {}
     asking, ending = (b"\n%b %b\n" % (nonce.encode(), mark) for mark in (b"q", b"end"))
@@ -76,6 +82,7 @@ def exchange(
                 cut = "the host closed the connection"
             elif len(told) > LIMIT:
                 cut = f"the host told more than {LIMIT >> 20} MiB"
+    cut = unsent or cut
     try:
         return parse_frames(bytes(told), nonce, readings, cut, asked)
     except FrameError as error:
