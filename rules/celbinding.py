@@ -28,5 +28,5 @@ def engine() -> Any:
         raise ImportError("common-expression-language is not installed")
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
-    sys.modules[_EXTENSION] = module  # it cannot be initialised twice, should the package come later
+    sys.modules[_EXTENSION] = module  # should the package come later: it is initialised once
     return module

@@ -15,7 +15,7 @@ from collectors.model import Fact
 from rules.evaluator import Evaluator
 from rules.evidence import MAX_TEXT, brief, plain
 from rules.expression import PARAMS, Expression, ExpressionError
-from rules.model import Outcome, Pack, Rule, Verdict, fingerprint
+from rules.model import Outcome, Pack, Rule, SubjectKind, Verdict, fingerprint
 
 ALWAYS = "os"  # the fact that every rule sees, for `applies`
 MAX_SOURCES = 5
@@ -51,16 +51,18 @@ class Compiled:
 
 
 class Judge:
-    """A compiled pack. Raises ExpressionError for a pack that was not checked by its loader."""
+    """A compiled pack, or of it the rules about one kind of subject. Raises ExpressionError for a
+    pack that was not checked by its loader."""
 
-    def __init__(self, pack: Pack) -> None:
+    def __init__(self, pack: Pack, subject: SubjectKind | None = None) -> None:
         self.pack = pack
-        self._rules = [Compiled(rule, pack.params) for rule in pack.rules]
+        self.rules = pack.about(subject) if subject else pack.rules
+        self._rules = [Compiled(rule, pack.params) for rule in self.rules]
 
     def verdicts(
         self, facts: Mapping[str, Fact], params: Mapping[str, Any], host: str
     ) -> list[Verdict]:
-        """Verdicts in the order of the rules; `params` are all parameters, `host` an id."""
+        """Verdicts in the order of the rules; `params` are all parameters, `host` the subject's id."""
         seen = _Seen(facts, params)
         return [verdict for rule in self._rules for verdict in _judge(rule, seen, host)]
 
