@@ -30,6 +30,7 @@ class Compiled:
         self._params = params
         self.applies = self._compile("applies", rule.applies)
         self.offenders = self._compile("offenders", rule.offenders)
+        self.unseen = self._compile("unseen", rule.unseen)
         self.asserts = self._compile("assert", rule.asserts)
         self.actual = self._compile("actual", rule.actual)
         self.expected = self._compile("expected", rule.expected)
@@ -37,7 +38,8 @@ class Compiled:
     def _compile(self, part: str, text: str) -> Expression | None:
         if not text:
             return None
-        make = Expression.of_offenders if part == "offenders" else Expression
+        rows = part in ("offenders", "unseen")
+        make = Expression.of_offenders if rows else Expression
         try:
             return make(text, self._names, self._params)
         except ExpressionError as error:
@@ -46,7 +48,10 @@ class Compiled:
 
     def used(self) -> frozenset[str]:
         """The facts that any of the expressions names."""
-        parts = (self.applies, self.offenders, self.asserts, self.actual, self.expected)
+        parts = (
+            *(self.applies, self.offenders, self.unseen),
+            *(self.asserts, self.actual, self.expected),
+        )
         return frozenset().union(*(part.used for part in parts if part)) - {PARAMS}
 
 
@@ -141,6 +146,9 @@ def _by_offenders(
     seen.require(offenders)
     rows = seen.evaluator.offenders(offenders)
     expected, reason = _value(compiled.expected, "expected", seen)
+    unseen = _unseen(compiled, seen, host)
+    if not rows and unseen:
+        return unseen
     if not rows:
         source = seen.source(offenders)
         return [_verdict(rule, "pass", host, expected=expected, source=source, reason=reason)]
@@ -166,7 +174,22 @@ def _by_offenders(
             source=str(source),
             reason=reason,
         )
-    return list(hits.values())
+    return [*hits.values(), *(verdict for verdict in unseen if verdict.instance not in hits)]
+
+
+def _unseen(compiled: Compiled, seen: _Seen, host: str) -> list[Verdict]:
+    """One unknown for each row that could not be judged."""
+    rule = compiled.rule
+    if not compiled.unseen:
+        return []
+    seen.require(compiled.unseen)
+    found = {_instance(rule, row): row for row in seen.evaluator.offenders(compiled.unseen)}
+    return [
+        _verdict(
+            rule, "unknown", host, instance=name, actual=_shown(rule, row), reason="was not seen"
+        )
+        for name, row in found.items()
+    ]
 
 
 def _by_assertion(compiled: Compiled, asserts: Expression, seen: _Seen, host: str) -> Verdict:

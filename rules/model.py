@@ -55,9 +55,10 @@ class Scenarios(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"asserts": "assert"}):
     """One rule. It has exactly one of `offenders`, `asserts` and `manual`.
 
-    `applies`, `offenders`, `asserts`, `actual` and `expected` are CEL expressions over `facts`,
+    `applies`, `offenders`, `unseen`, `asserts`, `actual` and `expected` are CEL expressions over `facts`,
     `os` and `params`. `offenders` is a list of rows that break the rule; `key` is the field that
-    tells them apart, `show` the fields that people see. `manual` is the question to a person.
+    tells them apart, `show` the fields that people see; `unseen` is a list of such rows that could
+    not be judged, each an unknown. `manual` is the question to a person.
     `subject` is what it judges; `layer` is one of the pack's.
     """
 
@@ -69,6 +70,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"ass
     facts: tuple[str, ...] = ()
     applies: str = ""
     offenders: str = ""
+    unseen: str = ""
     key: str = ""
     show: tuple[str, ...] = ()
     asserts: str = ""

@@ -184,6 +184,8 @@ def _kind_problems(rule: Rule) -> Iterator[tuple[Path, str]]:
         yield ("key",), "is only for offenders"
     if rule.show and not rule.offenders:
         yield ("show",), "is only for offenders"
+    if rule.unseen and not rule.offenders:
+        yield ("unseen",), "is only for offenders"
     if rule.asserts and not rule.actual:
         yield ("assert",), "needs actual: what people are shown"
     if rule.actual and not rule.asserts:
