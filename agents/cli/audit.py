@@ -17,6 +17,7 @@ from agents.cli.options import (
     host_option,
     language_of,
     language_option,
+    param_option,
     recorded_option,
 )
 from agents.errors import UserError
@@ -58,13 +59,7 @@ LOCAL_DEADLINE = 10.0  # seconds for one collector
     help="Exit with 1 if a rule of this severity or above fails; unknown: if any rule fails or "
     "could not be judged.",
 )
-@click.option(
-    "--param",
-    "assignments",
-    multiple=True,
-    metavar="[PACK.]NAME=VALUE",
-    help="Override a parameter of the packs, value in YAML; may be repeated.",
-)
+@param_option
 @click.option(
     "--facts",
     "given",
@@ -104,19 +99,19 @@ def command(
     """
     config = configuration.load(path)
     loaded = load_packs(names or config.audit.packs)
-    params = _params(loaded, config.audit, assignments, strict=not names)
+    params = params_of(loaded, config.audit, assignments, strict=not names)
     collectors = catalogue.for_facts(needed(loaded), config.collectors.settings)
     instead = _given(given) if given else {}
     began, start = datetime.now(UTC), time.perf_counter()
-    _progress(f"reading {host or recorded or 'this machine'} …")
+    progress(f"reading {host or recorded or 'this machine'} …")
     with open_source(host, recorded, config.root, config.ssh) as source:
         observations = observe_with(source, collectors, LOCAL_DEADLINE)
     facts = {**facts_of(observations), **instead}
-    _progress("judging …")
+    progress("judging …")
     with limited(config.audit.deadline, "audit.deadline"):
         result = audit(loaded, facts, params, began)
     result = msgspec.structs.replace(result, duration=time.perf_counter() - start)
-    _progress("")
+    progress("")
     if form == "json":
         click.echo(msgspec.json.encode(result))
     else:
@@ -149,9 +144,14 @@ def fails(result: AuditResult, fail_on: str) -> bool:
     return any(outcome == "fail" and severity in bad for outcome, severity in outcomes)
 
 
-def _params(
-    loaded: Sequence[Pack], settings: AuditSettings, assignments: Iterable[str], strict: bool
+def params_of(
+    loaded: Sequence[Pack],
+    settings: AuditSettings,
+    assignments: Iterable[str],
+    strict: bool = False,
 ) -> Mapping[str, dict[str, Any]]:
+    """All parameters by pack: the configuration's, and over them those of --param. `strict` wants
+    every pack of the configuration to be loaded. Raises UserError."""
     names = {pack.pack for pack in loaded}
     params = {
         name: dict(values) for name, values in settings.params.items() if strict or name in names
@@ -190,6 +190,7 @@ def _given(file: BinaryIO) -> dict[str, Fact]:
     return {name: Fact(name, value) for name, value in values.items()}
 
 
-def _progress(text: str) -> None:
+def progress(text: str) -> None:
+    """One line on a terminal that the next one replaces; empty to leave none."""
     if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{text}", err=True, nl=False)
