@@ -26,6 +26,7 @@ from exporters.prometheus.backend import NotYet, ReloadError, UnknownCollector
 from exporters.prometheus.families import with_scrape_series
 from exporters.prometheus.overview import Overview
 from exporters.prometheus.selfmetrics import SelfMetrics
+from rules.linerows import FACT
 from rules.linethresholds import PACK
 from rules.settings import AuditSettings
 
@@ -44,7 +45,7 @@ class _Active:
         self.runner = runner
         self.collectors = {collector.name: collector for collector in config.scraped()}
         self.probes = ProbeSchedule(probing, LocalSource(config.root), path)
-        self.audits = AuditSchedule(path, config.audit, self.probes.facts)
+        self.audits = AuditSchedule(path, config.audit, {FACT: self.probes.lines})
         self.probes.when_lines_change(self.audits.hasten)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None
