@@ -1,21 +1,23 @@
-"""IPv6 readiness of one subject, explained: what `jianwei ipv6 --json` prints and reports read.
+"""How ready one site or one host is for IPv6: scores, layers, and checks with their evidence.
 
-Scores are 0 to 100, null where nothing counts. Every check that did not pass has its reason in words
-and the measurements behind it; all of these may be text that an attacker wrote.
+`jianwei ipv6 --json` prints one `Readiness`, `jianwei ipv6 check --json` one a line.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from rules.model import Outcome, Severity, SubjectKind, Text
 
+Score = Annotated[float, msgspec.Meta(ge=0, le=100)]
+Points = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+
 
 class Subject(msgspec.Struct, frozen=True):
-    """What was checked: `name` for people, `target` the URL or the host's id."""
+    """Who was looked at. `target` is a URL, `ssh://…`, `local` or the folder of a recording."""
 
     kind: SubjectKind
     name: str
@@ -23,7 +25,7 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """One measurement: of which row, what was seen, what was wanted, where."""
+    """One measurement behind a verdict; all of it may be text that an attacker wrote."""
 
     instance: str = ""
     actual: Any = None
@@ -32,11 +34,11 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class CheckResult(msgspec.Struct, frozen=True):
-    """How one check came out. `unknown` is "not tested"; its `reason` says why."""
+    """How one check came out; only `pass`, `fail` and `unknown` count, by `weight`."""
 
     id: str
     layer: str
-    weight: float
+    weight: Points
     verdict: Outcome
     severity: Severity
     title: Text
@@ -46,25 +48,29 @@ class CheckResult(msgspec.Struct, frozen=True):
 
 
 class LayerScore(msgspec.Struct, frozen=True):
-    """Points of one layer: reached, of all that count, and of these what was not tested."""
+    """`points` of the weights that count, `of` them all, `untested` of those nobody could test."""
 
     layer: str
     title: Text
-    points: float
-    of: float
-    untested: float
+    points: Points
+    of: Points
+    untested: Points
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """One subject. `time` is when the check began, in UTC; `duration` in seconds. `capped` says what
-    holds the score down; `problem` why nothing at all could be checked."""
+    """One subject's result. Scores are 0 to 100, null where nothing counts.
+
+    `capped` says why the score is not higher, `cap` is how high it may be then; `problem` is why
+    nothing could be checked. `time` is when it began; `duration` in seconds.
+    """
 
     subject: Subject
-    time: datetime
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
     duration: float
-    score: float | None
-    ipv6_only_score: float | None
-    capped: Text | None = None
-    layers: tuple[LayerScore, ...] = ()
-    checks: tuple[CheckResult, ...] = ()
+    score: Score | None
+    ipv6_only_score: Score | None
+    capped: Text | None
+    layers: tuple[LayerScore, ...]
+    checks: tuple[CheckResult, ...]
     problem: str = ""
+    cap: Score | None = None
