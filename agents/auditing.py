@@ -18,6 +18,7 @@ from agents.rounds import Rounds
 from collectors.model import Family, gauge, sample
 from collectors.strictyaml import DocumentError
 from exporters.findings.metrics import audit_families
+from exporters.findings.readinessmetrics import Scored, scored_host
 from rules import pack as packs
 from rules.audit import needed
 from rules.model import AuditResult
@@ -27,11 +28,12 @@ log = logging.getLogger(__name__)
 
 
 class Findings(NamedTuple):
-    """The last audit: as it is served, as a struct, and as metrics."""
+    """The last audit: as it is served, as a struct, and as metrics; `scored` of IPv6 readiness."""
 
     content: bytes
     result: AuditResult
     families: Sequence[Family]
+    scored: Sequence[Scored]
 
 
 class AuditSchedule:
@@ -89,6 +91,10 @@ class AuditSchedule:
             ),
         ]
 
+    def scored(self) -> Sequence[Scored]:
+        """IPv6 readiness of this host, if a pack judges it."""
+        return self.last.scored if self.last else ()
+
     def _audit(self) -> None:
         try:
             with self._given() as (arguments, given):
@@ -102,7 +108,8 @@ class AuditSchedule:
             self.problem = f"the audit failed: {error}"
             log.error("%s", self.problem)
         else:
-            self.last, self.problem = Findings(ended.output, result, audit_families(result)), ""
+            told = audit_families(result), scored_host(result)
+            self.last, self.problem = Findings(ended.output, result, *told), ""
 
     @contextlib.contextmanager
     def _given(self) -> Iterator[tuple[tuple[str, ...], int]]:

@@ -16,12 +16,14 @@ from agents.errors import UserError
 from agents.glance import Glance
 from agents.probing import ProbeSchedule, Probing
 from agents.runner import Runner
+from agents.sites import SiteSchedule
 from agents.steady import SteadyCpu
 from collectors.link.stampreflector import Reflector
 from collectors.model import Family, gauge, sample
 from collectors.observe import Observation
 from collectors.sources.local import LocalSource
 from collectors.strictyaml import DocumentError
+from exporters.findings.readinessmetrics import readiness_families
 from exporters.prometheus.backend import NotYet, ReloadError, UnknownCollector
 from exporters.prometheus.families import with_scrape_series
 from exporters.prometheus.overview import Overview
@@ -47,18 +49,21 @@ class _Active:
         self.probes = ProbeSchedule(probing, LocalSource(config.root), path)
         self.audits = AuditSchedule(path, config.audit, {FACT: self.probes.lines})
         self.probes.when_lines_change(self.audits.hasten)
+        self.sites = SiteSchedule(path, config.ipv6_sites)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None
 
     def start(self) -> None:
         self.probes.start()
         self.audits.start()
+        self.sites.start()
         if self.reflector:
             self.reflector.start()
 
     def stop(self) -> None:
         self.probes.stop()
         self.audits.stop()
+        self.sites.stop()
         if self.reflector:
             self.reflector.stop()
 
@@ -102,6 +107,8 @@ class Runtime:
             *self._steady.hold(with_scrape_series(observations)),
             *active.probes.families(),
             *active.audits.families(),
+            *active.sites.families(),
+            *readiness_families([*active.audits.scored(), *active.sites.scored()]),
             *(active.reflector.families() if active.reflector else ()),
             *self._self.families(),
             *config_families(not self._reload_problem, self._loaded_at),
@@ -142,6 +149,7 @@ class Runtime:
             active = _Active(self._path, config, probing, runner)
             if config.audit == before.config.audit:
                 active.audits.last = before.audits.last
+            active.sites.adopt(before.sites)
             before.stop()
             active.probes.adopt(before.probes)
             active.start()

@@ -61,7 +61,7 @@ def judged(
 ) -> PackResult:
     """How a pack comes out for one subject, by its id."""
     pack, verdicts = judge.pack, judge.verdicts(facts, params, subject)
-    total, capped = score(pack, verdicts)
+    total, cap = score(pack, verdicts)
     return PackResult(
         pack=pack.pack,
         title=pack.title,
@@ -69,7 +69,7 @@ def judged(
         score=total,
         counts=counts(verdicts),
         verdicts=tuple(verdicts),
-        capped=capped,
+        cap=cap,
         layers=layers(judge.rules, verdicts),
         scores=side_scores(pack, verdicts),
     )

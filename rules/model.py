@@ -164,8 +164,8 @@ class Points(msgspec.Struct, frozen=True):
 class PackResult(msgspec.Struct, frozen=True):
     """How one pack came out. `score` is 0 to 1, null where nothing counts; `counts` are rules.
 
-    `capped` says why the score is not higher where a cap holds it down; `layers` and `scores` (0 to
-    1) are those of the pack by name.
+    `cap` is the lowest of the pack's caps in force; `layers` and `scores` (0 to 1) are those of the
+    pack by name.
     """
 
     pack: str
@@ -174,7 +174,7 @@ class PackResult(msgspec.Struct, frozen=True):
     score: float | None
     counts: dict[Outcome, int]
     verdicts: tuple[Verdict, ...]
-    capped: Text | None = None
+    cap: Cap | None = None
     layers: dict[str, Points] = {}
     scores: dict[str, float | None] = {}
 

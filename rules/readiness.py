@@ -57,7 +57,8 @@ def explained(
         duration=duration,
         score=_hundred(result.score),
         ipv6_only_score=_hundred(only),
-        capped=result.capped,
+        capped=result.cap.why if result.cap else None,
+        cap=_hundred(result.cap.at if result.cap else None),
         layers=tuple(
             LayerScore(layer, pack.layers[layer], points.points, points.of, points.untested)
             for layer in pack.layers

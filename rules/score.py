@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from rules.model import OUTCOMES, Outcome, Pack, Points, Rule, Text, Verdict
+from rules.model import OUTCOMES, Cap, Outcome, Pack, Points, Rule, Verdict
 
 # The worst comes first: a rule with several verdicts counts as the worst of them.
 _WORST: tuple[Outcome, ...] = ("fail", "unknown", "manual", "pass", "not_applicable")
@@ -49,18 +49,18 @@ def layers(rules: Iterable[Rule], verdicts: Sequence[Verdict]) -> dict[str, Poin
     return {layer: points(verdicts, of_layer) for layer, of_layer in weights.items()}
 
 
-def score(pack: Pack, verdicts: Sequence[Verdict]) -> tuple[float | None, Text | None]:
-    """0 to 1 with the pack's caps, and why it is capped; None where nothing counts.
+def score(pack: Pack, verdicts: Sequence[Verdict]) -> tuple[float | None, Cap | None]:
+    """0 to 1, None where nothing counts, and the lowest of the pack's caps that is in force.
 
     A rule that could not be judged caps like one that failed: else not looking would pay.
     """
     ratio = points(verdicts, {rule.id: rule.weight for rule in pack.rules}).ratio
     bad = {r for r, it in worst_by_rule(verdicts).items() if it.verdict in ("fail", "unknown")}
-    why = None
-    for cap in pack.caps:
-        if ratio is not None and ratio > cap.at and bad.intersection(cap.rules):
-            ratio, why = cap.at, cap.why
-    return ratio, why
+    caps = [cap for cap in pack.caps if bad.intersection(cap.rules)]
+    lowest = min(caps, key=lambda cap: cap.at, default=None)
+    if ratio is not None and lowest:
+        ratio = min(ratio, lowest.at)
+    return ratio, lowest
 
 
 def side_scores(pack: Pack, verdicts: Sequence[Verdict]) -> dict[str, float | None]:

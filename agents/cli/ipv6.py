@@ -11,6 +11,7 @@ import msgspec
 
 from agents import config as configuration
 from agents.cli.audit import LOCAL_DEADLINE, params_of, progress
+from agents.cli.lazygroup import LazyGroup
 from agents.cli.options import (
     config_option,
     host_option,
@@ -29,8 +30,20 @@ from rules.engine import Judge
 from rules.readiness import PACK, explained
 from rules.readinessmodel import Readiness, Subject
 
+COMMANDS = {
+    "check": "Check sites over IPv4 and IPv6 side by side.",
+    "watch": "Listen for router advertisements and DHCPv6 servers, and tell the rogue ones.",
+    "estate": "Rank all sites and hosts of an estate, by department and level.",
+}
 
-@click.group(name="ipv6", invoke_without_command=True)
+
+@click.group(
+    name="ipv6",
+    cls=LazyGroup,
+    table=COMMANDS,
+    prefix="agents.cli.ipv6",
+    invoke_without_command=True,
+)
 @config_option
 @host_option
 @recorded_option

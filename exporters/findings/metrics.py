@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from collectors.model import Family, gauge, sample
-from exporters.findings.readinessmetrics import readiness_families, scored_host
 from rules.model import AuditResult
 from rules.score import worst_by_rule
 
@@ -56,5 +55,4 @@ def audit_families(result: AuditResult) -> Sequence[Family]:
             "How long the last audit took.",
             sample(result.duration),
         ),
-        *readiness_families(scored_host(result)),
     )
