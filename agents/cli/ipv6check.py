@@ -47,7 +47,9 @@ from rules.readinessmodel import Readiness, Subject
 @click.option("--ca-file", metavar="FILE", help="PEM of authorities, instead of the system's.")
 @click.option("--timeout", type=FiniteRange(1, 3600), help="Seconds for one site; else 60.")
 @click.option("--workers", type=click.IntRange(1, 500), help="Sites at once; else 100.")
-@click.option("--path/--no-path", default=None, help="Whether raw packets are sent (path MTU …).")
+@click.option(
+    "--path/--no-path", "raw", default=None, help="Whether raw packets are sent (path MTU …)."
+)
 @click.option("--fail-under", type=FiniteRange(0, 100), help="Exit with 1 if a score is below.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a site, on a line.")
 @param_option
@@ -129,9 +131,10 @@ def _settings(settings: CheckSettings, overrides: Mapping[str, Any]) -> CheckSet
     replace = msgspec.structs.replace
     if overrides["timeout"] is not None:
         settings = replace(settings, timeout=Duration(overrides["timeout"]))
-    for name in ("workers", "path"):
-        if overrides[name] is not None:
-            settings = replace(settings, **{name: overrides[name]})
+    if overrides["workers"] is not None:
+        settings = replace(settings, workers=overrides["workers"])
+    if overrides["raw"] is not None:
+        settings = replace(settings, path=overrides["raw"])
     if overrides["ca_file"]:
         settings = replace(settings, web=replace(settings.web, ca_file=overrides["ca_file"]))
     if overrides["roots"]:

@@ -106,12 +106,15 @@ class _Course:
         yield site_fact("site", self._site)
         dns = {fact.name: fact for fact in self._guarded(self._dns, DNS_FACTS)}
         yield from dns.values()
-        addresses = _rows(dns.get("site_addresses"), SiteAddress) or []
-        web = {fact.name: fact for fact in self._guarded(lambda: self._web(addresses), WEB_FACTS)}
+        told = dns["site_addresses"]
+        addresses = _rows(told, SiteAddress) or []
+        web = {name: Fact(name, None, unavailable=told.unavailable) for name in WEB_FACTS}
+        if not told.unavailable:  # else nobody knows where the site is
+            web = {f.name: f for f in self._guarded(lambda: self._web(addresses), WEB_FACTS)}
         yield from web.values()
-        pages = _rows(web.get("site_homepage"), Page) or []
+        pages = _rows(web["site_homepage"], Page) or []
         yield from self._guarded(lambda: self._path(addresses, pages), _PATH)
-        dependencies = _rows(web.get("site_dependencies"), Dependency)
+        dependencies = _rows(web["site_dependencies"], Dependency)
         yield from self._guarded(
             lambda: self._nat64(addresses, pages, dependencies), ("site_nat64",)
         )
@@ -208,8 +211,8 @@ def _asked(addresses: Sequence[SiteAddress], family: AddressFamily) -> list[str]
     return [a.address for a in addresses if a.family == family and a.kind not in NEVER_ASKED]
 
 
-def _rows(fact: Fact | None, row: type[Row]) -> list[Row] | None:
+def _rows(fact: Fact, row: type[Row]) -> list[Row] | None:
     """The rows of a fact, None where it has no value."""
-    if fact is None or fact.unavailable:
+    if fact.unavailable:
         return None
     return msgspec.convert(fact.value, list[row])  # type: ignore[valid-type]

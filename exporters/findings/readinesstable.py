@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from exporters.findings.table import OUTCOME
+from exporters.findings.table import OUTCOME, WANTED
 from exporters.findings.text import cut, neutral, width, words
 from rules.model import Outcome, Text
 from rules.readinessmodel import CheckResult, Evidence, LayerScore, Readiness
@@ -80,7 +80,7 @@ def _check(check: CheckResult, language: str, colour: bool) -> Iterator[str]:
     indent = " " * (wide + 9)
     yield indent + neutral(check.reason.of(language))
     for one in check.evidence[:MAX_EVIDENCE]:
-        if text := _evidence(one):
+        if text := _evidence(one, language):
             yield indent + cut(f"· {text}", MAX_COLUMNS)
     if len(check.evidence) > MAX_EVIDENCE:
         yield f"{indent}· … +{len(check.evidence) - MAX_EVIDENCE}"
@@ -88,10 +88,10 @@ def _check(check: CheckResult, language: str, colour: bool) -> Iterator[str]:
         yield indent + _FIX.of(language) + neutral(check.fix.of(language))
 
 
-def _evidence(one: Evidence) -> str:
+def _evidence(one: Evidence, language: str) -> str:
     parts = [neutral(one.instance), words(one.actual)]
     if one.expected not in (None, "", []):
-        parts.append(f"(≠ {words(one.expected)})")
+        parts.append(f"({WANTED.of(language)} {words(one.expected)})")
     if one.source:
         parts.append(f"[{neutral(one.source)}]")
     return " ".join(part for part in parts if part)
