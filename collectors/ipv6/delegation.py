@@ -8,26 +8,22 @@ in order counts (IPv4 before IPv6, by name), so that an unchanged world has an u
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from collectors.ipv6.addresskind import kind
-from collectors.ipv6.dnscache import DelegationCache, Families, Found, Zone
+from collectors.ipv6.dnscache import DelegationCache, Families, Found, Start, Zone
 from collectors.ipv6.dnsexchange import Allowance, Asker, Spent
-from collectors.ipv6.dnsfailures import SILENCE, Failed, Unanswered, summary
+from collectors.ipv6.dnsfailures import NOBODY, SILENCE, Failed, Unanswered, summary
 from collectors.ipv6.dnsnames import shown, to_name, upwards
 from collectors.ipv6.dnsreply import (
     Alias,
     Answer,
     Nothing,
     Referral,
-    Reply,
     Server,
-    Useless,
 )
+from collectors.ipv6.dnsservers import ServersAsker, Told, allowed
 from collectors.ipv6.dnssettings import DnsSettings
-from collectors.ipv6.model import NEVER_ASKED
-from collectors.link.connect import Deadline, Failure
+from collectors.link.connect import Deadline
 from collectors.model import Reason
 
 if TYPE_CHECKING:
@@ -37,15 +33,6 @@ if TYPE_CHECKING:
 BOTH: Final[Families] = ("ipv4", "ipv6")
 _MOST_ALIASES = 10
 _MOST_NESTED = 8  # servers whose name needs another zone whose servers' names need another zone …
-_AT_ONCE = 8
-
-
-class Told(NamedTuple):
-    """A reply, the zone whose server gave it, and its address."""
-
-    reply: Reply
-    zone: Zone
-    source: str
 
 
 class _Course:
@@ -71,6 +58,7 @@ class Walker:
         self.settings, self.families = settings, families
         self.cache = cache or DelegationCache(settings.keep)
         self.asker = Asker(settings.port, settings.timeout)
+        self._servers = ServersAsker(self.asker, self.cache)
         self._starts: dict[Name, Zone] = {}
         for root in settings.roots:
             name = to_name(root.zone) if root.zone != "." else dns.name.root
@@ -109,6 +97,12 @@ class Walker:
         wanted = dns.rdatatype.from_text(type_)
         return self._find_kept(to_name(host), wanted, _Course(self.allowance(deadline)))
 
+    def addresses(self, zone: Zone, allowance: Allowance) -> list[str]:
+        """Addresses of a zone's servers that may be asked, those that were silent last; raises Spent."""
+        groups = self._addresses(zone, _Course(allowance), [])
+        every = dict.fromkeys(one for addresses in groups for one in addresses)
+        return sorted(every, key=self.cache.silent)
+
     def _find_kept(self, name: Name, type_: RdataType, course: _Course) -> Found:
         found = self.cache.found(self.families, name, type_)
         if found is None:
@@ -136,13 +130,12 @@ class Walker:
             told = self._descend(names[-1], type_, course)
             at = shown(told.zone.name)
             if isinstance(told.reply, Answer):
-                return Found(told.reply.records, zone=at, source=told.source)
+                return Found(told.reply.records, zone=at, source=told.source, told=True)
             if not isinstance(told.reply, Alias):
-                name = names[-1]
-                if isinstance(told.reply, Nothing) and told.reply.exists:
-                    words = f"{shown(name)}: no such record"
-                    return Found((), "no_address", words, at, told.source)
-                return Found((), "dns_nxdomain", f"{shown(name)}: no such name", at, told.source)
+                exists = isinstance(told.reply, Nothing) and told.reply.exists
+                words = f"{shown(names[-1])}: no such {'record' if exists else 'name'}"
+                reason: Reason = "no_address" if exists else "dns_nxdomain"
+                return Found((), reason, words, at, told.source, told=True)
             names.append(told.reply.target)
             if names[-1] in names[:-1]:
                 raise Unanswered(_plain(told.zone), "dns_error", _chain(names, "a loop of aliases"))
@@ -170,23 +163,55 @@ class Walker:
         return None
 
     def _ask_zone(self, zone: Zone, name: Name, type_: RdataType, course: _Course) -> Told:
+        """The reply of a server of the zone; one walk alone tries whether anybody is at the start."""
+        if not zone.start:
+            return self._ask_servers(zone, name, type_, course)
+        start = self.cache.start(self.families, zone.name)
+        if start is None:
+            meeting = self.cache.meeting(self.families, zone.name)
+            if not meeting.acquire(timeout=course.allowance.left()):
+                raise Unanswered(zone, "dns_timeout", "others still wait for its servers")
+            try:
+                start = self.cache.start(self.families, zone.name)
+                if start is None:
+                    return self._meet(zone, name, type_, course)
+            finally:
+                meeting.release()
+        if start.dead:
+            raise Unanswered(zone, *start.dead)
+        return self._ask_servers(zone, name, type_, course)
+
+    def _meet(self, zone: Zone, name: Name, type_: RdataType, course: _Course) -> Told:
+        try:
+            told = self._ask_servers(zone, name, type_, course)
+        except Unanswered as error:
+            dead = (error.reason, error.detail) if error.reason in NOBODY else None
+            self.cache.keep_start(self.families, zone.name, Start(dead))
+            raise
+        self.cache.keep_start(self.families, zone.name, Start())
+        return told
+
+    def _ask_servers(self, zone: Zone, name: Name, type_: RdataType, course: _Course) -> Told:
         """The reply of the first server that gives one that leads on; raises Unanswered."""
         failed: list[Failed] = []
         for addresses in self._addresses(zone, course, failed):
-            told = self._ask_first(addresses, zone, name, type_, course, failed)
+            told = self._servers.ask(addresses, 1, zone, name, type_, course.allowance, failed)
             if told:
                 return told
         silent = [one.server for one in failed if one.reason in SILENCE]
         if silent:  # one lost packet is no verdict
             failed = [one for one in failed if one.reason not in SILENCE]
-            if told := self._ask_first(silent, zone, name, type_, course, failed):
+            told = self._servers.ask(
+                silent, len(silent), zone, name, type_, course.allowance, failed
+            )
+            if told:
                 return told
         raise Unanswered(zone, *summary(failed))
 
     def _addresses(self, zone: Zone, course: _Course, failed: list[Failed]) -> Iterator[list[str]]:
         """Addresses of the zone's servers: first those that are known, then those to be looked up."""
         known = dict.fromkeys(a for f in self.families for s in zone.servers for a in getattr(s, f))
-        yield _allowed(list(known), failed)
+        yield allowed(list(known), failed)
         for server in zone.servers:
             if any(getattr(server, family) for family in self.families):
                 continue
@@ -198,7 +223,7 @@ class Walker:
             addresses, problem = self._server_addresses(server.name, course)
             if problem:
                 failed.append(Failed(label, *problem))
-            yield _allowed([one for one in addresses if one not in known], failed)
+            yield allowed([one for one in addresses if one not in known], failed)
 
     def _server_addresses(
         self, name: Name, course: _Course
@@ -221,66 +246,6 @@ class Walker:
                 reason: Reason = "no_address" if found.told else found.reason
                 problem = (reason, found.detail)
         return addresses, None if addresses else problem
-
-    def _ask_first(
-        self,
-        addresses: Sequence[str],
-        zone: Zone,
-        name: Name,
-        type_: RdataType,
-        course: _Course,
-        failed: list[Failed],
-    ) -> Told | None:
-        """The first address alone; where it fails the others side by side, and the first in order
-        that leads on. Failures are added to `failed`."""
-        ordered = sorted(addresses, key=self.cache.silent)
-
-        def ask(address: str) -> Reply | Failure | Spent:
-            return self._ask(address, zone, name, type_, course.allowance)
-
-        if not ordered:
-            return None
-        outcomes: list[tuple[str, Reply | Failure | Spent]] = [(ordered[0], ask(ordered[0]))]
-        if len(ordered) > 1 and not _leads_on(outcomes[0][1]):
-            with ThreadPoolExecutor(_AT_ONCE) as threads:
-                outcomes += zip(ordered[1:], threads.map(ask, ordered[1:]), strict=True)
-        for address, outcome in outcomes:
-            if isinstance(outcome, Spent):
-                raise outcome
-            if isinstance(outcome, Failure | Useless):
-                failed.append(Failed(address, outcome.reason, outcome.detail))
-            else:
-                return Told(outcome, zone, address)
-        return None
-
-    def _ask(
-        self, address: str, zone: Zone, name: Name, type_: RdataType, allowance: Allowance
-    ) -> Reply | Failure | Spent:
-        try:
-            reply = self.asker.ask(address, name, type_, zone.name, allowance).reply
-        except Failure as error:
-            self.cache.keep_silent(address, error.reason in SILENCE)
-            return error
-        except Spent as error:
-            return error
-        self.cache.keep_silent(address, False)
-        return reply
-
-
-def _allowed(addresses: list[str], failed: list[Failed]) -> list[str]:
-    """The addresses that may be asked, each family in order; the others are told."""
-    kept = []
-    for address in sorted(addresses, key=lambda one: (":" in one, addresses.index(one))):
-        found = kind(address)
-        if found in NEVER_ASKED:
-            failed.append(Failed(address, "not_allowed", f"{found}: is not asked"))
-        else:
-            kept.append(address)
-    return kept
-
-
-def _leads_on(outcome: Reply | Failure | Spent) -> bool:
-    return not isinstance(outcome, Failure | Useless | Spent)
 
 
 def _plain(zone: Zone) -> Zone:

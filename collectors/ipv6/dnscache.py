@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Families = tuple[AddressFamily, ...]
 MOST_ENTRIES: Final = 20_000
+_DEAD = 60.0  # seconds until a zone to begin with is tried again
 
 
 class Zone(NamedTuple):
@@ -32,8 +33,9 @@ class Zone(NamedTuple):
 class Found(NamedTuple):
     """What a walk has found: records as text, sorted, or the reason why there are none.
 
-    `zone` is the one whose servers told, or could not be asked; `source` the address that told.
-    `start` is the zone the walk began with; `no_root`: nobody there gave an answer to go on with.
+    `told`: servers with authority say so, be it that there is nothing. `zone` is the one whose servers
+    told, or could not be asked; `source` the address that told. `no_root`: nobody of the zone the walk
+    begins with gave an answer to go on with, or there is no such zone.
     """
 
     records: tuple[str, ...] = ()
@@ -41,12 +43,14 @@ class Found(NamedTuple):
     detail: str = ""
     zone: str = ""
     source: str = ""
+    told: bool = False
     no_root: bool = False
 
-    @property
-    def told(self) -> bool:
-        """Whether it is what servers with authority say, be it that there is nothing."""
-        return self.reason in ("", "dns_nxdomain", "no_address")
+
+class Start(NamedTuple):
+    """Whether servers of a zone to begin with are there; the reason and words if nobody is."""
+
+    dead: tuple[Reason, str] | None = None
 
 
 class DelegationCache:
@@ -56,6 +60,19 @@ class DelegationCache:
         self._keep, self._clock = keep, clock
         self._kept: dict[tuple[object, ...], tuple[float, Any]] = {}
         self._lock = threading.Lock()
+        self._meetings: dict[tuple[Families, Name], threading.Lock] = {}
+
+    def start(self, families: Families, name: Name) -> Start | None:
+        start: Start | None = self._get(("start", families, name))
+        return start
+
+    def keep_start(self, families: Families, name: Name, start: Start) -> None:
+        self._put(("start", families, name), start, _DEAD if start.dead else self._keep)
+
+    def meeting(self, families: Families, name: Name) -> threading.Lock:
+        """Held by who tries a zone to begin with, so that not every site tries it at once."""
+        with self._lock:
+            return self._meetings.setdefault((families, name), threading.Lock())
 
     def zone(self, families: Families, name: Name) -> Zone | None:
         zone: Zone | None = self._get(("zone", families, name))

@@ -10,13 +10,14 @@ import ipaddress
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from collectors.ipv6.addresskind import kind
 from collectors.ipv6.delegation import Walker
 from collectors.ipv6.dnscache import DelegationCache, Found
 from collectors.ipv6.dnsexchange import Allowance, Spent
-from collectors.ipv6.dnsfailures import SILENCE, Unanswered
+from collectors.ipv6.dnsfailures import NOBODY, SILENCE, Unanswered
 from collectors.ipv6.dnsnames import to_name
 from collectors.ipv6.dnsreply import Useless
 from collectors.ipv6.dnssettings import DnsSettings
@@ -27,7 +28,6 @@ from collectors.ipv6.zoneservers import (
     holder,
     ipv6_here,
     name_servers,
-    zone_addresses,
 )
 from collectors.link.connect import Deadline, Failure
 from collectors.link.resolve import NotAnAddress, Resolved, Resolver, literal, valid_name
@@ -41,11 +41,6 @@ FAMILIES: Final[tuple[AddressFamily, ...]] = ("ipv4", "ipv6")
 _SYSTEM = "system resolver"
 _TIMED_SERVERS = 3  # at most
 _TRIED_SERVERS = 6
-_NOBODY: Final[tuple[Reason, ...]] = (
-    *SILENCE,
-    *("unreachable_network", "unreachable_host", "unreachable_admin", "ttl_exceeded", "no_route"),
-    *("unreachable_port", "connect_refused", "connect_reset"),
-)
 
 
 def check_dns(
@@ -110,19 +105,26 @@ class _Check:
         self._held: Holder | None = None
 
     def facts(self) -> list[Fact]:
-        try:
-            found = {f: self._walker.find(self._host, _TYPES[f], self._deadline) for f in FAMILIES}
-        except Spent as error:
-            return [not_tested(name, "budget", error.detail) for name in FACTS]
+        with ThreadPoolExecutor(3) as threads:
+            try:
+                a = self._find("ipv4")
+                # the way is known now: what may have to wait for silent servers waits side by side
+                aaaa = threads.submit(self._find, "ipv6")
+                only = threads.submit(self._bounded, "site_ipv6_only_dns", self._ipv6_only)
+                servers = threads.submit(self._bounded, "site_nameservers", self._servers)
+                found: dict[AddressFamily, Found] = {"ipv4": a, "ipv6": aaaa.result()}
+            except Spent as error:
+                return [not_tested(name, "budget", error.detail) for name in FACTS]
         if all(one.no_root for one in found.values()):
             why = found["ipv4"].detail
             others = [not_tested(name, "no_root", why) for name in FACTS[1:]]
             return [self._by_the_system(), *others]
-        works: tuple[Callable[[], Fact], ...] = (self._servers, self._ipv6_only, self._times)
-        return [
-            self._addresses(found),
-            *(self._bounded(name, work) for name, work in zip(FACTS[1:], works, strict=True)),
-        ]
+        # alone, so that nothing of ours is in the way of what is timed
+        times = self._bounded("site_dns_times", self._times)
+        return [self._addresses(found), servers.result(), only.result(), times]
+
+    def _find(self, family: AddressFamily) -> Found:
+        return self._walker.find(self._host, _TYPES[family], self._deadline)
 
     def _bounded(self, name: str, work: Callable[[], Fact]) -> Fact:
         try:
@@ -135,7 +137,7 @@ class _Check:
             return not_tested(name, "no_answer", error.detail)
 
     def _addresses(self, found: dict[AddressFamily, Found]) -> Fact:
-        silent = [one for one in found.values() if one.reason in _NOBODY]
+        silent = [one for one in found.values() if one.reason in NOBODY]
         if len(silent) == len(found):
             return not_tested("site_addresses", "no_answer", silent[0].detail)
         rows = [(one, f, found[f].source) for f in FAMILIES for one in found[f].records]
@@ -187,7 +189,8 @@ class _Check:
         allowance = Allowance(self._deadline, settings.walk, most, settings.bytes)
         times: dict[str, list[float]] = {"A": [], "AAAA": []}
         servers = 0
-        for address in zone_addresses(self._walker, self._zone())[:_TRIED_SERVERS]:
+        addresses = self._walker.addresses(self._zone().zone, allowance)
+        for address in addresses[:_TRIED_SERVERS]:
             for number in range(pairs):
                 a = self._time(address, dns.rdatatype.A, allowance)
                 aaaa = self._time(address, dns.rdatatype.AAAA, allowance)

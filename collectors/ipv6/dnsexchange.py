@@ -137,7 +137,7 @@ class Asker(NamedTuple):
                     raise Failure(*heard)
                 allowance.got(len(heard.data))
                 reply = read(asked, heard.data, zone) if heard.source == located.peer else None
-                if reply:
+                if reply is not None:
                     elapsed = time.monotonic() - start
                     seconds = (heard.at - sent_at) / 1e9
                     return Exchanged(reply, seconds if 0 < seconds <= elapsed else elapsed)
@@ -156,7 +156,7 @@ class Asker(NamedTuple):
                 stream.send(len(asked.wire).to_bytes(2, "big") + asked.wire)
                 while stray < _MOST_STRAY and (data := _message(stream)) is not None:
                     allowance.got(len(data))
-                    if reply := read(asked, data, zone):
+                    if (reply := read(asked, data, zone)) is not None:
                         return Exchanged(reply, time.monotonic() - start)
                     stray += 1
             except Failure as error:

@@ -9,6 +9,12 @@ from collectors.ipv6.dnscache import Zone
 from collectors.model import Reason
 
 SILENCE: Final[tuple[Reason, ...]] = ("timeout", "dns_timeout")
+# Nobody there said anything: it may be the way, and not the site.
+NOBODY: Final[tuple[Reason, ...]] = (
+    *SILENCE,
+    *("unreachable_network", "unreachable_host", "unreachable_admin", "ttl_exceeded", "no_route"),
+    *("unreachable_port", "connect_refused", "connect_reset"),
+)
 _MOST_SHOWN = 6
 # Who says something wrong tells more than who is silent.
 _TELLING: Final[tuple[Reason, ...]] = (

@@ -18,7 +18,6 @@ from collectors.ipv6.dnsnames import shown, upwards
 from collectors.ipv6.dnsreply import MOST_SERVERS, Answer, Nothing, Useless
 from collectors.ipv6.model import NEVER_ASKED, NameServer
 from collectors.link.connect import Deadline, Failure
-from collectors.link.resolve import literal
 
 if TYPE_CHECKING:
     from dns.name import Name
@@ -204,12 +203,3 @@ def _row(
         "" if both or first is None else first.reason,
         "; ".join(words),
     )
-
-
-def zone_addresses(walker: Walker, held: Holder) -> list[str]:
-    """Addresses of the zone's servers that its delegation gives and that may be asked, in order."""
-    every = (
-        one for family in walker.families for s in held.zone.servers for one in getattr(s, family)
-    )
-    asked = [one for one in dict.fromkeys(every) if kind(one) not in NEVER_ASKED]
-    return sorted(asked, key=lambda one: (walker.cache.silent(one), literal(one)[1]))
