@@ -24,9 +24,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-import msgspec
 from cryptography import x509
 
 from collectors.ipv6.model import Site, SiteAddress
@@ -144,10 +143,9 @@ class SiteLab:
             for address in self.names.get((host, family), ())
         ]
 
-    def settings(self, **changed: object) -> WebSettings:
-        """Settings that trust the lab's authority."""
-        given = {"ca_file": str(self.folder / "ca.pem"), **changed}
-        return WebSettings(**given)  # type: ignore[arg-type]
+    def settings(self, **changed: Any) -> WebSettings:
+        """Settings that trust the lab's authority; durations in seconds."""
+        return WebSettings(**{"ca_file": str(self.folder / "ca.pem"), **changed})
 
     def check(
         self, host: str, settings: WebSettings | None = None, seconds: float = 60

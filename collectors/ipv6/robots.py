@@ -42,7 +42,9 @@ def parse_robots(body: bytes, agent: str) -> Robots:
     current: list[str] = []
     naming = False
     total = 0
-    for line in body[:MAX_BYTES].decode("utf-8", "replace").lstrip("\ufeff").splitlines():
+    if len(body) > MAX_BYTES:  # half a rule may forbid, or allow, much more than the whole
+        body = body[:MAX_BYTES].rpartition(b"\n")[0]
+    for line in body.decode("utf-8", "replace").lstrip("\ufeff").splitlines():
         key, colon, value = line.partition("#")[0].partition(":")
         key, value = key.strip().lower(), value.strip()
         if not colon:

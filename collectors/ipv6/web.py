@@ -9,6 +9,8 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import msgspec
+
 from collectors.ipv6.dependencies import dependencies, missing, used
 from collectors.ipv6.homepage import asked, homepages, latency, ports, probes, success
 from collectors.ipv6.model import (
@@ -181,7 +183,7 @@ class _Check:
             return
         self._sample = sample = follow_links(self._web, self._url, home, families)
         if sample.rows and any(row.ipv4 or row.ipv6 for row in sample.rows):
-            self._tell("site_links", sample.rows)
+            self._tell("site_links", list(sample.rows))
         elif sample.why and not sample.rows:
             self._without(("site_links",), sample.why, sample.detail)
         else:
@@ -192,7 +194,8 @@ class _Check:
         if not self._home() or not self._side:
             self._without(("site_dependencies",), "no_homepage", "no page to look at")
             return
-        pages = (*self._side.pages, *self._sample.pages)
+        first, *other = self._side.pages
+        pages = (first, *(_beyond(one, first) for one in other), *self._sample.pages)
         hosts = used(pages, self._site.host.lower(), self._web.settings.dependencies)
         looked = dependencies(self._web, hosts)
         if looked.why:
@@ -222,6 +225,13 @@ class _Check:
 
     def _without_ipv6(self) -> Fact:
         return site_fact("site_ipv6_only", Ipv6Only(False, (self._site.host,)))
+
+
+def _beyond(page: WebPage, first: WebPage) -> WebPage:
+    """The page with what the first does not load either: it is the same one by another way."""
+    known = {url for url, _ in first.resources}
+    resources = tuple(pair for pair in page.resources if pair[0] not in known)
+    return msgspec.structs.replace(page, resources=resources)
 
 
 def _routed(addresses: Sequence[str], family: AddressFamily) -> bool:

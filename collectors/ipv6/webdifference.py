@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Final, NamedTuple
 
-SHOWN: Final = 5
+SHOWN: Final = 6
 MAX_SHOWN = 160
 
 
@@ -51,9 +52,9 @@ def compare(before: Sequence[str], other: Sequence[str], after: Sequence[str]) -
         else:
             theirs.append(line)
     noise = len(before) - len(kept)
-    only = _only(kept, theirs, "-") + _only(theirs, kept, "+")
-    shown = sorted(only)[:SHOWN] if len(only) > SHOWN else sorted(only)
-    return Compared(difference(kept, theirs), tuple(line for _, _, line in shown), noise)
+    pairs = zip_longest(_only(kept, theirs, "-"), _only(theirs, kept, "+"))
+    only = [line for pair in pairs for line in pair if line]
+    return Compared(difference(kept, theirs), tuple(only[:SHOWN]), noise)
 
 
 def _walk(lines: Sequence[str], stable: Counter[str]) -> Iterable[tuple[str, bool, str]]:
@@ -74,15 +75,15 @@ def _slots(lines: Sequence[str], stable: Counter[str]) -> Counter[str]:
     return Counter(last for _, noisy, last in _walk(lines, stable) if noisy)
 
 
-def _only(lines: Sequence[str], others: Sequence[str], sign: str) -> list[tuple[int, str, str]]:
-    """The first lines that the others lack, with their place, ready to be shown."""
+def _only(lines: Sequence[str], others: Sequence[str], sign: str) -> list[str]:
+    """The first lines that the others lack, ready to be shown."""
     left = Counter(others)
-    found: list[tuple[int, str, str]] = []
-    for place, line in enumerate(lines):
+    found: list[str] = []
+    for line in lines:
         if left[line] > 0:
             left[line] -= 1
         elif len(found) < SHOWN:
-            found.append((place, sign, f"{sign} {_readable(line)}"))
+            found.append(f"{sign} {_readable(line)}")
     return found
 
 

@@ -164,7 +164,8 @@ class _Walk:
                 self._pace.wait(self._web)
                 got = self._web.fetch(url._replace(path="/robots.txt"), family, patient=False)
                 if got.ok:
-                    rules, why = parse_robots(got.body, AGENT), ""
+                    body = got.body.rpartition(b"\n")[0] if got.cut else got.body
+                    rules, why = parse_robots(body, AGENT), ""
                     break
                 if 400 <= got.status < 500:
                     rules, why = Robots(), ""
