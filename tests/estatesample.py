@@ -59,7 +59,9 @@ def check(name: str, weight: float, verdict: Outcome = "pass", **more: Any) -> C
         "verdict": verdict,
         "severity": "high" if weight > 5 else "medium",
         "title": Text(f"检查 {name}", f"Check {name}"),
-        "reason": Text(f"{name} 的原因", f"the reason of {name}") if verdict != "pass" else Text("", ""),
+        "reason": Text(f"{name} 的原因", f"the reason of {name}")
+        if verdict != "pass"
+        else Text("", ""),
         "fix": Text(f"修复 {name}", f"Mend {name}"),
         "evidence": (Evidence("", 1, 0, "here"),) if verdict == "fail" else (),
     }
@@ -110,7 +112,9 @@ def result(
 
 
 def problem(row: EstateRow, why: str) -> Readiness:
-    return Readiness(Subject(row.kind, row.name, row.target), TIME, 1.0, None, None, None, (), (), why)
+    return Readiness(
+        Subject(row.kind, row.name, row.target), TIME, 1.0, None, None, None, (), (), why
+    )
 
 
 def site(name: str, **more: Any) -> EstateRow:

@@ -68,6 +68,7 @@ def html(report: Report, language: str, made: datetime) -> str:
         cell=cell,
         why=view.why,
         told=told,
+        cap_cost=cap_cost,
         evidence=view.evidence,
         layer_title=view.layer_title,
         anchors={one.row.name: f"s{i}" for i, one in enumerate(report.subjects, 1)},
@@ -113,6 +114,16 @@ def told(one: Scored) -> list[tuple[CheckResult, float | None]]:
     found = [check for check in one.checks if check.verdict in _TOLD]
     found.sort(key=lambda check: (_TOLD.index(check.verdict), -check.weight, check.id))
     return [(c, 100 * c.weight / of if c.verdict in COUNTED and of else None) for c in found]
+
+
+def cap_cost(one: Scored) -> float | None:
+    """Points that a cap takes beyond those of the checks; None where it takes none."""
+    if not one.capped or one.score is None:
+        return None
+    of = fsum(layer.of for layer in one.layers)
+    points = fsum(layer.points for layer in one.layers)
+    cost = 100 * points / of - one.score if of else 0.0
+    return cost if cost >= 0.05 else None
 
 
 def weights(report: Report) -> list[CheckResult]:
