@@ -107,11 +107,13 @@ def test_what_was_not_tested_by_hand() -> None:
 
 
 def test_layers_by_hand() -> None:
-    layers = {layer.layer: (layer.points, layer.of, layer.untested) for layer in made().layers}
-    assert list(layers) == ["dns", "service", "network", "host", "adoption"]
-    assert layers["host"] == (25, 30, 0)
-    assert layers["network"] == (10 + 10 + 10 + 4, 30 + 20, 10 + 6)
-    assert layers["dns"] == (13 + 9 + 11, 45, 2)
+    assert [(it.layer, it.points, it.of, it.untested) for it in made().layers] == [
+        ("dns", 13 + 9 + 11, 45, 2),
+        ("service", 45 + 0 + 45, 135, 33),
+        ("network", 10 + 0 + 10 + 10 + 4, 50, 10 + 6),
+        ("host", 10 + 15, 30, 0),
+        ("adoption", 5 + 0 + 5, 15, 0),
+    ]
 
 
 # --- a site with hosts behind it ------------------------------------------------------------------
