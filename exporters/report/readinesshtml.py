@@ -14,11 +14,11 @@ from importlib import resources
 from math import fsum
 from typing import Any, Final
 
-from exporters.findings.table import OUTCOME, SEVERITY
+from exporters.findings.table import SEVERITY
 from exporters.report import plain
 from exporters.report.joining import COUNTED, Scored
 from exporters.report.readiness import Report, rank_of
-from exporters.report.words import say
+from exporters.report.words import OUTCOMES, say
 from rules.model import Outcome, Text
 from rules.readinessmodel import CheckResult, Evidence
 
@@ -76,7 +76,7 @@ def html(report: Report, language: str, made: datetime) -> str:
         bands=bands(report),
         band_class=_BAND_CLASS,
         severity=SEVERITY,
-        outcome=OUTCOME,
+        outcome=OUTCOMES,
         verdict_class=_VERDICT_CLASS,
         sites=sum(one.row.kind == "site" for one in report.subjects),
         half_seen=[one for one in report.subjects if one.untested_hosts],

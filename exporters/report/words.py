@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from rules.model import Text
+from exporters.findings.table import OUTCOME
+from rules.model import Outcome, Text
 
 LANGUAGES: Final = ("zh", "en")
 
@@ -53,6 +54,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Ordered by points lost over the estate times the number of subjects; what a cap takes "
         "counts at the checks that failed for it.",
     ),
+    "fix_by_department": ("各部门优先整改", "What each department fixes first"),
     "points_lost": ("失分合计", "Points lost"),
     "concerned": ("涉及对象", "Subjects concerned"),
     "more": ("另有 {} 个", "{} more"),
@@ -163,3 +165,7 @@ def text(key: str) -> Text:
 
 def say(key: str, language: str) -> str:
     return text(key).of(language)
+
+
+# As elsewhere, but for what is the point of this report.
+OUTCOMES: Final[dict[Outcome, Text]] = {**OUTCOME, "unknown": text("untested")}

@@ -374,7 +374,7 @@ def test_a_browser_takes_the_page_as_it_is(tmp_path: Path) -> None:
     dom, console = browse(path, tmp_path / "profile", "--dump-dom")
     assert console == ""
     assert "<title>IPv6 就绪度报告</title>" in dom
-    assert dom.count("<details") == len(ESTATE)
+    assert dom.count("<details") == text.count("<details") > len(ESTATE)
     assert dom.count("<svg") == text.count("<svg")
     # the same page with a style that is not ours: the policy is in force, and it would be told
     path.write_text(text.replace("<style>", "<style>p{}", 1), encoding="utf-8")
