@@ -96,7 +96,7 @@ class _Reader:
             try:
                 result = self._decoder.decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                problem = f"is no result of readiness: {plain.name(str(error))}"
+                problem = f"is no result of readiness, one a line: {plain.name(str(error))}"
                 self.mistakes.append(DocumentError(path, number, problem))
             else:
                 self._take(path, number, result)

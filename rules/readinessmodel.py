@@ -60,8 +60,9 @@ class LayerScore(msgspec.Struct, frozen=True):
 class Readiness(msgspec.Struct, frozen=True):
     """One subject's result. Scores are 0 to 100, null where nothing counts.
 
-    `capped` says why the score is not higher, `cap` is how high it may be then; `problem` is why
-    nothing could be checked. `time` is when it began; `duration` in seconds.
+    `capped` says why the score is not higher, `cap` is how high it may be then, `capped_by` are the
+    ids of the checks that failed for it; `problem` is why nothing could be checked. `time` is when
+    it began; `duration` in seconds.
     """
 
     subject: Subject
@@ -74,3 +75,4 @@ class Readiness(msgspec.Struct, frozen=True):
     checks: tuple[CheckResult, ...]
     problem: str = ""
     cap: Score | None = None
+    capped_by: tuple[str, ...] = ()

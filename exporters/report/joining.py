@@ -41,6 +41,7 @@ class Scored(msgspec.Struct, frozen=True):
     own_score: float | None = None
     ipv6_only_score: float | None = None
     capped: Text | None = None
+    capped_by: tuple[str, ...] = ()
     layers: tuple[LayerScore, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     own: tuple[CheckResult, ...] = ()
@@ -94,6 +95,7 @@ def _scored(row: EstateRow, results: Results, known: Mapping[str, CheckResult]) 
         own_score=result.score,
         ipv6_only_score=result.ipv6_only_score,
         capped=result.capped,
+        capped_by=result.capped_by,
         layers=result.layers,
         checks=result.checks,
         own=result.checks,
@@ -129,7 +131,7 @@ def _system(
         weight = FULL - fsum(check.weight for check in checks)
         if weight > 0:
             checks = (*checks, _stand_in(weight, missing))
-    layers = layers_of(checks, [layer for one in seen for layer in one.layers])
+    layers = layers_of(checks, merged(one.layers for one in seen))
     of = fsum(layer.of for layer in layers)
     score = 100 * fsum(layer.points for layer in layers) / of if of else None
     capped = None
@@ -204,12 +206,27 @@ def _stand_in(weight: float, missing: Sequence[str]) -> CheckResult:
     )
 
 
+def merged(several: Iterable[Sequence[LayerScore]]) -> list[LayerScore]:
+    """Each layer once, and where it stands among its neighbours: those of hosts come in between."""
+    order: list[LayerScore] = []
+    names: list[str] = []
+    for layers in several:
+        place = 0
+        for layer in layers:
+            if layer.layer in names:
+                place = names.index(layer.layer) + 1
+            else:
+                names.insert(place, layer.layer)
+                order.insert(place, layer)
+                place += 1
+    return order
+
+
 def layers_of(
-    checks: Sequence[CheckResult], titled: Iterable[LayerScore]
+    checks: Sequence[CheckResult], titled: Sequence[LayerScore]
 ) -> tuple[LayerScore, ...]:
     """Points by layer, in the order of `titled`, which have their titles too."""
-    titles = {layer.layer: layer.title for layer in reversed(list(titled))}
-    order = [*reversed(titles), *(c.layer for c in checks if c.layer not in titles)]
+    titles = {layer.layer: layer.title for layer in titled}
 
     def points(layer: str, *verdicts: Outcome) -> float:
         return fsum(c.weight for c in checks if c.layer == layer and c.verdict in verdicts)
@@ -222,7 +239,7 @@ def layers_of(
             of=points(layer, *COUNTED),
             untested=points(layer, "unknown"),
         )
-        for layer in dict.fromkeys(order)
+        for layer in dict.fromkeys([*titles, *(check.layer for check in checks)])
     )
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from collectors.ipv6.estate import LEVELS, EstateRow
-from exporters.report.joining import COUNTED, Results, Scored, layers_of, scored
+from exporters.report.joining import COUNTED, Results, Scored, layers_of, merged, scored
 from rules.model import SEVERITIES, Outcome, Severity, Text
 from rules.readinessmodel import CheckResult, LayerScore
 
@@ -107,17 +107,25 @@ def losses(subjects: Iterable[Scored], verdict: Outcome) -> tuple[Fix, ...]:
     it at the hosts, so that nothing is counted twice."""
     found: dict[str, list[tuple[Loss, CheckResult]]] = {}
     for one in subjects:
-        if not one.tested:
-            continue
         whole = fsum(check.weight for check in one.own if check.verdict in COUNTED)
+        if not one.tested or not whole:
+            continue
         for check in one.own:
-            if check.verdict == verdict and check.weight > 0 and whole > 0:
-                points = 100 * check.weight / whole
+            points = 100 * check.weight / whole + _by_cap(one, check.id, whole)
+            if check.verdict == verdict and points > 0:
                 loss = Loss(one.row.name, one.row.department, points, check.reason)
                 found.setdefault(check.id, []).append((loss, check))
     fixes = [_fix(check, ones) for check, ones in found.items()]
     fixes.sort(key=lambda fix: (-fix.priority, -SEVERITIES.index(fix.severity), fix.check))
     return tuple(fixes)
+
+
+def _by_cap(one: Scored, check: str, whole: float) -> float:
+    """What a cap takes beyond the weights, shared by the checks that failed for it."""
+    if check not in one.capped_by or one.own_score is None:
+        return 0.0
+    passed = fsum(c.weight for c in one.own if c.verdict == "pass")
+    return max(0.0, 100 * passed / whole - one.own_score) / len(one.capped_by)
 
 
 def _fix(check: str, ones: list[tuple[Loss, CheckResult]]) -> Fix:
@@ -149,7 +157,8 @@ def _groups(subjects: Iterable[Scored], key: Callable[[EstateRow], str]) -> list
 
 
 def _group(name: str, subjects: Sequence[Scored], fixes: tuple[Fix, ...] = ()) -> Group:
-    """`subjects` are sorted, worst first."""
+    """`subjects` are sorted, worst first; `worst` is one that was tested, where one was."""
+    worst = next((one for one in subjects if one.tested), subjects[0])
     sites = [one.ipv6_only_score or 0.0 for one in subjects if one.row.kind == "site"]
     return Group(
         name=name,
@@ -158,8 +167,8 @@ def _group(name: str, subjects: Sequence[Scored], fixes: tuple[Fix, ...] = ()) -
         mean=fsum(one.counted for one in subjects) / len(subjects),
         ipv6_only=fsum(sites) / len(sites) if sites else None,
         untested=fsum(one.untested for one in subjects) / len(subjects),
-        worst=subjects[0].row.name,
-        worst_score=subjects[0].score,
+        worst=worst.row.name,
+        worst_score=worst.score,
         rank=1,
         fixes=fixes[:GROUP_FIXES],
     )
@@ -181,10 +190,12 @@ def _places(values: dict[str, float]) -> dict[str, int]:
 
 def _layers(subjects: Sequence[Scored]) -> tuple[LayerScore, ...]:
     """The estate's layers: sums over the own checks of the subjects that were tested."""
-    sums: dict[str, list[LayerScore]] = {}
-    for one in sorted(subjects, key=lambda one: (one.row.kind != "site", one.row.name)):
-        for layer in layers_of(one.own, one.layers) if one.tested else ():
-            sums.setdefault(layer.layer, []).append(layer)
+    first = sorted(subjects, key=lambda one: (one.row.kind != "site", one.row.name))
+    seen = [layers_of(one.own, one.layers) for one in first if one.tested]
+    sums: dict[str, list[LayerScore]] = {layer.layer: [] for layer in merged(seen)}
+    for layers in seen:
+        for layer in layers:
+            sums[layer.layer].append(layer)
     return tuple(
         LayerScore(
             layer=name,

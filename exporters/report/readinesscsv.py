@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import fsum
 from typing import Final
 
-from exporters.findings.table import OUTCOME, SEVERITY
+from exporters.findings.table import SEVERITY
 from exporters.report import plain
 from exporters.report.joining import COUNTED, Scored
 from exporters.report.readiness import Report, rank_of
 from exporters.report.readinesshtml import evidence, why
-from exporters.report.words import say
+from exporters.report.words import OUTCOMES, say
 
 Cell = str | float | int | None
 # Full-width signs too: a Chinese or Japanese spreadsheet takes them for the plain ones.
@@ -84,7 +84,7 @@ def _checks(one: Scored, language: str) -> Iterator[list[Cell]]:
             check.id,
             titles.get(check.layer, check.layer),
             check.weight,
-            OUTCOME[check.verdict].of(language),
+            OUTCOMES[check.verdict].of(language),
             lost,
             SEVERITY[check.severity].of(language),
             check.reason.of(language),

@@ -14,11 +14,11 @@ from importlib import resources
 from math import fsum
 from typing import Any, Final
 
-from exporters.findings.table import OUTCOME, SEVERITY
+from exporters.findings.table import SEVERITY
 from exporters.report import plain
 from exporters.report.joining import COUNTED, Scored
 from exporters.report.readiness import Report, rank_of
-from exporters.report.words import say
+from exporters.report.words import OUTCOMES, say
 from rules.model import Outcome, Text
 from rules.readinessmodel import CheckResult, Evidence
 
@@ -68,6 +68,7 @@ def html(report: Report, language: str, made: datetime) -> str:
         cell=cell,
         why=view.why,
         told=told,
+        cap_cost=cap_cost,
         evidence=view.evidence,
         layer_title=view.layer_title,
         anchors={one.row.name: f"s{i}" for i, one in enumerate(report.subjects, 1)},
@@ -75,7 +76,7 @@ def html(report: Report, language: str, made: datetime) -> str:
         bands=bands(report),
         band_class=_BAND_CLASS,
         severity=SEVERITY,
-        outcome=OUTCOME,
+        outcome=OUTCOMES,
         verdict_class=_VERDICT_CLASS,
         sites=sum(one.row.kind == "site" for one in report.subjects),
         half_seen=[one for one in report.subjects if one.untested_hosts],
@@ -113,6 +114,16 @@ def told(one: Scored) -> list[tuple[CheckResult, float | None]]:
     found = [check for check in one.checks if check.verdict in _TOLD]
     found.sort(key=lambda check: (_TOLD.index(check.verdict), -check.weight, check.id))
     return [(c, 100 * c.weight / of if c.verdict in COUNTED and of else None) for c in found]
+
+
+def cap_cost(one: Scored) -> float | None:
+    """Points that a cap takes beyond those of the checks; None where it takes none."""
+    if not one.capped or one.score is None:
+        return None
+    of = fsum(layer.of for layer in one.layers)
+    points = fsum(layer.points for layer in one.layers)
+    cost = 100 * points / of - one.score if of else 0.0
+    return cost if cost >= 0.05 else None
 
 
 def weights(report: Report) -> list[CheckResult]:

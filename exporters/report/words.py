@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from rules.model import Text
+from exporters.findings.table import OUTCOME
+from rules.model import Outcome, Text
 
 LANGUAGES: Final = ("zh", "en")
 
@@ -29,7 +30,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "host": ("主机", "host"),
     "summary": ("结论", "In short"),
     "worst_department": ("得分最低的部门", "The worst department"),
-    "worst_subject": ("得分最低的对象", "The worst subject"),
+    "worst_subject": ("得分最低的已测对象", "The worst subject tested"),
     "first_fix": ("最先整改", "Fix first"),
     "nothing_lost": ("已测项目均未失分。", "No tested check lost points."),
     "nothing_tested": ("没有任何对象完成检测。", "No subject could be tested."),
@@ -42,16 +43,18 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "distribution": ("得分分布", "Scores"),
     "by_layer": ("各层得分", "By layer"),
     "by_layer_hint": (
-        "已测对象的分值合计：得分、未测、失分",
-        "Points of the subjects tested: won, not tested, lost",
+        "已测对象的分值合计",
+        "Points of the subjects that were tested",
     ),
     "won": ("得分", "won"),
     "lost": ("失分", "lost"),
     "fix_first": ("优先整改", "What to fix first"),
     "fix_first_hint": (
-        "按“全域失分合计 × 涉及对象数”排序。",
-        "Ordered by points lost over the estate times the number of subjects.",
+        "按“全域失分合计 × 涉及对象数”排序；封顶造成的失分计入引起封顶的检查项。",
+        "Ordered by points lost over the estate times the number of subjects; what a cap takes "
+        "counts at the checks that failed for it.",
     ),
+    "fix_by_department": ("各部门优先整改", "What each department fixes first"),
     "points_lost": ("失分合计", "Points lost"),
     "concerned": ("涉及对象", "Subjects concerned"),
     "more": ("另有 {} 个", "{} more"),
@@ -63,7 +66,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "level": ("级别", "Level"),
     "rank": ("名次", "Rank"),
     "count": ("已测 / 总数", "Tested / all"),
-    "worst": ("最低", "Worst"),
+    "worst": ("最低（已测）", "Worst tested"),
     "none_department": ("（未填部门）", "(no department)"),
     "none_level": ("（未填级别）", "(no level)"),
     "level_province": ("省级", "Province"),
@@ -162,3 +165,7 @@ def text(key: str) -> Text:
 
 def say(key: str, language: str) -> str:
     return text(key).of(language)
+
+
+# As elsewhere, but for what is the point of this report.
+OUTCOMES: Final[dict[Outcome, Text]] = {**OUTCOME, "unknown": text("untested")}
