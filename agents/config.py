@@ -13,6 +13,7 @@ import msgspec
 
 from agents.logs import LogFormat, LogLevel
 from collectors import catalogue, strictyaml
+from collectors.ipv6.advertisers import WatchSettings
 from collectors.link.devices import BandwidthSettings
 from collectors.link.path import PathSettings
 from collectors.link.settings import ProbeSettings
@@ -51,6 +52,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paths: PathSettings = PathSettings()
     bandwidth: BandwidthSettings = BandwidthSettings()
     stamp_reflector: ReflectorSettings = ReflectorSettings()
+    ipv6_watch: WatchSettings = WatchSettings()
     audit: AuditSettings = AuditSettings()
     ssh: SshSettings = SshSettings()
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from agents import children
 from agents import config as configuration
+from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.errors import UserError
 from agents.glance import Glance
@@ -46,18 +47,21 @@ class _Active:
         self.probes = ProbeSchedule(probing, LocalSource(config.root), path)
         self.audits = AuditSchedule(path, config.audit, self.probes.facts)
         self.probes.when_lines_change(self.audits.hasten)
+        self.watch = AdvertisementWatch(config.ipv6_watch)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None
 
     def start(self) -> None:
         self.probes.start()
         self.audits.start()
+        self.watch.start()
         if self.reflector:
             self.reflector.start()
 
     def stop(self) -> None:
         self.probes.stop()
         self.audits.stop()
+        self.watch.stop()
         if self.reflector:
             self.reflector.stop()
 
@@ -101,6 +105,7 @@ class Runtime:
             *self._steady.hold(with_scrape_series(observations)),
             *active.probes.families(),
             *active.audits.families(),
+            *active.watch.families(),
             *(active.reflector.families() if active.reflector else ()),
             *self._self.families(),
             *config_families(not self._reload_problem, self._loaded_at),
@@ -143,6 +148,7 @@ class Runtime:
                 active.audits.last = before.audits.last
             before.stop()
             active.probes.adopt(before.probes)
+            active.watch.adopt(before.watch)
             active.start()
             self._active, self._loaded_at, self._reload_problem = active, time.time(), ""
             log.info("configuration reloaded from %s", self._path)

@@ -46,6 +46,7 @@ from collectors.host.udp_queues import UdpQueuesCollector
 from collectors.host.uname import UnameCollector
 from collectors.host.vmstat import VmstatCollector
 from collectors.ipv6.addresses import Ipv6AddressesCollector
+from collectors.ipv6.advertiserfacts import AdvertisersCollector
 from collectors.ipv6.listeners import Ipv6ListenersCollector, ListenersCollector
 from collectors.ipv6.routes import Ipv6RoutesCollector
 from collectors.ipv6.sysctl import Ipv6SysctlCollector
@@ -106,6 +107,7 @@ _ENTRIES = (
     Entry(UnameCollector),
     Entry(VmstatCollector),
     Entry(Ipv6AddressesCollector),
+    Entry(AdvertisersCollector, metrics=False),
     Entry(Ipv6ListenersCollector, metrics=False),
     Entry(Ipv6RoutesCollector),
     Entry(Ipv6SysctlCollector, metrics=False),
