@@ -13,6 +13,7 @@ import msgspec
 
 from agents.logs import LogFormat, LogLevel
 from collectors import catalogue, strictyaml
+from collectors.ipv6.advertisers import WatchSettings
 from collectors.ipv6.sitesettings import SiteSettings
 from collectors.link import weburl
 from collectors.link.devices import BandwidthSettings
@@ -53,6 +54,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paths: PathSettings = PathSettings()
     bandwidth: BandwidthSettings = BandwidthSettings()
     stamp_reflector: ReflectorSettings = ReflectorSettings()
+    ipv6_watch: WatchSettings = WatchSettings()
     audit: AuditSettings = AuditSettings()
     ipv6_sites: SiteSettings = SiteSettings()
     ssh: SshSettings = SshSettings()

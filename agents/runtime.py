@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from agents import children
 from agents import config as configuration
+from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.errors import UserError
 from agents.glance import Glance
@@ -18,6 +19,7 @@ from agents.probing import ProbeSchedule, Probing
 from agents.runner import Runner
 from agents.sites import SiteSchedule
 from agents.steady import SteadyCpu
+from collectors.ipv6.advertisers import FACT as ADVERTISERS
 from collectors.link.stampreflector import Reflector
 from collectors.model import Family, gauge, sample
 from collectors.observe import Observation
@@ -28,7 +30,7 @@ from exporters.prometheus.backend import NotYet, ReloadError, UnknownCollector
 from exporters.prometheus.families import with_scrape_series
 from exporters.prometheus.overview import Overview
 from exporters.prometheus.selfmetrics import SelfMetrics
-from rules.linerows import FACT
+from rules.linerows import FACT as LINES
 from rules.linethresholds import PACK
 from rules.settings import AuditSettings
 
@@ -47,7 +49,9 @@ class _Active:
         self.runner = runner
         self.collectors = {collector.name: collector for collector in config.scraped()}
         self.probes = ProbeSchedule(probing, LocalSource(config.root), path)
-        self.audits = AuditSchedule(path, config.audit, {FACT: self.probes.lines})
+        self.watch = AdvertisementWatch(config.ipv6_watch)
+        told = {LINES: self.probes.lines, ADVERTISERS: self.watch.advertisers}
+        self.audits = AuditSchedule(path, config.audit, told)
         self.probes.when_lines_change(self.audits.hasten)
         self.sites = SiteSchedule(path, config.ipv6_sites)
         reflects = config.stamp_reflector.enable
@@ -57,6 +61,7 @@ class _Active:
         self.probes.start()
         self.audits.start()
         self.sites.start()
+        self.watch.start()
         if self.reflector:
             self.reflector.start()
 
@@ -64,6 +69,7 @@ class _Active:
         self.probes.stop()
         self.audits.stop()
         self.sites.stop()
+        self.watch.stop()
         if self.reflector:
             self.reflector.stop()
 
@@ -109,6 +115,7 @@ class Runtime:
             *active.audits.families(),
             *active.sites.families(),
             *readiness_families([*active.audits.scored(), *active.sites.scored()]),
+            *active.watch.families(),
             *(active.reflector.families() if active.reflector else ()),
             *self._self.families(),
             *config_families(not self._reload_problem, self._loaded_at),
@@ -152,6 +159,7 @@ class Runtime:
             active.sites.adopt(before.sites)
             before.stop()
             active.probes.adopt(before.probes)
+            active.watch.adopt(before.watch)
             active.start()
             self._active, self._loaded_at, self._reload_problem = active, time.time(), ""
             log.info("configuration reloaded from %s", self._path)

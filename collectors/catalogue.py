@@ -46,6 +46,7 @@ from collectors.host.udp_queues import UdpQueuesCollector
 from collectors.host.uname import UnameCollector
 from collectors.host.vmstat import VmstatCollector
 from collectors.ipv6.addresses import Ipv6AddressesCollector
+from collectors.ipv6.advertiserfacts import AdvertisersCollector
 from collectors.ipv6.firewall import Ipv6FirewallCollector
 from collectors.ipv6.listeners import Ipv6ListenersCollector, ListenersCollector
 from collectors.ipv6.neighbours import Ipv6NeighboursCollector
@@ -113,6 +114,7 @@ _ENTRIES = (
     Entry(Ipv6AddressesCollector),
     Entry(Ipv6CountersCollector, metrics=False),
     Entry(Ipv6FirewallCollector, metrics=False),
+    Entry(AdvertisersCollector, metrics=False),
     Entry(Ipv6ListenersCollector, metrics=False),
     Entry(Ipv6NeighboursCollector, metrics=False),
     Entry(Ipv6ResolversCollector, metrics=False),

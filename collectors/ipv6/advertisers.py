@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from collectors.ipv6.advertisements import FORGED, Advertisement, Bad, Kind, Preference, Problem
+from collectors.strictyaml import Duration
 
 FACT: Final = "ipv6_advertisers"
 NOBODY: Final = "none"  # instead of an address: nobody is expected
@@ -26,6 +27,27 @@ Why = Literal[
     "high_preference",
     "zero_lifetime",  # it says that it is no default router (any more)
 ]
+
+
+class WatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether and how the agent watches. A list that is null is not known, an empty one means that
+    nobody is expected; without `interfaces` all that have IPv6."""
+
+    enable: bool = False
+    interfaces: tuple[str, ...] = ()
+    routers: tuple[str, ...] | None = None
+    dhcpv6_servers: tuple[str, ...] | None = None
+    interval: Duration = Duration(300)
+    seconds: Duration = Duration(10)
+    solicit: bool = True
+
+    def __post_init__(self) -> None:
+        for listed in (self.routers, self.dhcpv6_servers):
+            expected(listed)
+        if self.seconds > self.interval:
+            raise ValueError(
+                f"seconds ({self.seconds:g}) must be within interval ({self.interval:g} s)"
+            )
 
 
 class Advertiser(msgspec.Struct, frozen=True):
