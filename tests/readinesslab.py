@@ -24,6 +24,7 @@ from collectors.ipv6.check import Checked, Checker, site_of
 from collectors.ipv6.dnssettings import DnsSettings, StartZone
 from collectors.ipv6.nat64 import Nat64Here
 from collectors.ipv6.sitesettings import CheckSettings
+from collectors.ipv6.webfetch import FAMILIES
 from collectors.strictyaml import Duration
 from rules import pack as packs
 from rules.audit import judged
@@ -336,8 +337,8 @@ class ReadinessLab:
         for one in self.sites:
             name = f"{one.label}.gov.cn"
             lines = [one.records] if one.records else []
-            for family, kind in (("ipv4", "A"), ("ipv6", "AAAA")):
-                addresses = self.web.names.get((one.host, family), ())  # type: ignore[call-overload]
+            for family, kind in zip(FAMILIES, ("A", "AAAA"), strict=True):
+                addresses = self.web.names.get((one.host, family), ())
                 lines += [f"www IN {kind} {address}" for address in addresses]
             if one.label == "good":
                 lines.append(f"cdn IN A {SERVER[0]}")

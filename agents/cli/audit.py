@@ -22,6 +22,7 @@ from agents.cli.options import (
 )
 from agents.errors import UserError
 from agents.limits import limited
+from agents.readiness import LOCAL_DEADLINE
 from agents.sources import observe_with, open_source
 from collectors import catalogue
 from collectors.model import Fact
@@ -32,9 +33,14 @@ from rules.audit import audit, check_params, facts_of, needed
 from rules.model import SEVERITIES, AuditResult, Pack
 from rules.settings import AuditSettings
 
+facts_option = click.option(
+    "--facts",
+    type=click.File("rb"),
+    metavar="FILE|-",
+    help="JSON of facts by name that are judged instead of those collected; -: standard input.",
+)
 FAIL_ON = ("none", "low", "medium", "high", "critical", "unknown")
 MAX_FACTS = 64 << 20  # bytes
-LOCAL_DEADLINE = 10.0  # seconds for one collector
 
 
 @click.command(name="audit")
@@ -60,13 +66,7 @@ LOCAL_DEADLINE = 10.0  # seconds for one collector
     "could not be judged.",
 )
 @param_option
-@click.option(
-    "--facts",
-    "given",
-    type=click.File("rb"),
-    metavar="FILE|-",
-    help="JSON of facts by name that are judged instead of those collected; -: standard input.",
-)
+@facts_option
 @language_option
 @click.pass_context
 def command(
@@ -78,7 +78,7 @@ def command(
     form: str,
     fail_on: str,
     assignments: tuple[str, ...],
-    given: BinaryIO | None,
+    facts: BinaryIO | None,
     lang: str | None,
 ) -> None:
     """Judge this machine by rule packs. Nothing is changed on it.
@@ -101,15 +101,15 @@ def command(
     loaded = load_packs(names or config.audit.packs)
     params = params_of(loaded, config.audit, assignments, strict=not names)
     collectors = catalogue.for_facts(needed(loaded), config.collectors.settings)
-    instead = _given(given) if given else {}
+    instead = given(facts) if facts else {}
     began, start = datetime.now(UTC), time.perf_counter()
     progress(f"reading {host or recorded or 'this machine'} …")
     with open_source(host, recorded, config.root, config.ssh) as source:
         observations = observe_with(source, collectors, LOCAL_DEADLINE)
-    facts = {**facts_of(observations), **instead}
+    judged = {**facts_of(observations), **instead}
     progress("judging …")
     with limited(config.audit.deadline, "audit.deadline"):
-        result = audit(loaded, facts, params, began)
+        result = audit(loaded, judged, params, began)
     result = msgspec.structs.replace(result, duration=time.perf_counter() - start)
     progress("")
     if form == "json":
@@ -172,8 +172,8 @@ def params_of(
         raise UserError(str(error)) from error
 
 
-def _given(file: BinaryIO) -> dict[str, Fact]:
-    """Facts by name out of a JSON object."""
+def given(file: BinaryIO) -> dict[str, Fact]:
+    """Facts by name out of a JSON object; raises UserError."""
     content = file.read(MAX_FACTS + 1)
     if len(content) > MAX_FACTS:
         raise UserError(f"--facts: more than {MAX_FACTS >> 20} MiB")

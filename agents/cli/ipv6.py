@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-import time
-from datetime import UTC, datetime
+from typing import BinaryIO
 
 import click
 import msgspec
 
+from agents import advertisements, readiness
 from agents import config as configuration
-from agents.cli.audit import LOCAL_DEADLINE, params_of, progress
+from agents.cli.audit import facts_option, given, params_of, progress
 from agents.cli.lazygroup import LazyGroup
 from agents.cli.options import (
+    FiniteRange,
     config_option,
     host_option,
     language_of,
@@ -20,15 +21,15 @@ from agents.cli.options import (
     param_option,
     recorded_option,
 )
-from agents.limits import limited
-from agents.sources import observe_with, open_source
-from collectors import catalogue
+from agents.errors import UserError
+from collectors.ipv6.advertisers import FACT as ADVERTISERS
+from collectors.ipv6.advertisers import WatchSettings
+from collectors.model import Fact
+from collectors.strictyaml import Duration
 from exporters.findings.readinesstable import table
 from rules import pack as packs
-from rules.audit import facts_of, host_of, judged, needed
-from rules.engine import Judge
-from rules.readiness import PACK, explained
-from rules.readinessmodel import Readiness, Subject
+from rules.readiness import PACK
+from rules.readinessmodel import Readiness
 
 COMMANDS = {
     "check": "Check sites over IPv4 and IPv6 side by side.",
@@ -48,6 +49,13 @@ COMMANDS = {
 @host_option
 @recorded_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option(
+    "--watch",
+    type=FiniteRange(1, 3600),
+    metavar="SECONDS",
+    help="First listen on the links for rogue routers, as `ipv6_watch` of the configuration says.",
+)
+@facts_option
 @param_option
 @language_option
 @click.pass_context
@@ -56,6 +64,8 @@ def command(
     path: str | None,
     host: str | None,
     recorded: str | None,
+    watch: float | None,
+    facts: BinaryIO | None,
     as_json: bool,
     assignments: tuple[str, ...],
     lang: str | None,
@@ -66,6 +76,7 @@ def command(
     Examples:
       jianwei ipv6
       jianwei ipv6 --host ssh://admin@db-01 --json
+      jianwei ipv6 --watch 10
       jianwei ipv6 --param 'accepted_scopes=[global, unique_local]'
     What could not be tested is shown, and never counts as passed: run it as root.
     """
@@ -74,23 +85,31 @@ def command(
     config = configuration.load(path)
     pack = packs.load(PACK)
     params = params_of([pack], config.audit, assignments)[PACK]
-    began, start = datetime.now(UTC), time.perf_counter()
+    instead = given(facts) if facts else {}
+    if watch:
+        if host or recorded:
+            raise UserError("--watch listens on this machine, not on another one")
+        instead[ADVERTISERS] = _watched(config.ipv6_watch, watch)
     progress(f"reading {host or recorded or 'this machine'} …")
-    collectors = catalogue.for_facts(needed([pack]), config.collectors.settings)
-    with open_source(host, recorded, config.root, config.ssh) as source:
-        facts = facts_of(observe_with(source, collectors, LOCAL_DEADLINE))
+    found = readiness.host(config, pack, params, host, recorded, instead)
     progress("")
-    known = host_of(facts)
-    with limited(config.audit.deadline, "audit.deadline"):
-        result = judged(Judge(pack, "host"), facts, params, known.id)
-    subject = Subject("host", known.name or host or recorded or known.id, known.id)
-    found = explained(pack, result, facts, subject, began, time.perf_counter() - start)
     show(found, as_json, language_of(lang))
 
 
-def show(readiness: Readiness, as_json: bool, language: str) -> None:
+def _watched(settings: WatchSettings, seconds: float) -> Fact:
+    """Who advertises on the links, or why that is not known."""
+    progress(f"listening for {seconds:g} s …")
+    try:
+        settings = msgspec.structs.replace(settings, seconds=Duration(seconds))
+        found = advertisements.watch(settings)
+    except advertisements.WatchFailed as error:
+        return Fact(ADVERTISERS, None, unavailable=f"error: {error}")
+    return Fact(ADVERTISERS, msgspec.to_builtins(found.advertisers))
+
+
+def show(found: Readiness, as_json: bool, language: str) -> None:
     """One subject on standard output, for machines on one line or for people."""
     if as_json:
-        click.echo(msgspec.json.encode(readiness))
+        click.echo(msgspec.json.encode(found))
     else:
-        click.echo(table(readiness, language, sys.stdout.isatty()))
+        click.echo(table(found, language, sys.stdout.isatty()))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
 import msgspec
 
 from agents import config as configuration
+from agents import readiness
 from agents.cli.audit import params_of, progress
 from agents.cli.options import (
     FiniteRange,
@@ -19,18 +20,14 @@ from agents.cli.options import (
     param_option,
 )
 from agents.errors import UserError
-from collectors.ipv6.check import Checker, site_of
+from collectors.ipv6.check import site_of
 from collectors.ipv6.dnssettings import StartZone
 from collectors.ipv6.model import Site
 from collectors.ipv6.sitesettings import CheckSettings
 from collectors.strictyaml import Duration
 from exporters.findings.readinesstable import table
 from rules import pack as packs
-from rules.audit import judged
-from rules.engine import Judge
-from rules.model import Pack
-from rules.readiness import PACK, explained
-from rules.readinessmodel import Readiness, Subject
+from rules.readiness import PACK
 
 
 @click.command(name="check")
@@ -87,7 +84,8 @@ def command(
     pack = packs.load(PACK)
     params = params_of([pack], config.audit, assignments)[PACK]
     low = False
-    for number, found in enumerate(check_sites(sites, settings, pack, params), 1):
+    progress("checking …")
+    for number, found in enumerate(readiness.sites(settings, pack, params, sites), 1):
         progress("")
         if as_json:
             click.echo(msgspec.json.encode(found))
@@ -97,18 +95,6 @@ def command(
         low |= fail_under is not None and (found.score or 0) < fail_under
     if low:
         ctx.exit(1)
-
-
-def check_sites(
-    sites: Iterable[Site], settings: CheckSettings, pack: Pack, params: Mapping[str, Any]
-) -> Iterator[Readiness]:
-    """Each site as it is done."""
-    judge = Judge(pack, "site")
-    progress("checking …")
-    for site, facts, began, duration in Checker(settings).check_all(sites):
-        result = judged(judge, facts, params, site.url)
-        subject = Subject("site", site.name, site.url)
-        yield explained(pack, result, facts, subject, began, duration)
 
 
 def sites_of(texts: Iterable[str]) -> list[Site]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import Final, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -24,6 +24,7 @@ from collectors.ipv6.model import (
     NEVER_ASKED,
     SITE_FACTS,
     Dependency,
+    LargeBody,
     LookUp,
     NotTested,
     Page,
@@ -33,7 +34,7 @@ from collectors.ipv6.model import (
     site_fact,
 )
 from collectors.ipv6.nat64 import Nat64Here, check_nat64, detect
-from collectors.ipv6.sitepath import check_path
+from collectors.ipv6.sitepath import PATH_FACTS, check_path
 from collectors.ipv6.sitesettings import CheckSettings
 from collectors.ipv6.web import WEB_FACTS, check_web
 from collectors.ipv6.webfetch import Spent, Web
@@ -48,7 +49,6 @@ DNS_SHARE = 0.4  # of the time for a site, so that a silent DNS leaves some to s
 LARGE = 2 * 1500  # bytes; a body above it takes several full packets
 
 Row = TypeVar("Row")
-_PATH: Final = ("site_path", "site_icmpv6", "site_extension_headers")
 
 
 class Checked(NamedTuple):
@@ -113,7 +113,12 @@ class _Course:
             web = {f.name: f for f in self._guarded(lambda: self._web(addresses), WEB_FACTS)}
         yield from web.values()
         pages = _rows(web["site_homepage"], Page) or []
-        yield from self._guarded(lambda: self._path(addresses, pages), _PATH)
+        yield from self._guarded(lambda: self._path(addresses), PATH_FACTS)
+        if web["site_homepage"].unavailable:
+            why = web["site_homepage"].unavailable
+            yield Fact("site_large_body", None, unavailable=why)
+        else:
+            yield site_fact("site_large_body", large_body(pages))
         dependencies = _rows(web["site_dependencies"], Dependency)
         yield from self._guarded(
             lambda: self._nat64(addresses, pages, dependencies), ("site_nat64",)
@@ -149,13 +154,13 @@ class _Course:
     def _look_up(self) -> LookUp:
         return look_up(Walker(self._settings.dns, cache=self._cache))
 
-    def _path(self, addresses: Sequence[SiteAddress], pages: Sequence[Page]) -> list[Fact]:
+    def _path(self, addresses: Sequence[SiteAddress]) -> list[Fact]:
         if not self._settings.path:
-            return [not_tested(name, "not_asked") for name in _PATH]
+            return [not_tested(name, "not_asked") for name in PATH_FACTS]
         asked = _asked(addresses, "ipv6")
         if not asked:
-            return [not_tested(name, "no_address", "of IPv6") for name in _PATH]
-        return check_path(self._site, asked[0], lambda: large_body(pages), self._deadline)
+            return [not_tested(name, "no_address", "of IPv6") for name in PATH_FACTS]
+        return check_path(self._site, asked[0], self._deadline)
 
     def _nat64(
         self,
@@ -194,17 +199,16 @@ class _Course:
         return page.ok, page.reason, page.detail
 
 
-def large_body(pages: Sequence[Page]) -> tuple[bool | None, int, str]:
-    """Whether a body of several packets came whole over IPv6; None where the homepage is too small
-    for that, or not known."""
+def large_body(pages: Sequence[Page]) -> LargeBody:
+    """By the homepage, where it is larger than a packet or two."""
     whole = [page.size for page in pages if page.family == "ipv6" and page.ok]
     if whole and max(whole) >= LARGE:
-        return True, max(whole), ""
+        return LargeBody(True, max(whole))
     other = max((page.size for page in pages if page.family == "ipv4" and page.ok), default=0)
     broken = [page for page in pages if page.family == "ipv6" and page.status and not page.ok]
     if broken and other >= LARGE and broken[0].reason == "timeout":
-        return False, other, broken[0].detail
-    return None, 0, ""
+        return LargeBody(False, other, broken[0].detail)
+    return LargeBody(None, max(whole, default=other))
 
 
 def _asked(addresses: Sequence[SiteAddress], family: AddressFamily) -> list[str]:

@@ -107,14 +107,20 @@ def success(family: AddressFamily, came: Sequence[Fetched]) -> Success:
 
 def latency(ipv4: Iterable[Fetched], ipv6: Iterable[Fetched]) -> Latency | None:
     """Medians of those that came; None where nothing came over one of the families."""
-    medians = []
-    for came in (ipv4, ipv6):
-        times = [
-            one.connect + one.first_byte
-            for one in came
-            if one.ok and one.connect is not None and one.first_byte is not None
-        ]
-        if not times:
-            return None
-        medians.append(statistics.median(times))
-    return Latency(medians[0], medians[1], medians[1] / medians[0])
+    pairs = [
+        (one, other)
+        for one, other in zip(map(_time, ipv4), map(_time, ipv6), strict=False)
+        if one and other  # side by side: what slows both down for a while is in neither's favour
+    ]
+    if not pairs:
+        return None
+    own, other = (statistics.median(times) for times in zip(*pairs, strict=True))
+    ratios = sorted(ipv6 / ipv4 for ipv4, ipv6 in pairs)
+    return Latency(own, other, other / own, ratios[len(ratios) // 4])
+
+
+def _time(one: Fetched) -> float | None:
+    """Connect and first byte, in seconds."""
+    if not one.ok or one.connect is None or one.first_byte is None:
+        return None
+    return one.connect + one.first_byte

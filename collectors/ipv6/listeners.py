@@ -159,6 +159,7 @@ def _rows(sockets: Iterable[Socket]) -> list[dict[str, Any]]:
     """Each once: a server may hold several sockets of one port."""
     rows = {
         (s.protocol, s.address, s.port, s.process): {
+            "endpoint": f"{s.protocol}/{s.port}",
             "protocol": s.protocol,
             "address": s.address,
             "port": s.port,

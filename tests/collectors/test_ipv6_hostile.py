@@ -207,7 +207,7 @@ def test_hostile_sites_cost_little_memory(lab: SiteLab) -> None:
     [
         *(("203.0.113.1", True), ("10.1.2.3", True), ("2400:da00::1", True), ("fd00::1", True)),
         *(("64:ff9b::cb00:7101", True), ("2001:db8::1", True), ("2002:cb00:7101::1", True)),
-        *(("127.0.0.1", False), ("0.0.0.0", False), ("0.1.2.3", False), ("169.254.169.254", False)),
+        *(("127.0.0.1", False), ("0.0.0.0", False), ("0.1.2.3", False), ("169.254.169.254", False)),  # noqa: S104
         *(("224.0.0.1", False), ("255.255.255.255", False), ("240.0.0.1", False)),
         *(("::", False), ("::1", False), ("::ffff:203.0.113.1", False), ("fe80::1", False)),
         *(("fe80::1%eth0", False), ("ff02::1", False), ("::203.0.113.1", False), ("name", False)),
