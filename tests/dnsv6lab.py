@@ -82,6 +82,47 @@ def internet(
         yield
 
 
+@contextlib.contextmanager
+def unbound(
+    lab: netlab.Lab, namespace: str, folder: Path, roots: Sequence[str], ipv4: bool
+) -> Iterator[str]:
+    """A resolver, with IPv6 only if not `ipv4`, that begins at the root servers with these
+    addresses; yields the address where it listens."""
+    folder.mkdir()
+    hints = "".join(f"a.root. 60 {'AAAA' if ':' in one else 'A'} {one}\n" for one in roots)
+    (folder / "hints").write_text(f". 60 NS a.root.\n{hints}")
+    (folder / "unbound.conf").write_text(
+        f"""server:
+  interface: ::1
+  port: {5300 + ipv4}
+  do-ip4: {"yes" if ipv4 else "no"}
+  username: ""
+  chroot: ""
+  directory: "{folder}"
+  pidfile: ""
+  logfile: "{folder}/log"
+  use-syslog: no
+  root-hints: "{folder}/hints"
+  module-config: "iterator"
+  outbound-msg-retry: 2
+remote-control:
+  control-enable: no
+"""
+    )
+    started = subprocess.Popen(lab.argv(namespace, "unbound", "-d", "-c", f"{folder}/unbound.conf"))
+    try:
+
+        def listens() -> bool:
+            assert started.poll() is None, (folder / "log").read_text()
+            return f":{5300 + ipv4} " in lab.run(namespace, "ss", "-Hlun")
+
+        eventually(listens)
+        yield "::1"
+    finally:
+        started.terminate()
+        started.wait(10)
+
+
 def _nsd(
     lab: netlab.Lab,
     namespace: str,

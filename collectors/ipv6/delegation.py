@@ -120,7 +120,7 @@ class Walker:
             no_root = error.zone is None or error.zone.start
             return Found((), error.reason, error.detail, at, no_root=no_root)
         except Spent as error:
-            if error.budget:
+            if error.budget or course.pending:  # nothing is left for the names above, either
                 raise
             return Found((), "dns_timeout", error.detail)
 
@@ -239,8 +239,10 @@ class Walker:
         for family in self.families:
             type_ = dns.rdatatype.A if family == "ipv4" else dns.rdatatype.AAAA
             course.pending = (*course.pending, name)
-            found = self._find_kept(name, type_, course)
-            course.pending = course.pending[:-1]
+            try:
+                found = self._find_kept(name, type_, course)
+            finally:
+                course.pending = course.pending[:-1]
             addresses += found.records
             if found.reason:
                 reason: Reason = "no_address" if found.told else found.reason

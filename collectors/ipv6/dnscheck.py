@@ -10,7 +10,7 @@ import ipaddress
 import statistics
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
 from collectors.ipv6.addresskind import kind
@@ -105,14 +105,16 @@ class _Check:
         self._held: Holder | None = None
 
     def facts(self) -> list[Fact]:
-        with ThreadPoolExecutor(3) as threads:
+        with ThreadPoolExecutor(4) as threads:
             try:
-                a = self._find("ipv4")
-                # the way is known now: what may have to wait for silent servers waits side by side
+                a = threads.submit(self._find, "ipv4")
+                # The way is known then, and spares the others questions; but what has to wait for
+                # silent servers waits side by side.
+                wait([a], self._settings.timeout / 4)
                 aaaa = threads.submit(self._find, "ipv6")
                 only = threads.submit(self._bounded, "site_ipv6_only_dns", self._ipv6_only)
                 servers = threads.submit(self._bounded, "site_nameservers", self._servers)
-                found: dict[AddressFamily, Found] = {"ipv4": a, "ipv6": aaaa.result()}
+                found: dict[AddressFamily, Found] = {"ipv4": a.result(), "ipv6": aaaa.result()}
             except Spent as error:
                 return [not_tested(name, "budget", error.detail) for name in FACTS]
         if all(one.no_root for one in found.values()):
@@ -183,13 +185,15 @@ class _Check:
     def _times(self) -> Fact:
         import dns.rdatatype
 
-        settings = self._settings
+        settings, held = self._settings, self._zone()
+        if held.below is None:
+            return not_tested("site_dns_times", "no_answer", "no server of the zone answers")
         pairs = settings.samples + 1
         most = settings.questions + 2 * _TRIED_SERVERS * pairs
         allowance = Allowance(self._deadline, settings.walk, most, settings.bytes)
         times: dict[str, list[float]] = {"A": [], "AAAA": []}
         servers = 0
-        addresses = self._walker.addresses(self._zone().zone, allowance)
+        addresses = self._walker.addresses(held.zone, allowance)
         for address in addresses[:_TRIED_SERVERS]:
             for number in range(pairs):
                 a = self._time(address, dns.rdatatype.A, allowance)
