@@ -29,21 +29,33 @@ Why = Literal[
 ]
 
 
+class Address(str):
+    """An IPv6 address with or without `%device`, in its canonical form."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> Address:
+        try:
+            return cls(ipaddress.IPv6Address(text if isinstance(text, str) else ""))
+        except ValueError:
+            example = "write for example fe80::1 or fe80::1%eth0"
+            raise ValueError(f"{text!r} is not an IPv6 address; {example}") from None
+
+
 class WatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether and how the agent watches. A list that is null is not known, an empty one means that
     nobody is expected; without `interfaces` all that have IPv6."""
 
     enable: bool = False
     interfaces: tuple[str, ...] = ()
-    routers: tuple[str, ...] | None = None
-    dhcpv6_servers: tuple[str, ...] | None = None
+    routers: tuple[Address, ...] | None = None
+    dhcpv6_servers: tuple[Address, ...] | None = None
     interval: Duration = Duration(300)
     seconds: Duration = Duration(10)
     solicit: bool = True
 
     def __post_init__(self) -> None:
-        for listed in (self.routers, self.dhcpv6_servers):
-            expected(listed)
         if self.seconds > self.interval:
             raise ValueError(
                 f"seconds ({self.seconds:g}) must be within interval ({self.interval:g} s)"
@@ -134,7 +146,7 @@ def expected(entries: Sequence[str] | None) -> tuple[str, ...] | None:
         if len(entries) > 1:
             raise ValueError(f"{NOBODY!r} stands alone: nobody is expected")
         return ()
-    return tuple(str(ipaddress.IPv6Address(entry)) for entry in entries)
+    return tuple(map(Address.parse, entries))
 
 
 def merged(

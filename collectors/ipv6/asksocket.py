@@ -7,6 +7,8 @@ the pauses between the rounds.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import errno
 import os
 import select
@@ -16,13 +18,15 @@ import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from collectors.ipv6.asking import ANSWERS, Asked, Heard, heard
+from collectors.ipv6.asking import ANSWERS, REPLY, Asked, Heard, heard
 from collectors.link.pathsocket import Place
 
 ROUNDS: Final = (0.5, 1.2, 1.2, 1.2)  # seconds that answers are waited for in each
 SELDOM: Final = 2  # rounds of what is only for information
 _ICMPV6_FILTER = 1
 _IPV6_MTU_DISCOVER, _PROBE = 23, 3
+_SO_ATTACH_FILTER = 26
+_LD_BYTE, _LD_WORD, _EQUAL, _RETURN, _NET = 0x30, 0x20, 0x15, 0x06, 0xFFF00000
 _MESSAGE = 2048
 _DRAIN = 4096  # messages in one round; a flood of others must not hold us up
 
@@ -44,26 +48,26 @@ class Asker:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._out = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
-        try:
-            self._in = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
-        except BaseException:
-            self._out.close()
-            raise
-        self._out.setblocking(False)
-        self._out.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PROBE)
-        self._in.setblocking(False)
-        words = [0xFFFFFFFF] * 8  # a set bit blocks the type
-        for kind in ANSWERS:
-            words[kind >> 5] &= ~(1 << (kind & 31))
-        self._in.setsockopt(socket.IPPROTO_ICMPV6, _ICMPV6_FILTER, struct.pack("@8I", *words))
+        with contextlib.ExitStack() as stack:
+            self._out, self._in = (
+                stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_RAW, protocol))
+                for protocol in (socket.IPPROTO_RAW, socket.IPPROTO_ICMPV6)
+            )
+            self._out.setblocking(False)
+            self._out.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PROBE)
+            self._in.setblocking(False)
+            words = [0xFFFFFFFF] * 8  # a set bit blocks the type
+            for kind in ANSWERS:
+                words[kind >> 5] &= ~(1 << (kind & 31))
+            self._in.setsockopt(socket.IPPROTO_ICMPV6, _ICMPV6_FILTER, struct.pack("@8I", *words))
+            _attach(self._in, socket.inet_pton(socket.AF_INET6, place.destination[0]))
+            self._opened = stack.pop_all()
 
     def __enter__(self) -> Asker:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._out.close()
-        self._in.close()
+        self._opened.close()
 
     def ask(
         self,
@@ -116,9 +120,10 @@ class Asker:
         poll = select.poll()
         poll.register(self._in, select.POLLIN)
         for _ in range(_DRAIN):
-            left = end - time.monotonic()
             silent = any(not any(enough(n, h) for h in found[n]) for n in names)
-            if left <= 0 or not silent or not poll.poll(left * 1000):
+            # what has come by the end is read, however late we are
+            left = max(0.0, end - time.monotonic())
+            if not silent or not poll.poll(left * 1000):
                 return
             try:
                 message, source = self._in.recvfrom(_MESSAGE)
@@ -129,6 +134,34 @@ class Asker:
                 known = found[names[answer[0]]]
                 if answer[1] not in known and len(known) < 8:
                     known.append(answer[1])
+
+
+def _attach(opened: socket.socket, target: bytes) -> None:
+    """Only replies from the target, and errors about what was sent to it: a hundred sites may be
+    asked at a time, and every raw socket is shown everything. The filter sees packets from the ICMPv6
+    header on, and the IPv6 header at offsets of their own (linux/filter.h, SKF_NET_OFF)."""
+    words = struct.unpack("!4I", target)
+    replies = [
+        ((_LD_WORD, 0, 0, _NET + 8 + 4 * n), (_EQUAL, 0, 2 * (3 - n) + 10, word))
+        for n, word in enumerate(words)
+    ]
+    errors = [
+        ((_LD_WORD, 0, 0, 8 + 24 + 4 * n), (_EQUAL, 0, 2 * (3 - n) + 1, word))
+        for n, word in enumerate(words)
+    ]
+    program = [
+        (_LD_BYTE, 0, 0, 0),
+        (_EQUAL, 0, 9, REPLY),
+        *(one for pair in replies for one in pair),
+        (_RETURN, 0, 0, _MESSAGE),
+        *(one for pair in errors for one in pair),
+        (_RETURN, 0, 0, _MESSAGE),
+        (_RETURN, 0, 0, 0),
+    ]
+    packed = b"".join(struct.pack("@HBBI", *one) for one in program)
+    buffer = ctypes.create_string_buffer(packed)
+    described = struct.pack("@HP", len(program), ctypes.addressof(buffer))
+    opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
 
 
 def nonce(length: int) -> bytes:
