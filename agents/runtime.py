@@ -11,21 +11,26 @@ from collections.abc import Mapping, Sequence
 
 from agents import children
 from agents import config as configuration
+from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.errors import UserError
 from agents.glance import Glance
 from agents.probing import ProbeSchedule, Probing
 from agents.runner import Runner
+from agents.sites import SiteSchedule
 from agents.steady import SteadyCpu
+from collectors.ipv6.advertisers import FACT as ADVERTISERS
 from collectors.link.stampreflector import Reflector
 from collectors.model import Family, gauge, sample
 from collectors.observe import Observation
 from collectors.sources.local import LocalSource
 from collectors.strictyaml import DocumentError
+from exporters.findings.readinessmetrics import readiness_families
 from exporters.prometheus.backend import NotYet, ReloadError, UnknownCollector
 from exporters.prometheus.families import with_scrape_series
 from exporters.prometheus.overview import Overview
 from exporters.prometheus.selfmetrics import SelfMetrics
+from rules.linerows import FACT as LINES
 from rules.linethresholds import PACK
 from rules.settings import AuditSettings
 
@@ -44,20 +49,27 @@ class _Active:
         self.runner = runner
         self.collectors = {collector.name: collector for collector in config.scraped()}
         self.probes = ProbeSchedule(probing, LocalSource(config.root), path)
-        self.audits = AuditSchedule(path, config.audit, self.probes.facts)
+        self.watch = AdvertisementWatch(config.ipv6_watch)
+        told = {LINES: self.probes.lines, ADVERTISERS: self.watch.advertisers}
+        self.audits = AuditSchedule(path, config.audit, told)
         self.probes.when_lines_change(self.audits.hasten)
+        self.sites = SiteSchedule(path, config.ipv6_sites)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None
 
     def start(self) -> None:
         self.probes.start()
         self.audits.start()
+        self.sites.start()
+        self.watch.start()
         if self.reflector:
             self.reflector.start()
 
     def stop(self) -> None:
         self.probes.stop()
         self.audits.stop()
+        self.sites.stop()
+        self.watch.stop()
         if self.reflector:
             self.reflector.stop()
 
@@ -101,6 +113,9 @@ class Runtime:
             *self._steady.hold(with_scrape_series(observations)),
             *active.probes.families(),
             *active.audits.families(),
+            *active.sites.families(),
+            *readiness_families([*active.audits.scored(), *active.sites.scored()]),
+            *active.watch.families(),
             *(active.reflector.families() if active.reflector else ()),
             *self._self.families(),
             *config_families(not self._reload_problem, self._loaded_at),
@@ -141,8 +156,10 @@ class Runtime:
             active = _Active(self._path, config, probing, runner)
             if config.audit == before.config.audit:
                 active.audits.last = before.audits.last
+            active.sites.adopt(before.sites)
             before.stop()
             active.probes.adopt(before.probes)
+            active.watch.adopt(before.watch)
             active.start()
             self._active, self._loaded_at, self._reload_problem = active, time.time(), ""
             log.info("configuration reloaded from %s", self._path)

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
-from rules.model import Outcome, Severity, Text
+from rules.model import Outcome, Severity, SubjectKind, Text
 
-SubjectKind = Literal["site", "host"]
 Score = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Points = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 

@@ -12,10 +12,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.interfaces import InterfaceSchedule
 from agents.runtime import config_families
 from collectors.catalogue import COLLECTORS, Settings, for_facts
+from collectors.ipv6.advertisers import Advertiser, Forged, Watched, WatchSettings
 from collectors.link.devices import BandwidthSettings, InterfaceRef, MeteredLine
 from collectors.link.interfacemetrics import families as interface_families
 from collectors.link.interfaces import DevicePoll, InterfaceCounters
@@ -143,6 +145,14 @@ def audits() -> Sequence[Family]:
     return [*audit_families(result), *schedule.families()]
 
 
+def advertisers() -> Sequence[Family]:
+    """What is told of a link with a router that is expected, and one that forges."""
+    watch = AdvertisementWatch(WatchSettings(enable=True))
+    row = Advertiser("fe80::1%eth0", "fe80::1", "eth0", "ra", expected=True)
+    watch.take(Watched(("eth0",), 1.0, (row,), (Forged("eth0", "hop_limit", 1),)))
+    return watch.families()
+
+
 def agents_own() -> list[metricdocs.Row]:
     """What the agent tells of itself, by part."""
     nothing_seen = with_scrape_series([Observation("cpu", 0.1, failure="absent")])
@@ -153,6 +163,7 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),
+        *metricdocs.rows("ipv6_watch", advertisers()),
     ]
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import click
 import msgspec
 
+from agents import config as configuration
+from agents import readiness
+from agents.cli.audit import params_of, progress
+from agents.cli.options import config_option, param_option
 from agents.errors import UserError
 from agents.ipv6estate import AuditHost, CheckSites, look
 from agents.ipv6results import Results, read
-from collectors.ipv6.estate import Estate
+from collectors.ipv6.check import site_of
+from collectors.ipv6.estate import Estate, EstateRow
 from collectors.ipv6.estatefile import load
 from exporters.findings.text import cut, neutral
 from exporters.report import files
 from exporters.report.readiness import Report, report
 from exporters.report.words import LANGUAGES
+from rules import pack as packs
+from rules.readiness import PACK
+from rules.readinessmodel import Readiness
 
 MAX_WORKERS = 200
 
@@ -28,11 +35,6 @@ class Checkers(NamedTuple):
 
     check_sites: CheckSites
     audit_host: AuditHost
-
-
-def checkers() -> Checkers | None:
-    """The one place where they are named; None where this installation has none."""
-    return None
 
 
 @click.command(name="estate")
@@ -61,6 +63,8 @@ def checkers() -> Checkers | None:
     help="Subjects looked at at a time.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON, too.")
+@config_option
+@param_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -70,6 +74,8 @@ def command(
     lang: str,
     workers: int,
     as_json: bool,
+    path: str | None,
+    assignments: tuple[str, ...],
 ) -> None:
     """Report how ready the sites and hosts in FILE (YAML or CSV) are for IPv6.
 
@@ -86,15 +92,17 @@ def command(
       2  bad input: the file, the results, or a folder that cannot be written
     """
     estate = load(file)
-    found = read(results, estate) if results else _look(estate, workers)
-    _progress("making the report …")
+    found = (
+        read(results, estate) if results else _look(estate, workers, checkers(path, assignments))
+    )
+    progress("making the report …")
     made = report(estate.rows, found)
     languages = LANGUAGES if lang == "both" else (lang,)
     try:
         written = files.write(folder, files.contents(made, languages, datetime.now(UTC)))
     except OSError as error:
         raise UserError(f"--out {folder}: cannot be written: {error.strerror}") from error
-    _progress("")
+    progress("")
     if as_json:
         click.echo(msgspec.json.encode(figures(made)))
     else:
@@ -113,17 +121,31 @@ def figures(made: Report) -> dict[str, Any]:
     return data
 
 
-def _look(estate: Estate, workers: int) -> Results:
-    known = checkers()
-    if known is None:
-        raise UserError("this installation looks at nothing by itself; name --results")
+def checkers(path: str | None, assignments: tuple[str, ...]) -> Checkers:
+    """By the configuration and parameters given on the command line."""
+    config = configuration.load(path)
+    pack = packs.load(PACK)
+    params = params_of([pack], config.audit, assignments)[PACK]
+
+    def check_sites(rows: Sequence[EstateRow], *, workers: int) -> Iterator[Readiness]:
+        settings = msgspec.structs.replace(config.ipv6_sites.check, workers=workers)
+        wanted = [site_of(row.target, row.name) for row in rows]
+        return readiness.sites(settings, pack, params, wanted)
+
+    def audit_host(row: EstateRow) -> Readiness:
+        return readiness.host(config, pack, params, *row.asked, name=row.name)
+
+    return Checkers(check_sites, audit_host)
+
+
+def _look(estate: Estate, workers: int, known: Checkers) -> Results:
     count = len(estate.rows)
     return look(
         estate,
         known.check_sites,
         known.audit_host,
         workers,
-        lambda done, name: _progress(f"{done} of {count}: {cut(neutral(name), 50)}"),
+        lambda done, name: progress(f"{done} of {count}: {cut(neutral(name), 50)}"),
     )
 
 
@@ -135,8 +157,3 @@ def _tell(made: Report, written: Iterable[str]) -> None:
     )
     for path in written:
         click.echo(path)
-
-
-def _progress(text: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{text}", err=True, nl=False)

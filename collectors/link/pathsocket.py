@@ -207,13 +207,16 @@ def reserve(family: AddressFamily, tcp: bool, port: int) -> socket.socket:
 
 def device_mtus() -> list[int]:
     """The MTUs of all devices, largest first."""
-    found = set()
+    found = {device_mtu(name) for _, name in socket.if_nameindex()}
+    return sorted(found - {0}, reverse=True)
+
+
+def device_mtu(name: str) -> int:
+    """The MTU of a device, 0 where there is none of that name."""
+    request = array.array("B", struct.pack("@16s24x", name.encode()))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        for _, name in socket.if_nameindex():
-            request = array.array("B", struct.pack("@16s24x", name.encode()))
-            try:
-                fcntl.ioctl(asking.fileno(), _SIOCGIFMTU, request)
-            except OSError:  # it has just gone
-                continue
-            found.add(int.from_bytes(request[16:20].tobytes(), sys.byteorder))
-    return sorted(found, reverse=True)
+        try:
+            fcntl.ioctl(asking.fileno(), _SIOCGIFMTU, request)
+        except OSError:  # it has just gone
+            return 0
+    return int.from_bytes(request[16:20].tobytes(), sys.byteorder)

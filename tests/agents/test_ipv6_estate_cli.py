@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
 import msgspec
 import pytest
 import yaml
@@ -20,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents import ipv6results
-from agents.cli import Commands
 from agents.cli import ipv6estate as cli
+from agents.cli import main
 from agents.cli.ipv6estate import Checkers
 from agents.errors import UserError
 from collectors.ipv6.estate import Estate, EstateRow
@@ -30,16 +29,6 @@ from exporters.report import files
 from rules.readinessmodel import Readiness, Subject
 from tests import estatesample as sample
 from tests.estatesample import ESTATE, RESULTS
-
-
-class _Group(Commands):
-    """The real group's way with errors, around the one command."""
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return cli.command
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return ["estate"]
 
 
 def inventory(folder: Path, rows: Sequence[EstateRow] = ESTATE) -> Path:
@@ -52,8 +41,7 @@ def inventory(folder: Path, rows: Sequence[EstateRow] = ESTATE) -> Path:
 
 
 def run(*args: object) -> Result:
-    group = _Group("jianwei")
-    return CliRunner().invoke(group, ["estate", *map(str, args)], catch_exceptions=False)
+    return CliRunner().invoke(main, ["ipv6", "estate", *map(str, args)], catch_exceptions=False)
 
 
 def lines(folder: Path, results: Sequence[Readiness] = RESULTS, name: str = "r.jsonl") -> Path:
@@ -165,15 +153,13 @@ def test_every_mistake_in_results_is_told_at_once(tmp_path: Path) -> None:
     ("args", "told"),
     [
         (["--results", "{tmp}/empty"], "has no results; name files *.json"),
-        ([], "this installation looks at nothing by itself; name --results"),
+        (["--config", "{tmp}/none.yaml"], "none.yaml"),
+        (["--param", "no_such=1"], "no such parameter"),
         (["--results", "{tmp}/none"], "does not exist"),
         (["--workers", "0"], "not in the range"),
     ],
 )
-def test_bad_input_is_exit_code_2(
-    tmp_path: Path, args: list[str], told: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cli, "checkers", lambda: None)
+def test_bad_input_is_exit_code_2(tmp_path: Path, args: list[str], told: str) -> None:
     (tmp_path / "empty").mkdir()
     given = [arg.replace("{tmp}", str(tmp_path)) for arg in args]
     found = run(inventory(tmp_path), "--out", tmp_path / "out", *given)
@@ -258,7 +244,7 @@ def test_subjects_are_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     lab = Lab()
-    monkeypatch.setattr(cli, "checkers", lambda: Checkers(lab.check_sites, lab.audit_host))
+    monkeypatch.setattr(cli, "checkers", lambda *_: Checkers(lab.check_sites, lab.audit_host))
     args = [inventory(tmp_path), "--out", tmp_path, "--workers", workers, "--lang", "en"]
     found = run(*args)
     assert found.exit_code == 1
