@@ -2,8 +2,9 @@
 
 active      whether there is any rule or policy that filters; tools: who made them
 device      by which packets from anywhere come, by family
-policy      by family, what a packet meets that no rule names: accept, drop, unknown, or none where
-            nothing filters
+policy      by family, what a TCP connection meets to a port that no rule names: accept, drop,
+            unknown, or none where nothing filters
+defaults    by protocol and family, the state of ports that no rule names, as in ports
 ports       rows of what is not as by default: key (tcp/443, udp/5000-5010), protocol, first, last,
             ipv4 and ipv6 (open to anybody; null: not understood), ipv4_state and ipv6_state (open,
             closed, restricted: to some senders, addresses or devices only; unknown), sources
@@ -62,11 +63,13 @@ def report(bases: Sequence[Base], tools: Sequence[str], devices: Mapping[Family,
     parity: list[dict[str, Any]] = []
     unclear: list[dict[str, Any]] = []
     policy: dict[str, str] = {}
+    defaults: dict[str, dict[Family, State]] = {}
     for protocol in ("tcp", "udp"):
         made = segments(bases, [Kind(family, protocol, devices[family]) for family in _FAMILIES])
         default = _default(bases, made, devices)
         if protocol == "tcp":
             policy = dict(zip(_FAMILIES, _policies(bases, default), strict=True))
+        defaults[protocol] = dict(zip(_FAMILIES, _states(default), strict=True))
         seen = [(f"{protocol}/default", default.outcomes)]
         for one in made:
             if one.last and _states(one) != _states(default):
@@ -88,6 +91,7 @@ def report(bases: Sequence[Base], tools: Sequence[str], devices: Mapping[Family,
         "tools": list(tools),
         "device": dict(devices),
         "policy": policy,
+        "defaults": defaults,
         "ports": ports,
         "parity": parity,
         "icmpv6": icmpv6,
