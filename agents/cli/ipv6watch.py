@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import click
 import msgspec
 
@@ -10,6 +12,11 @@ from agents.cli.options import FiniteRange, language_of, language_option
 from agents.errors import UserError
 from collectors.ipv6.advertisers import Expected, expected
 from collectors.ipv6.capture import NoDevice, devices, watch
+
+_FORBIDDEN = (
+    "packet sockets are forbidden here; under systemd allow them with a drop-in:"
+    " RestrictAddressFamilies=AF_PACKET"
+)
 
 
 @click.command(name="watch")
@@ -67,6 +74,8 @@ def command(
     except PermissionError as error:
         raise UserError("needs CAP_NET_RAW to listen for advertisements") from error
     except OSError as error:
+        if error.errno == errno.EAFNOSUPPORT:  # a sandbox of systemd's
+            raise UserError(_FORBIDDEN) from error
         raise UserError(f"cannot listen: {error.strerror or error}") from error
     if as_json:
         click.echo(msgspec.json.encode(found))

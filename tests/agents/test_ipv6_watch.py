@@ -113,6 +113,18 @@ def test_bad_input_and_no_privilege_exit_2(link: Link) -> None:
     )
 
 
+@needs_lab
+def test_the_one_capability_is_enough(link: Link) -> None:
+    """The client's port is out of reach then; the answers are heard all the same."""
+    only = ("setpriv", "--bounding-set=-all,+net_raw", "--inh-caps=-all")
+    asked = ("ipv6watch", "--seconds", "2.5", "--solicit", "--json", "--dhcpv6", "none")
+    argv = link.lab.argv("host", *only, *WATCH, *asked)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    (server,) = msgspec.json.decode(done.stdout, type=Watched).unexpected
+    assert (server.kind, server.address) == ("dhcpv6", link.rogue)
+
+
 @pytest.mark.skipif("ipv6" not in COMMANDS, reason="there is no group ipv6 yet")
 def test_the_schedule_calls_a_command_that_is_there() -> None:
     done = CliRunner().invoke(main, [*advertisements.COMMAND, "--help"])
@@ -307,3 +319,15 @@ def test_the_fact_is_unknown_where_nobody_watches() -> None:
     assert isinstance(fact, Fact)
     assert fact.value is None
     assert fact.unavailable.startswith("not_asked")
+
+
+def test_what_is_heavy_is_not_loaded_with_the_agent() -> None:
+    code = (
+        "import sys, agents.advertisements, agents.cli.ipv6watch, collectors.ipv6.nat64\n"
+        "import collectors.ipv6.sitepath\n"
+        "print(*{'scapy', 'dns', 'cel'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert done.stdout.split() == []
