@@ -14,9 +14,10 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+import agents.rounds
 from agents import advertisements, children
 from agents.advertisements import AdvertisementWatch, arguments_of
-from agents.cli import COMMANDS, main
+from agents.cli import main
 from agents.cli.advertisertable import table
 from agents.cli.ipv6watch import command
 from collectors.catalogue import COLLECTORS
@@ -125,7 +126,6 @@ def test_the_one_capability_is_enough(link: Link) -> None:
     assert (server.kind, server.address) == ("dhcpv6", link.rogue)
 
 
-@pytest.mark.skipif("ipv6" not in COMMANDS, reason="there is no group ipv6 yet")
 def test_the_schedule_calls_a_command_that_is_there() -> None:
     done = CliRunner().invoke(main, [*advertisements.COMMAND, "--help"])
     assert (done.exit_code, "--solicit" in done.stdout) == (0, True)
@@ -188,7 +188,7 @@ def test_a_rogue_is_one_warning_and_metrics(
         return finish((*WATCH, "ipv6watch", *arguments[2:]), seconds, 1 << 20, {}, None, stop)
 
     monkeypatch.setattr(children, "run", run)
-    monkeypatch.setattr(advertisements, "FIRST_DELAY", 0.1)
+    monkeypatch.setattr(agents.rounds, "FIRST_DELAY", 0.1)
     settings = WatchSettings(
         *(True, (), (Address(link.good),), ()), interval=Duration(0.5), seconds=Duration(0.5)
     )
