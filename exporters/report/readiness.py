@@ -62,7 +62,7 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """The whole estate; groups by department and subjects are in the order of shame, worst first."""
+    """The whole estate; departments and subjects are in order, worst first."""
 
     whole: Group
     departments: tuple[Group, ...]

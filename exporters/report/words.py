@@ -113,9 +113,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "how": ("得分如何计算", "How the score is made"),
     "how_weights": (
         "每个检查项有分值。得分 = 通过的分值 ÷（通过 + 不通过 + 未测的分值）× 100。“不适用”和“人工核查”不计分。",
-        "Every check has a weight. The score is the weight of what passed, divided by the weight of "
-        "what passed, failed and was not tested, times 100. What is not applicable, or for a person "
-        "to judge, does not count.",
+        "Every check has a weight. The score is the weight of what passed, divided by the weight "
+        "of what passed, failed and was not tested, times 100. What is not applicable, or for a "
+        "person to judge, does not count.",
     ),
     "how_untested": (
         "“未测”从不计为通过：检查项未测，其分值留在分母；对象未测，按 0 分计入部门、级别和全域的平均分。",
@@ -129,13 +129,13 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "how_system": (
         "后面登记有主机的站点按整个系统计分：站点与主机的检查项合并，每项取最差的结果；主机另有自己的一行。",
-        "A site with hosts behind it is scored as a whole: the checks of the site and its hosts are "
-        "joined, each at its worst; a host has a row of its own as well.",
+        "A site with hosts behind it is scored as a whole: the checks of the site and its hosts "
+        "are joined, each at its worst; a host has a row of its own as well.",
     ),
     "how_means": (
         "部门、级别和全域的得分是其各行得分的平均值；纯 IPv6 得分只统计站点。",
-        "The score of a department, a level and the estate is the mean over its rows; the IPv6-only "
-        "score is that of sites alone.",
+        "The score of a department, a level and the estate is the mean over its rows; the "
+        "IPv6-only score is that of sites alone.",
     ),
     "weights": ("各检查项分值", "Weights"),
     "host_checks": ("后端主机的检查项", "Checks of the hosts behind the site"),

@@ -32,8 +32,10 @@ from tests.estatesample import ESTATE, RESULTS
 
 MADE = datetime(2026, 3, 2, tzinfo=UTC)
 VOID = {"meta", "rect", "br"}
-HOSTILE = "<script>document.title='owned'</script>\"'><img src=//e.example/x>&amp;\u202etxt.exe\x00\x1b[2J\n"
-FORMULA = '=cmd|"/c calc"!A1'
+HOSTILE = (
+    "<script>document.title='owned'</script>\"'><img src=//e.example/x>&amp;"
+    "\u202etxt.exe\x00\x1b[2J\n"
+)
 
 
 class Page(HTMLParser):
