@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -12,6 +13,8 @@ from agents.errors import UserError
 from agents.ipv6results import Results, slim
 from collectors.ipv6.estate import Estate, EstateRow
 from rules.readinessmodel import Readiness, Subject
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, str], None]  # how many are done, who was the last
 
@@ -71,14 +74,18 @@ def _asked(audit_host: AuditHost, row: EstateRow) -> Readiness:
     try:
         return audit_host(row)
     except UserError as error:
-        return Readiness(
-            subject=Subject(row.kind, row.name, row.target),
-            time=began,
-            duration=time.monotonic() - start,
-            score=None,
-            ipv6_only_score=None,
-            capped=None,
-            layers=(),
-            checks=(),
-            problem=str(error),
-        )
+        problem = str(error)
+    except Exception as error:  # one host that shows a mistake of ours must not cost all others
+        log.exception("%s could not be looked at", row.name)
+        problem = f"bug: {type(error).__name__}: {error}"
+    return Readiness(
+        subject=Subject(row.kind, row.name, row.target),
+        time=began,
+        duration=time.monotonic() - start,
+        score=None,
+        ipv6_only_score=None,
+        capped=None,
+        layers=(),
+        checks=(),
+        problem=problem,
+    )

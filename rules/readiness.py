@@ -59,6 +59,11 @@ def explained(
         ipv6_only_score=_hundred(only),
         capped=result.cap.why if result.cap else None,
         cap=_hundred(result.cap.at if result.cap else None),
+        capped_by=tuple(
+            rule
+            for rule in (result.cap.rules if result.cap else ())
+            if rule in worst and worst[rule].verdict in ("fail", "unknown")
+        ),
         layers=tuple(
             LayerScore(layer, pack.layers[layer], points.points, points.of, points.untested)
             for layer in pack.layers
