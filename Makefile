@@ -45,9 +45,10 @@ format: dev ## format and fix what ruff can fix
 golden: dev ## rewrite golden files
 	$(BIN)/python -m pytest -m golden --update-golden $(ARGS)
 
-bench: dev packages ## time it side by side with node_exporter, fping and blackbox_exporter (as root)
+bench: dev packages ## measure; side by side with node_exporter, fping and blackbox_exporter (as root)
 	$(BIN)/python -m benchmarks.agent
 	$(BIN)/python -m benchmarks.links
+	$(BIN)/python -m benchmarks.readiness
 
 soak: dev ## 20,000 scrapes; memory must not grow
 	$(BIN)/python -m benchmarks.soak
