@@ -413,6 +413,19 @@ def test_a_walk_that_begins_at_a_zone_of_ones_own(lab: netlab.Lab) -> None:
     assert not find(lab, "hosting.net", settings=longest).no_root
 
 
+def test_an_alias_out_of_what_can_be_walked(lab: netlab.Lab) -> None:
+    own = DnsSettings(roots=(StartZone("alias.gov.cn", both(11)),), timeout=Duration(0.4))
+
+    def run() -> dict[str, Fact]:
+        facts = check_dns("www.alias.gov.cn", own, DelegationCache(), Deadline(20))
+        return {fact.name: fact for fact in facts}
+
+    facts = lab.inside("client", run)
+    assert facts["site_ipv6_only_dns"].unavailable.startswith("no_root: ")
+    assert [row["udp"] for row in rows(facts["site_nameservers"])] == [True, True]
+    assert facts["site_dns_times"].value["samples"] > 0
+
+
 def test_without_ipv6_here_the_site_is_not_blamed(lab: netlab.Lab) -> None:
     lab.run("client", "ip", "-6", "route", "del", "default")
     try:
