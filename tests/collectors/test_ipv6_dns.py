@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.skipif(bool(netlab.unavailable()), reason=netlab.unavailable()),
     pytest.mark.skipif(not shutil.which("nsd"), reason="needs nsd"),
 ]
-SETTINGS = DnsSettings(roots=(StartZone(".", both(1)),), timeout=Duration(0.4))
+SETTINGS = DnsSettings(roots=(StartZone(".", both(1)),), timeout=Duration(0.3))
 ONLY6: Families = ("ipv6",)
 
 
@@ -403,7 +403,7 @@ def test_where_no_root_answers_the_system_is_asked(lab: netlab.Lab) -> None:
 
 
 def test_a_walk_that_begins_at_a_zone_of_ones_own(lab: netlab.Lab) -> None:
-    own = DnsSettings(roots=(StartZone("gov.cn", both(3)),), timeout=Duration(0.4))
+    own = DnsSettings(roots=(StartZone("gov.cn", both(3)),), timeout=Duration(0.3))
     assert find(lab, "www.good.gov.cn", settings=own).records == WWW6
     assert find(lab, "www.hosting.net", settings=own).no_root
     longest = DnsSettings(
@@ -414,7 +414,7 @@ def test_a_walk_that_begins_at_a_zone_of_ones_own(lab: netlab.Lab) -> None:
 
 
 def test_an_alias_out_of_what_can_be_walked(lab: netlab.Lab) -> None:
-    own = DnsSettings(roots=(StartZone("alias.gov.cn", both(11)),), timeout=Duration(0.4))
+    own = DnsSettings(roots=(StartZone("alias.gov.cn", both(11)),), timeout=Duration(0.3))
 
     def run() -> dict[str, Fact]:
         facts = check_dns("www.alias.gov.cn", own, DelegationCache(), Deadline(20))
