@@ -104,7 +104,6 @@ def unbound(
   use-syslog: no
   root-hints: "{folder}/hints"
   module-config: "iterator"
-  outbound-msg-retry: 2
 remote-control:
   control-enable: no
 """

@@ -117,13 +117,15 @@ class _Check:
                 found: dict[AddressFamily, Found] = {"ipv4": a.result(), "ipv6": aaaa.result()}
             except Spent as error:
                 return [not_tested(name, "budget", error.detail) for name in FACTS]
-        if all(one.no_root for one in found.values()):
-            why = found["ipv4"].detail
-            others = [not_tested(name, "no_root", why) for name in FACTS[1:]]
-            return [self._by_the_system(), *others]
         # alone, so that nothing of ours is in the way of what is timed
         times = self._bounded("site_dns_times", self._times)
-        return [self._addresses(found), servers.result(), only.result(), times]
+        others = [servers.result(), only.result(), times]
+        if not all(one.no_root for one in found.values()):
+            return [self._addresses(found), *others]
+        # an alias may lead from a zone that can be looked at to one that cannot
+        why = found["ipv4"].detail
+        blind = [f if f.value is not None else not_tested(f.name, "no_root", why) for f in others]
+        return [self._by_the_system(), *blind]
 
     def _find(self, family: AddressFamily) -> Found:
         return self._walker.find(self._host, _TYPES[family], self._deadline)

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from dns.rrset import RRset
 
 _HEADER = struct.Struct("!HHHHHH")
-_QR, _TC = 0x8000, 0x0200
+_QR, _OPCODE, _TC = 0x8000, 0x7800, 0x0200
 _PAYLOAD = 1232  # of EDNS: no fragments on any path of IPv6
 MOST_SERVERS: Final = 32  # of a zone; the first by name
 _MOST_ADDRESSES = 16  # of a server and family
+_MOST_RECORDS = 64  # of an answer; the first in order
 
 
 class Question(NamedTuple):
@@ -115,7 +116,7 @@ def read(asked: Question, data: bytes, zone: Name) -> Reply | None:
     if len(data) < _HEADER.size:
         return None
     number, flags, *_ = _HEADER.unpack_from(data)
-    if number != asked.id or not flags & _QR:
+    if number != asked.id or not flags & _QR or flags & _OPCODE:
         return None
     try:
         message = dns.message.from_wire(data)
@@ -163,14 +164,13 @@ def _meaning(asked: Question, message: Message, zone: Name, rcode: int, cut: boo
 def _found(asked: Question, section: list[RRset]) -> Answer | Alias | Useless | None:
     """What the answer section says of the name asked for; other names in it are not looked at."""
     import dns.name
-    import dns.rdataclass
     import dns.rdatatype
 
-    ours = [one for one in section if one.rdclass == dns.rdataclass.IN]
+    ours = _internet(section)
     for one in ours:
         if one.name == asked.name and one.rdtype == asked.type:
             records = {record.to_text(origin=None, relativize=False) for record in one}
-            return Answer(tuple(sorted(records)), one.ttl)
+            return Answer(tuple(sorted(records))[:_MOST_RECORDS], one.ttl)
     for one in ours:
         if one.name == asked.name and one.rdtype == dns.rdatatype.CNAME:
             return Alias(one[0].target.canonicalize())
@@ -185,11 +185,18 @@ def _found(asked: Question, section: list[RRset]) -> Answer | Alias | Useless | 
     return None
 
 
+def _internet(section: list[RRset]) -> list[RRset]:
+    """Records of class IN: others of the same type may have other data."""
+    import dns.rdataclass
+
+    return [one for one in section if one.rdclass == dns.rdataclass.IN and len(one) > 0]
+
+
 def _apex(asked: Question, section: list[RRset], zone: Name) -> tuple[Name | None, int]:
     """The zone by its SOA, which a negative answer carries."""
     import dns.rdatatype
 
-    for one in section:
+    for one in _internet(section):
         within = one.name.is_subdomain(zone) and asked.name.is_subdomain(one.name)
         if one.rdtype == dns.rdatatype.SOA and within:
             return one.name.canonicalize(), min(one.ttl, one[0].minimum)
@@ -200,7 +207,7 @@ def _referral(asked: Question, message: Message, zone: Name) -> Referral | None:
     """A delegation of a zone between the one asked and the name."""
     import dns.rdatatype
 
-    for one in message.authority:
+    for one in _internet(message.authority):
         below = one.name.is_subdomain(zone) and one.name != zone
         if one.rdtype == dns.rdatatype.NS and below and asked.name.is_subdomain(one.name):
             names = sorted({record.target.canonicalize() for record in one})[:MOST_SERVERS]
@@ -222,7 +229,7 @@ def _glue(message: Message, zone: Name) -> dict[tuple[Name, int], set[str]]:
     import dns.rdatatype
 
     found: dict[tuple[Name, int], set[str]] = {}
-    for one in message.additional:
+    for one in _internet(message.additional):
         if one.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA) and one.name.is_subdomain(zone):
             addresses = found.setdefault((one.name.canonicalize(), one.rdtype), set())
             addresses.update(record.address for record in one)

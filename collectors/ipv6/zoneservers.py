@@ -22,7 +22,9 @@ from collectors.link.connect import Deadline, Failure
 if TYPE_CHECKING:
     from dns.name import Name
 
-_AT_ONCE = 8
+_AT_ONCE = 32  # all of most zones, so that silence costs its time once
+_MOST_ASKED = 8  # addresses of a server
+_LEFT_OUT = Failure("not_allowed", "not asked, it has too many addresses")
 _TRANSPORTS: tuple[Transport, ...] = ("udp", "tcp")
 _DISCARD = 9  # any port: nothing is sent
 
@@ -103,19 +105,23 @@ def name_servers(walker: Walker, held: Holder, deadline: Deadline) -> tuple[Name
 
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         known = dict(zip(names, threads.map(addresses, names), strict=True))
-        askable = sorted(
-            {a for every, _ in known.values() for a in every if kind(a) not in NEVER_ASKED}
-        )
+        askable = sorted({one for every, _ in known.values() for one in _askable(every)})
         if askable and not ipv6_here(askable):
             raise NoIpv6
         wanted = [(address, by) for address in askable for by in _TRANSPORTS]
-        allowance = walker.allowance(deadline)
+        settings = walker.settings
+        most = max(settings.questions, 4 * len(wanted))
+        allowance = Allowance(deadline, settings.walk, most, settings.bytes)
 
         def asked(one: tuple[str, Transport]) -> Failure | None:
             return _asked(walker, held.apex, one[0], one[1], allowance)
 
         outcomes = dict(zip(wanted, threads.map(asked, wanted), strict=True))
     return tuple(_row(held, name, *known[name], glue, outcomes) for name in names)
+
+
+def _askable(addresses: Iterable[str]) -> list[str]:
+    return [one for one in addresses if kind(one) not in NEVER_ASKED][:_MOST_ASKED]
 
 
 class NoIpv6(Exception):
@@ -176,7 +182,7 @@ def _row(
             words.append(f"{address} is {found}: not asked")
             continue
         for by in _TRANSPORTS:
-            failure = outcomes[address, by]
+            failure = outcomes.get((address, by), _LEFT_OUT)
             if failure:
                 first = first or failure
                 words.append(f"{address} by {by}: {failure.detail}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -63,6 +65,7 @@ def test_any_bytes_as_an_answer(data: bytes, ours: bool) -> None:
         assert reply.reason in get_args(Reason)
 
 
+@settings(max_examples=400)
 @given(st.data())
 def test_a_broken_real_answer(data: st.DataObject) -> None:
     asked = question(HOST, dns.rdatatype.AAAA, True)
@@ -95,6 +98,12 @@ KINDS: dict[AddressKind, str] = {
     "reserved": "::1.2.3.4 100::1 fec0::1 4000::1 2001:2::1 2001:20::1 5f00::1 64:ff9c::1 fe00::1"
     " 0.1.2.3 192.0.0.1 198.18.0.1 198.19.255.255 240.0.0.1 255.255.255.255 192.88.99.1",
 }
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = "import sys, collectors.ipv6.dnscheck; print([m for m in sys.modules if m == 'dns'])"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert shown.stdout == b"[]\n"
 
 
 @pytest.mark.parametrize("expected", KINDS)
@@ -198,6 +207,17 @@ MEANINGS: dict[str, tuple[Callable[[bytes], bytes], Reply | None]] = {
     "another id": (lambda q: b"\x00\x00" + final(made(q))[2:], None),
     "a query": (lambda q: q, None),
     "nothing": (lambda q: b"", None),
+    "an update": (lambda q: q[:2] + b"\xac\x00" + final(made(q))[4:], None),
+    "glue and data of another class": (
+        lambda q: made(
+            q,
+            authority=[rr("x.gov.cn.", "NS", "ns.x.gov.cn.")],
+            additional=[
+                dns.rrset.from_text("ns.x.gov.cn.", 60, "CH", "A", "zz. 1"),
+            ],
+        ).to_wire(),
+        Referral(dns.name.from_text("x.gov.cn"), (Server(dns.name.from_text("ns.x.gov.cn")),), 60),
+    ),
     "cut in a record": (
         lambda q: q[:2] + b"\x86\x00\x00\x01\x00\x09\x00\x00\x00\x00" + q[12:40],
         Truncated(),
@@ -226,6 +246,15 @@ def test_servers_of_a_zone_are_bounded() -> None:
     reply = read(asked, made(asked.wire, authority=[rr("x.gov.cn.", "NS", *names)]).to_wire(), ZONE)
     assert isinstance(reply, Referral)
     assert len(reply.servers) == MOST_SERVERS
+
+
+def test_records_are_bounded() -> None:
+    addresses = [f"2400::{number:x}" for number in range(1, 500)]
+    asked = question(HOST, dns.rdatatype.AAAA, False)
+    many = final(made(asked.wire, answer=[rr("www.x.gov.cn.", "AAAA", *addresses)]))
+    reply = read(asked, many, ZONE)
+    assert isinstance(reply, Answer)
+    assert len(reply.records) == 64
 
 
 def test_a_cache_forgets_and_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
