@@ -43,13 +43,25 @@ def run(argv: Sequence[str]) -> Run:
     with tempfile.TemporaryFile() as out:
         start = time.perf_counter()
         process = subprocess.Popen(argv, stdout=out)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
+        memory = 0  # ru_maxrss would be that of this process where it is larger
+        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+            memory = max(memory, _most_resident(process.pid))
+            time.sleep(0.01)
+        wall, (_, status, usage) = time.perf_counter() - start, ended
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise RuntimeError(f"{argv[0]}: exit status {process.returncode}")
         out.seek(0)
-        return Run(out.read(), wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10)
+        return Run(out.read(), wall, usage.ru_utime + usage.ru_stime, memory)
+
+
+def _most_resident(pid: int) -> int:
+    """VmHWM of a process that may just have ended."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) << 10
+    return 0
 
 
 def host(times: int) -> None:

@@ -130,8 +130,9 @@ class _Check:
         self._tell("site_ports", ports(self._web, self._site))
 
     def _answering(self, family: AddressFamily) -> str:
-        """The first address that the homepage came from; else one that did answer; else none."""
-        rows = [one for one in self._pages if one.family == family]
+        """The first address that the homepage came from; else one that did answer; else none. What
+        never ends would only do so again."""
+        rows = [one for one in self._pages if one.family == family and one.reason != "timeout"]
         good = [one.address for one in rows if one.ok]
         return next(iter(good or [one.address for one in rows if one.status]), "")
 
@@ -153,7 +154,7 @@ class _Check:
             self._tell("site_content", self._side.content)
         else:
             rows = "; ".join(
-                f"{one.address}: {one.reason} {one.detail}" for one in self._pages if not one.status
+                f"{one.address}: {one.reason} {one.detail}" for one in self._pages if not one.ok
             )
             detail = self._side.why if self._side and self._side.why else rows
             self._without(("site_content",), "no_homepage", detail[:500])
