@@ -7,13 +7,16 @@ the fact made of the rules. The rules are some people's usual ones, and some dra
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import select
 import shutil
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,6 +91,10 @@ class World:
         return "1 received" in self._lab.run(
             "client", "sh", "-c", f"ping -6 -n -c 1 -W 0.3 {HOST['ipv6']} || true"
         )
+
+    def run(self, *words: str) -> str:
+        """What the agent says in the host's namespace."""
+        return self._lab.run("host", sys.executable, "-m", "agents", *words)
 
     def _serve(self) -> None:
         with ExitStack() as stack:
@@ -328,6 +335,24 @@ def test_what_usual_rules_let_in(name: str, world: World) -> None:
     assert {row["key"]: row["open_on"] for row in fact["parity"]} == parity
     assert fact["understood"], fact["not_understood"]
     assert fact["active"] == bool(rules)
+
+
+@pytest.mark.skipif(not shutil.which("ip6tables"), reason="needs iptables")
+def test_the_agent_itself_on_such_a_host(world: World, tmp_path: Path) -> None:
+    """The programs are run by the agent in the namespace, and a recording says the same."""
+    world.load(inet("tcp dport 22 accept; meta nfproto ipv4 tcp dport { 80, 443 } accept"))
+    words = ("--format", "json", "--collect", "ipv6_firewall")
+    live = json.loads(world.run("once", *words))
+    world.run("record", str(tmp_path / "recorded"))
+    again = json.loads(world.run("once", *words, "--recorded", str(tmp_path / "recorded")))
+    assert live[0]["facts"] == again[0]["facts"]
+    value = live[0]["facts"][0]["value"]
+    assert [(row["key"], row["open_on"]) for row in value["parity"]] == [
+        ("tcp/80", "ipv4"),
+        ("tcp/443", "ipv4"),
+    ]
+    assert "tcp dport { 80, 443 } accept" in value["parity"][0]["source"]
+    assert value["device"] == {"ipv4": "", "ipv6": ""}, "there is no default route"
 
 
 CONDITIONS = (
