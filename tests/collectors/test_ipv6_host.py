@@ -1,4 +1,4 @@
-"""What a host tells of its IPv6: recorded hosts by state of an address, and each parser's words."""
+"""Neighbours, resolvers, tunnels and listeners of a host, from the words of its programs."""
 
 from __future__ import annotations
 
@@ -6,148 +6,30 @@ import json
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from collectors.host.netdev import DEV
-from collectors.host.netstat import NETSTAT, SNMP6
-from collectors.ipv6.addresses import IF_INET6, Ipv6AddressesCollector, parse_addresses
+from collectors.ipv6.addresses import IF_INET6
 from collectors.ipv6.listeners import SOCKETS, SS, Ipv6ListenersCollector, parse_v6only
 from collectors.ipv6.neighbours import NEIGHBOURS, Ipv6NeighboursCollector, parse_neighbours
 from collectors.ipv6.resolvers import (
     RESOLV_CONF,
     UPSTREAM,
     Ipv6ResolversCollector,
-    parse_resolv_conf,
 )
-from collectors.ipv6.routes import IPV6_ROUTE, Ipv6RoutesCollector, parse_default_routes
-from collectors.ipv6.sysctl import Ipv6SysctlCollector
-from collectors.ipv6.traffic import (
-    LOOPBACK6,
-    Ipv6CountersCollector,
-    Ipv6TrafficCollector,
-    parse_snmp6,
-    traffic_of,
-)
-from collectors.ipv6.tunnels import LINKS, TYPES, Ipv6TunnelsCollector, parse_links
+from collectors.ipv6.routes import IPV6_ROUTE
+from collectors.ipv6.tunnels import LINKS, TYPES, Ipv6TunnelsCollector
 from collectors.model import (
     Answer,
-    Answers,
-    Collector,
-    Fact,
-    File,
-    Glob,
     ParseError,
-    Reading,
     Unavailable,
 )
-from collectors.observe import observe
 from collectors.rows import Socket
-from collectors.sources.recorded import RecordedSource
-from tests import ipv6recordings, netlab
-from tests.collectors.literal import Said, answer
-from tests.ipv6recordings import MACHINES, STATES, make
+from tests.collectors.hostfacts import needs_lab, value
+from tests.collectors.literal import Said
 from tests.netlab import Lab
-
-needs_lab = pytest.mark.skipif(bool(netlab.unavailable()), reason=netlab.unavailable())
-
-
-def facts(collector: Collector, said: Mapping[Any, Said]) -> dict[str, Fact]:
-    """Facts of literal answers; readings without one are absent."""
-    by_reading: dict[Reading, Answer] = {
-        reading: Answer("content") if isinstance(reading, Glob) else Answer("absent")
-        for reading in collector.readings()
-    }
-    by_reading |= {reading: answer(it) for reading, it in said.items()}
-    return {it.name: it for it in collector.parse(Answers(by_reading)) if isinstance(it, Fact)}
-
-
-def value(collector: Collector, said: Mapping[Any, Said]) -> Any:
-    return facts(collector, said)[collector.facts[0]].value
-
-
-def recorded(directory: Path, collector: Collector) -> Any:
-    (observation,) = observe(RecordedSource(directory), [collector])
-    assert not observation.failure, observation.reason
-    return next(fact.value for fact in observation.facts if fact.name == collector.facts[0])
-
-
-# --- a host by state of its address -----------------------------------------------------------
-
-LINK = ("fe80::ff:fe00:5", "link", "preferred", "permanent")
-MINE = "2400:da00:5::5"
-# state → what its addresses on eth0 are, and whether there is a default route
-EXPECTED: dict[str, tuple[set[tuple[str, str, str, str]], bool]] = {
-    "permanent": ({LINK, (MINE, "global", "preferred", "permanent")}, True),
-    "tentative": ({LINK, (MINE, "global", "tentative", "permanent tentative")}, False),
-    "dadfailed": (
-        {LINK, (MINE, "global", "dadfailed", "dadfailed permanent tentative")},
-        False,
-    ),
-    "deprecated": ({LINK, (MINE, "global", "deprecated", "deprecated nodad")}, True),
-    "preferred-lft-0": (
-        {LINK, (MINE, "global", "deprecated", "deprecated nodad permanent")},
-        True,
-    ),
-    "temporary": (
-        {
-            LINK,
-            (MINE, "global", "preferred", "nodad permanent"),
-            ("", "global", "preferred", "temporary"),
-        },
-        True,
-    ),
-    "link-local-only": ({LINK}, False),
-    "no-ipv6": (set(), False),
-}
-FLAGS = ("dadfailed", "deprecated", "nodad", "permanent", "temporary", "tentative")
-
-
-def check_state(state: str, directory: Path) -> None:
-    expected, route = EXPECTED[state]
-    rows = [r for r in recorded(directory, Ipv6AddressesCollector()) if r["device"] == "eth0"]
-    assert {
-        (
-            row["address"] if not row["temporary"] else "",  # of a temporary one it is by lot
-            row["scope"],
-            row["state"],
-            " ".join(flag for flag in FLAGS if row[flag]),
-        )
-        for row in rows
-    } == expected
-    (observation,) = observe(RecordedSource(directory), [Ipv6AddressesCollector()])
-    (enabled,) = [f for f in observation.families if f.name == "jianwei_ipv6_enabled"]
-    assert enabled.samples[0].value == (state != "no-ipv6")
-    routes = recorded(directory, Ipv6RoutesCollector())
-    assert [row["gateway"] for row in routes] == [ipv6recordings.ROUTER_LOCAL] * route
-    neighbours = recorded(directory, Ipv6NeighboursCollector())
-    assert [(row["state"], row["router"]) for row in neighbours if row["is_default_router"]] == [
-        ("reachable", True)
-    ] * route
-    settings = {r["device"]: r for r in recorded(directory, Ipv6SysctlCollector())["interfaces"]}
-    assert settings["eth0"]["seg6_enabled"] == 0
-    assert settings["eth0"]["disable_ipv6"] == (state == "no-ipv6")
-    assert recorded(directory, Ipv6TunnelsCollector()) == []
-    assert recorded(directory, Ipv6CountersCollector())["Ip6InNoRoutes"] == 0
-
-
-@pytest.mark.parametrize("state", EXPECTED)
-def test_a_recorded_host(state: str) -> None:
-    assert set(EXPECTED) == set(STATES)
-    check_state(state, MACHINES / f"ipv6-{state}")
-
-
-@needs_lab
-@pytest.mark.parametrize("state", ["permanent", "tentative", "temporary"])
-def test_the_recordings_can_be_made_again(state: str, tmp_path: Path) -> None:
-    make(state, tmp_path / state)
-    check_state(state, tmp_path / state)
-
 
 # --- neighbours -------------------------------------------------------------------------------
 
@@ -328,122 +210,6 @@ def test_what_is_no_transition_tunnel_in_a_real_kernel() -> None:
         assert value(Ipv6TunnelsCollector(), {LINKS: told}) == []
 
 
-# --- traffic ----------------------------------------------------------------------------------
-
-
-def counted(ipv4: int, ipv6: int, lo: int, lo6: int) -> dict[File, str]:
-    """Files of a kernel that counted so many octets each way."""
-    return {
-        SNMP6: f"Ip6InReceives \t1\nIp6InOctets  \t{ipv6}\nIp6OutOctets\t{ipv6}\n",
-        NETSTAT: f"TcpExt: A\nTcpExt: 1\nIpExt: X InOctets OutOctets\nIpExt: 7 {ipv4} {ipv4}\n",
-        DEV: f"Inter-|\n face |\n    lo:{lo} 1 0 0 0 0 0 0 {lo} 1 0 0 0 0 0 0\n",
-        LOOPBACK6: f"ifIndex 1\nIp6InOctets\t{lo6}\nIp6OutOctets\t{lo6}\n",
-    }
-
-
-def traffic(said: Mapping[Any, Said]) -> dict[str, Any]:
-    return dict(facts(Ipv6CountersCollector(), said)["ipv6_traffic"].value)
-
-
-def test_the_share_of_traffic_is_without_the_loopback() -> None:
-    found = traffic(counted(ipv4=1000, ipv6=400, lo=300, lo6=100))
-    assert found == {
-        "ipv4_octets": 2 * (1000 - 200),
-        "ipv6_octets": 2 * (400 - 100),
-        "share": 600 / 2200,
-        "loopback_excluded": True,
-    }
-
-
-def test_a_share_of_nothing_is_none() -> None:
-    assert traffic(counted(300, 100, 400, 100))["share"] is None
-    assert traffic(counted(1, 1, 400, 100))["ipv6_octets"] == 0, "read one after the other"
-
-
-def test_a_host_without_ipv6_has_a_share_of_none_of_it() -> None:
-    said: dict[Any, Said] = dict(counted(1000, 0, 300, 0))
-    said |= {SNMP6: Answer("absent"), LOOPBACK6: Answer("absent")}
-    found = facts(Ipv6CountersCollector(), said)
-    assert found["ipv6_counters"].unavailable
-    assert found["ipv6_traffic"].value["share"] == 0
-
-
-def test_counters_of_ipv6() -> None:
-    numbers = value(Ipv6CountersCollector(), counted(1, 2, 0, 0))
-    assert numbers == {"Ip6InReceives": 1, "Ip6InOctets": 2, "Ip6OutOctets": 2}
-
-
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        (SNMP6, "Ip6InOctets x\nIp6OutOctets 1\n"),
-        (SNMP6, "Ip6InOctets 1\n"),
-        (NETSTAT, "IpExt: InOctets\nIpExt: 1\n"),
-        (NETSTAT, "IpExt: InOctets OutOctets\nIpExt: 1\n"),
-        (NETSTAT, ""),
-        (LOOPBACK6, ""),
-    ],
-)
-def test_malformed_counters_are_said(file: File, text: str) -> None:
-    with pytest.raises(ParseError, match=file.path):
-        traffic({**counted(1, 1, 1, 1), file: text})
-
-
-@needs_lab
-def test_traffic_of_a_real_kernel() -> None:
-    """Echoes over lo and over a cable; own addresses of the cable are reached over lo, too."""
-    files: Sequence[File] = (SNMP6, NETSTAT, DEV, LOOPBACK6)
-    with Lab() as lab:
-        for name in ("host", "peer"):
-            lab.namespace(name)
-        lab.link(
-            "host",
-            "peer",
-            [("203.0.113.1/24", "203.0.113.2/24"), ("2400:da00::1/64", "2400:da00::2/64")],
-        )
-
-        def seen() -> dict[str, Any]:
-            return traffic({file: lab.run("host", "cat", file.path) for file in files})
-
-        def ping(target: str) -> None:
-            lab.run(
-                "host", "ping", "-n", "-q", "-c", "5", "-i", "0.01", "-s", "972", "-W", "2", target
-            )
-
-        for target in ("203.0.113.2", "2400:da00::2"):
-            ping(target)  # neighbours are known from here on
-        before = seen()
-        for target in ("127.0.0.1", "::1", "203.0.113.1", "2400:da00::1"):
-            ping(target)
-        after = seen()
-        assert after["loopback_excluded"]
-        for family in ("ipv4_octets", "ipv6_octets"):
-            assert abs(after[family] - before[family]) < 1000, f"{family}: loopback is counted"
-        ping("203.0.113.2")
-        ping("2400:da00::2")
-        last = seen()
-        assert last["ipv4_octets"] - after["ipv4_octets"] == 2 * 5 * (972 + 8 + 20)
-        assert abs(last["ipv6_octets"] - after["ipv6_octets"] - 2 * 5 * (972 + 8 + 40)) < 1000
-
-
-def test_counters_of_traffic_never_fall_with_the_loopback() -> None:
-    """What is a counter is read as it is: a difference of two may fall, which looks like a reset."""
-    collector = Ipv6TrafficCollector()
-    values = {}
-    said: dict[Reading, Answer] = {f: answer(it) for f, it in counted(1000, 400, 300, 100).items()}
-    for family in collector.parse(Answers(said)):
-        assert not isinstance(family, Fact)
-        for sample in family.samples:
-            values[family.name, *(label for _, label in sample.labels)] = sample.value
-    assert values == {
-        ("jianwei_ipv6_traffic_octets_total", "ipv4"): 2000,
-        ("jianwei_ipv6_traffic_octets_total", "ipv6"): 800,
-        ("jianwei_ipv6_traffic_loopback_octets_total", "ipv6"): 200,
-        ("jianwei_ipv6_traffic_loopback_octets_total", "both"): 600,
-        ("jianwei_ipv6_traffic_share_ratio",): 600 / 2200,
-    }
-
-
 # --- listeners --------------------------------------------------------------------------------
 
 ANY4 = "0.0.0.0"  # noqa: S104 - compared, never bound
@@ -523,68 +289,3 @@ def test_what_the_real_ss_says() -> None:
         ("udp", "::", 53): True,
         ("udp", "::", 54): False,
     }
-
-
-# --- by lot -----------------------------------------------------------------------------------
-
-WORDS = st.sampled_from(
-    (
-        *("fe80::1", "::1", "fe80::1%x%y", "dev", "eth0", "lladdr", "02:00:00:00:00:01", "router"),
-        *("STALE", "FAILED", "²", "nameserver", "127.0.0.53", "1.2.3", "#", "tcp", "udp", "LISTEN"),
-        *("[::]:22", "*:80", "[fe80::1%e]:x", "v6only:1", "v6only:0", "Ip6InOctets", "IpExt:"),
-        *("Ip6OutOctets", "InOctets", "OutOctets", "18446744073709551616", "-1", "lo:", "nan"),
-        *(
-            "0",
-            "128",
-            "00",
-            "c8",
-            "80",
-            "ffffffff",
-            "00000003",
-            "0" * 32,
-            "f" * 32,
-            "\x00",
-            "\u2028",
-        ),
-    )
-)
-TEXTS = st.lists(st.lists(WORDS, max_size=12).map(" ".join), max_size=5).map("\n".join) | st.text()
-PARSERS: dict[str, Callable[[str], object]] = {
-    "if_inet6": parse_addresses,
-    "ipv6_route": parse_default_routes,
-    "snmp6": parse_snmp6,
-    "ip neigh": parse_neighbours,
-    "resolv.conf": lambda text: parse_resolv_conf(text, "x"),
-    "ss": lambda text: sorted(parse_v6only(text).items()),
-    "ip link": lambda text: parse_links(text.encode("utf-8", "replace")),
-    "traffic": lambda text: traffic_of(
-        Answers({file: answer(text) for file in (SNMP6, NETSTAT, DEV, LOOPBACK6)})
-    ),
-}
-
-
-@pytest.mark.parametrize("parser", PARSERS)
-@given(text=TEXTS)
-def test_any_text_gives_facts_or_a_parse_error(parser: str, text: str) -> None:
-    try:
-        made = PARSERS[parser](text)
-    except ParseError:
-        return
-    json.dumps(made, default=str)
-
-
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=4) | st.just("sit"),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-            st.sampled_from(["ifname", "linkinfo", "info_kind", "info_data", "flags", "prefix"]),
-            inner, max_size=4,
-        ),
-    )
-)  # fmt: skip
-def test_any_json_of_links(document: Any) -> None:
-    try:
-        rows = parse_links(json.dumps(document).encode())
-    except ParseError:
-        return
-    json.dumps(rows)
