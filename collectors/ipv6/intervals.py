@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import Final
 
@@ -31,6 +32,11 @@ def both(one: Intervals, other: Intervals) -> Intervals:
         return other
     if other is EVERYTHING or not one:
         return one
+    # most often one of them is a port: no need to look at all of the other
+    if len(other) == 1:
+        return _inside(one, *other[0])
+    if len(one) == 1:
+        return _inside(other, *one[0])
     made = []
     i = j = 0
     while i < len(one) and j < len(other):
@@ -44,6 +50,17 @@ def both(one: Intervals, other: Intervals) -> Intervals:
     return tuple(made)
 
 
+def _inside(of: Intervals, first: int, last: int) -> Intervals:
+    start, end = _touched(of, first, last)
+    return tuple((max(low, first), min(high, last)) for low, high in of[start:end])
+
+
+def _touched(of: Intervals, first: int, last: int) -> tuple[int, int]:
+    """From which to which place intervals have something in common with this one."""
+    start = bisect_left(of, first, key=lambda pair: pair[1])
+    return start, bisect_right(of, last, key=lambda pair: pair[0])
+
+
 def either(one: Intervals, other: Intervals) -> Intervals:
     if not one or not other:
         return one or other
@@ -55,7 +72,16 @@ def either(one: Intervals, other: Intervals) -> Intervals:
 def without(one: Intervals, other: Intervals) -> Intervals:
     if not other or not one:
         return one
-    return NOTHING if other is EVERYTHING else both(one, _rest(other))
+    if other is EVERYTHING:
+        return NOTHING
+    if len(other) == 1:
+        ((first, last),) = other
+        start, end = _touched(one, first, last)
+        cut = one[start:end]
+        left = [(low, first - 1) for low, _ in cut[:1] if low < first]
+        right = [(last + 1, high) for _, high in cut[-1:] if high > last]
+        return (*one[:start], *left, *right, *one[end:])
+    return both(one, _rest(other))
 
 
 def _rest(of: Intervals) -> Intervals:

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from collectors.ipv6.filterwalk import Base, Rule, Verdict
 from collectors.ipv6.nftmatch import Sets, elements, listed, test_of
+from collectors.ipv6.nfttext import rule_text
 from collectors.ipv6.packetmatch import NEVER, UNKNOWN, Family, Test, fixed
 from collectors.model import ParseError
 
@@ -133,8 +134,10 @@ def _rules(about: Mapping[str, Any], table: Table, sets: Sets) -> Iterator[Rule]
     """A rule as rules of one verdict each: a map has one for each of its elements."""
     statements = about.get("expr")
     where = f"nft {table.family} {table.name} {about.get('chain')} handle {about.get('handle')}"
+    source = f"{where}: {rule_text(statements)}"
     comment = about.get("comment")
-    source = f"{where}: {comment[:100]}" if isinstance(comment, str) else where
+    if isinstance(comment, str):
+        source += f" # {comment[:60]}"
     tests: list[Test] = []
     extension = ""
     for statement in statements if isinstance(statements, list) else [None]:
@@ -157,12 +160,11 @@ def _rules(about: Mapping[str, Any], table: Table, sets: Sets) -> Iterator[Rule]
         elif name == "xt":
             # of iptables: a comment, or a condition or a verdict that nft does not tell
             if not (isinstance(value, Mapping) and value.get("name") == "comment"):
-                extension = f"{source}: {json.dumps(statement)[:100]}"
+                extension = source
                 tests.append(fixed(UNKNOWN))
         elif name not in _GOES_ON:
             # where it goes, or whether it matches at all, is not known
-            shown = f"{source}: {json.dumps(statement)[:100]}"
-            yield Rule(tuple(tests), "unknown", "", shown)
+            yield Rule(tuple(tests), "unknown", "", source)
             return
     if extension:
         yield Rule(tuple(tests), "unknown", "", extension)

@@ -45,6 +45,7 @@ _KINDS: Final = {
 TRANSITION: Final = frozenset({"6in4", "6rd", "6to4", "isatap", "teredo"})
 _TEREDO: Final = ipaddress.IPv6Network("2001::/32")
 _SIXTOFOUR: Final = ipaddress.IPv6Network("2002::/16")
+_UNSET: Final = "2002::"
 _UP: Final = 1  # IFF_UP
 
 
@@ -114,7 +115,8 @@ def parse_links(content: bytes) -> dict[str, dict[str, Any]]:
                 kind = _sort_of_sit(data)
             flags = link.get("flags")
             up = "UP" in flags if isinstance(flags, list) else None
-            shown = {key: data[key] for key in ("local", "remote", "prefix") if key in data}
+            ends = ("local", "remote", "prefix") if kind == "6rd" else ("local", "remote")
+            shown = {key: data[key] for key in ends if key in data}
             detail = ", ".join(f"{key} {str(value)[:50]}" for key, value in shown.items())
             rows[device] = _row(device, kind, up, detail, f"ip link: {device}")
     return rows
@@ -123,13 +125,8 @@ def parse_links(content: bytes) -> dict[str, dict[str, Any]]:
 def _sort_of_sit(data: Mapping[str, Any]) -> str:
     if "isatap" in data:  # `true` or, of some releases, null
         return "isatap"
-    prefix = data.get("prefix")
-    # without a 6rd prefix of its own a device without a fixed end has that of 6to4
-    if data.get("remote") not in (None, "any"):
-        return "6in4"
-    if prefix is None:
-        return "6in4"
-    return "6to4" if str(prefix) == "2002::" else "6rd"
+    # every such device has the prefix of 6to4 as long as it was given none
+    return "6rd" if data.get("prefix") not in (None, _UNSET) else "6in4"
 
 
 def _by_address(rows: dict[str, dict[str, Any]], address: Address) -> None:

@@ -1,0 +1,197 @@
+"""Which programs tell of packet filters, and what is made of rules of nft."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from collectors.ipv6.firewall import (
+    NFT,
+    OLD_SAVES,
+    OLD_TABLES,
+    ROUTE,
+    SAVES,
+)
+from collectors.ipv6.routes import IPV6_ROUTE
+from collectors.model import (
+    Answer,
+    NeedMore,
+    ParseError,
+    Reading,
+    Unavailable,
+)
+from tests.collectors.filterfacts import (
+    ABSENT,
+    ACCEPT,
+    EMPTY,
+    Said,
+    fact,
+    icmp,
+    nft,
+    port,
+    save,
+    state_of,
+)
+
+TCP = "-A INPUT -p tcp -m tcp --dport 443"
+
+
+def test_no_filter_at_all() -> None:
+    value = fact({NFT: EMPTY})
+    assert (value["active"], value["tools"], value["ports"], value["parity"]) == (False, [], [], [])
+    assert value["policy"] == {"ipv4": "none", "ipv6": "none"}
+    assert all(row["passes"] for row in value["icmpv6"])
+
+
+def test_rules_of_iptables_in_nftables_count_once() -> None:
+    shown = nft(
+        [{"xt": {"type": "match", "name": "multiport"}}, ACCEPT], family="ip6", table="filter"
+    )
+    said = {
+        NFT: shown,
+        SAVES["ipv4"]: save(nft=True),
+        SAVES["ipv6"]: save(f"{TCP} -j ACCEPT", nft=True),
+    }
+    value = fact(said)
+    assert value["understood"]
+    assert value["tools"] == ["ip6tables", "iptables"]
+    assert [row["key"] for row in value["parity"]] == ["tcp/443"]
+    alone = fact({NFT: shown})
+    assert not alone["understood"], "what an extension does is told by iptables-save only"
+    assert not alone["parity"]
+
+
+def test_a_table_with_what_iptables_has_no_words_for_is_taken_from_nft() -> None:
+    shown = nft([port({"set": [443, 444]}), ACCEPT], family="ip6", table="filter", chain="INPUT")
+    said = {NFT: shown, SAVES["ipv4"]: save(nft=True), SAVES["ipv6"]: save(nft=True)}
+    assert state_of(fact(said), "tcp/444") == "open"
+
+
+def test_rules_of_before_nftables_are_asked_for() -> None:
+    said: dict[Reading, Answer | str] = {
+        NFT: EMPTY,
+        SAVES["ipv4"]: save(policy="ACCEPT", nft=True),
+        SAVES["ipv6"]: save(policy="ACCEPT", nft=True),
+        OLD_TABLES["ipv6"]: "filter\n",
+    }
+    with pytest.raises(NeedMore) as more:
+        fact(said)
+    assert more.value.readings == (OLD_SAVES["ipv6"],)
+    said[OLD_SAVES["ipv6"]] = save()
+    assert {row["open_on"] for row in fact(said)["parity"]} == {"ipv4"}
+
+
+def test_rules_that_nobody_can_show_are_not_no_rules() -> None:
+    with pytest.raises(Unavailable, match="names tables"):
+        fact({NFT: EMPTY, OLD_TABLES["ipv4"]: "filter\n"})
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({}, "neither nft nor iptables-save"),
+        ({NFT: Answer("denied", reason="may not run nft")}, "may not run"),
+        ({NFT: Answer("failed", reason="exit status 1")}, "needs root"),
+        ({NFT: EMPTY, SAVES["ipv6"]: Answer("failed", reason="exit status 4")}, "exit status 4"),
+        ({SAVES["ipv4"]: save(), OLD_TABLES["ipv6"]: Answer("denied")}, "denied"),
+    ],
+)
+def test_what_could_not_be_looked_at_is_unavailable(said: Said, reason: str) -> None:
+    with pytest.raises(Unavailable, match=reason):
+        fact(said)
+
+
+def test_by_which_device_packets_come() -> None:
+    rules = ["-A INPUT -i wan -j ACCEPT", "-A INPUT -i six -j ACCEPT"]
+    said: dict[Reading, Answer | str] = {SAVES["ipv4"]: save(), SAVES["ipv6"]: save(*rules[:1])}
+    assert fact(said)["device"] == {"ipv4": "wan", "ipv6": "wan"}
+    zeros = "0" * 32
+    said[IPV6_ROUTE] = f"{zeros} 00 {zeros} 00 {zeros} 00000400 0 0 00000001 six\n"
+    value = fact(said)
+    assert value["device"] == {"ipv4": "wan", "ipv6": "six"}
+    assert state_of(value, "tcp/443") == "closed"
+    said |= {ROUTE: ABSENT, IPV6_ROUTE: ABSENT}
+    assert state_of(fact(said), "tcp/443") == "unknown", "any device may be the one to the world"
+
+
+@pytest.mark.parametrize(
+    ("rule", "state"),
+    [
+        ([port(443), ACCEPT], "open"),
+        ([port({"range": [1, 500]}), ACCEPT], "open"),
+        ([port("https"), ACCEPT], "unknown"),
+        ([port("@gone"), ACCEPT], "unknown"),
+        ([port({"prefix": {}}), ACCEPT], "unknown"),
+        (
+            [{"match": {"op": "==", "left": {"socket": {"key": "mark"}}, "right": 1}}, ACCEPT],
+            "unknown",
+        ),
+        (
+            [{"match": {"op": "==", "left": {"osf": {"key": "name"}}, "right": "x"}}, ACCEPT],
+            "unknown",
+        ),
+        ([port(443), {"queue": {"num": 1}}], "unknown"),
+        ([port(443), {"tproxy": {"port": 1}}], "unknown"),
+        ([port(443), {"something new": None}], "unknown"),
+        ([port(443), {"xt": {"type": "target", "name": "TCPMSS"}}], "unknown"),
+        ([{"xt": {"type": "match", "name": "comment"}}, port(443), ACCEPT], "open"),
+        ([port(443), {"counter": None}, {"log": None}], "closed"),
+        ([{"vmap": {"key": 1, "data": "@gone"}}], "unknown"),
+        (["text"], "closed"),
+        (None, "closed"),
+    ],
+)
+def test_a_rule_of_nft(rule: Any, state: str) -> None:
+    value = fact({NFT: nft(rule)})
+    assert state_of(value, "tcp/443") == state
+    assert not value["parity"], "of both families alike"
+
+
+def test_zones_of_firewalld() -> None:
+    def match(key: str, right: Any) -> Any:
+        return {"match": {"op": "==", "left": {"meta": {"key": key}}, "right": right}}
+
+    base = {"family": "inet", "table": "firewalld"}
+    chains = [
+        {"chain": {**base, "name": "filter_INPUT", "type": "filter", "hook": "input", "prio": 10,
+                   "policy": "accept"}},
+        *({"chain": {**base, "name": name}} for name in ("zones", "public", "trusted")),
+    ]  # fmt: skip
+    rules = [
+        ("filter_INPUT", [{"match": {"op": "in", "left": {"ct": {"key": "state"}},
+                                     "right": ["established", "related"]}}, ACCEPT]),
+        ("filter_INPUT", [{"match": {"op": "in", "left": {"ct": {"key": "status"}},
+                                     "right": "dnat"}}, ACCEPT]),
+        ("filter_INPUT", [match("iifname", "lo"), ACCEPT]),
+        ("filter_INPUT", [{"jump": {"target": "zones"}}]),
+        ("filter_INPUT", [{"reject": {"type": "icmpx", "expr": "admin-prohibited"}}]),
+        ("zones", [match("iifname", "wan"), {"goto": {"target": "public"}}]),
+        ("zones", [{"goto": {"target": "trusted"}}]),
+        ("public", [port(22), ACCEPT]),
+        ("public", [match("nfproto", "ipv4"), port(443), ACCEPT]),
+        ("trusted", [ACCEPT]),
+    ]  # fmt: skip
+    told = [{"rule": {**base, "chain": c, "handle": 1, "expr": e}} for c, e in rules]
+    value = fact({NFT: json.dumps({"nftables": [*chains, *told]})})
+    assert value["tools"] == ["firewalld"]
+    assert value["policy"] == {"ipv4": "drop", "ipv6": "drop"}
+    assert [(row["key"], row["open_on"]) for row in value["parity"]] == [("tcp/443", "ipv4")]
+    assert icmp(value, 2)
+
+
+def test_more_rules_than_can_be_followed_are_said() -> None:
+    rules = [f"-A INPUT -p tcp --dport {2 * i + 1} -j ACCEPT" for i in range(20_000)]
+    with pytest.raises(ParseError, match="too many"):
+        fact({SAVES["ipv6"]: save(*rules)})
+
+
+def test_a_thousand_rules_and_a_long_list_of_senders() -> None:
+    rules = [f"-A INPUT -p tcp --dport {2 * i + 1} -j ACCEPT" for i in range(1000)]
+    value = fact({SAVES["ipv4"]: save(), SAVES["ipv6"]: save(*rules)})
+    assert len(value["parity"]) == 1000
+    left = {"payload": {"protocol": "ip6", "field": "saddr"}}
+    many = {"set": [f"2400:da00::{i:x}" for i in range(10_000)]}
+    listed = [{"match": {"op": "==", "left": left, "right": many}}, {"drop": None}]
+    assert state_of(fact({NFT: nft(listed, [port(443), ACCEPT])}), "tcp/443") == "open"
