@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
 
+@functools.lru_cache(1024)
 def registrable(host: str) -> str:
     """`sz.gov.cn` of `www.sz.gov.cn`; the host itself where the list knows no more of it."""
     host = host.rstrip(".").lower()
