@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from collectors.ipv6.web import WEB_FACTS
-from collectors.ipv6.webfetch import may_be_asked
+from collectors.ipv6.websession import may_be_asked
 from collectors.model import Fact
 from tests.collectors.servers import Care, greeting, receive_head, resetting, silent
 from tests.collectors.weblab import answer
@@ -71,7 +71,7 @@ HOSTILE: dict[str, tuple[Care, str]] = {
     "drips-body": (endless(HEAD + b"\r\n", b"x", 0.05), "timeout"),
     "four-gigabytes": (endless(HEAD + b"Content-Length: 4294967296\r\n\r\n", bytes(65536)), ""),
     "endless-body": (endless(HEAD + b"\r\n", b"<a href=/x>" * 5000), ""),
-    "endless-chunks": (endless(CHUNKED, b"1000\r\n" + b"<" * 4096 + b"\r\n"), ""),
+    "endless-chunks": (endless(CHUNKED, b"10000\r\n" + b"<" * 65536 + b"\r\n"), ""),
     "gzip-bomb": (always(answer(BOMB, Content_Encoding="gzip")), ""),
     "deflate-bomb": (always(answer(zlib.compress(bytes(50 << 20)), Content_Encoding="deflate")), ""),
     "deflate-garbage": (always(answer(b"\xffgarbage" * 99, Content_Encoding="deflate")), "http_protocol"),
