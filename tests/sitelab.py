@@ -177,7 +177,7 @@ class SiteLab:
     def _network(self) -> None:
         net = self.net
         net.namespace("client")
-        net.namespace("server")
+        net.namespace("server", router=True)
         net.link(
             "client",
             "server",
@@ -195,6 +195,8 @@ class SiteLab:
                 "to-client",
                 "nodad",
             )
+        for address in SERVER:  # whatever else there is: nowhere
+            net.route("client", "default", "via", address)
         net.nft(
             "server",
             "table inet lab { chain i { type filter hook input priority 0;"

@@ -160,12 +160,13 @@ class _Check:
             self._without(("site_content",), "no_homepage", detail[:500])
 
     def _probes(self) -> None:
-        came = probes(self._web, self._url, self._addresses, self._pace)
         if not self._by_family["ipv6"]:
-            self._without(("site_probes",), "no_address", "no ipv6 address that may be asked")
-        else:
-            rows = [success(family, came[family]) for family in FAMILIES if family in came]
-            self._tell("site_probes", rows)
+            why = "no ipv6 address that may be asked"
+            self._without(("site_probes", "site_latency"), "no_address", why)
+            return
+        came = probes(self._web, self._url, self._addresses, self._pace)
+        rows = [success(family, came[family]) for family in FAMILIES if family in came]
+        self._tell("site_probes", rows)
         if lacking := self._lacking():
             self._without(("site_latency",), *lacking)
         elif medians := latency(came["ipv4"], came["ipv6"]):

@@ -140,7 +140,7 @@ class _Chain:
                 raise Failure("http_redirect", f"more than {limit} redirects")
             got.url = url
         got.content_type = ", ".join(response.values("content-type"))[:200]
-        got.body, got.size = response.body, response.size
+        got.body, got.size = response.body, min(response.size, self._web.settings.page_limit)
         if response.failure and response.failure.reason == "body_too_large":
             if self._web.full():
                 raise response.failure

@@ -49,6 +49,8 @@ SITES = [
     WebSite("own.cn", PAGES, tls=True, certificate6="own"),
     WebSite("other.cn", PAGES, tls=True, certificate6="other"),
     WebSite("third.cn", PAGES, ipv6="location = / { proxy_pass @third@; }"),
+    WebSite("fourloads.cn", {"/": "<img src=http://cdn.good.cn/x>"}, aaaa=()),
+    WebSite("tlsslow.cn", PAGES, tls=True, ipv6="location = / { proxy_pass @slow@; }"),
     WebSite("slow.cn", PAGES, ipv6="location = / { proxy_pass @slow@; }"),
     WebSite("noisy.cn", PAGES, both="location = / { proxy_pass @noisy@; }"),
     WebSite("cookie.cn", both="location / { proxy_pass @cookie@; }"),
@@ -101,12 +103,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteLab]:
 
 
 @pytest.fixture(scope="module")
-def checked(lab: SiteLab) -> Mapping[str, Mapping[str, Fact]]:
-    """Every site, once, all of them side by side."""
+def checked(lab: SiteLab, request: pytest.FixtureRequest) -> Mapping[str, Mapping[str, Fact]]:
+    """Every site, or those in a module's CHECKED, once, all of them side by side."""
+    names = getattr(request.module, "CHECKED", tuple(lab.sites))
     quick = lab.settings(probe_rate=200, link_rate=200, timeout=1)
-    with ThreadPoolExecutor(len(SITES)) as pool:
-        found = pool.map(lambda host: lab.check(host, quick), lab.sites)
-        return dict(zip(lab.sites, found, strict=True))
+    with ThreadPoolExecutor(len(names)) as pool:
+        found = pool.map(lambda host: lab.check(host, quick), names)
+        return dict(zip(names, found, strict=True))
 
 
 class Told:

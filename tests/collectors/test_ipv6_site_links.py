@@ -9,6 +9,10 @@ from tests.sitelab import SERVER, unavailable
 
 __all__ = ["checked", "lab", "told"]  # fixtures
 
+CHECKED = (
+    *("links.cn", "robots.cn", "forbids.cn", "later.cn", "robots5.cn"),
+    *("refresh.cn", "loads.cn", "both.cn"),
+)
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
 
 
