@@ -11,13 +11,9 @@ listen on Unix sockets: `@NAME@` in nginx directives is the URL of the backend o
 
 from __future__ import annotations
 
-import http.server
-import os
 import shutil
 import socket
-import socketserver
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -35,9 +31,10 @@ from collectors.link import weburl
 from collectors.link.connect import Deadline
 from collectors.link.resolve import NotAnAddress, Resolved, literal
 from collectors.model import AddressFamily, Fact
-from tests import netlab
+from tests import netlab, unixbackend
 from tests.collectors.servers import Care, serving_on
 from tests.exporters.certificates import Authority, self_signed
+from tests.unixbackend import Answer
 
 T = TypeVar("T")
 NGINX: Final = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
@@ -45,8 +42,6 @@ SERVER: Final = ("203.0.113.2", "2400:da00::2")  # nginx
 REFUSING: Final = ("203.0.113.3", "2400:da00::3")  # nobody listens there
 SILENT: Final = ("203.0.113.4", "2400:da00::4")  # whatever is sent there is dropped
 _FIRST_OF_ITS_OWN = 10  # last part of the first address that `own` gives away
-
-Answer = Callable[[str, str, int], tuple[int, Mapping[str, str], bytes]]
 
 
 def unavailable() -> str:
@@ -97,7 +92,7 @@ class SiteLab:
             stack.enter_context(self.net)
             self._network()
             for name, answer in self._backends.items():
-                stack.callback(_backend(str(self.folder / f"{name}.sock"), answer))
+                stack.callback(unixbackend.serve(str(self.folder / f"{name}.sock"), answer))
             (self.folder / "ca.pem").write_bytes(self.authority.pem)
             self._nginx()
             self._stack = stack.pop_all()
@@ -182,7 +177,7 @@ class SiteLab:
     def _network(self) -> None:
         net = self.net
         net.namespace("client")
-        net.namespace("server")
+        net.namespace("server", router=True)
         net.link(
             "client",
             "server",
@@ -200,6 +195,8 @@ class SiteLab:
                 "to-client",
                 "nodad",
             )
+        for address in SERVER:  # whatever else there is: nowhere
+            net.route("client", "default", "via", address)
         net.nft(
             "server",
             "table inet lab { chain i { type filter hook input priority 0;"
@@ -283,45 +280,6 @@ http {{
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content.encode() if isinstance(content, str) else content)
         return root
-
-
-def _backend(path: str, answer: Answer) -> Callable[[], None]:
-    """A server on a Unix socket that answers what `answer(path, family, count)` says; its end."""
-    lock, counts = threading.Lock(), {"ipv4": 0, "ipv6": 0}
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            family = self.headers.get("X-Family", "")
-            with lock:
-                counts[family] = counts.get(family, 0) + 1
-                count = counts[family]
-            status, headers, body = answer(self.path, family, count)
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Says nothing."""
-
-    class Server(socketserver.ThreadingUnixStreamServer):
-        daemon_threads = True
-        request_queue_size = 128
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            """Clients that go away in the middle mean nothing."""
-
-    if os.path.exists(path):
-        os.unlink(path)
-    server = Server(path, Handler)
-    threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
-
-    def end() -> None:
-        server.shutdown()
-        server.server_close()
-
-    return end
 
 
 def _wait_for(address: str, port: int, process: subprocess.Popen[bytes], folder: Path) -> None:

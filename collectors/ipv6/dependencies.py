@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from collectors.ipv6.domains import ascii_host
 from collectors.ipv6.homepage import AT_ONCE, takes
 from collectors.ipv6.model import Dependency, NotTested
 from collectors.ipv6.webabreast import abreast, all_of
-from collectors.ipv6.webfetch import Web
 from collectors.ipv6.webpage import WebPage
+from collectors.ipv6.websession import Web
 from collectors.link.resolve import NotAnAddress, literal
 from collectors.link.weburl import Url
 from collectors.model import Reason
@@ -32,8 +33,8 @@ def used(pages: Iterable[WebPage], own: str, limit: int) -> list[Used]:
     examples: dict[str, Url] = {}
     for page in pages:
         for url, times in page.resources:
-            host = url.host.rstrip(".").lower()
-            if host == own:
+            host = ascii_host(url.host)
+            if host == ascii_host(own):
                 continue
             uses[host] += times
             if host not in examples or str(url) < str(examples[host]):

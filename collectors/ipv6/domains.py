@@ -11,16 +11,23 @@ if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList
 
 
+@functools.lru_cache(1024)
 def registrable(host: str) -> str:
     """`sz.gov.cn` of `www.sz.gov.cn`; the host itself where the list knows no more of it."""
     host = host.rstrip(".").lower()
     if is_address(host):
         return host
+    name = ascii_host(host)
+    return _suffixes().privatesuffix(name) or name
+
+
+def ascii_host(host: str) -> str:
+    """A host in one spelling: small letters, in ASCII, no dot at the end."""
+    host = host.rstrip(".").lower()
     try:
-        name = host if host.isascii() else host.encode("idna").decode("ascii")
+        return host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError:
         return host
-    return _suffixes().privatesuffix(name) or name
 
 
 @functools.cache  # 2.5 MB, read once by those who need it

@@ -14,7 +14,8 @@ from typing import Final
 
 from collectors.ipv6.model import NEVER_ASKED, Latency, Page, Port, Site, SiteAddress, Success
 from collectors.ipv6.webabreast import Pace, abreast, all_of
-from collectors.ipv6.webfetch import FAMILIES, MAX_TRIED, Fetched, Web, may_be_asked
+from collectors.ipv6.webfetch import MAX_TRIED, Fetched, fetch
+from collectors.ipv6.websession import FAMILIES, Web, may_be_asked
 from collectors.link.connect import Deadline, Failure
 from collectors.link.weburl import Url
 from collectors.model import AddressFamily
@@ -36,7 +37,7 @@ def homepages(web: Web, url: Url, addresses: Sequence[SiteAddress], pace: Pace) 
             detail = f"a {address.kind} address is nobody's site: not asked"
             return Page(address.address, address.family, False, 0, "not_allowed", detail)
         pace.wait(web)
-        got = web.fetch(url, address.family, address.address, keep=False)
+        got = fetch(web, url, address.family, address.address, keep=False)
         detail = got.detail
         if got.cut:
             detail = f"the first {web.settings.page_limit} bytes; the page is longer"
@@ -91,7 +92,7 @@ def probes(
 
     def probe(one: tuple[AddressFamily, str]) -> Fetched:
         pace.wait(web)
-        return web.fetch(url, one[0], one[1], keep=False)
+        return fetch(web, url, one[0], one[1], keep=False)
 
     found: dict[AddressFamily, list[Fetched]] = {}
     for got in all_of(abreast(probe, order, AT_ONCE)):

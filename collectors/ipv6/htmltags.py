@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 _SPACE = " \t\n\r\f"
-_MARKUP = re.compile(r"<(?=[A-Za-z!/?])")
-_NAME_END = re.compile(r"[\s/>]")
+_MARKUP = re.compile(r"<(?:(/?)([A-Za-z][^\s/>]*+)(>)?|[!/?])")
 # quotes that never end take the rest of the page, as the standard says
 _ATTRIBUTE = re.compile(
     r"[\s/]*+(?:(>)|(=?[^\s/>=]*+)(?:\s*+(=)\s*+(?:\"([^\"]*+)\"?|'([^']*+)'?|([^\s>]*+)))?)"
@@ -51,17 +50,17 @@ def tokens(page: str) -> Iterator[Tag | Text]:
             yield Text(unescape(page[at:begin]))
         if not found:
             return
-        if not _letter(page, begin + 2 if page[begin + 1] == "/" else begin + 1):
+        closing, named, closed = found.groups()
+        if not named:
             at = _after_comment(page, begin)
             continue
-        closing = page[begin + 1] == "/"
-        name_at = begin + 2 if closing else begin + 1
-        named = _NAME_END.search(page, name_at)
-        name_end = named.start() if named else end
-        name = page[name_at : min(name_end, name_at + MAX_NAME)].lower()
-        attributes, at = _attributes(page, name_end)
-        if at < 0:  # the page ends inside the tag
-            return
+        name = named[:MAX_NAME].lower()
+        attributes: dict[str, str] = {}
+        at = found.end()
+        if not closed:
+            attributes, at = _attributes(page, at)
+            if at < 0:  # the page ends inside the tag
+                return
         yield Tag(f"/{name}" if closing else name, attributes)
         if not closing and name in _RAW:
             stop = _raw_end(page, at, name)
@@ -79,10 +78,6 @@ def unescape(text: str) -> str:
         return html.unescape(text)
     except ValueError:  # more digits than Python takes for an integer
         return text
-
-
-def _letter(page: str, at: int) -> bool:
-    return page[at : at + 1].isascii() and page[at : at + 1].isalpha()
 
 
 def _after_comment(page: str, begin: int) -> int:

@@ -26,9 +26,9 @@ from collectors.ipv6.model import (
 )
 from collectors.ipv6.webabreast import Pace
 from collectors.ipv6.webcontent import SideBySide, side_by_side
-from collectors.ipv6.webfetch import FAMILIES, Spent, Web
 from collectors.ipv6.weblinks import Sample, follow_links
 from collectors.ipv6.webpage import WebPage
+from collectors.ipv6.websession import FAMILIES, Spent, Web
 from collectors.ipv6.websettings import WebSettings
 from collectors.link import weburl
 from collectors.link.connect import Deadline
@@ -61,7 +61,8 @@ def check_web(
         for family in FAMILIES
     }
     told = {family: [a.address for a in addresses if a.family == family] for family in FAMILIES}
-    web = Web(site.host, told, look_up, settings, deadline)
+    known = {family: by_family[family] or told[family] for family in FAMILIES}
+    web = Web(site.host, known, look_up, settings, deadline)
     check = _Check(site, addresses, by_family, web)
     check.run()
     return [check.facts[name] for name in WEB_FACTS]
@@ -160,12 +161,13 @@ class _Check:
             self._without(("site_content",), "no_homepage", detail[:500])
 
     def _probes(self) -> None:
-        came = probes(self._web, self._url, self._addresses, self._pace)
         if not self._by_family["ipv6"]:
-            self._without(("site_probes",), "no_address", "no ipv6 address that may be asked")
-        else:
-            rows = [success(family, came[family]) for family in FAMILIES if family in came]
-            self._tell("site_probes", rows)
+            why = "no ipv6 address that may be asked"
+            self._without(("site_probes", "site_latency"), "no_address", why)
+            return
+        came = probes(self._web, self._url, self._addresses, self._pace)
+        rows = [success(family, came[family]) for family in FAMILIES if family in came]
+        self._tell("site_probes", rows)
         if lacking := self._lacking():
             self._without(("site_latency",), *lacking)
         elif medians := latency(came["ipv4"], came["ipv6"]):
@@ -197,7 +199,7 @@ class _Check:
             return
         first, *other = self._side.pages
         pages = (first, *(_beyond(one, first) for one in other), *self._sample.pages)
-        hosts = used(pages, self._site.host.lower(), self._web.settings.dependencies)
+        hosts = used(pages, self._site.host, self._web.settings.dependencies)
         looked = dependencies(self._web, hosts)
         if looked.why:
             self._without(("site_dependencies",), looked.why, "no route to any host it loads from")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from collectors.ipv6.webfetch import Spent, Web
+from collectors.ipv6.websession import Spent, Web
 
 Asked = TypeVar("Asked")
 Came = TypeVar("Came")

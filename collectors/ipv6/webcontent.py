@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from collectors.ipv6.model import Content
 from collectors.ipv6.webabreast import Pace
-from collectors.ipv6.webdifference import compare
-from collectors.ipv6.webfetch import Fetched, Web
+from collectors.ipv6.webdifference import compare, readable
+from collectors.ipv6.webfetch import Fetched, fetch
 from collectors.ipv6.webnoise import Lines, read_lines, without_noise
 from collectors.ipv6.webpage import WebPage, read_page
+from collectors.ipv6.websession import Web
 from collectors.link.weburl import Url
 from collectors.model import AddressFamily
 
@@ -41,10 +42,10 @@ def side_by_side(web: Web, url: Url, ipv4: str, ipv6: str, pace: Pace) -> SideBy
         if not address or (turn == 2 and (missing or not ipv6)):
             continue
         pace.wait(web)
-        got = web.fetch(url, family, address)
+        got = fetch(web, url, family, address)
         if got.ok and turn < 2:
             pages.append(read_page(got.body, got.content_type, got.url))
-        if not got.status:
+        if got.reason not in ("", "http_status"):  # a piece of a page compares with nothing
             missing.append(f"{family}: {got.reason} {got.detail}")
         lines = read_lines(got.body, got.content_type)
         got.body = b""
@@ -95,5 +96,5 @@ def _value(look: _Look, name: str) -> str:
     if name == "redirects":
         return " → ".join(map(without_noise, got.hops))
     if name == "title":
-        return look.lines.title.replace("\n", " ")[:200]
+        return readable(look.lines.title)
     return got.fingerprint

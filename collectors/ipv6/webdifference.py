@@ -83,11 +83,11 @@ def _only(lines: Sequence[str], others: Sequence[str], sign: str) -> list[str]:
         if left[line] > 0:
             left[line] -= 1
         elif len(found) < SHOWN:
-            found.append(f"{sign} {_readable(line)}")
+            found.append(f"{sign} {readable(line)}")
     return found
 
 
-def _readable(line: str) -> str:
+def readable(line: str) -> str:
     """A line of somebody else's page, fit for a report."""
     text = "".join(c if c.isprintable() else "�" for c in line[: MAX_SHOWN + 1])
     return f"{text[:MAX_SHOWN]}…" if len(line) > MAX_SHOWN else text

@@ -6,32 +6,25 @@ HTTP/1.1 (RFC 9112), cookies of RFC 6265 as far as a chain of redirects needs th
 
 from __future__ import annotations
 
-import ipaddress
-import threading
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from collectors.ipv6.domains import registrable
-from collectors.ipv6.model import LookUp
-from collectors.ipv6.websettings import WebSettings
+from collectors.ipv6.webclock import Clocked, round_trip
+from collectors.ipv6.websession import SILENCES, Spent, Web
 from collectors.link import weburl
-from collectors.link.connect import CHUNK, Deadline, Failure, Stream, connect
+from collectors.link.connect import CHUNK, Deadline, Failure, Stream
 from collectors.link.httpanswer import leads_to
-from collectors.link.httpexchange import Limits, Request, Response, Times, exchange
-from collectors.link.resolve import NotAnAddress, literal
+from collectors.link.httpexchange import Limits, Request, Response, exchange
 from collectors.link.tls import Untrusted, secure
 from collectors.link.tlsconfig import TlsConfig
 from collectors.link.weburl import Url
-from collectors.model import AddressFamily, Reason, Target
+from collectors.model import AddressFamily, Reason
 
-FAMILIES: Final[tuple[AddressFamily, ...]] = ("ipv4", "ipv6")
 MAX_COOKIES = 50
 MAX_TRIED = 3  # addresses of one name that are tried one after the other
-SILENCES = 3  # in a row, after which those with little patience no longer ask an address
 # what leads a client to try the name's next address
 _ANOTHER: Final[frozenset[Reason]] = frozenset(
     {
@@ -39,11 +32,6 @@ _ANOTHER: Final[frozenset[Reason]] = frozenset(
         *("unreachable_host", "unreachable_port", "unreachable_admin"),
     }
 )
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-
-class Spent(Exception):
-    """The time or the bytes of the whole check are used up."""
 
 
 class Fetched(msgspec.Struct):
@@ -70,123 +58,21 @@ class Fetched(msgspec.Struct):
         return not self.reason
 
 
-def may_be_asked(address: str) -> bool:
-    """Whether anybody else's site can be at an address."""
-    try:
-        told = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(told, ipaddress.IPv6Address):
-        if told in _NAT64:
-            return True
-        if told.ipv4_mapped or told.scope_id:
-            return False
-    special = told.is_link_local or told.is_loopback or told.is_unspecified or told.is_multicast
-    return not (special or told.is_reserved or (told.version == 4 and address.startswith("0.")))
+def fetch(
+    web: Web,
+    url: Url,
+    family: AddressFamily,
+    address: str = "",
+    keep: bool = True,
+    patient: bool = True,
+    within: str = "",
+) -> Fetched:
+    """A page, from `address` where that is given. With `within`, a registrable domain, a redirect
+    that leaves it is an answer and is not followed. Raises Spent."""
+    return _Chain(web, family, keep, patient, within).run(url, address)
 
 
-class Web:
-    """What all that looks at one site shares: settings, the end, the bytes left, names known."""
-
-    def __init__(
-        self,
-        host: str,
-        addresses: Mapping[AddressFamily, Sequence[str]],
-        look_up: LookUp,
-        settings: WebSettings,
-        deadline: Deadline,
-    ) -> None:
-        self.settings, self.deadline = settings, deadline
-        self._look_up = look_up
-        self._lock = threading.Lock()
-        self._left = settings.site_bytes
-        self._names: dict[tuple[str, AddressFamily], tuple[tuple[str, ...], Failure | None]] = {}
-        for family in FAMILIES:
-            self._names[host, family] = _known(host, family, tuple(addresses.get(family, ())))
-        self._silent: Counter[tuple[str, int]] = Counter()
-
-    def left(self) -> float:
-        """Seconds left for the whole check; raises Spent."""
-        try:
-            return self.deadline.left()
-        except Failure as failure:
-            raise Spent(f"the time of the check is over: {failure.detail}") from failure
-
-    def take(self, count: int) -> None:
-        """Bytes that have come."""
-        with self._lock:
-            self._left -= count
-
-    def full(self) -> bool:
-        return self._left <= 0
-
-    def addresses(self, host: str, family: AddressFamily) -> tuple[str, ...]:
-        """The addresses of a name that may be asked; raises Failure where there are none."""
-        found = self._names.get((host, family))
-        if found is None:
-            found = self._ask(host, family)
-            self._names[host, family] = found
-        if found[1]:
-            raise found[1]
-        return found[0]
-
-    def _ask(self, host: str, family: AddressFamily) -> tuple[tuple[str, ...], Failure | None]:
-        try:
-            address, own = literal(host)
-        except NotAnAddress:
-            name = host if host.isascii() else host.encode("idna").decode("ascii")
-            told = self._look_up(name.rstrip("."), family)
-            if not told.addresses:
-                return (), Failure(told.reason or "no_address", told.detail or f"of {host}")
-            return _known(host, family, told.addresses)
-        if own != family:
-            return (), Failure("no_address", f"{host} is an {own} address")
-        return _known(host, family, (address,))
-
-    def fetch(
-        self,
-        url: Url,
-        family: AddressFamily,
-        address: str = "",
-        keep: bool = True,
-        patient: bool = True,
-        within: str = "",
-    ) -> Fetched:
-        """A page, from `address` where that is given. With `within` (a registrable domain, see
-        `domains`) a redirect that leaves it is an answer and is not followed."""
-        return _Chain(self, family, keep, patient, within).run(url, address)
-
-    def open(
-        self, host: str, address: str, family: AddressFamily, port: int, deadline: Deadline
-    ) -> Stream:
-        """A TCP connection; raises Failure."""
-        return connect(Target(host, address, family, port, host), port, "", deadline)
-
-    def note(self, address: str, port: int, reason: Reason) -> None:
-        """How asking an address has come out."""
-        with self._lock:
-            if reason == "timeout":
-                self._silent[address, port] += 1
-            else:
-                self._silent.pop((address, port), None)
-
-    def given_up(self, address: str, port: int) -> bool:
-        return self._silent[address, port] >= SILENCES
-
-
-def _known(
-    host: str, family: AddressFamily, addresses: Sequence[str]
-) -> tuple[tuple[str, ...], Failure | None]:
-    """The addresses that may be asked, or why there are none."""
-    asked = tuple(one for one in addresses if may_be_asked(one))
-    if asked:
-        return asked, None
-    if addresses:
-        return (), Failure("not_allowed", f"{host} has the address {addresses[0]}, nobody's site")
-    return (), Failure("no_address", f"{host} has no {family} address")
-
-
-class _Counted(Stream):
+class _Counted(Clocked):
     """A stream whose bytes are those of the whole check."""
 
     def __init__(self, stream: Stream, web: Web, deadline: Deadline) -> None:
@@ -210,7 +96,6 @@ class _Chain:
         self._web, self._family, self._keep = web, family, keep
         self._patient, self._within = patient, within
         self._cookies: dict[str, dict[str, str]] = {}
-        self._times: list[Times] = []
 
     def run(self, url: Url, address: str) -> Fetched:
         web = self._web
@@ -255,7 +140,7 @@ class _Chain:
                 raise Failure("http_redirect", f"more than {limit} redirects")
             got.url = url
         got.content_type = ", ".join(response.values("content-type"))[:200]
-        got.body, got.size = response.body, response.size
+        got.body, got.size = response.body, min(response.size, self._web.settings.page_limit)
         if response.failure and response.failure.reason == "body_too_large":
             if self._web.full():
                 raise response.failure
@@ -295,14 +180,16 @@ class _Chain:
     def _ask(self, got: Fetched, url: Url, address: str, deadline: Deadline) -> Response:
         web = self._web
 
-        def dial() -> Stream:
+        def dial() -> _Counted:
             made = web.open(url.host, address, self._family, url.connects_to, deadline)
             return _Counted(made, web, deadline)
 
         start = time.perf_counter()
-        stream = dial()
+        counted = dial()
+        stream: Stream = counted
         if got.connect is None:
-            got.connect = time.perf_counter() - start
+            waited = time.perf_counter() - start
+            got.connect = min(waited, round_trip(counted.socket) or waited)
         if url.tls:
             config = TlsConfig(ca_file=web.settings.ca_file)
             stream, seen = secure(stream, dial, config, url.host, deadline, ("http/1.1",))
@@ -311,9 +198,9 @@ class _Chain:
         with stream:
             limits = Limits(web.settings.page_limit, self._keep, as_told=True)
             request = Request("GET", url.path, self._headers(url))
-            response = exchange(stream, request, limits, self._reads, self._times.append)
-        if got.first_byte is None and self._times:
-            got.first_byte = self._times[0].processing
+            response = exchange(stream, request, limits, self._reads, lambda times: None)
+        if got.first_byte is None:
+            got.first_byte = counted.first_byte
         self._keep_cookies(url, response)
         return response
 

@@ -16,8 +16,9 @@ from collectors.ipv6.domains import registrable
 from collectors.ipv6.model import Links, NotTested
 from collectors.ipv6.robots import NOTHING, Robots, parse_robots
 from collectors.ipv6.webabreast import Pace, abreast
-from collectors.ipv6.webfetch import FAMILIES, Fetched, Spent, Web
+from collectors.ipv6.webfetch import Fetched, fetch
 from collectors.ipv6.webpage import WebPage, read_page
+from collectors.ipv6.websession import FAMILIES, Spent, Web
 from collectors.ipv6.websettings import AGENT
 from collectors.link.weburl import Url
 from collectors.model import AddressFamily
@@ -66,7 +67,7 @@ def candidates(links: Iterable[Url], domain: str, known: Iterable[str]) -> list[
     """The links to pages of a domain that are not known yet, in an order that their text gives."""
     seen = set(known)
     found = []
-    for link in links:
+    for link in dict.fromkeys(links):
         path = link.path.partition("?")[0]
         if (key := _key(link)) in seen or _NO_PAGE.search(path) or _avoided(link.path):
             continue
@@ -162,7 +163,7 @@ class _Walk:
             rules, why = NOTHING, ""
             for family in self._families or FAMILIES:
                 self._pace.wait(self._web)
-                got = self._web.fetch(url._replace(path="/robots.txt"), family, patient=False)
+                got = fetch(self._web, url._replace(path="/robots.txt"), family, patient=False)
                 if got.ok:
                     body = got.body.rpartition(b"\n")[0] if got.cut else got.body
                     rules, why = parse_robots(body, AGENT), ""
@@ -184,8 +185,8 @@ class _Walk:
             if time.monotonic() > self._end:
                 raise Spent("the time for links is over")
             self._pace.wait(self._web)
-            got = self._web.fetch(
-                url, family, keep=page is None, patient=False, within=self._domain
+            got = fetch(
+                self._web, url, family, keep=page is None, patient=False, within=self._domain
             )
             if got.ok and page is None:
                 page = read_page(got.body, got.content_type, got.url)

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from collectors.ipv6.charsets import decode
@@ -21,7 +22,7 @@ MAX_LINE = 2_000  # characters; the rest of a longer line is a hash
 _TIME = (
     r"\b\d{1,2}:\d\d(?::\d\d(?:\.\d{1,9})?)?(?![\d:])"
     r"|\d{1,2}[时点]\d{1,2}分(?:\d{1,2}秒)?"
-    r"|(?<![\w.])1\d{9}(?:\d{3})?(?![\w.])"
+    r"|(?<![\w.])1\d{9}(?:\d{3}|\.\d{1,9})?(?!\w|\.\d)"
 )
 _QUERY = (
     r"(?<=[?&;])(?:_|t|ts|_t|r|rnd|rand|random|time|timestamp|nonce|sid|cb|hash|sign|signature"
@@ -76,14 +77,17 @@ def without_noise(text: str, removed: Counter[str] | None = None) -> str:
 
 
 def _random(token: str) -> bool:
-    """Whether a word is made by chance: a hash, a UUID, base64, a long number; no name of a thing."""
-    bare = token.rstrip("=").replace("-", "")
-    digits = sum(c in "0123456789" for c in bare)
-    letters = sum(c.isalpha() for c in bare)
-    if letters + digits == len(bare) and all(c in "0123456789abcdefABCDEF" for c in bare):
-        return digits >= 3 and letters >= 2
-    upper = sum("A" <= c <= "Z" for c in bare)
-    return len(bare) >= 20 and digits >= 3 and upper >= 2 and letters - upper >= 2
+    """Whether a word is made by chance: a hash, a UUID, base64; no name of a thing, no number."""
+    bare = token.rstrip("=").replace("-", "").replace("_", "")
+    digits = sum("0" <= c <= "9" for c in bare)
+    if not digits or digits == len(bare):
+        return False
+    if all(c in "0123456789abcdefABCDEF" for c in bare):
+        return True
+    # chance changes between capitals, small letters and digits all the time; who names things not
+    kinds = ["0" if c <= "9" else "A" if c <= "Z" else "a" for c in bare]
+    changes = sum(one != other for one, other in pairwise(kinds))
+    return len(bare) >= 20 and len(set(kinds)) == 3 and 3 * changes >= len(bare)
 
 
 def _lines(page: str, removed: Counter[str]) -> Iterator[str]:

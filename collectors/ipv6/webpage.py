@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -123,9 +124,19 @@ def _joined(base: Url, written: str) -> Url | None:
     written = written.strip()
     if not written or written.startswith(("#", "data:", "javascript:", "mailto:", "tel:")):
         return None
+    if written.startswith("/"):  # the same from every page of the host
+        base = base._replace(path="/")
+    return _join(base, written)
+
+
+@functools.lru_cache(4096)  # pages of one site link to the same pages
+def _join(base: Url, written: str) -> Url | None:
     try:
-        return weburl.join(
-            base, "".join(c for c in written if c not in "\t\n\r").replace(" ", "%20")
+        plain = (
+            "".join(c for c in written if c not in "\t\n\r")
+            if not written.isprintable()
+            else written
         )
+        return weburl.join(base, plain.replace(" ", "%20"))
     except ValueError:
         return None

@@ -28,7 +28,7 @@ class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     second_level: _Count = 20
     third_level: _Count = 10
     link_rate: _Rate = 10.0
-    links_time: Duration = Duration(20)
+    links_time: Duration = Duration(30)
     dependencies: _Count = 50
     max_redirects: Annotated[int, msgspec.Meta(ge=0, le=30)] = 10
     timeout: Duration = Duration(5)
