@@ -7,7 +7,6 @@ not expected is a warning in the log, once.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections import Counter
@@ -17,8 +16,8 @@ from typing import Any, Final
 import msgspec
 
 from agents import children
+from agents.rounds import Rounds
 from collectors.ipv6.advertisers import (
-    FACT,
     NOBODY,
     Advertiser,
     Watched,
@@ -30,8 +29,6 @@ from collectors.model import Family, counter, gauge, sample
 log = logging.getLogger(__name__)
 
 COMMAND: Final = ("ipv6", "watch")
-FIRST_DELAY = 3.0  # seconds after start
-END_PATIENCE = 2.0  # seconds for the child to be ended
 START_PATIENCE = 15.0  # seconds beyond the listening, for the child to start and print
 WARNINGS = 20  # of one watch; who makes up addresses must not fill the log
 REMEMBERED = 1000  # advertisers that were warned of
@@ -43,8 +40,7 @@ class AdvertisementWatch:
 
     def __init__(self, settings: WatchSettings, command: Sequence[str] = COMMAND) -> None:
         self._settings = settings
-        self._arguments = (*command, *arguments_of(settings))
-        self._stop = threading.Event()
+        self._command = command
         self._lock = threading.Lock()
         self._last: Watched | None = None
         self._ended = 0.0
@@ -52,17 +48,15 @@ class AdvertisementWatch:
         self._warned: dict[tuple[str, str, str], None] = {}
         off = "ipv6_watch.enable is false"
         self.problem = "the first watch has not ended yet" if settings.enable else off
-        self._thread = threading.Thread(target=self._loop, name="ipv6-watch", daemon=True)
+        self._rounds = Rounds("ipv6-watch", settings.interval, self._watch)
 
     def start(self) -> None:
         if self._settings.enable:
-            self._thread.start()
+            self._rounds.start()
 
     def stop(self) -> None:
         """Begin no other watch, and end the one under way."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(END_PATIENCE)
+        self._rounds.stop()
 
     def adopt(self, before: AdvertisementWatch) -> None:
         """Go on counting where another one, that has been stopped, ends; before `start`."""
@@ -70,11 +64,11 @@ class AdvertisementWatch:
             self._bad.update(before._bad)
             self._warned.update(before._warned)
 
-    def facts(self) -> dict[str, Any]:
-        """`ipv6_advertisers` of the last watch; nothing where it failed, or there was none."""
+    def advertisers(self) -> Any:
+        """`ipv6_advertisers` of the last watch; None where it failed, or there was none."""
         with self._lock:
             last = self._last
-        return {} if last is None else {FACT: msgspec.to_builtins(last.advertisers)}
+        return None if last is None else msgspec.to_builtins(last.advertisers)
 
     def families(self) -> Sequence[Family]:
         """The last watch; nothing where nobody watches."""
@@ -118,22 +112,11 @@ class AdvertisementWatch:
             ),
         )
 
-    def _loop(self) -> None:
-        wait = FIRST_DELAY
-        while not self._stop.wait(wait):
-            self._watch()
-            # agents started together must not solicit together for ever
-            wait = self._settings.interval * random.uniform(0.9, 1.0)  # noqa: S311 - jitter
-
     def _watch(self) -> None:
-        seconds = self._settings.seconds + START_PATIENCE
         try:
-            ended = children.run(self._arguments, seconds, stop=self._stop)
-            if ended.problem or ended.status not in (0, 1):  # 1: somebody is not expected
-                raise _WatchFailed(ended.problem or f"exit status {ended.status}")
-            found = msgspec.json.decode(ended.output, type=Watched)
-        except (OSError, _WatchFailed, msgspec.MsgspecError) as error:
-            if self._stop.is_set():
+            found = watch(self._settings, self._command, self._rounds.stopping)
+        except WatchFailed as error:
+            if self._rounds.stopping.is_set():
                 return
             log.error("the links could not be watched: %s", error)
             with self._lock:
@@ -158,8 +141,24 @@ class AdvertisementWatch:
             log.warning("%d more advertisers are not expected", len(new) - WARNINGS)
 
 
-class _WatchFailed(Exception):
-    pass
+class WatchFailed(Exception):
+    """A watch that brought nothing."""
+
+
+def watch(
+    settings: WatchSettings,
+    command: Sequence[str] = COMMAND,
+    stop: threading.Event | None = None,
+) -> Watched:
+    """One watch in a child; raises WatchFailed."""
+    seconds = settings.seconds + START_PATIENCE
+    try:
+        ended = children.run((*command, *arguments_of(settings)), seconds, stop=stop)
+        if ended.problem or ended.status not in (0, 1):  # 1: somebody is not expected
+            raise WatchFailed(ended.problem or f"exit status {ended.status}")
+        return msgspec.json.decode(ended.output, type=Watched)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise WatchFailed(str(error)) from error
 
 
 def arguments_of(settings: WatchSettings) -> tuple[str, ...]:

@@ -7,52 +7,48 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import random
 import subprocess
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
 from agents import children
+from agents.rounds import Rounds
 from collectors.model import Family, gauge, sample
 from collectors.strictyaml import DocumentError
 from exporters.findings.metrics import audit_families
+from exporters.findings.readinessmetrics import Scored, scored_host
 from rules import pack as packs
-from rules.linerows import FACT
+from rules.audit import needed
 from rules.model import AuditResult
 from rules.settings import AuditSettings
 
 log = logging.getLogger(__name__)
 
-END_PATIENCE = 2.0  # seconds for the child to be ended
-FIRST_DELAY = 1.0  # seconds after start, so that the first scrape does not compete with it
-HASTE = 60.0  # seconds between the starts of two audits at least, however often one is asked for
-
 
 class Findings(NamedTuple):
-    """The last audit: as it is served, as a struct, and as metrics."""
+    """The last audit: as it is served, as a struct, and as metrics; `scored` of IPv6 readiness."""
 
     content: bytes
     result: AuditResult
     families: Sequence[Family]
+    scored: Sequence[Scored]
 
 
 class AuditSchedule:
     """Audits at start and then every interval, until `stop`.
 
-    `last` is the last audit that succeeded; `problem` why there is no newer one, or empty. `lines`
-    gives `{"lines": [...]}` as JSON; it is called, before each audit, only if a pack judges lines.
+    `last` is the last audit that succeeded; `problem` why there is no newer one, or empty. `facts` are
+    what only the agent itself knows, by name: each is asked for before an audit by a pack that
+    judges it, and is None where there is nothing to tell.
     """
 
     def __init__(
         self,
         config_path: str,
         settings: AuditSettings,
-        lines: Callable[[], bytes] | None = None,
+        facts: Mapping[str, Callable[[], Any]] | None = None,
     ) -> None:
         self._arguments = (
             "audit",
@@ -64,30 +60,25 @@ class AuditSchedule:
             "none",
         )
         self._settings = settings
-        self._lines = lines
-        self._needs_lines: bool | None = None  # None: the packs were not looked at
-        self._stop = threading.Event()
-        self._wake = threading.Event()
+        self._facts = facts or {}
+        self._judged: frozenset[str] | None = None  # None: the packs were not looked at
         self.last: Findings | None = None
         self.problem = (
             "the first audit has not ended yet" if settings.packs else "audit.packs is empty"
         )
-        self._thread = threading.Thread(target=self._loop, name="audit", daemon=True)
+        self._rounds = Rounds("audit", settings.interval, self._audit)
 
     def start(self) -> None:
         if self._settings.packs:
-            self._thread.start()
+            self._rounds.start()
 
     def stop(self) -> None:
         """Begin no other audit, and end the one under way."""
-        self._stop.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(END_PATIENCE)
+        self._rounds.stop()
 
     def hasten(self) -> None:
         """Have the next audit as soon as may be, since something changed."""
-        self._wake.set()
+        self._rounds.hasten()
 
     def families(self) -> Sequence[Family]:
         """Metrics of the last audit, and whether audits succeed at all."""
@@ -100,24 +91,15 @@ class AuditSchedule:
             ),
         ]
 
-    def _loop(self) -> None:
-        due, soonest = time.monotonic() + FIRST_DELAY, 0.0
-        while not self._stop.is_set():
-            if self._wake.wait(max(0.0, due - time.monotonic())):
-                self._wake.clear()
-                due = min(due, max(soonest, time.monotonic()))
-                continue
-            soonest = time.monotonic() + HASTE
-            self._audit()
-            # thousands of agents started together must not audit together for ever
-            wait = self._settings.interval * random.uniform(0.95, 1.05)  # noqa: S311 - jitter
-            due = time.monotonic() + wait
+    def scored(self) -> Sequence[Scored]:
+        """IPv6 readiness of this host, if a pack judges it."""
+        return self.last.scored if self.last else ()
 
     def _audit(self) -> None:
         try:
             with self._given() as (arguments, given):
                 ended = children.run(
-                    arguments, self._settings.deadline, stop=self._stop, given=given
+                    arguments, self._settings.deadline, stop=self._rounds.stopping, given=given
                 )
             if ended.problem or ended.status:
                 raise _AuditFailed(ended.problem or f"exit status {ended.status}")
@@ -126,35 +108,30 @@ class AuditSchedule:
             self.problem = f"the audit failed: {error}"
             log.error("%s", self.problem)
         else:
-            self.last, self.problem = Findings(ended.output, result, audit_families(result)), ""
+            told = audit_families(result), scored_host(result)
+            self.last, self.problem = Findings(ended.output, result, *told), ""
 
     @contextlib.contextmanager
     def _given(self) -> Iterator[tuple[tuple[str, ...], int]]:
         """The arguments of an audit, and its standard input."""
-        if self._lines is None or not self._judges_lines():
+        told = {name: self._facts[name]() for name in sorted(self._names())}
+        told = {name: value for name, value in told.items() if value is not None}
+        if not told:
             yield self._arguments, subprocess.DEVNULL
             return
-        content = self._lines()
-        # a file in memory: no pipe that blocks where the child does not read
-        given = os.memfd_create("facts")
-        try:
-            with open(given, "wb", closefd=False) as file:
-                file.write(content)
-            os.lseek(given, 0, os.SEEK_SET)
+        with children.giving(msgspec.json.encode(told)) as given:
             yield (*self._arguments, "--facts", "-"), given
-        finally:
-            os.close(given)
 
-    def _judges_lines(self) -> bool:
-        """Whether a rule of the packs is about lines. A pack that cannot be read is the audit's to
-        tell."""
-        if self._needs_lines is None:
+    def _names(self) -> frozenset[str]:
+        """Those of the facts that a rule of the packs is about. A pack that cannot be read is the
+        audit's to tell."""
+        if self._judged is None:
             try:
                 outlines = [packs.outline(name) for name in self._settings.packs]
             except (OSError, DocumentError):
-                return False
-            self._needs_lines = any(FACT in r.facts for pack in outlines for r in pack.rules)
-        return self._needs_lines
+                return frozenset()
+            self._judged = frozenset(needed(outlines).intersection(self._facts))
+        return self._judged
 
 
 class _AuditFailed(Exception):

@@ -5,10 +5,12 @@ A child is niced and has a deadline, which timeout(1) keeps even when the agent 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 
 from collectors.sources.commands import Ended, finish
 
@@ -30,3 +32,17 @@ def run(
     guard = ("timeout", "-s", "KILL", f"{seconds + GRACE:g}", "nice", "-n", "10")
     argv = (*guard, sys.executable, "-P", "-m", "agents", *arguments)
     return finish(argv, seconds, OUTPUT_LIMIT, os.environ, errors, stop, given)
+
+
+@contextlib.contextmanager
+def giving(content: bytes) -> Iterator[int]:
+    """A descriptor for a child's standard input: a file in memory, since a pipe blocks where the
+    child does not read."""
+    given = os.memfd_create("given")
+    try:
+        with open(given, "wb", closefd=False) as file:
+            file.write(content)
+        os.lseek(given, 0, os.SEEK_SET)
+        yield given
+    finally:
+        os.close(given)

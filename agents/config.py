@@ -14,6 +14,8 @@ import msgspec
 from agents.logs import LogFormat, LogLevel
 from collectors import catalogue, strictyaml
 from collectors.ipv6.advertisers import WatchSettings
+from collectors.ipv6.sitesettings import SiteSettings
+from collectors.link import weburl
 from collectors.link.devices import BandwidthSettings
 from collectors.link.path import PathSettings
 from collectors.link.settings import ProbeSettings
@@ -54,6 +56,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stamp_reflector: ReflectorSettings = ReflectorSettings()
     ipv6_watch: WatchSettings = WatchSettings()
     audit: AuditSettings = AuditSettings()
+    ipv6_sites: SiteSettings = SiteSettings()
     ssh: SshSettings = SshSettings()
 
     def scraped(self) -> list[Collector]:
@@ -93,6 +96,11 @@ def load(path: str | None) -> Config:
             raise document.error(
                 ("audit", "packs", number), f"no pack {pack!r}; there are: {', '.join(built_in())}"
             )
+    for number, site in enumerate(config.ipv6_sites.sites):
+        try:
+            weburl.site(site)
+        except ValueError as error:
+            raise document.error(("ipv6_sites", "sites", number), str(error)) from error
     config = _located(config, os.path.dirname(os.path.abspath(path)))
     if config.probes.modules_file is not None:
         _check_modules(document, config.probes.modules_file)
@@ -132,6 +140,9 @@ def _located(config: Config, folder: str) -> Config:
         lines_file=lines_file and located(lines_file),
         modules_file=modules_file and located(modules_file),
     )
+    check = config.ipv6_sites.check
+    web_check = replace(check.web, ca_file=located(check.web.ca_file))
+    sites = replace(config.ipv6_sites, check=replace(check, web=web_check))
     settings = config.collectors.settings
     textfile = replace(settings.textfile, directory=located(settings.textfile.directory))
     collectors = replace(config.collectors, settings=replace(settings, textfile=textfile))
@@ -141,6 +152,7 @@ def _located(config: Config, folder: str) -> Config:
         audit=replace(config.audit, packs=packs),
         collectors=collectors,
         probes=probes,
+        ipv6_sites=sites,
         ssh=ssh,
     )
 

@@ -7,7 +7,6 @@ its standard input, and prints what it saw as JSON. Counters become rates here.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -114,19 +113,13 @@ class InterfaceSchedule:
             self._polls, self._uses, self._ended = polls, uses, time.time()
 
     def _ask(self) -> list[DevicePoll]:
-        hints = os.memfd_create("hints")
-        try:
-            with open(hints, "wb", closefd=False) as file:
-                file.write(msgspec.json.encode(self._meter.hints()))
-            os.lseek(hints, 0, os.SEEK_SET)
+        with children.giving(msgspec.json.encode(self._meter.hints())) as hints:
             ended = children.run(
                 self._arguments,
                 self._settings.interval + START_PATIENCE,
                 stop=self._stop,
                 given=hints,
             )
-        finally:
-            os.close(hints)
         if ended.problem or ended.status not in (0, 1):  # 1: some device did not answer
             raise _RoundFailed(ended.problem or f"exit status {ended.status}")
         return msgspec.json.decode(ended.output, type=list[DevicePoll])

@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
-
 from agents.connections import Connections, tasks_of
 from agents.echoes import Echoes
 from agents.errors import UserError
@@ -215,11 +213,10 @@ class ProbeSchedule:
                 merged[family.name] = _joined(known, family) if known else family
         return list(merged.values())
 
-    def facts(self) -> bytes:
-        """The fact `lines` as JSON, for the audit."""
+    def lines(self) -> list[dict[str, Any]]:
+        """The fact `lines`, for the audit."""
         with self._lock:
-            found = rows(self._states, self._interfaces.utilisation())
-        return msgspec.json.encode({"lines": found})
+            return rows(self._states, self._interfaces.utilisation())
 
     def probe(self, query: Mapping[str, str], headers: Mapping[str, str]) -> Sequence[Family] | str:
         """One probe for `/probe`; blocks for its timeout. Raises ProbeRefused."""

@@ -17,16 +17,20 @@ from agents.errors import UserError
 from agents.glance import Glance
 from agents.probing import ProbeSchedule, Probing
 from agents.runner import Runner
+from agents.sites import SiteSchedule
 from agents.steady import SteadyCpu
+from collectors.ipv6.advertisers import FACT as ADVERTISERS
 from collectors.link.stampreflector import Reflector
 from collectors.model import Family, gauge, sample
 from collectors.observe import Observation
 from collectors.sources.local import LocalSource
 from collectors.strictyaml import DocumentError
+from exporters.findings.readinessmetrics import readiness_families
 from exporters.prometheus.backend import NotYet, ReloadError, UnknownCollector
 from exporters.prometheus.families import with_scrape_series
 from exporters.prometheus.overview import Overview
 from exporters.prometheus.selfmetrics import SelfMetrics
+from rules.linerows import FACT as LINES
 from rules.linethresholds import PACK
 from rules.settings import AuditSettings
 
@@ -45,15 +49,18 @@ class _Active:
         self.runner = runner
         self.collectors = {collector.name: collector for collector in config.scraped()}
         self.probes = ProbeSchedule(probing, LocalSource(config.root), path)
-        self.audits = AuditSchedule(path, config.audit, self.probes.facts)
-        self.probes.when_lines_change(self.audits.hasten)
         self.watch = AdvertisementWatch(config.ipv6_watch)
+        told = {LINES: self.probes.lines, ADVERTISERS: self.watch.advertisers}
+        self.audits = AuditSchedule(path, config.audit, told)
+        self.probes.when_lines_change(self.audits.hasten)
+        self.sites = SiteSchedule(path, config.ipv6_sites)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None
 
     def start(self) -> None:
         self.probes.start()
         self.audits.start()
+        self.sites.start()
         self.watch.start()
         if self.reflector:
             self.reflector.start()
@@ -61,6 +68,7 @@ class _Active:
     def stop(self) -> None:
         self.probes.stop()
         self.audits.stop()
+        self.sites.stop()
         self.watch.stop()
         if self.reflector:
             self.reflector.stop()
@@ -105,6 +113,8 @@ class Runtime:
             *self._steady.hold(with_scrape_series(observations)),
             *active.probes.families(),
             *active.audits.families(),
+            *active.sites.families(),
+            *readiness_families([*active.audits.scored(), *active.sites.scored()]),
             *active.watch.families(),
             *(active.reflector.families() if active.reflector else ()),
             *self._self.families(),
@@ -146,6 +156,7 @@ class Runtime:
             active = _Active(self._path, config, probing, runner)
             if config.audit == before.config.audit:
                 active.audits.last = before.audits.last
+            active.sites.adopt(before.sites)
             before.stop()
             active.probes.adopt(before.probes)
             active.watch.adopt(before.watch)

@@ -47,9 +47,14 @@ from collectors.host.uname import UnameCollector
 from collectors.host.vmstat import VmstatCollector
 from collectors.ipv6.addresses import Ipv6AddressesCollector
 from collectors.ipv6.advertiserfacts import AdvertisersCollector
+from collectors.ipv6.firewall import Ipv6FirewallCollector
 from collectors.ipv6.listeners import Ipv6ListenersCollector, ListenersCollector
+from collectors.ipv6.neighbours import Ipv6NeighboursCollector
+from collectors.ipv6.resolvers import Ipv6ResolversCollector
 from collectors.ipv6.routes import Ipv6RoutesCollector
 from collectors.ipv6.sysctl import Ipv6SysctlCollector
+from collectors.ipv6.traffic import Ipv6CountersCollector, Ipv6TrafficCollector
+from collectors.ipv6.tunnels import Ipv6TunnelsCollector
 from collectors.link.linefacts import LinesCollector
 from collectors.model import Collector
 from collectors.security.accounts import AccountsCollector
@@ -107,10 +112,16 @@ _ENTRIES = (
     Entry(UnameCollector),
     Entry(VmstatCollector),
     Entry(Ipv6AddressesCollector),
+    Entry(Ipv6CountersCollector, metrics=False),
+    Entry(Ipv6FirewallCollector, metrics=False),
     Entry(AdvertisersCollector, metrics=False),
     Entry(Ipv6ListenersCollector, metrics=False),
+    Entry(Ipv6NeighboursCollector, metrics=False),
+    Entry(Ipv6ResolversCollector, metrics=False),
     Entry(Ipv6RoutesCollector),
     Entry(Ipv6SysctlCollector, metrics=False),
+    Entry(Ipv6TrafficCollector),
+    Entry(Ipv6TunnelsCollector, metrics=False),
     Entry(ListenersCollector),
     Entry(AccountsCollector, metrics=False),
     Entry(FilesCollector, metrics=False),

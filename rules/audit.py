@@ -11,14 +11,15 @@ from collectors.observe import Observation
 from rules.engine import ALWAYS, Judge
 from rules.model import AuditResult, Host, Pack, PackResult
 from rules.pack import ParamError, resolve
-from rules.score import counts, ratio
+from rules.score import counts, layers, score, side_scores
 
 HOST = "host"
 
 
 def needed(packs: Iterable[Pack]) -> set[str]:
-    """The facts that an audit by these packs takes."""
-    return {HOST, ALWAYS, *(fact for pack in packs for rule in pack.rules for fact in rule.facts)}
+    """The facts that an audit of a host by these packs takes."""
+    rules = (rule for pack in packs for rule in pack.about("host"))
+    return {HOST, ALWAYS, *(fact for rule in rules for fact in rule.facts)}
 
 
 def facts_of(observations: Iterable[Observation]) -> dict[str, Fact]:
@@ -44,24 +45,34 @@ def audit(
     time: datetime,
     duration: float = 0.0,
 ) -> AuditResult:
-    """Judge. `params` overrides by pack; raises ParamError. Pure."""
+    """Judge a host. `params` overrides by pack; raises ParamError. Pure."""
     by_pack = check_params(packs, params)
     host = host_of(facts)
-    results = []
-    for pack in packs:
-        verdicts = Judge(pack).verdicts(facts, by_pack[pack.pack], host.id)
-        weights = {rule.id: rule.weight for rule in pack.rules}
-        results.append(
-            PackResult(
-                pack.pack,
-                pack.title,
-                by_pack[pack.pack],
-                ratio(verdicts, weights),
-                counts(verdicts),
-                tuple(verdicts),
-            )
-        )
+    results = (
+        judged(Judge(pack, "host"), facts, by_pack[pack.pack], host.id)
+        for pack in packs
+        if pack.about("host")
+    )
     return AuditResult(host, time, duration, tuple(results))
+
+
+def judged(
+    judge: Judge, facts: Mapping[str, Fact], params: Mapping[str, Any], subject: str
+) -> PackResult:
+    """How a pack comes out for one subject, by its id."""
+    pack, verdicts = judge.pack, judge.verdicts(facts, params, subject)
+    total, cap = score(pack, verdicts)
+    return PackResult(
+        pack=pack.pack,
+        title=pack.title,
+        params=dict(params),
+        score=total,
+        counts=counts(verdicts),
+        verdicts=tuple(verdicts),
+        cap=cap,
+        layers=layers(judge.rules, verdicts),
+        scores=side_scores(pack, verdicts),
+    )
 
 
 def host_of(facts: Mapping[str, Fact]) -> Host:

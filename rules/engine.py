@@ -15,7 +15,7 @@ from collectors.model import Fact
 from rules.evaluator import Evaluator
 from rules.evidence import MAX_TEXT, brief, plain
 from rules.expression import PARAMS, Expression, ExpressionError
-from rules.model import Outcome, Pack, Rule, Verdict, fingerprint
+from rules.model import Outcome, Pack, Rule, SubjectKind, Verdict, fingerprint
 
 ALWAYS = "os"  # the fact that every rule sees, for `applies`
 MAX_SOURCES = 5
@@ -30,6 +30,7 @@ class Compiled:
         self._params = params
         self.applies = self._compile("applies", rule.applies)
         self.offenders = self._compile("offenders", rule.offenders)
+        self.unseen = self._compile("unseen", rule.unseen)
         self.asserts = self._compile("assert", rule.asserts)
         self.actual = self._compile("actual", rule.actual)
         self.expected = self._compile("expected", rule.expected)
@@ -37,7 +38,8 @@ class Compiled:
     def _compile(self, part: str, text: str) -> Expression | None:
         if not text:
             return None
-        make = Expression.of_offenders if part == "offenders" else Expression
+        rows = part in ("offenders", "unseen")
+        make = Expression.of_offenders if rows else Expression
         try:
             return make(text, self._names, self._params)
         except ExpressionError as error:
@@ -46,21 +48,26 @@ class Compiled:
 
     def used(self) -> frozenset[str]:
         """The facts that any of the expressions names."""
-        parts = (self.applies, self.offenders, self.asserts, self.actual, self.expected)
+        parts = (
+            *(self.applies, self.offenders, self.unseen),
+            *(self.asserts, self.actual, self.expected),
+        )
         return frozenset().union(*(part.used for part in parts if part)) - {PARAMS}
 
 
 class Judge:
-    """A compiled pack. Raises ExpressionError for a pack that was not checked by its loader."""
+    """A compiled pack, or of it the rules about one kind of subject. Raises ExpressionError for a
+    pack that was not checked by its loader."""
 
-    def __init__(self, pack: Pack) -> None:
+    def __init__(self, pack: Pack, subject: SubjectKind | None = None) -> None:
         self.pack = pack
-        self._rules = [Compiled(rule, pack.params) for rule in pack.rules]
+        self.rules = pack.about(subject) if subject else pack.rules
+        self._rules = [Compiled(rule, pack.params) for rule in self.rules]
 
     def verdicts(
         self, facts: Mapping[str, Fact], params: Mapping[str, Any], host: str
     ) -> list[Verdict]:
-        """Verdicts in the order of the rules; `params` are all parameters, `host` an id."""
+        """Verdicts in the order of the rules; `params` are all parameters, `host` the subject's id."""
         seen = _Seen(facts, params)
         return [verdict for rule in self._rules for verdict in _judge(rule, seen, host)]
 
@@ -139,6 +146,9 @@ def _by_offenders(
     seen.require(offenders)
     rows = seen.evaluator.offenders(offenders)
     expected, reason = _value(compiled.expected, "expected", seen)
+    unseen = _unseen(compiled, seen, host)
+    if not rows and unseen:
+        return unseen
     if not rows:
         source = seen.source(offenders)
         return [_verdict(rule, "pass", host, expected=expected, source=source, reason=reason)]
@@ -164,7 +174,22 @@ def _by_offenders(
             source=str(source),
             reason=reason,
         )
-    return list(hits.values())
+    return [*hits.values(), *(verdict for verdict in unseen if verdict.instance not in hits)]
+
+
+def _unseen(compiled: Compiled, seen: _Seen, host: str) -> list[Verdict]:
+    """One unknown for each row that could not be judged."""
+    rule = compiled.rule
+    if not compiled.unseen:
+        return []
+    seen.require(compiled.unseen)
+    found = {_instance(rule, row): row for row in seen.evaluator.offenders(compiled.unseen)}
+    return [
+        _verdict(
+            rule, "unknown", host, instance=name, actual=_shown(rule, row), reason="was not seen"
+        )
+        for name, row in found.items()
+    ]
 
 
 def _by_assertion(compiled: Compiled, asserts: Expression, seen: _Seen, host: str) -> Verdict:

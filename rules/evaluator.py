@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rules import celbinding
 from rules.expression import HIT, RENAMED, Expression, ExpressionError, compile_pattern
 
 MAX_PATTERNS = 256  # compiled regular expressions kept
@@ -15,12 +16,10 @@ class Evaluator:
     """Runs expressions over one set of values, which are converted for CEL once."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        import cel
-
         self._hits: list[Any] = []
         self._problem = ""
         self._patterns: dict[str, Callable[[str], object]] = {}
-        self._context = cel.Context(
+        self._context = celbinding.engine().Context(
             variables=dict(values),
             functions={
                 RENAMED["matches"]: self._guarded(self._matches),

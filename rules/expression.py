@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
+from rules import celbinding
+
 MAX_LENGTH = 4000  # characters
 MAX_DEPTH = 32  # brackets within brackets
 
@@ -63,8 +65,6 @@ class Expression:
     """
 
     def __init__(self, text: str, names: Collection[str], params: Collection[str] = ()) -> None:
-        import cel
-
         self.text = text
         if len(text) > MAX_LENGTH:
             raise ExpressionError(f"is longer than {MAX_LENGTH} characters")
@@ -75,7 +75,7 @@ class Expression:
         self.used = self._check_names({*names, PARAMS}, params)
         self._check_patterns()
         try:
-            self.program = cel.compile(self._renamed(self._tokens, 0, len(text)))
+            self.program = celbinding.engine().compile(self._renamed(self._tokens, 0, len(text)))
         except ValueError as error:
             raise ExpressionError(f"is not CEL: {_syntax_error(str(error))}") from error
         self._check_references({*names, PARAMS})
@@ -84,11 +84,9 @@ class Expression:
     @classmethod
     def of_offenders(cls, text: str, names: Collection[str], params: Collection[str]) -> Expression:
         """As `list.filter(row, test)` costs the square of its hits, each is handed over instead."""
-        import cel
-
         expression = cls(text, names, params)
         if gathering := expression._gathering():
-            expression.program = cel.compile(gathering)
+            expression.program = celbinding.engine().compile(gathering)
             expression.gathers = True
         return expression
 
@@ -227,10 +225,8 @@ def compile_pattern(pattern: str) -> Callable[[str], object]:
 
 def _literal(text: str) -> str:
     """The value of a string literal."""
-    import cel
-
     try:
-        return str(cel.evaluate(text))
+        return str(celbinding.engine().evaluate(text))
     except ValueError as error:
         raise ExpressionError(f"{text} is not a CEL string") from error
 

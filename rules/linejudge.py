@@ -110,9 +110,16 @@ class LineState:
             for gone, seen in zip(self._dead, self._seen, strict=True)
         )
 
-    def worst(self) -> tuple[float | None, float | None, float | None]:
-        """Loss, 95th percentile and jitter of the worst probe that is looked at."""
-        seen = [m for m, gone in zip(self._seen, self._dead, strict=True) if m and gone is not None]
+    def worst(
+        self, family: AddressFamily | None = None
+    ) -> tuple[float | None, float | None, float | None]:
+        """Loss, 95th percentile and jitter of the worst probe that is looked at, in both families
+        or in one."""
+        seen = [
+            m
+            for key, m, gone in zip(self.keys, self._seen, self._dead, strict=True)
+            if m and gone is not None and family in (None, key[1])
+        ]
         return (
             max((m.loss for m in seen if m.loss is not None), default=None),
             max((m.p95 for m in seen if m.p95 is not None), default=None),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, get_args
 
 from collectors.link.utilisation import LineUse
+from collectors.model import AddressFamily
 from rules.linestate import LineStates, site_of
 
 FACT = "lines"
+FAMILIES: Final[tuple[AddressFamily, ...]] = get_args(AddressFamily)
 
 
 def rows(states: LineStates, uses: Mapping[str, LineUse] | None = None) -> list[dict[str, Any]]:
@@ -21,6 +23,7 @@ def rows(states: LineStates, uses: Mapping[str, LineUse] | None = None) -> list[
     for state in states.states:
         line, pair = state.line, states.pair_of.get(state.line.name)
         loss, p95, jitter = state.worst()
+        by_family = {family: state.worst(family) for family in FAMILIES}
         use = (uses or {}).get(line.name)
         used = [p for p in (use.in_p95, use.out_p95) if p is not None] if use else []
         known = state.state != "unknown"
@@ -39,6 +42,8 @@ def rows(states: LineStates, uses: Mapping[str, LineUse] | None = None) -> list[
             "jitter": jitter,
             "ipv4": state.family("ipv4"),
             "ipv6": state.family("ipv6"),
+            **{f"loss_{family}": worst[0] for family, worst in by_family.items()},
+            **{f"p95_{family}": worst[1] for family, worst in by_family.items()},
             "availability": state.availability,
             "measurement": ("whole" if state.whole else "part") if known else None,
             "backup_dead": bool(pair and pair.backup is state and pair.backup_dead),

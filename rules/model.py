@@ -17,6 +17,8 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 Outcome = Literal["pass", "fail", "not_applicable", "unknown", "manual"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
+SubjectKind = Literal["host", "site"]
+
 Scenario = dict[str, Any]
 
 
@@ -53,17 +55,22 @@ class Scenarios(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"asserts": "assert"}):
     """One rule. It has exactly one of `offenders`, `asserts` and `manual`.
 
-    `applies`, `offenders`, `asserts`, `actual` and `expected` are CEL expressions over `facts`,
+    `applies`, `offenders`, `unseen`, `asserts`, `actual` and `expected` are CEL expressions over `facts`,
     `os` and `params`. `offenders` is a list of rows that break the rule; `key` is the field that
-    tells them apart, `show` the fields that people see. `manual` is the question to a person.
+    tells them apart, `show` the fields that people see; `unseen` is a list of such rows that could
+    not be judged, each an unknown. `manual` is the question to a person.
+    `subject` is what it judges; `layer` is one of the pack's.
     """
 
     id: str
     title: Text
     severity: Severity
+    subject: SubjectKind = "host"
+    layer: str = ""
     facts: tuple[str, ...] = ()
     applies: str = ""
     offenders: str = ""
+    unseen: str = ""
     key: str = ""
     show: tuple[str, ...] = ()
     asserts: str = ""
@@ -77,13 +84,39 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"ass
     tests: Scenarios = Scenarios()
 
 
+class Cap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The score is `at` (0 to 1) at most while one of `rules` fails or could not be judged."""
+
+    at: float
+    rules: tuple[str, ...]
+    why: Text
+
+
+class SideScore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A score beside the pack's own: of some of its rules, with weights for it alone."""
+
+    title: Text
+    rules: dict[str, float]
+
+
 class Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A document of rules. `params` are the defaults of its thresholds."""
+    """A document of rules. `params` are the defaults of its thresholds.
+
+    `layers` are titles of the parts that a score is told by, `caps` hold the score down, `scores` are
+    further ones by name.
+    """
 
     pack: str
     title: Text
     rules: tuple[Rule, ...]
     params: dict[str, Any] = {}
+    layers: dict[str, Text] = {}
+    caps: tuple[Cap, ...] = ()
+    scores: dict[str, SideScore] = {}
+
+    def about(self, subject: SubjectKind) -> tuple[Rule, ...]:
+        """The rules that judge such a subject."""
+        return tuple(rule for rule in self.rules if rule.subject == subject)
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -115,8 +148,25 @@ class Host(msgspec.Struct, frozen=True):
     name: str = ""
 
 
+class Points(msgspec.Struct, frozen=True):
+    """Weights: passed, of all that count, and of these what could not be seen."""
+
+    points: float
+    of: float
+    untested: float
+
+    @property
+    def ratio(self) -> float | None:
+        """0 to 1; None where nothing counts."""
+        return self.points / self.of if self.of else None
+
+
 class PackResult(msgspec.Struct, frozen=True):
-    """How one pack came out. `score` is 0 to 1, null where nothing counts; `counts` are rules."""
+    """How one pack came out. `score` is 0 to 1, null where nothing counts; `counts` are rules.
+
+    `cap` is the lowest of the pack's caps in force; `layers` and `scores` (0 to 1) are those of the
+    pack by name.
+    """
 
     pack: str
     title: Text
@@ -124,6 +174,9 @@ class PackResult(msgspec.Struct, frozen=True):
     score: float | None
     counts: dict[Outcome, int]
     verdicts: tuple[Verdict, ...]
+    cap: Cap | None = None
+    layers: dict[str, Points] = {}
+    scores: dict[str, float | None] = {}
 
 
 class AuditResult(msgspec.Struct, frozen=True):

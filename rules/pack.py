@@ -13,15 +13,17 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from collectors import catalogue, strictyaml
+from collectors.ipv6.model import SITE_FACTS
 from collectors.strictyaml import Document, DocumentError, Path
 from rules.engine import ALWAYS, Compiled
 from rules.evidence import plain
 from rules.expression import PARAMS, ExpressionError
-from rules.model import Pack, Rule, Text
+from rules.model import Pack, Rule, SubjectKind, Text
 from rules.settings import PACKS, built_in, is_path
 
 _ID = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+MAX_WEIGHT = 1000
 _KINDS = {"offenders": "offenders", "assert": "asserts", "manual": "manual"}
 
 
@@ -29,8 +31,10 @@ class ParamError(ValueError):
     """A parameter that no pack has, or a value of the wrong type."""
 
 
-def known_facts() -> frozenset[str]:
-    """The facts that our collectors supply."""
+def known_facts(subject: SubjectKind = "host") -> frozenset[str]:
+    """The facts that there are about such a subject: of a host those that collectors supply."""
+    if subject == "site":
+        return frozenset(SITE_FACTS)
     return frozenset(fact for it in catalogue.COLLECTORS.values() for fact in it.cls.facts)
 
 
@@ -61,7 +65,6 @@ def parse(content: bytes | str, path: str, facts: Collection[str] | None = None)
     document = Document(content, path)
     pack = document.convert(Pack)
     _check_pack(document, pack)
-    known = known_facts() if facts is None else facts
     seen: dict[str, int] = {}
     for number, rule in enumerate(pack.rules):
         where: Path = ("rules", number)
@@ -69,6 +72,7 @@ def parse(content: bytes | str, path: str, facts: Collection[str] | None = None)
             line = document.line(("rules", seen[rule.id], "id"))
             raise document.error((*where, "id"), f"the rule {rule.id!r} is on line {line} already")
         seen[rule.id] = number
+        known = known_facts(rule.subject) if facts is None else facts
         for part, problem in _problems(rule, pack, known):
             raise document.error((*where, *part), f"rule {rule.id}: {problem}")
     return pack
@@ -96,6 +100,10 @@ def _check_pack(document: Document, pack: Pack) -> None:
         raise document.error(("title",), problem)
     if not pack.rules:
         raise document.error(("rules",), "there is no rule")
+    for name, words in pack.layers.items():
+        if problem := _blank(words):
+            raise document.error(("layers", name), problem)
+    _check_scores(document, pack)
     for name, value in pack.params.items():
         if not _NAME.fullmatch(name):
             raise document.error(("params", name), "a parameter is named like_this")
@@ -107,6 +115,32 @@ def _check_pack(document: Document, pack: Pack) -> None:
             raise document.error(("params", name), str(error)) from error
 
 
+def _check_scores(document: Document, pack: Pack) -> None:
+    """Caps and further scores name rules that are there."""
+    known = {rule.id for rule in pack.rules}
+    named: list[tuple[Path, str]] = []
+    for number, cap in enumerate(pack.caps):
+        named += [(("caps", number, "rules", n), rule) for n, rule in enumerate(cap.rules)]
+        if not 0 <= cap.at <= 1:
+            raise document.error(("caps", number, "at"), "must be from 0 to 1")
+        if problem := _blank(cap.why):
+            raise document.error(("caps", number, "why"), problem)
+    for name, side in pack.scores.items():
+        named += [(("scores", name, "rules", rule), rule) for rule in side.rules]
+        if problem := _blank(side.title):
+            raise document.error(("scores", name, "title"), problem)
+        for rule, weight in side.rules.items():
+            if not 0 <= weight <= MAX_WEIGHT:
+                raise document.error(
+                    ("scores", name, "rules", rule), f"must be from 0 to {MAX_WEIGHT}"
+                )
+    for where, rule in named:
+        if rule not in known:
+            near = difflib.get_close_matches(rule, sorted(known), 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise document.error(where, f"the pack has no rule {rule!r}{hint}")
+
+
 def _problems(rule: Rule, pack: Pack, known: Collection[str]) -> Iterator[tuple[Path, str]]:
     """What is wrong with a rule, the first first."""
     if not _ID.fullmatch(rule.id) or len(rule.id) > 100:
@@ -114,8 +148,11 @@ def _problems(rule: Rule, pack: Pack, known: Collection[str]) -> Iterator[tuple[
     for part, text in (("title", rule.title), ("why", rule.why), ("fix", rule.fix)):
         if text and (problem := _blank(text)):
             yield (part,), problem
-    if not 0 <= rule.weight <= 1000:
-        yield ("weight",), "must be from 0 to 1000"
+    if not 0 <= rule.weight <= MAX_WEIGHT:
+        yield ("weight",), f"must be from 0 to {MAX_WEIGHT}"
+    if rule.layer not in ("", *pack.layers) or (pack.layers and not rule.layer):
+        there = ", ".join(pack.layers) or "none; write layers: {...} in the pack"
+        yield (("layer",) if rule.layer else ()), f"its layer is one of the pack's: {there}"
     for number, fact in enumerate(rule.facts):
         if fact not in known:
             near = difflib.get_close_matches(fact, sorted(known), 1)
@@ -147,6 +184,8 @@ def _kind_problems(rule: Rule) -> Iterator[tuple[Path, str]]:
         yield ("key",), "is only for offenders"
     if rule.show and not rule.offenders:
         yield ("show",), "is only for offenders"
+    if rule.unseen and not rule.offenders:
+        yield ("unseen",), "is only for offenders"
     if rule.asserts and not rule.actual:
         yield ("assert",), "needs actual: what people are shown"
     if rule.actual and not rule.asserts:

@@ -19,7 +19,7 @@ class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `deadline` is ended. `params` overrides a pack's parameters: pack → parameter → value.
     """
 
-    packs: tuple[str, ...] = ("host-basics",)
+    packs: tuple[str, ...] = ("host-basics", "ipv6-readiness")
     interval: Duration = Duration(3600)
     deadline: Duration = Duration(60)
     params: dict[str, dict[str, Any]] = {}

@@ -7,7 +7,6 @@ written, 2 bad input, 130 interrupted, 141 who read the output went away (as a s
 from __future__ import annotations
 
 import errno
-import importlib
 import os
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 import click
 
+from agents.cli.lazygroup import LazyGroup
 from agents.errors import UserError
 from agents.logs import LogFormat, set_up
 from collectors.strictyaml import DocumentError
@@ -23,7 +23,6 @@ from exporters.prometheus.listen import ListenError
 
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
-# name → one line of help; the module has the name with `_` for `-`, and exports `command`.
 COMMANDS = {
     "run": "Run the agent: serve metrics, probe links, audit on schedule.",
     "once": "Observe once and print; also over SSH or from a recording.",
@@ -33,28 +32,15 @@ COMMANDS = {
     "rules": "List, lint and test rule packs.",
     "probe": "Probe targets over IPv4 and IPv6.",
     "path": "Trace the way to targets over IPv4 and IPv6.",
+    "ipv6": "Score the IPv6 readiness of a host or a site.",
     "interfaces": "Ask routers, switches and hosts for their interfaces.",
     "check-config": "Check a configuration file and say what it means.",
     "self-test": "Check that this installation works on this machine.",
 }
 
 
-class Commands(click.Group):
-    """A group whose commands are imported when they are called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"agents.cli.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+class Commands(LazyGroup):
+    """What every command has: errors in a line, and output that may fail."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         for name in ("stdout", "stderr"):
@@ -96,7 +82,12 @@ def _output() -> Iterator[None]:
         raise SystemExit(1) from error
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    table=COMMANDS,
+    prefix="agents.cli.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--log-format", type=click.Choice(["text", "json"]), help="Of logs on standard error."
 )

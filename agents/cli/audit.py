@@ -17,10 +17,12 @@ from agents.cli.options import (
     host_option,
     language_of,
     language_option,
+    param_option,
     recorded_option,
 )
 from agents.errors import UserError
 from agents.limits import limited
+from agents.readiness import LOCAL_DEADLINE
 from agents.sources import observe_with, open_source
 from collectors import catalogue
 from collectors.model import Fact
@@ -31,9 +33,14 @@ from rules.audit import audit, check_params, facts_of, needed
 from rules.model import SEVERITIES, AuditResult, Pack
 from rules.settings import AuditSettings
 
+facts_option = click.option(
+    "--facts",
+    type=click.File("rb"),
+    metavar="FILE|-",
+    help="JSON of facts by name that are judged instead of those collected; -: standard input.",
+)
 FAIL_ON = ("none", "low", "medium", "high", "critical", "unknown")
 MAX_FACTS = 64 << 20  # bytes
-LOCAL_DEADLINE = 10.0  # seconds for one collector
 
 
 @click.command(name="audit")
@@ -58,20 +65,8 @@ LOCAL_DEADLINE = 10.0  # seconds for one collector
     help="Exit with 1 if a rule of this severity or above fails; unknown: if any rule fails or "
     "could not be judged.",
 )
-@click.option(
-    "--param",
-    "assignments",
-    multiple=True,
-    metavar="[PACK.]NAME=VALUE",
-    help="Override a parameter of the packs, value in YAML; may be repeated.",
-)
-@click.option(
-    "--facts",
-    "given",
-    type=click.File("rb"),
-    metavar="FILE|-",
-    help="JSON of facts by name that are judged instead of those collected; -: standard input.",
-)
+@param_option
+@facts_option
 @language_option
 @click.pass_context
 def command(
@@ -83,7 +78,7 @@ def command(
     form: str,
     fail_on: str,
     assignments: tuple[str, ...],
-    given: BinaryIO | None,
+    facts: BinaryIO | None,
     lang: str | None,
 ) -> None:
     """Judge this machine by rule packs. Nothing is changed on it.
@@ -104,19 +99,19 @@ def command(
     """
     config = configuration.load(path)
     loaded = load_packs(names or config.audit.packs)
-    params = _params(loaded, config.audit, assignments, strict=not names)
+    params = params_of(loaded, config.audit, assignments, strict=not names)
     collectors = catalogue.for_facts(needed(loaded), config.collectors.settings)
-    instead = _given(given) if given else {}
+    instead = given(facts) if facts else {}
     began, start = datetime.now(UTC), time.perf_counter()
-    _progress(f"reading {host or recorded or 'this machine'} …")
+    progress(f"reading {host or recorded or 'this machine'} …")
     with open_source(host, recorded, config.root, config.ssh) as source:
         observations = observe_with(source, collectors, LOCAL_DEADLINE)
-    facts = {**facts_of(observations), **instead}
-    _progress("judging …")
+    judged = {**facts_of(observations), **instead}
+    progress("judging …")
     with limited(config.audit.deadline, "audit.deadline"):
-        result = audit(loaded, facts, params, began)
+        result = audit(loaded, judged, params, began)
     result = msgspec.structs.replace(result, duration=time.perf_counter() - start)
-    _progress("")
+    progress("")
     if form == "json":
         click.echo(msgspec.json.encode(result))
     else:
@@ -149,9 +144,14 @@ def fails(result: AuditResult, fail_on: str) -> bool:
     return any(outcome == "fail" and severity in bad for outcome, severity in outcomes)
 
 
-def _params(
-    loaded: Sequence[Pack], settings: AuditSettings, assignments: Iterable[str], strict: bool
+def params_of(
+    loaded: Sequence[Pack],
+    settings: AuditSettings,
+    assignments: Iterable[str],
+    strict: bool = False,
 ) -> Mapping[str, dict[str, Any]]:
+    """All parameters by pack: the configuration's, and over them those of --param. `strict` wants
+    every pack of the configuration to be loaded. Raises UserError."""
     names = {pack.pack for pack in loaded}
     params = {
         name: dict(values) for name, values in settings.params.items() if strict or name in names
@@ -172,8 +172,8 @@ def _params(
         raise UserError(str(error)) from error
 
 
-def _given(file: BinaryIO) -> dict[str, Fact]:
-    """Facts by name out of a JSON object."""
+def given(file: BinaryIO) -> dict[str, Fact]:
+    """Facts by name out of a JSON object; raises UserError."""
     content = file.read(MAX_FACTS + 1)
     if len(content) > MAX_FACTS:
         raise UserError(f"--facts: more than {MAX_FACTS >> 20} MiB")
@@ -190,6 +190,7 @@ def _given(file: BinaryIO) -> dict[str, Fact]:
     return {name: Fact(name, value) for name, value in values.items()}
 
 
-def _progress(text: str) -> None:
+def progress(text: str) -> None:
+    """One line on a terminal that the next one replaces; empty to leave none."""
     if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{text}", err=True, nl=False)

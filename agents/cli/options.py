@@ -30,6 +30,13 @@ host_option = click.option(
 recorded_option = click.option(
     "--recorded", type=click.Path(), metavar="DIR", help="A folder written by jianwei record."
 )
+param_option = click.option(
+    "--param",
+    "assignments",
+    multiple=True,
+    metavar="[PACK.]NAME=VALUE",
+    help="Override a parameter of the packs, value in YAML; may be repeated.",
+)
 language_option = click.option(
     "--lang", type=click.Choice(["zh", "en"]), help="Language; else of the locale."
 )

@@ -196,20 +196,25 @@ class Latency(msgspec.Struct, frozen=True):
     ipv4: float
     ipv6: float
     ratio: float  # of IPv6 to IPv4
+    low: float = 0.0  # lower quartile of that ratio over probes side by side: noise has it below 1
 
 
 class SitePath(msgspec.Struct, frozen=True):
-    """`site_path`: the largest IPv6 packets to the site, in bytes, and whether a large body came whole.
-
-    `large_body` is null where no body above `large_bytes` was found to try.
-    """
+    """`site_path`: the largest IPv6 packets to the site, in bytes; `told_by`: the router that said so."""
 
     mtu: int
     link_mtu: int
     black_hole: bool
     told_by: str = ""
-    large_body: bool | None = None
-    large_bytes: int = 0
+    detail: str = ""
+
+
+class LargeBody(msgspec.Struct, frozen=True):
+    """`site_large_body`: whether a body of several packets came whole over IPv6; `whole` is null where
+    the homepage is too small for that."""
+
+    whole: bool | None
+    size: int = 0  # bytes
     detail: str = ""
 
 
@@ -267,6 +272,7 @@ SITE_FACTS: Final[Mapping[str, Any]] = {
     "site_dependencies": tuple[Dependency, ...],
     "site_latency": Latency,
     "site_path": SitePath,
+    "site_large_body": LargeBody,
     "site_icmpv6": tuple[IcmpType, ...],
     "site_extension_headers": tuple[ExtensionHeader, ...],
     "site_ipv6_only": Ipv6Only,

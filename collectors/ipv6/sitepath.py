@@ -1,6 +1,6 @@
 """The way to a site over IPv6: how large packets may be, which ICMPv6 passes, extension headers.
 
-The path MTU is that of `jianwei path` (RFC 8201), beside a large body that somebody else fetches.
+The path MTU is that of `jianwei path` (RFC 8201).
 ICMPv6 that must pass (RFC 4890, 4.3.1) is asked for: each type by what makes the site, or a router on
 the way, send it. Silence counts only from a site that answers something, TCP included, and only
 after several tries.
@@ -43,8 +43,6 @@ from collectors.link.pathsocket import device_mtu, locate
 from collectors.link.traceroute import Tracer
 from collectors.model import Fact, Target
 
-FetchLarge = Callable[[], tuple[bool | None, int, str]]
-
 TRACES: Final = 2  # until a router on the way is heard
 _SEED = b"jianwei ipv6"
 _FIRST_PORT, _PORTS = 40000, 20000  # of UDP, where nobody is likely to listen
@@ -59,7 +57,7 @@ HEADERS: Final[dict[str, Callable[[Maker, bytes], Asked]]] = {
     "two fragments": lambda maker, drawn: maker.fragments(2, drawn),
     "segment routing": lambda maker, drawn: maker.segments(drawn),
 }
-_FACTS: Final = ("site_path", "site_icmpv6", "site_extension_headers")
+PATH_FACTS: Final = ("site_path", "site_icmpv6", "site_extension_headers")
 
 
 class _Seen(NamedTuple):
@@ -74,14 +72,8 @@ class _Seen(NamedTuple):
         return any(one.type == REPLY for one in self.heard[name])
 
 
-def check_path(
-    site: Site, address: str, fetch_large: FetchLarge | None, deadline: Deadline
-) -> list[Fact]:
-    """`site_path`, `site_icmpv6` and `site_extension_headers` of one IPv6 address of a site.
-
-    `fetch_large` says whether a body came whole over IPv6 (None: there is none to try), its bytes,
-    and words.
-    """
+def check_path(site: Site, address: str, deadline: Deadline) -> list[Fact]:
+    """The facts `PATH_FACTS` of one IPv6 address of a site."""
     why, detail = "", ""
     seen: _Seen | None = None
     try:
@@ -93,17 +85,9 @@ def check_path(
     except OSError as error:
         unrouted = error.errno in (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
         why, detail = "no_ipv6_here" if unrouted else "error", error.strerror or str(error)
-    large, size, told = fetch_large() if fetch_large else (None, 0, "")
     if seen is None:
-        facts = [not_tested(name, _word(why), detail) for name in _FACTS]
-        if large is not None:
-            facts[0] = not_tested("site_path", _word(why), f"{detail}; {_body(large, size, told)}")
-        return facts
-    return [
-        _path(seen, large, size, told),
-        site_fact("site_icmpv6", _types(seen)),
-        _headers(seen),
-    ]
+        return [not_tested(name, _word(why), detail) for name in PATH_FACTS]
+    return [_path(seen), site_fact("site_icmpv6", _types(seen)), _headers(seen)]
 
 
 def _word(why: str) -> NotTested:
@@ -192,31 +176,13 @@ def _routers(path: Path) -> tuple[str, ...]:
     return tuple(address for hop in hops if not hop.reason for address in hop.addresses)
 
 
-def _path(seen: _Seen, large: bool | None, size: int, told: str) -> Fact:
+def _path(seen: _Seen) -> Fact:
     path = seen.path
     if path.mtu is None:
-        why = "the target answers no echo"
-        if large is not None:
-            why += f"; {_body(large, size, told)}"
-        return not_tested("site_path", "no_answer", why)
-    words = [told] if told else []
-    if path.mtu_black_hole:
-        words.insert(0, "larger packets vanish without a word")
-    found = SitePath(
-        path.mtu,
-        seen.route.mtu,
-        path.mtu_black_hole,
-        path.mtu_source,
-        large_body=large,
-        large_bytes=size,
-        detail="; ".join(words),
-    )
+        return not_tested("site_path", "no_answer", "the target answers no echo")
+    hole = "larger packets vanish without a word" if path.mtu_black_hole else ""
+    found = SitePath(path.mtu, seen.route.mtu, path.mtu_black_hole, path.mtu_source, hole)
     return site_fact("site_path", found)
-
-
-def _body(large: bool, size: int, told: str) -> str:
-    words = f"a body of {size} bytes {'came whole' if large else 'did not come whole'}"
-    return f"{words} ({told})" if told else words
 
 
 def _types(seen: _Seen) -> list[IcmpType]:

@@ -51,11 +51,13 @@ class Times(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """How much of a body is read, whether it is kept, and how it is coded."""
+    """How much of a body is read, whether it is kept, and how it is coded; `as_told`: as the answer's
+    Content-Encoding says. What is kept of a body that is too large is its first `size` bytes."""
 
     size: int
     keep: bool = False
     compression: Compression = "identity"
+    as_told: bool = False
 
 
 def exchange(
@@ -138,6 +140,8 @@ class _Exchange:
         bodiless = self._request.method == "HEAD"
         sink = _Sink(limits.size, limits.keep, "identity" if bodiless else limits.compression)
         try:
+            if limits.as_told and not bodiless:
+                sink.decode(_coding(response))
             while True:
                 event = self._next()
                 if isinstance(event, h11.Data):
@@ -171,20 +175,24 @@ class _Sink:
 
     def __init__(self, limit: int, keep: bool, compression: Compression) -> None:
         self._limit, self._keep = limit, keep
-        self._coded = compression in ("gzip", "deflate")
-        self._gzip = compression == "gzip"
         self._inflate: zlib._Decompress | None = None
         self._arrived = 0
         self.kept: list[bytes] = []
         self.size = 0
+        self.decode(compression)
+
+    def decode(self, compression: Compression) -> None:
+        """How what comes is coded."""
+        self._coded = compression in ("gzip", "deflate")
+        self._gzip = compression == "gzip"
 
     def add(self, data: bytes) -> None:
-        self._arrived += len(data)
-        if self._arrived > self._limit:
-            raise self._too_large()
         if not self._coded:
             self._take(data)
             return
+        self._arrived += len(data)
+        if self._arrived > self._limit:
+            raise self._too_large()
         try:
             self._decompress(data)
         except zlib.error as error:
@@ -215,14 +223,27 @@ class _Sink:
         return zlib.MAX_WBITS if zlibs else -zlib.MAX_WBITS
 
     def _take(self, data: bytes) -> None:
+        room = self._limit - self.size
         self.size += len(data)
+        if self._keep:
+            self.kept.append(data[:room] if room < len(data) else data)
         if self.size > self._limit:
             raise self._too_large()
-        if self._keep:
-            self.kept.append(data)
 
     def _too_large(self) -> Failure:
         return Failure("body_too_large", f"the body is longer than {self._limit} bytes")
+
+
+def _coding(response: Response) -> Compression:
+    """The Content-Encoding, one of those that can be read (RFC 9110, 8.4); raises Failure."""
+    told = ",".join(response.values("content-encoding")).strip().lower()
+    if told in ("", "identity"):
+        return "identity"
+    if told in ("gzip", "x-gzip"):
+        return "gzip"
+    if told == "deflate":
+        return "deflate"
+    raise Failure("http_protocol", f"a Content-Encoding that was not asked for: {told:.40}")
 
 
 def _length(response: Response) -> int:

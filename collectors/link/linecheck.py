@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from collectors.link.linerow import Row, converted, family_of, nearest, problems_of, translated
 from collectors.link.lines import Line, probes_of
+from collectors.rowsfile import ENOUGH, Tell
 from collectors.strictyaml import DocumentError
-
-MAX_SHOWN = 100  # mistakes
-ENOUGH = 100_000  # names to compare while looking for the nearest: about two seconds
-
-Tell = Callable[[int, str, str], DocumentError]  # row, key (or empty), what is wrong
 
 
 class Checked:

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
 
-import msgspec
-
+from collectors import rowsfile
+from collectors.csvtable import Row as Row
 from collectors.link import asked as asking
 from collectors.link.lines import LEVELS, MAX_TARGETS, Line, ModuleProbe
 from collectors.link.resolve import valid_name
-from collectors.strictyaml import decode
-
-Row = dict[str, Any]
-Problem = tuple[str, str]  # key, what is wrong
+from collectors.rowsfile import LEVEL_WORDS, Problem, text_problem
+from collectors.rowsfile import nearest as nearest
 
 # The same values in Chinese, and in other words that stand in inventories.
 VALUES: Final[Mapping[str, Mapping[str, str]]] = {
-    "level": {
-        **dict.fromkeys(("省", "省级", "省直"), "province"),
-        **dict.fromkeys(("市", "市级", "地市", "市直"), "city"),
-        **dict.fromkeys(("县", "县级", "区县", "区", "县区"), "county"),
-        **dict.fromkeys(("乡镇", "乡", "镇", "街道", "乡镇街道", "乡镇级"), "town"),
-        **dict.fromkeys(("村", "社区", "行政村", "村社区", "村级"), "village"),
-    },
+    "level": LEVEL_WORDS,
     "role": {
         **dict.fromkeys(("主", "主用", "主线", "主线路"), "main"),
         **dict.fromkeys(("备", "备用", "备线", "备份", "备线路"), "backup"),
@@ -38,83 +29,42 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     },
 }
 
-_FIELDS: Final = {field.name: field.type for field in msgspec.structs.fields(Line)}
 # what must be there, and what stands for it where it is wrong
 _STAND_INS: Final[Row] = {"name": "?", "targets": ["stand.in"]}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CHOICES: Final = {"level": LEVELS, "role": ("main", "backup"), "family": ("both", "ipv4", "ipv6")}
 _DEVICE = re.compile(r"[^\s/:%]{1,15}")
 
 
 def converted(row: Row) -> tuple[Line, list[Problem]]:
-    """The row as a line, and everything that is wrong with its keys and types.
-
-    What is wrong is left out of the line, so that the rest can be checked all the same.
-    """
-    try:
-        return msgspec.convert(row, Line, strict=False, dec_hook=decode), []
-    except msgspec.ValidationError:
-        right, problems = dict(_STAND_INS), []
-    for key, value in row.items():
-        if key not in _FIELDS:
-            problems.append((key, f"unknown key; {nearest(key, _FIELDS)}"))
-            continue
-        try:
-            msgspec.convert(value, _FIELDS[key], strict=False, dec_hook=decode)
-        except msgspec.ValidationError as error:
-            problems.append(_explained(key, value, str(error)))
-        else:
-            right[key] = value
-    problems += [(key, "is missing") for key in _STAND_INS if key not in row]
-    return msgspec.convert(right, Line, strict=False, dec_hook=decode), problems
+    """The row as a line without what is wrong, and everything that is wrong with it."""
+    return rowsfile.converted(row, Line, _STAND_INS, _explained)
 
 
 def _explained(key: str, value: Any, message: str) -> Problem:
     """msgspec's words in ours; a part of the value is named behind the key."""
     problem, _, where = message.partition(" - at `$")
-    key += where.rstrip("`")
-    if match := re.match(r"Invalid enum value '(.*)'", problem, re.DOTALL):
-        choices = {"level": LEVELS, "role": ("main", "backup")}.get(key, ("both", "ipv4", "ipv6"))
-        return key, f"{match[1]!r:.60} is not one of: {', '.join(choices)}"
+    part = key + where.rstrip("`")
     if match := re.match(r"Object contains unknown field `(.*)`", problem, re.DOTALL):
         valid = ("device", "name") if key == "interface" else ("module", "target")
-        return key, f"unknown key {match[1]!r:.60}; valid keys: {', '.join(valid)}"
+        return part, f"unknown key {match[1]!r:.60}; valid keys: {', '.join(valid)}"
     if match := re.match(r"Object missing required field `(.*)`", problem):
-        return key, f"the key {match[1]!r} is missing"
-    if key.startswith("probes"):
-        return key, f"{value!r:.60} is not a list of icmp and {{module: NAME, target: TEXT}}"
-    if key == "targets" and isinstance(value, (list, tuple)):
-        return key, f"has {len(value)} entries; write from 1 to {MAX_TARGETS}"
-    if "of length >= 1" in problem:
-        return key, "is empty"
-    if match := re.search(r"of length <= (\d+)", problem):
-        return key, f"is longer than {match[1]} characters"
-    if problem.startswith("Expected") and problem.endswith("got `null`"):
-        return key, "is empty; write a value or leave the key out"
-    for theirs, ours in (("`", ""), ("Expected", "expected"), ("object", "mapping")):
-        problem = problem.replace(theirs, ours)
-    problem = problem.replace("array", "list").replace("str", "text")
-    problem = problem.replace(" | null", "")
-    if "expected text" in problem:
-        problem += f"; put it in quotes: {str(value)!r:.60}"
-    return key, problem
+        return part, f"the key {match[1]!r} is missing"
+    if part.startswith("probes"):
+        return part, f"{value!r:.60} is not a list of icmp and {{module: NAME, target: TEXT}}"
+    if part == "targets" and isinstance(value, (list, tuple)):
+        return part, f"has {len(value)} entries; write from 1 to {MAX_TARGETS}"
+    return rowsfile.explained(key, value, message, _CHOICES)
 
 
 def translated(row: Row) -> Row:
-    for key, words in VALUES.items():
-        value = row.get(key)
-        if isinstance(value, str) and value in words:
-            row = {**row, key: words[value]}
-    return row
+    return rowsfile.translated(row, VALUES)
 
 
 def problems_of(line: Line, modules: Mapping[str, str]) -> Iterator[Problem]:
     """What is wrong with the values of one line."""
     for key in ("name", "site", "carrier", "peer"):
-        text = getattr(line, key)
-        if _CONTROL.search(text):
-            yield key, f"{text!r:.60} has a control character"
-        elif text != text.strip():
-            yield key, f"{text!r:.60} begins or ends with a space"
+        if problem := text_problem(getattr(line, key)):
+            yield key, problem
     if line.peer and line.peer == line.name:
         yield "peer", "is the line itself; name the other line of the pair"
     own = set()
@@ -192,11 +142,3 @@ def family_of(target: str) -> Any:
         return "ipv4" if isinstance(ip_address(target), IPv4Address) else "ipv6"
     except ValueError:
         return None
-
-
-def nearest(name: str, valid: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, valid, 1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    few = ", ".join(list(valid)[:20])
-    return f"there are: {few}" + (" …" if len(valid) > 20 else "")

@@ -11,11 +11,12 @@ from typing import Any, Final
 import msgspec
 
 from collectors import strictyaml
+from collectors.csvtable import Table
 from collectors.link import linescsv
 from collectors.link.devices import Device
-from collectors.link.linecheck import MAX_SHOWN, Checked
-from collectors.link.linerow import Row
+from collectors.link.linecheck import Checked
 from collectors.link.lines import LEVELS, MODULES, Line, Lines, Units
+from collectors.rowsfile import MAX_SHOWN, RowErrors, rows_of, teller
 from collectors.strictyaml import Document, DocumentError, hint
 
 KEYS: Final = ("units", "devices", "modules_file", "lines")
@@ -25,18 +26,8 @@ class _Devices(msgspec.Struct, frozen=True):
     devices: dict[str, Device]
 
 
-class LineErrors(DocumentError):
-    """Everything that is wrong with a file, a line each; of very many the first hundred."""
-
-    def __init__(self, path: str, mistakes: Sequence[DocumentError]) -> None:
-        ordered = sorted(mistakes, key=lambda mistake: mistake.line or 0)
-        shown = [str(mistake) for mistake in ordered[:MAX_SHOWN]]
-        if more := len(ordered) - len(shown):
-            shown.append(f"{path}: and {more} more")
-        Exception.__init__(self, "\n".join(shown))
-        self.path, self.line = path, ordered[0].line
-        self.problem = ordered[0].problem
-        self.mistakes = tuple(ordered)
+class LineErrors(RowErrors):
+    """Everything that is wrong with a file of lines."""
 
 
 def load(path: str, modules: Mapping[str, str] = MODULES) -> Lines:
@@ -62,7 +53,7 @@ def parse(content: bytes, path: str, modules: Mapping[str, str] = MODULES) -> Li
     return _of_document(content, path, modules)
 
 
-def _of_table(table: linescsv.Table, modules: Mapping[str, str]) -> Lines:
+def _of_table(table: Table, modules: Mapping[str, str]) -> Lines:
     if not {"name", "targets"} <= table.heads.keys():
         raise LineErrors(table.path, table.mistakes)  # every row would lack them
     checked = Checked(table.rows, table.tell, modules)
@@ -89,15 +80,9 @@ def _of_document(content: bytes, path: str, modules: Mapping[str, str]) -> Lines
     whole = msgspec.structs.replace(whole, devices=_devices(document, mistakes))
     if data.get("modules_file") is not None:
         whole = _with_modules(document, whole, mistakes)
-    rows = _rows(document, mistakes)
-    numbers = [number for number, _ in rows]
-
-    def tell(row: int, key: str, problem: str) -> DocumentError:
-        number = numbers[row]
-        line = document.line(("lines", number, *re.split(r"[.\[]", key)[:1]))
-        dotted = f"lines[{number}]" + (f".{key}" if key else "")
-        return DocumentError(path, line, f"{dotted}: {problem}")
-
+    example = "{name: …, targets: […]}"
+    rows = rows_of(document, "lines", "line", example, mistakes)
+    tell = teller(document, "lines", [number for number, _ in rows])
     checked = Checked([row for _, row in rows], tell, whole.modules)
     mistakes += checked.mistakes
     mistakes += [
@@ -118,22 +103,6 @@ def _finished(
     if more := len(checked.warnings) - len(warnings):
         warnings.append(f"{path}: and {more} more")
     return msgspec.structs.replace(whole, lines=tuple(checked.lines), warnings=tuple(warnings))
-
-
-def _rows(document: Document, mistakes: list[DocumentError]) -> list[tuple[int, Row]]:
-    found = document.data.get("lines")
-    if not isinstance(found, list) or not found:
-        what = "there is no line" if found in (None, []) else "expected a list of lines"
-        mistakes.append(document.error(("lines",), what))
-        return []
-    rows = []
-    for number, row in enumerate(found):
-        if isinstance(row, dict):
-            rows.append((number, row))
-        else:
-            problem = "expected a mapping such as {name: …, targets: […]}"
-            mistakes.append(document.error(("lines", number), problem))
-    return rows
 
 
 def _devices(document: Document, mistakes: list[DocumentError]) -> dict[str, Device]:

@@ -66,6 +66,11 @@ def parse(text: str) -> Url:
     return Url(parts.scheme, host, port or 0, path)
 
 
+def site(text: str) -> Url:
+    """A site by its URL, or by a host alone, which is https; raises ValueError."""
+    return parse(text if "://" in text else f"https://{text}")
+
+
 def is_address(text: str) -> bool:
     try:
         literal(text)

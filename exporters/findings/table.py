@@ -42,7 +42,7 @@ _HEADER = (
 )
 _SCORE = Text("得分", "score")
 _NO_SCORE = Text("无得分", "no score")
-_WANTED = Text("要求", "wanted")
+WANTED = Text("要求", "wanted")
 _MORE = Text("另有 {} 处", "{} more")
 _HOST = Text("主机", "Host")
 
@@ -92,7 +92,7 @@ def _row(verdict: Verdict, language: str) -> Row:
     if verdict.instance:
         actual = f"{neutral(verdict.instance)}: {actual}" if actual else neutral(verdict.instance)
     if verdict.verdict == "fail" and verdict.expected is not None:
-        actual = f"{actual} ({_WANTED.of(language)} {words(verdict.expected)})"
+        actual = f"{actual} ({WANTED.of(language)} {words(verdict.expected)})"
     return (
         OUTCOME[verdict.verdict].of(language),
         SEVERITY[verdict.severity].of(language),

@@ -9,6 +9,8 @@ from typing import Any
 
 def neutral(text: str) -> str:
     """The text with control, format and line-breaking characters written as escapes."""
+    if text.isprintable():
+        return text  # nearly all; none of those characters is
     return "".join(
         character
         if character == " " or (character.isprintable() and not _hidden(character))
@@ -44,7 +46,7 @@ def width(text: str) -> int:
 
 def cut(text: str, columns: int) -> str:
     """The text in at most so many columns, `…` at its end where something is missing."""
-    if width(text) <= columns:
+    if 2 * len(text) <= columns or width(text) <= columns:
         return text
     kept = ""
     for character in text:

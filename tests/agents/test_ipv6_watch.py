@@ -14,9 +14,10 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+import agents.rounds
 from agents import advertisements, children
 from agents.advertisements import AdvertisementWatch, arguments_of
-from agents.cli import COMMANDS, main
+from agents.cli import main
 from agents.cli.advertisertable import table
 from agents.cli.ipv6watch import command
 from collectors.catalogue import COLLECTORS
@@ -125,7 +126,6 @@ def test_the_one_capability_is_enough(link: Link) -> None:
     assert (server.kind, server.address) == ("dhcpv6", link.rogue)
 
 
-@pytest.mark.skipif("ipv6" not in COMMANDS, reason="there is no group ipv6 yet")
 def test_the_schedule_calls_a_command_that_is_there() -> None:
     done = CliRunner().invoke(main, [*advertisements.COMMAND, "--help"])
     assert (done.exit_code, "--solicit" in done.stdout) == (0, True)
@@ -188,15 +188,13 @@ def test_a_rogue_is_one_warning_and_metrics(
         return finish((*WATCH, "ipv6watch", *arguments[2:]), seconds, 1 << 20, {}, None, stop)
 
     monkeypatch.setattr(children, "run", run)
-    monkeypatch.setattr(advertisements, "FIRST_DELAY", 0.1)
+    monkeypatch.setattr(agents.rounds, "FIRST_DELAY", 0.1)
     settings = WatchSettings(
         *(True, (), (Address(link.good),), ()), interval=Duration(0.5), seconds=Duration(0.5)
     )
     watch = AdvertisementWatch(settings)
-    assert (watch.facts(), value(list(watch.families()), "jianwei_ipv6_watch_success")) == (
-        {},
-        {(): 0},
-    )
+    assert watch.advertisers() is None
+    assert value(list(watch.families()), "jianwei_ipv6_watch_success") == {(): 0}
     with caplog.at_level(logging.WARNING):
         link.lab.inside("host", watch.start)  # its thread and children are there, too
         try:
@@ -209,11 +207,11 @@ def test_a_rogue_is_one_warning_and_metrics(
 
             until(told)
             before = len(rounds)
-            until(lambda: len(rounds) >= before + 2 and bool(watch.facts()))
+            until(lambda: len(rounds) >= before + 2 and watch.advertisers())
             assert told()
             assert len([r for r in caplog.records if hasattr(r, "event")]) == len(rogues)
             watch.stop()
-            rows = watch.facts()["ipv6_advertisers"]
+            rows = watch.advertisers()
             assert all(one["address"] in (link.good, link.rogue) for one in rows)
             families = list(watch.families())
             assert value(families, "jianwei_ipv6_watch_success") == {(): 1}
@@ -273,7 +271,7 @@ def test_a_watch_that_fails_is_told_and_forgets(
     monkeypatch.setattr(children, "run", lambda *_, **__: ended)
     watch._watch()
     assert told in watch.problem
-    assert watch.facts() == {}
+    assert watch.advertisers() is None
     families = list(watch.families())
     assert value(families, "jianwei_ipv6_watch_success") == {(): 0}
     assert value(families, "jianwei_ipv6_rogue_advertisers") == {}
@@ -283,7 +281,7 @@ def test_off_by_default() -> None:
     watch = AdvertisementWatch(WatchSettings())
     watch.start()
     watch.stop()
-    assert (watch.families(), watch.facts()) == ((), {})
+    assert (watch.families(), watch.advertisers()) == ((), None)
 
 
 # --- settings and the fact

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from agents import auditing, children
+from agents import children, rounds
 from agents.auditing import AuditSchedule
 from agents.cli import main
 from collectors.sources.commands import Ended
@@ -83,9 +83,10 @@ def test_facts_of_another_shape_are_unknown() -> None:
 def test_the_child_is_given_lines(tmp_path: Path) -> None:
     config = tmp_path / "jianwei.yaml"
     config.write_text("audit: {packs: [link-quality]}\n")
-    many = json.dumps({"lines": [{**DOWN, "line": f"a{n}"} for n in range(3000)]}).encode()
-    assert len(many) > 1 << 17  # more than a pipe holds
-    schedule = AuditSchedule(str(config), AuditSettings(packs=("link-quality",)), lambda: many)
+    many = [{**DOWN, "line": f"a{n}"} for n in range(3000)]
+    assert len(json.dumps(many)) > 1 << 17  # more than a pipe holds
+    settings = AuditSettings(packs=("link-quality",))
+    schedule = AuditSchedule(str(config), settings, {"lines": lambda: many})
     schedule.start()
     try:
         last = eventually(lambda: schedule.last, 60)
@@ -114,7 +115,7 @@ class Child:
 def child(monkeypatch: pytest.MonkeyPatch) -> Child:
     it = Child()
     monkeypatch.setattr(children, "run", it.run)
-    monkeypatch.setattr(auditing, "FIRST_DELAY", 0.0)
+    monkeypatch.setattr(rounds, "FIRST_DELAY", 0.0)
     return it
 
 
@@ -127,22 +128,25 @@ def test_lines_go_only_to_packs_that_judge_them(
 ) -> None:
     asked = []
 
-    def lines() -> bytes:
+    def lines() -> Any:
         asked.append(1)
-        return LINES
+        return json.loads(LINES)["lines"]
 
-    schedule = AuditSchedule("", AuditSettings(packs=packs), lines)
+    facts = {"lines": lines, "listeners": lambda: None}  # the second has nothing to tell
+    schedule = AuditSchedule("", AuditSettings(packs=packs), facts)
     schedule.start()
     eventually(lambda: child.given)
     schedule.stop()
-    assert child.given == [expected]
+    assert [given and json.loads(given) for given in child.given] == [
+        expected and json.loads(expected)
+    ]
     assert bool(asked) == (expected is not None) == ("--facts" in child.arguments)
 
 
 def test_hasten_brings_the_next_audit_forward(
     child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auditing, "HASTE", 1.0)
+    monkeypatch.setattr(rounds, "HASTE", 1.0)
     schedule = AuditSchedule("", AuditSettings())
     schedule.start()
     try:
@@ -157,4 +161,4 @@ def test_hasten_brings_the_next_audit_forward(
         assert len(child.given) == 2
     finally:
         schedule.stop()
-    assert not schedule._thread.is_alive()
+    assert not schedule._rounds._thread.is_alive()

@@ -25,7 +25,7 @@ from collectors.ipv6.asking import (
     heard,
 )
 from collectors.ipv6.model import ExtensionHeader, IcmpType, Site, SitePath
-from collectors.ipv6.sitepath import HEADERS, FetchLarge, check_path
+from collectors.ipv6.sitepath import HEADERS, check_path
 from collectors.link.connect import Deadline
 from collectors.model import Fact
 from tests import netlab
@@ -37,10 +37,8 @@ SITE = Site("portal", "http://portal.example/", "portal.example", 80, tls=False)
 NAMES = ("site_path", "site_icmpv6", "site_extension_headers")
 
 
-def checked(
-    lab: netlab.Lab, address: str, fetch: FetchLarge | None = None, seconds: float = 30
-) -> dict[str, Fact]:
-    facts = lab.inside("a", lambda: check_path(SITE, address, fetch, Deadline(seconds)))
+def checked(lab: netlab.Lab, address: str, seconds: float = 30) -> dict[str, Fact]:
+    facts = lab.inside("a", lambda: check_path(SITE, address, Deadline(seconds)))
     assert tuple(fact.name for fact in facts) == NAMES
     return {fact.name: fact for fact in facts}
 
@@ -123,7 +121,7 @@ def seen(case: Case) -> dict[str, Fact]:
     with netlab.Lab() as lab:
         chain(lab, "abcd")
         case.broken(lab)
-        return checked(lab, six(3, 2), lambda: (True, 20_000, ""))
+        return checked(lab, six(3, 2))
 
 
 @pytest.fixture(scope="module")
@@ -141,11 +139,9 @@ def test_each_way_is_told_as_it_is(name: str, told: dict[str, dict[str, Fact]]) 
     if case.mtu is None:
         assert facts["site_path"].value is None
         assert facts["site_path"].unavailable.startswith("no_answer: ")
-        assert "20000 bytes came whole" in facts["site_path"].unavailable
     else:
         found = way(facts)
         assert (found.mtu, found.link_mtu, found.black_hole) == (case.mtu, 1500, case.hole)
-        assert (found.large_body, found.large_bytes) == (True, 20_000)
         assert found.told_by == (six(1, 2) if name == "a narrow link" else "")
     if (128, 0) not in case.differs:
         known = dict.fromkeys(HEADERS, True) | {"segment routing": False}  # the kernel's default
@@ -161,7 +157,6 @@ def test_a_neighbour_has_no_router_before_it() -> None:
         lab.sysctl("b", "net.ipv6.conf.all.seg6_enabled=1", "net.ipv6.conf.to-a.seg6_enabled=1")
         facts = checked(lab, six(1, 2))
         assert passed(facts) == GOOD | {(3, 0): None}
-        assert way(facts).large_body is None
         assert headers(facts) == dict.fromkeys(HEADERS, True)
 
 
@@ -177,9 +172,8 @@ def test_a_site_without_a_route_was_not_tested() -> None:
 def test_a_deadline_that_passes_is_told() -> None:
     with netlab.Lab() as lab:
         chain(lab, "abc")
-        facts = checked(lab, six(2, 2), lambda: (False, 17, "cut"), seconds=0.001)
+        facts = checked(lab, six(2, 2), seconds=0.001)
         assert {fact.unavailable.partition(":")[0] for fact in facts.values()} == {"budget"}
-        assert "a body of 17 bytes did not come whole (cut)" in facts["site_path"].unavailable
 
 
 @needs_lab
@@ -190,7 +184,7 @@ def test_without_the_privilege_nothing_is_claimed() -> None:
             "from collectors.ipv6.sitepath import check_path\n"
             "from collectors.ipv6.model import Site\n"
             "from collectors.link.connect import Deadline\n"
-            f"for f in check_path(Site('x', '', 'x', 80, False), '{six(1, 2)}', None, Deadline(9)):\n"
+            f"for f in check_path(Site('x', '', 'x', 80, False), '{six(1, 2)}', Deadline(9)):\n"
             "    print(f.name, f.value, f.unavailable)\n"
         )
         unprivileged = ("setpriv", "--reuid", "65534", "--clear-groups", "--bounding-set", "-all")

@@ -14,7 +14,7 @@ from exporters.findings.table import MAX_HITS, table
 from exporters.findings.text import cut, neutral, width, words
 from exporters.prometheus.encoder import Encoder
 from rules.model import AuditResult, Host, PackResult, Text, Verdict
-from rules.score import counts, ratio
+from rules.score import counts, points
 
 TITLE = Text("规则甲", "Rule A")
 
@@ -24,7 +24,7 @@ def result(*verdicts: Verdict) -> AuditResult:
         "host-basics",
         Text("主机基础", "Host basics"),
         {"max_days": 90},
-        ratio(verdicts, dict.fromkeys((v.rule for v in verdicts), 1.0)),
+        points(verdicts, dict.fromkeys((v.rule for v in verdicts), 1.0)).ratio,
         counts(verdicts),
         verdicts,
     )

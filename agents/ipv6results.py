@@ -1,0 +1,151 @@
+"""Results of readiness that were made elsewhere: files of JSON lines, a `Readiness` a line.
+
+Format: https://jsonlines.org; what `jianwei ipv6 --json` and `jianwei ipv6 check --json` print.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from collectors.ipv6.estate import LOCAL, Estate
+from collectors.link import weburl
+from collectors.rowsfile import ENOUGH, RowErrors, nearest
+from collectors.strictyaml import DocumentError
+from exporters.report import plain
+from rules.model import Text
+from rules.readinessmodel import CheckResult, Evidence, Readiness
+
+MAX_LINE = 64 << 20  # bytes; more is no result of one subject
+MAX_KEPT = 200  # measurements of one check; a report shows the first few
+SUFFIXES = (".json", ".jsonl", ".ndjson")
+
+Results = dict[tuple[str, str], Readiness]
+
+
+class ResultErrors(RowErrors):
+    """Everything that is wrong with results, a line each."""
+
+
+def read(path: str, estate: Estate) -> Results:
+    """The results in a file, or in those of a folder, by kind and name of the estate's rows.
+
+    Raises DocumentError, and ResultErrors for results that are broken, of nobody, or twice there.
+    """
+    reader = _Reader(estate)
+    for file in _files(path):
+        reader.read(file)
+    if reader.mistakes:
+        raise ResultErrors(path, reader.mistakes)
+    return reader.results
+
+
+def slim(result: Readiness) -> Readiness:
+    """The result with its evidence as short as reports show it, however much there was."""
+    return msgspec.structs.replace(
+        result,
+        checks=tuple(map(_slim_check, result.checks)),
+        problem=plain.prose(result.problem),
+    )
+
+
+def _slim_check(check: CheckResult) -> CheckResult:
+    few = tuple(
+        Evidence(
+            instance=plain.name(it.instance),
+            actual=plain.value(it.actual),
+            expected=None if it.expected is None else plain.value(it.expected),
+            source=plain.name(it.source),
+        )
+        for it in check.evidence[:MAX_KEPT]
+    )
+    reason = Text(plain.prose(check.reason.zh), plain.prose(check.reason.en))
+    return msgspec.structs.replace(check, evidence=few, reason=reason)
+
+
+def _files(path: str) -> Sequence[str]:
+    try:
+        if not os.path.isdir(path):
+            return [path]
+        names = sorted(name for name in os.listdir(path) if name.endswith(SUFFIXES))
+    except OSError as error:
+        raise DocumentError(path, None, f"cannot be read: {error.strerror}") from error
+    if not names:
+        raise DocumentError(path, None, f"has no results; name files *{', *'.join(SUFFIXES)}")
+    return [os.path.join(path, name) for name in names]
+
+
+class _Reader:
+    """Results, and all that is wrong, of one file after the other."""
+
+    def __init__(self, estate: Estate) -> None:
+        self.results: Results = {}
+        self.mistakes: list[DocumentError] = []
+        self._where: dict[tuple[str, str], str] = {}
+        self._names = {row.name: row.kind for row in estate.rows}
+        self._targets: dict[tuple[str, str], str] = {}
+        for row in estate.rows:
+            if target := _target(row.kind, row.target):
+                self._targets[target] = row.name
+        self._decoder = msgspec.json.Decoder(Readiness)
+
+    def read(self, path: str) -> None:
+        for number, line in self._lines(path):
+            try:
+                result = self._decoder.decode(line)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                problem = f"is no result of readiness, one a line: {plain.name(str(error))}"
+                self.mistakes.append(DocumentError(path, number, problem))
+            else:
+                self._take(path, number, result)
+
+    def _lines(self, path: str) -> Iterator[tuple[int, bytes]]:
+        try:
+            with open(path, "rb") as file:
+                number = 0
+                while line := file.readline(MAX_LINE + 1):
+                    number += 1
+                    if len(line) > MAX_LINE:
+                        problem = f"is longer than {MAX_LINE >> 20} MiB; no result is"
+                        self.mistakes.append(DocumentError(path, number, problem))
+                        return
+                    line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+                    if line.strip():
+                        yield number, line
+        except OSError as error:
+            raise DocumentError(path, None, f"cannot be read: {error.strerror}") from error
+
+    def _take(self, path: str, number: int, result: Readiness) -> None:
+        kind, name = result.subject.kind, result.subject.name
+        if self._names.get(name) != kind:
+            target = _target(kind, result.subject.target)
+            known = self._targets.get(target) if target else None
+            if known is None:
+                self.mistakes.append(DocumentError(path, number, self._unknown(kind, name)))
+                return
+            name = known
+        if (kind, name) in self.results:
+            problem = f"{name!r:.160} is in {self._where[kind, name]} already; leave one out"
+            self.mistakes.append(DocumentError(path, number, problem))
+            return
+        self.results[kind, name] = slim(result)
+        self._where[kind, name] = f"{path}:{number}"
+
+    def _unknown(self, kind: str, name: str) -> str:
+        problem = f"the estate has no {kind} {plain.name(name)!r}"
+        if len(self._names) * len(self.mistakes) < ENOUGH:
+            same = {one: 0 for one, its in self._names.items() if its == kind}
+            problem += f"; {nearest(name[:200], same)}" if same else ""
+        return problem
+
+
+def _target(kind: str, target: str) -> tuple[str, str] | None:
+    """What tells a subject that has another name here; every machine calls itself local."""
+    if kind == "host":
+        return (kind, target) if target.startswith("ssh://") and target != LOCAL else None
+    try:
+        return kind, str(weburl.parse(target))
+    except ValueError:
+        return None

@@ -1,0 +1,104 @@
+"""Checks of sites on schedule, in a child process: IPv6 readiness of each, and whether checks work."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from agents import children
+from agents.rounds import Rounds
+from collectors.ipv6.sitesettings import SiteSettings
+from collectors.model import Family, gauge, sample
+from exporters.findings.readinessmetrics import Scored, scored_site
+from rules.readinessmodel import Readiness
+
+log = logging.getLogger(__name__)
+
+START_PATIENCE = 30.0  # seconds for the child to start and to print
+
+
+class SiteSchedule:
+    """Checks at start and then every interval, until `stop`. `results` are those of the last round
+    that ended well, by URL; `problem` why there is no newer one, or empty."""
+
+    def __init__(self, config_path: str, settings: SiteSettings) -> None:
+        self._arguments = ("ipv6", "check", "--config", config_path, "--configured", "--json")
+        self._settings = settings
+        rounds = math.ceil(len(settings.sites) / settings.check.workers)
+        self._deadline = settings.check.timeout * rounds + START_PATIENCE
+        self._scored: Sequence[Scored] = ()
+        self._ended = 0.0
+        self.results: Sequence[Readiness] = ()
+        self.problem = "the first round has not ended yet"
+        self._rounds = Rounds("sites", settings.interval, self._round)
+
+    def start(self) -> None:
+        if self._settings.sites:
+            self._rounds.start()
+
+    def stop(self) -> None:
+        """Begin no other round, and end the one under way."""
+        self._rounds.stop()
+
+    def adopt(self, before: SiteSchedule) -> None:
+        """Keep, after a reload, what was seen if the settings are the same."""
+        if self._settings == before._settings:
+            self.results, self._scored = before.results, before._scored
+            self.problem, self._ended = before.problem, before._ended
+
+    def scored(self) -> Sequence[Scored]:
+        """The last round's sites."""
+        return self._scored
+
+    def families(self) -> Sequence[Family]:
+        """Whether rounds succeed; without sites nothing."""
+        if not self._settings.sites:
+            return ()
+        return (
+            gauge(
+                "jianwei_ipv6_sites_success",
+                "Whether the last round over all sites ended well; 0 before the first.",
+                sample(float(not self.problem)),
+            ),
+            gauge(
+                "jianwei_ipv6_sites_timestamp_seconds",
+                "Unix time at which the last round over all sites ended; none before the first.",
+                *((sample(self._ended),) if self._ended else ()),
+            ),
+        )
+
+    def _round(self) -> None:
+        try:
+            results = self._check()
+        except (OSError, _RoundFailed, msgspec.MsgspecError) as error:
+            if not self._rounds.stopping.is_set():
+                self.problem = f"the sites could not be checked: {error}"
+                log.error("%s", self.problem)
+            return
+        self._tell_changes(results)
+        self.results, self._scored = results, [scored_site(one) for one in results]
+        self._ended, self.problem = time.time(), ""
+
+    def _check(self) -> list[Readiness]:
+        ended = children.run(self._arguments, self._deadline, stop=self._rounds.stopping)
+        if ended.problem or ended.status:
+            raise _RoundFailed(ended.problem or f"exit status {ended.status}")
+        decoder = msgspec.json.Decoder(Readiness)
+        found = [decoder.decode(line) for line in ended.output.splitlines()]
+        return sorted(found, key=lambda one: one.subject.name)
+
+    def _tell_changes(self, results: Sequence[Readiness]) -> None:
+        """One line a site whose score has changed."""
+        before = {one.subject.target: one.score for one in self.results}
+        for one in results:
+            old = before.get(one.subject.target, one.score)
+            if old != one.score:
+                log.warning("IPv6 readiness of %s: %s, was %s", one.subject.target, one.score, old)
+
+
+class _RoundFailed(Exception):
+    pass

@@ -1,0 +1,222 @@
+"""One site from its DNS to NAT64, and many of them at once: every fact of SITE_FACTS, in bounded time.
+
+What one part finds the next one needs: addresses come from the DNS, the size of a large body and the
+IPv4 addresses written into pages from the web.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from collectors.ipv6.addresskind import kind
+from collectors.ipv6.delegation import Walker
+from collectors.ipv6.dnscache import DelegationCache
+from collectors.ipv6.dnscheck import FACTS as DNS_FACTS
+from collectors.ipv6.dnscheck import check_dns, look_up
+from collectors.ipv6.model import (
+    NEVER_ASKED,
+    SITE_FACTS,
+    Dependency,
+    LargeBody,
+    LookUp,
+    NotTested,
+    Page,
+    Site,
+    SiteAddress,
+    not_tested,
+    site_fact,
+)
+from collectors.ipv6.nat64 import Nat64Here, check_nat64, detect
+from collectors.ipv6.sitepath import PATH_FACTS, check_path
+from collectors.ipv6.sitesettings import CheckSettings
+from collectors.ipv6.web import WEB_FACTS, check_web
+from collectors.ipv6.webfetch import Spent, Web
+from collectors.link import weburl
+from collectors.link.connect import Deadline, Failure
+from collectors.link.resolve import NotAnAddress, literal
+from collectors.model import AddressFamily, Fact, Reason
+
+log = logging.getLogger(__name__)
+
+DNS_SHARE = 0.4  # of the time for a site, so that a silent DNS leaves some to say what else is so
+LARGE = 2 * 1500  # bytes; a body above it takes several full packets
+
+Row = TypeVar("Row")
+
+
+class Checked(NamedTuple):
+    """One site: its facts by name, when the check began and how many seconds it took."""
+
+    site: Site
+    facts: Mapping[str, Fact]
+    began: datetime
+    duration: float
+
+
+def site_of(text: str, name: str = "") -> Site:
+    """A site by its URL, or by a host alone, which is https; raises ValueError."""
+    url = weburl.site(text)
+    return Site(name or url.authority, str(url), url.host, url.connects_to, url.tls)
+
+
+class Checker:
+    """Checks sites; what is known of zones and of NAT64 here is shared between them."""
+
+    def __init__(self, settings: CheckSettings, nat64: Nat64Here | None = None) -> None:
+        self._settings = settings
+        self._cache = DelegationCache()
+        self._nat64 = detect() if nat64 is None else nat64
+
+    def check_all(self, sites: Iterable[Site]) -> Iterator[Checked]:
+        """Every site, each as soon as it is done."""
+        wanted = list(sites)
+        workers = max(1, min(self._settings.workers, len(wanted)))
+        with ThreadPoolExecutor(workers, thread_name_prefix="site") as pool:
+            for done in as_completed([pool.submit(self.check, site) for site in wanted]):
+                yield done.result()
+
+    def check(self, site: Site) -> Checked:
+        """One site. Never raises for anything that a site does."""
+        began, start = datetime.now(UTC), perf_counter()
+        facts = {
+            fact.name: fact for fact in _Course(site, self._settings, self._cache, self._nat64)
+        }
+        for name in SITE_FACTS:
+            facts.setdefault(name, not_tested(name, "error", "nothing was told"))
+        return Checked(site, facts, began, perf_counter() - start)
+
+
+class _Course:
+    """One site, fact by fact."""
+
+    def __init__(
+        self, site: Site, settings: CheckSettings, cache: DelegationCache, nat64: Nat64Here
+    ) -> None:
+        self._site, self._settings, self._cache, self._here = site, settings, cache, nat64
+        self._deadline = Deadline(settings.timeout)
+
+    def __iter__(self) -> Iterator[Fact]:
+        yield site_fact("site", self._site)
+        dns = {fact.name: fact for fact in self._guarded(self._dns, DNS_FACTS)}
+        yield from dns.values()
+        told = dns["site_addresses"]
+        addresses = _rows(told, SiteAddress) or []
+        web = {name: Fact(name, None, unavailable=told.unavailable) for name in WEB_FACTS}
+        if not told.unavailable:  # else nobody knows where the site is
+            web = {f.name: f for f in self._guarded(lambda: self._web(addresses), WEB_FACTS)}
+        yield from web.values()
+        pages = _rows(web["site_homepage"], Page) or []
+        yield from self._guarded(lambda: self._path(addresses), PATH_FACTS)
+        if web["site_homepage"].unavailable:
+            why = web["site_homepage"].unavailable
+            yield Fact("site_large_body", None, unavailable=why)
+        else:
+            yield site_fact("site_large_body", large_body(pages))
+        dependencies = _rows(web["site_dependencies"], Dependency)
+        yield from self._guarded(
+            lambda: self._nat64(addresses, pages, dependencies), ("site_nat64",)
+        )
+
+    def _guarded(self, look: Callable[[], Iterable[Fact]], names: Sequence[str]) -> list[Fact]:
+        """The facts, or why there are none: one part that fails costs no other."""
+        why: NotTested = "error"
+        try:
+            return list(look())
+        except Failure as failure:
+            why, detail = ("budget" if failure.reason == "timeout" else "error"), failure.detail
+        except Exception as error:  # a mistake of ours must not be one of the site
+            log.exception("%s could not be checked", self._site.url)
+            detail = f"bug: {type(error).__name__}: {error}"
+        return [not_tested(name, why, detail) for name in names]
+
+    def _dns(self) -> list[Fact]:
+        deadline = Deadline(self._deadline.left() * DNS_SHARE)
+        facts = check_dns(self._site.host, self._settings.dns, self._cache, deadline)
+        try:
+            address, family = literal(self._site.host)
+        except NotAnAddress:
+            return facts
+        own = [SiteAddress(address, family, kind(address), "the URL")]
+        return [
+            site_fact("site_addresses", own) if f.name == "site_addresses" else f for f in facts
+        ]
+
+    def _web(self, addresses: Sequence[SiteAddress]) -> list[Fact]:
+        return check_web(self._site, addresses, self._look_up(), self._settings.web, self._deadline)
+
+    def _look_up(self) -> LookUp:
+        return look_up(Walker(self._settings.dns, cache=self._cache))
+
+    def _path(self, addresses: Sequence[SiteAddress]) -> list[Fact]:
+        if not self._settings.path:
+            return [not_tested(name, "not_asked") for name in PATH_FACTS]
+        asked = _asked(addresses, "ipv6")
+        if not asked:
+            return [not_tested(name, "no_address", "of IPv6") for name in PATH_FACTS]
+        return check_path(self._site, asked[0], self._deadline)
+
+    def _nat64(
+        self,
+        addresses: Sequence[SiteAddress],
+        pages: Sequence[Page],
+        dependencies: Sequence[Dependency] | None,
+    ) -> list[Fact]:
+        if dependencies is None:
+            return [not_tested("site_nat64", "no_homepage", "what it loads is not known")]
+        literals = [one.host for one in dependencies if one.literal and ":" not in one.host]
+        ipv6 = [page.ok for page in pages if page.family == "ipv6"]
+        return [
+            check_nat64(
+                self._site,
+                _asked(addresses, "ipv4"),
+                literals,
+                self._here,
+                self._try_page,
+                native=all(ipv6) if ipv6 else None,
+            )
+        ]
+
+    def _try_page(self, address: str) -> tuple[bool, Reason, str]:
+        """The homepage at an IPv6 address that no DNS tells."""
+        web = Web(
+            self._site.host,
+            {"ipv6": [address]},
+            self._look_up(),
+            self._settings.web,
+            self._deadline,
+        )
+        try:
+            page = web.fetch(weburl.parse(self._site.url), "ipv6", address, keep=False)
+        except Spent as spent:
+            return False, "timeout", str(spent)
+        return page.ok, page.reason, page.detail
+
+
+def large_body(pages: Sequence[Page]) -> LargeBody:
+    """By the homepage, where it is larger than a packet or two."""
+    whole = [page.size for page in pages if page.family == "ipv6" and page.ok]
+    if whole and max(whole) >= LARGE:
+        return LargeBody(True, max(whole))
+    other = max((page.size for page in pages if page.family == "ipv4" and page.ok), default=0)
+    broken = [page for page in pages if page.family == "ipv6" and page.status and not page.ok]
+    if broken and other >= LARGE and broken[0].reason == "timeout":
+        return LargeBody(False, other, broken[0].detail)
+    return LargeBody(None, max(whole, default=other))
+
+
+def _asked(addresses: Sequence[SiteAddress], family: AddressFamily) -> list[str]:
+    return [a.address for a in addresses if a.family == family and a.kind not in NEVER_ASKED]
+
+
+def _rows(fact: Fact, row: type[Row]) -> list[Row] | None:
+    """The rows of a fact, None where it has no value."""
+    if fact.unavailable:
+        return None
+    return msgspec.convert(fact.value, list[row])  # type: ignore[valid-type]

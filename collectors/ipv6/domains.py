@@ -1,0 +1,30 @@
+"""The domain that a host's owner has registered, by the Public Suffix List (publicsuffix.org)."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from collectors.link.weburl import is_address
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
+
+
+def registrable(host: str) -> str:
+    """`sz.gov.cn` of `www.sz.gov.cn`; the host itself where the list knows no more of it."""
+    host = host.rstrip(".").lower()
+    if is_address(host):
+        return host
+    try:
+        name = host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return host
+    return _suffixes().privatesuffix(name) or name
+
+
+@functools.cache  # 2.5 MB, read once by those who need it
+def _suffixes() -> PublicSuffixList:
+    from publicsuffixlist import PublicSuffixList
+
+    return PublicSuffixList()
