@@ -89,6 +89,12 @@ def no_icmpv6_at_all(lab: netlab.Lab) -> None:
     lab.nft("d", f"table ip6 web {{\nchain i {{ {rule} }}\n}}\n")
 
 
+def limited(lab: netlab.Lab) -> None:
+    """The kernel's own limits of ICMPv6 errors, which labs lift."""
+    for name in "bcd":
+        lab.sysctl(name, "net.ipv6.icmp.ratelimit=1000")
+
+
 CASES = {
     "nothing": Case(lambda lab: None, {}),
     "no unreachable": Case(lambda lab: drop_icmpv6(lab, "c", 1), {(1, 4): False}),
@@ -104,6 +110,10 @@ CASES = {
     "no echo": Case(
         lambda lab: drop_icmpv6(lab, "d", 128), {(128, 0): False, (129, 0): False}, mtu=None
     ),
+    "no echo reply": Case(
+        lambda lab: drop_icmpv6(lab, "c", 129), {(128, 0): False, (129, 0): False}, mtu=None
+    ),
+    "few errors a second": Case(limited, {}),
     "only tcp": Case(
         no_icmpv6_at_all,
         {key: False for key in GOOD if key[0] not in (2, 3)},
