@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -27,7 +28,9 @@ from collectors.ipv6.asking import (
 from collectors.ipv6.model import ExtensionHeader, IcmpType, Site, SitePath
 from collectors.ipv6.sitepath import HEADERS, check_path
 from collectors.link.connect import Deadline
-from collectors.model import Fact
+from collectors.link.pathjob import TraceOptions
+from collectors.link.traceroute import Tracer
+from collectors.model import Fact, Target
 from tests import netlab
 from tests.pathlab import chain, six
 from tests.waylab import black_hole, drop_icmpv6, narrow, silent
@@ -184,6 +187,22 @@ def test_a_deadline_that_passes_is_told() -> None:
         chain(lab, "abc")
         facts = checked(lab, six(2, 2), seconds=0.001)
         assert {fact.unavailable.partition(":")[0] for fact in facts.values()} == {"budget"}
+
+
+@needs_lab
+def test_a_search_that_takes_long_is_cut() -> None:
+    with netlab.Lab() as lab:
+        chain(lab, "abcd")
+        black_hole(lab, "b", "c", 1400)
+        begin = time.monotonic()
+        facts = checked(lab, six(3, 2), seconds=1.5)
+        assert time.monotonic() - begin < 5
+        assert {fact.unavailable.partition(":")[0] for fact in facts.values()} == {"budget"}
+        options = TraceOptions(limit=0.5, mtu=True)
+        target = Target("there", six(3, 2), "ipv6")
+        (path,) = lab.inside("a", lambda: Tracer(options).trace([target]))
+        assert [hop.addresses for hop in path.hops][:2] == [(six(1, 2),), (six(2, 2),)]
+        assert path.mtu is None
 
 
 @needs_lab
