@@ -115,9 +115,9 @@ def _look(site: Site, address: str, deadline: Deadline) -> _Seen:
 
 def _trace(site: Site, address: str, way: Route, deadline: Deadline) -> Path:
     """The way with its MTU. A trace in which no router is heard is not believed at once."""
-    options = TraceOptions(seed=_SEED, mtu=True)
     target = Target(site.host, address, "ipv6")
     for _ in range(TRACES):
+        options = TraceOptions(seed=_SEED, mtu=True, limit=deadline.left())
         path = Tracer(options).trace([target])[0]
         deadline.left()
         if not way.gateway or _routers(path):

@@ -17,7 +17,7 @@ class TraceOptions(msgspec.Struct, frozen=True):
     """`probes` to each of `max_hops` distances in each of `flows`, answered within `timeout` seconds.
 
     `rate` bounds packets a second and `window` packets under way over all targets; packets to one
-    target are `spacing` seconds apart. `seed` chooses the flows: with the same one, the same flows.
+    target are `spacing` seconds apart. After `limit` seconds what is known by then counts. `seed` chooses the flows: with the same one, the same flows.
     """
 
     method: Method = "icmp"
@@ -26,6 +26,7 @@ class TraceOptions(msgspec.Struct, frozen=True):
     probes: int = 2
     flows: int = 1
     timeout: float = 1.0
+    limit: float = 86400.0
     spacing: float = 0.01
     rate: int = 1000
     window: int = 500
@@ -35,8 +36,10 @@ class TraceOptions(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not (1 <= self.max_hops <= 255 and 1 <= self.probes <= 10 and 1 <= self.flows <= 64):
             raise ValueError("max_hops must be 1 to 255, probes 1 to 10, flows 1 to 64")
-        if self.rate < 1 or self.window < 1 or self.spacing < 0 or self.timeout <= 0:
-            raise ValueError("rate, window and timeout must be above 0, spacing not below")
+        if self.rate < 1 or self.window < 1 or self.spacing < 0:
+            raise ValueError("rate and window must be above 0, spacing not below")
+        if self.timeout <= 0 or self.limit <= 0:
+            raise ValueError("timeout and limit must be above 0")
 
 
 class Probe(NamedTuple):

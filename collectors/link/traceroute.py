@@ -88,11 +88,13 @@ class _Round:
         for opened in self._sockets.values():
             for one in opened.inputs:
                 poll.register(one.fileno(), select.POLLIN)
-        while self._queue or self._held:
-            wait = self._burst()
+        end = time.monotonic_ns() + int(self._options.limit * SECOND)
+        while (self._queue or self._held) and (left := end - time.monotonic_ns()) > 0:
+            wait = min(self._burst(), left)
             if poll.poll(max(0, -(-wait // 1_000_000))):
                 self._drain()
             self._expire(time.monotonic_ns())
+        self._cut()
         return [path for path in self._paths if path]
 
     def close(self) -> None:
@@ -182,6 +184,15 @@ class _Round:
                 mtu_black_hole=job.black_hole,
                 mtu_source=job.told_by,
             )
+
+    def _cut(self) -> None:
+        """What is not over by the limit: the hops seen so far; an MTU that is not known."""
+        left = [(number, job) for _, number, job in self._queue]
+        if self._held:
+            left.append(self._held[:2])
+        for number, job in left:
+            if isinstance(job, Trace):
+                self._paths[number] = job.path()
 
     # --- sending
 

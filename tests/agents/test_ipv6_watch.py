@@ -68,7 +68,7 @@ def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Link]:
 @needs_lab
 def test_scripts_are_told_who_is_not_expected(link: Link) -> None:
     status, text, _ = link.run(
-        *("--seconds", "2.5", "--solicit", "--json", "--router", link.good, "--dhcpv6", "none")
+        *("--seconds", "1.5", "--solicit", "--json", "--router", link.good, "--dhcpv6", "none")
     )
     assert status == 1
     found = msgspec.json.decode(text, type=Watched)
@@ -85,11 +85,11 @@ def test_scripts_are_told_who_is_not_expected(link: Link) -> None:
 @needs_lab
 def test_people_see_a_table(link: Link) -> None:
     both = ("--router", link.good, "--router", link.rogue, "--dhcpv6", f"{link.rogue}%{DEVICE}")
-    status, text, _ = link.run("--seconds", "2.5", "--solicit", "--lang", "en", *both)
+    status, text, _ = link.run("--seconds", "1.5", "--solicit", "--lang", "en", *both)
     assert status == 0
     assert "none that is not expected" in text
     assert "high preference" in text
-    status, text, _ = link.run("--seconds", "2.5", "--solicit", "--interface", DEVICE)
+    status, text, _ = link.run("--seconds", "1.5", "--solicit", "--interface", DEVICE)
     assert status == 0
     assert "无法判断" in text
     assert PREFIX in text
@@ -118,7 +118,7 @@ def test_bad_input_and_no_privilege_exit_2(link: Link) -> None:
 def test_the_one_capability_is_enough(link: Link) -> None:
     """The client's port is out of reach then; the answers are heard all the same."""
     only = ("setpriv", "--bounding-set=-all,+net_raw", "--inh-caps=-all")
-    asked = ("ipv6watch", "--seconds", "2.5", "--solicit", "--json", "--dhcpv6", "none")
+    asked = ("ipv6watch", "--seconds", "1.5", "--solicit", "--json", "--dhcpv6", "none")
     argv = link.lab.argv("host", *only, *WATCH, *asked)
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr

@@ -334,7 +334,7 @@ def test_a_good_router_a_rogue_one_and_a_rogue_server(link: tuple[netlab.Lab, Pa
         ralab.radvd(lab, "rogue", folder, ROGUE_PREFIX, "high"),
         ralab.dhcpv6(lab, "rogue", folder, ROGUE_PREFIX),
     ):
-        found = watched(lab, 2.5, known)
+        found = watched(lab, 1.5, known)
     told = {(row.address, row.kind): row for row in found.advertisers}
     assert set(told) == {(good, "ra"), (rogue, "ra"), (rogue, "dhcpv6")}
     right = told[good, "ra"]
@@ -375,7 +375,7 @@ def test_forged_advertisements_are_counted_not_believed(link: tuple[netlab.Lab, 
 @needs_lab
 def test_the_filter_keeps_other_packets_away(link: tuple[netlab.Lab, Path]) -> None:
     lab, _ = link
-    listening = lab.begin("host", lambda: watch([DEVICE], 2, Expected()))
+    listening = lab.begin("host", lambda: watch([DEVICE], 1, Expected()))
     lab.run("good", "ping", "-6", "-c", "20", "-i", "0.01", f"ff02::1%{DEVICE}")
     found = listening.end()
     assert found.advertisers == ()

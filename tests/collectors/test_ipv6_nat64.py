@@ -213,7 +213,7 @@ def test_a_real_nat64_is_found_and_used(tmp_path: Path) -> None:
         found = lab.inside("client", lambda: told(check_nat64(SITE, [SERVER], (), here, fetch)))
         assert found == Nat64(works=True, tested=True, prefix=PREFIX)
         closed = lab.inside(
-            "client", lambda: told(check_nat64(SITE, ["203.0.113.77"], (), here, fetch))
+            "client", lambda: told(check_nat64(SITE, ["198.18.0.7"], (), here, fetch))
         )
         assert (closed.works, closed.tested, closed.reason) == (False, True, "error")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -27,7 +28,9 @@ from collectors.ipv6.asking import (
 from collectors.ipv6.model import ExtensionHeader, IcmpType, Site, SitePath
 from collectors.ipv6.sitepath import HEADERS, check_path
 from collectors.link.connect import Deadline
-from collectors.model import Fact
+from collectors.link.pathjob import TraceOptions
+from collectors.link.traceroute import Tracer
+from collectors.model import Fact, Target
 from tests import netlab
 from tests.pathlab import chain, six
 from tests.waylab import black_hole, drop_icmpv6, narrow, silent
@@ -89,6 +92,12 @@ def no_icmpv6_at_all(lab: netlab.Lab) -> None:
     lab.nft("d", f"table ip6 web {{\nchain i {{ {rule} }}\n}}\n")
 
 
+def limited(lab: netlab.Lab) -> None:
+    """The kernel's own limits of ICMPv6 errors, which labs lift."""
+    for name in "bcd":
+        lab.sysctl(name, "net.ipv6.icmp.ratelimit=1000")
+
+
 CASES = {
     "nothing": Case(lambda lab: None, {}),
     "no unreachable": Case(lambda lab: drop_icmpv6(lab, "c", 1), {(1, 4): False}),
@@ -104,6 +113,10 @@ CASES = {
     "no echo": Case(
         lambda lab: drop_icmpv6(lab, "d", 128), {(128, 0): False, (129, 0): False}, mtu=None
     ),
+    "no echo reply": Case(
+        lambda lab: drop_icmpv6(lab, "c", 129), {(128, 0): False, (129, 0): False}, mtu=None
+    ),
+    "few errors a second": Case(limited, {}),
     "only tcp": Case(
         no_icmpv6_at_all,
         {key: False for key in GOOD if key[0] not in (2, 3)},
@@ -174,6 +187,22 @@ def test_a_deadline_that_passes_is_told() -> None:
         chain(lab, "abc")
         facts = checked(lab, six(2, 2), seconds=0.001)
         assert {fact.unavailable.partition(":")[0] for fact in facts.values()} == {"budget"}
+
+
+@needs_lab
+def test_a_search_that_takes_long_is_cut() -> None:
+    with netlab.Lab() as lab:
+        chain(lab, "abcd")
+        black_hole(lab, "b", "c", 1400)
+        begin = time.monotonic()
+        facts = checked(lab, six(3, 2), seconds=1.5)
+        assert time.monotonic() - begin < 5
+        assert {fact.unavailable.partition(":")[0] for fact in facts.values()} == {"budget"}
+        options = TraceOptions(limit=0.5, mtu=True)
+        target = Target("there", six(3, 2), "ipv6")
+        (path,) = lab.inside("a", lambda: Tracer(options).trace([target]))
+        assert [hop.addresses for hop in path.hops][:2] == [(six(1, 2),), (six(2, 2),)]
+        assert path.mtu is None
 
 
 @needs_lab
