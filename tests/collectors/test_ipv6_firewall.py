@@ -139,8 +139,13 @@ def test_by_which_device_packets_come() -> None:
         ([{"xt": {"type": "match", "name": "comment"}}, port(443), ACCEPT], "open"),
         ([port(443), {"counter": None}, {"log": None}], "closed"),
         ([{"vmap": {"key": 1, "data": "@gone"}}], "unknown"),
-        (["text"], "closed"),
-        (None, "closed"),
+        ([port(443), {"limit": "by name"}, ACCEPT], "unknown"),
+        ([port(443), {"limit": {"rate": 1, "per": "second"}}, ACCEPT], "open"),
+        ([port(443), {"quota": {"val": 1, "val_unit": "bytes"}}, ACCEPT], "unknown"),
+        ([port(443), {"set": {"op": "add", "stmt": [{"x": 1}]}}, ACCEPT], "unknown"),
+        ([port(443), {"meter": 1}, ACCEPT], "unknown"),
+        (["text"], "unknown"),
+        (None, "unknown"),
     ],
 )
 def test_a_rule_of_nft(rule: Any, state: str) -> None:
