@@ -348,10 +348,8 @@ class ReadinessLab:
         return zones
 
     def _addresses(self) -> None:
-        """Ways to and from the name servers, and addresses of nginx that are broken on the way."""
+        """Addresses of nginx that are broken on the way."""
         net = self.web.net
-        net.route("client", "default", "via", SERVER[0])
-        net.route("client", "default", "via", SERVER[1])
         for pair in (NO_PORT_80, NO_ECHO, NO_ERRORS, ULA):
             for address in pair:
                 prefix, more = ("64", ["nodad"]) if ":" in address else ("24", [])

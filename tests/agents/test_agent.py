@@ -64,13 +64,20 @@ def test_findings_come_from_the_audit_child_and_become_metrics(running: Agent) -
 
     answer = eventually(findings, 60)
     assert answer
-    (pack,) = answer.json()["packs"]
-    assert pack["pack"] == "host-basics"
+    pack, readiness = answer.json()["packs"]
+    assert (pack["pack"], readiness["pack"]) == ("host-basics", "ipv6-readiness")
     page = series(running.url)
-    verdicts = [name for name in page if name.startswith("jianwei_rule_verdict{")]
+    verdicts = [
+        name
+        for name in page
+        if name.startswith("jianwei_rule_verdict{") and "pack=host-basics," in name
+    ]
     assert len(verdicts) == sum(pack["counts"].values()) >= 15
     assert page["jianwei_audit_success{}"] == 1
     assert page["jianwei_pack_score_ratio{pack=host-basics}"] == pytest.approx(pack["score"])
+    total = f"jianwei_ipv6_score{{layer=total,subject={os.uname().nodename}}}"
+    assert page[total] == pytest.approx(100 * readiness["score"])
+    assert any(name.startswith("jianwei_ipv6_check{") for name in page)
     etag = {"If-None-Match": answer.headers["etag"]}
     assert httpx.get(f"{running.url}/findings", headers=etag).status_code == 304
 
