@@ -24,7 +24,7 @@ from collectors.ipv6.check import Checked, Checker, site_of
 from collectors.ipv6.dnssettings import DnsSettings, StartZone
 from collectors.ipv6.nat64 import Nat64Here
 from collectors.ipv6.sitesettings import CheckSettings
-from collectors.ipv6.webfetch import FAMILIES
+from collectors.ipv6.websession import FAMILIES
 from collectors.strictyaml import Duration
 from rules import pack as packs
 from rules.audit import judged

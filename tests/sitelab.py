@@ -7,6 +7,8 @@
 Names are known by `lab.look_up` alone, a LookUp. The client has 203.0.113.1 and 2400:da00::1.
 Sites are served at `SERVER`; what `a` and `aaaa` say is only what look-ups tell. Python backends
 listen on Unix sockets: `@NAME@` in nginx directives is the URL of the backend of that name.
+Many sites can share pages: `both="location / { root /folder; }"` in place of `files`.
+Outside 203.0.113.0/24 and 2400:da00::/64 the client is told that there is no route.
 """
 
 from __future__ import annotations

@@ -16,8 +16,10 @@ from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.interfaces import InterfaceSchedule
 from agents.runtime import config_families
+from agents.sites import SiteSchedule
 from collectors.catalogue import COLLECTORS, Settings, for_facts
 from collectors.ipv6.advertisers import Advertiser, Forged, Watched, WatchSettings
+from collectors.ipv6.sitesettings import SiteSettings
 from collectors.link.devices import BandwidthSettings, InterfaceRef, MeteredLine
 from collectors.link.interfacemetrics import families as interface_families
 from collectors.link.interfaces import DevicePoll, InterfaceCounters
@@ -35,6 +37,7 @@ from collectors.observe import Observation, observe
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource
 from exporters.findings.metrics import audit_families
+from exporters.findings.readinessmetrics import Scored, readiness_families
 from exporters.prometheus.encoder import Encoder
 from exporters.prometheus.families import with_scrape_series
 from exporters.prometheus.lines import LineFamilies
@@ -153,6 +156,13 @@ def advertisers() -> Sequence[Family]:
     return watch.families()
 
 
+def sites() -> Sequence[Family]:
+    schedule = SiteSchedule("", SiteSettings(sites=("a.gov.cn",)))
+    schedule._ended = 1.0
+    scored = Scored("a.gov.cn", {"total": 40.0}, {"ipv6.dns.aaaa": "fail"})
+    return [*schedule.families(), *readiness_families([scored])]
+
+
 def agents_own() -> list[metricdocs.Row]:
     """What the agent tells of itself, by part."""
     nothing_seen = with_scrape_series([Observation("cpu", 0.1, failure="absent")])
@@ -164,6 +174,7 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),
         *metricdocs.rows("ipv6_watch", advertisers()),
+        *metricdocs.rows("ipv6_readiness", sites()),
     ]
 
 

@@ -37,7 +37,8 @@ from collectors.ipv6.nat64 import Nat64Here, check_nat64, detect
 from collectors.ipv6.sitepath import PATH_FACTS, check_path
 from collectors.ipv6.sitesettings import CheckSettings
 from collectors.ipv6.web import WEB_FACTS, check_web
-from collectors.ipv6.webfetch import Spent, Web
+from collectors.ipv6.webfetch import fetch
+from collectors.ipv6.websession import Spent, Web
 from collectors.link import weburl
 from collectors.link.connect import Deadline, Failure
 from collectors.link.resolve import NotAnAddress, literal
@@ -193,7 +194,7 @@ class _Course:
             self._deadline,
         )
         try:
-            page = web.fetch(weburl.parse(self._site.url), "ipv6", address, keep=False)
+            page = fetch(web, weburl.parse(self._site.url), "ipv6", address, keep=False)
         except Spent as spent:
             return False, "timeout", str(spent)
         return page.ok, page.reason, page.detail

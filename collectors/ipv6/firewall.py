@@ -56,7 +56,8 @@ class Ipv6FirewallCollector(Collector, frozen=True):
     facts: ClassVar[tuple[str, ...]] = ("ipv6_firewall",)
 
     def readings(self) -> tuple[Reading, ...]:
-        return (NFT, *SAVES.values(), *OLD_TABLES.values(), ROUTE, IPV6_ROUTE)
+        programs = (NFT, *SAVES.values(), *OLD_SAVES.values())
+        return (*programs, *OLD_TABLES.values(), ROUTE, IPV6_ROUTE)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         ruleset = _ruleset(answers)
@@ -108,7 +109,7 @@ def _ruleset(answers: Answers) -> Ruleset | None:
 
 
 def _old(answers: Answers, family: Family) -> str:
-    """Rules of before nftables, where the kernel has any; asks for more to read."""
+    """Rules of before nftables, where the kernel has any."""
     if not (answers.maybe(OLD_TABLES[family]) or "").split():
         return ""
     return answers.text(OLD_SAVES[family])

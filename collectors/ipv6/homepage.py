@@ -14,7 +14,7 @@ from typing import Final
 
 from collectors.ipv6.model import NEVER_ASKED, Latency, Page, Port, Site, SiteAddress, Success
 from collectors.ipv6.webabreast import Pace, abreast, all_of
-from collectors.ipv6.webfetch import MAX_TRIED, Fetched, fetch
+from collectors.ipv6.webfetch import MAX_TRIED, Fetched, fetch, fetch_patiently
 from collectors.ipv6.websession import FAMILIES, Web, may_be_asked
 from collectors.link.connect import Deadline, Failure
 from collectors.link.weburl import Url
@@ -36,8 +36,12 @@ def homepages(web: Web, url: Url, addresses: Sequence[SiteAddress], pace: Pace) 
         if not asked(address):
             detail = f"a {address.kind} address is nobody's site: not asked"
             return Page(address.address, address.family, False, 0, "not_allowed", detail)
-        pace.wait(web)
-        got = fetch(web, url, address.family, address.address, keep=False)
+
+        def ask() -> Fetched:
+            pace.wait(web)
+            return fetch(web, url, address.family, address.address, keep=False)
+
+        got = fetch_patiently(ask)
         detail = got.detail
         if got.cut:
             detail = f"the first {web.settings.page_limit} bytes; the page is longer"

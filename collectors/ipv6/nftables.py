@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from collectors.ipv6.filterwalk import Base, Rule, Verdict
-from collectors.ipv6.nftmatch import Sets, elements, listed, test_of
+from collectors.ipv6.nftmatch import Sets, demands, elements, listed, test_of
 from collectors.ipv6.nfttext import rule_text
-from collectors.ipv6.packetmatch import NEVER, UNKNOWN, Family, Test, fixed
+from collectors.ipv6.packetmatch import ALWAYS, NEVER, UNKNOWN, Family, Test, fixed
 from collectors.model import ParseError
 
 _FAMILIES: Final[dict[str, frozenset[Family]]] = {
@@ -48,6 +48,7 @@ _GOES_ON: Final = frozenset(
     )
 )
 _LIMITS: Final = frozenset({"limit", "quota", "ct count"})
+_REMEMBERS: Final = frozenset({"set", "map", "meter"})  # a limit for each sender, say
 
 
 class Table(NamedTuple):
@@ -141,16 +142,13 @@ def _rules(about: Mapping[str, Any], table: Table, sets: Sets) -> Iterator[Rule]
     tests: list[Test] = []
     extension = ""
     for statement in statements if isinstance(statements, list) else [None]:
-        if not isinstance(statement, Mapping) or len(statement) != 1:
-            tests.append(fixed(UNKNOWN))
-            continue
-        ((name, value),) = statement.items()
+        ((name, value),) = _one(statement)
         if name == "match":
             tests.append(_match(value, sets))
         elif name in _LIMITS:
-            # the usual way to write one: what is over it is dropped, or what is below goes in
-            if isinstance(value, Mapping) and value.get("inv"):
-                tests.append(fixed(NEVER))
+            tests.append(_limit(name, value))
+        elif name in _REMEMBERS:
+            tests += _remembered(value)
         elif name == "vmap":
             yield from _vmap(value, tests, sets, source)
         elif name in _VERDICTS or name in ("jump", "goto"):
@@ -168,6 +166,38 @@ def _rules(about: Mapping[str, Any], table: Table, sets: Sets) -> Iterator[Rule]
             return
     if extension:
         yield Rule(tuple(tests), "unknown", "", extension)
+
+
+def _one(statement: Any) -> list[tuple[str, Any]]:
+    """Its name and what it is about; the name is empty where it is none."""
+    if isinstance(statement, Mapping) and len(statement) == 1:
+        return [(str(name), about) for name, about in statement.items()]
+    return [("", None)]
+
+
+def _limit(name: str, about: Any) -> Test:
+    """The usual way to write one: what is over it is dropped, or what is below it goes in. Of one by
+    name alone that is not known, nor how much of a quota is used up."""
+    if not isinstance(about, Mapping):
+        return fixed(UNKNOWN)
+    if about.get("inv"):
+        return fixed(NEVER)
+    return fixed(UNKNOWN if name == "quota" else ALWAYS)
+
+
+def _remembered(about: Any) -> Iterator[Test]:
+    """`add @set { ip saddr limit rate over 9/minute }`, or a meter of the same."""
+    if not isinstance(about, Mapping):
+        yield fixed(UNKNOWN)
+        return
+    yield demands(about.get("elem", about.get("key")))
+    inner = about.get("stmt", [])
+    for one in inner if isinstance(inner, list) else [inner]:
+        ((name, value),) = _one(one)
+        if name in _LIMITS:
+            yield _limit(name, value)
+        elif name not in _GOES_ON:
+            yield fixed(UNKNOWN)
 
 
 def _verdict(name: str, value: Any) -> tuple[Verdict, str]:

@@ -59,6 +59,12 @@ def test_of(left: Any, op: str, right: Any, sets: Sets) -> Test:
     return lambda kind: match.all_of((*dependency, test), kind)
 
 
+def demands(key: Any) -> Test:
+    """What it demands of a packet that it has this: `ip saddr` is of IPv4."""
+    dependency, _ = _left(_plain(key))
+    return lambda kind: match.all_of(dependency, kind)
+
+
 def elements(right: Any, sets: Sets) -> list[Any] | None:
     """What a right side stands for, one by one; None where a set is not known."""
     if isinstance(right, str) and right.startswith("@"):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from collectors.ipv6.model import Content
 from collectors.ipv6.webabreast import Pace
 from collectors.ipv6.webdifference import compare, readable
-from collectors.ipv6.webfetch import Fetched, fetch
+from collectors.ipv6.webfetch import Fetched, fetch, fetch_patiently
 from collectors.ipv6.webnoise import Lines, read_lines, without_noise
 from collectors.ipv6.webpage import WebPage, read_page
 from collectors.ipv6.websession import Web
@@ -41,8 +41,12 @@ def side_by_side(web: Web, url: Url, ipv4: str, ipv6: str, pace: Pace) -> SideBy
     for turn, (family, address) in enumerate(turns):
         if not address or (turn == 2 and (missing or not ipv6)):
             continue
-        pace.wait(web)
-        got = fetch(web, url, family, address)
+
+        def ask(family: AddressFamily = family, address: str = address) -> Fetched:
+            pace.wait(web)
+            return fetch(web, url, family, address)
+
+        got = fetch_patiently(ask)
         if got.ok and turn < 2:
             pages.append(read_page(got.body, got.content_type, got.url))
         if got.reason not in ("", "http_status"):  # a piece of a page compares with nothing

@@ -7,6 +7,7 @@ HTTP/1.1 (RFC 9112), cookies of RFC 6265 as far as a chain of redirects needs th
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -25,6 +26,9 @@ from collectors.model import AddressFamily, Reason
 
 MAX_COOKIES = 50
 MAX_TRIED = 3  # addresses of one name that are tried one after the other
+TRIES = 3
+# beside 5xx, what may go well the next time; silence has had its time
+_PASSING: Final[frozenset[Reason]] = frozenset({"connect_reset", "http_protocol"})
 # what leads a client to try the name's next address
 _ANOTHER: Final[frozenset[Reason]] = frozenset(
     {
@@ -70,6 +74,19 @@ def fetch(
     """A page, from `address` where that is given. With `within`, a registrable domain, a redirect
     that leaves it is an answer and is not followed. Raises Spent."""
     return _Chain(web, family, keep, patient, within).run(url, address)
+
+
+def fetch_patiently(ask: Callable[[], Fetched]) -> Fetched:
+    """What `ask` fetches, once more where a failure may pass: one 500 of many is for those to
+    count who ask many times. The answer says that it took several."""
+    failed: list[str] = []
+    while True:
+        got = ask()
+        if got.ok and failed:
+            got.detail = f"came at attempt {len(failed) + 1}; before: {', '.join(failed)}"
+        if got.ok or len(failed) + 1 == TRIES or not (got.reason in _PASSING or got.status >= 500):
+            return got
+        failed.append(f"{got.reason} {got.detail}"[:100])
 
 
 class _Counted(Clocked):

@@ -16,7 +16,7 @@ from collectors.ipv6.domains import registrable
 from collectors.ipv6.model import Links, NotTested
 from collectors.ipv6.robots import NOTHING, Robots, parse_robots
 from collectors.ipv6.webabreast import Pace, abreast
-from collectors.ipv6.webfetch import Fetched, fetch
+from collectors.ipv6.webfetch import Fetched, fetch, fetch_patiently
 from collectors.ipv6.webpage import WebPage, read_page
 from collectors.ipv6.websession import FAMILIES, Spent, Web
 from collectors.ipv6.websettings import AGENT
@@ -162,8 +162,13 @@ class _Walk:
         if origin not in self._robots:
             rules, why = NOTHING, ""
             for family in self._families or FAMILIES:
-                self._pace.wait(self._web)
-                got = fetch(self._web, url._replace(path="/robots.txt"), family, patient=False)
+
+                def ask(family: AddressFamily = family) -> Fetched:
+                    self._pace.wait(self._web)
+                    robots = url._replace(path="/robots.txt")
+                    return fetch(self._web, robots, family, patient=False)
+
+                got = fetch_patiently(ask)
                 if got.ok:
                     body = got.body.rpartition(b"\n")[0] if got.cut else got.body
                     rules, why = parse_robots(body, AGENT), ""
@@ -182,12 +187,15 @@ class _Walk:
         page: WebPage | None = None
         came: dict[AddressFamily, Fetched] = {}
         for family in FAMILIES:
-            if time.monotonic() > self._end:
-                raise Spent("the time for links is over")
-            self._pace.wait(self._web)
-            got = fetch(
-                self._web, url, family, keep=page is None, patient=False, within=self._domain
-            )
+            keep = page is None
+
+            def ask(family: AddressFamily = family, keep: bool = keep) -> Fetched:
+                if time.monotonic() > self._end:
+                    raise Spent("the time for links is over")
+                self._pace.wait(self._web)
+                return fetch(self._web, url, family, "", keep, False, self._domain)
+
+            got = fetch_patiently(ask)
             if got.ok and page is None:
                 page = read_page(got.body, got.content_type, got.url)
             got.body = b""

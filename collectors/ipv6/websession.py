@@ -6,22 +6,22 @@ come from DNS, a page or a redirect.
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from collectors.ipv6.addresskind import kind
 from collectors.ipv6.domains import ascii_host
-from collectors.ipv6.model import LookUp
+from collectors.ipv6.model import NEVER_ASKED, AddressKind, LookUp
 from collectors.ipv6.websettings import WebSettings
 from collectors.link.connect import Deadline, Failure, Stream, connect
 from collectors.link.resolve import NotAnAddress, literal
 from collectors.model import AddressFamily, Reason, Target
 
 FAMILIES: Final[tuple[AddressFamily, ...]] = ("ipv4", "ipv6")
+INSIDE: Final[frozenset[AddressKind]] = frozenset({"private", "unique_local"})
 SILENCES = 3  # in a row, after which those with little patience no longer ask an address
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class Spent(Exception):
@@ -31,16 +31,9 @@ class Spent(Exception):
 def may_be_asked(address: str) -> bool:
     """Whether anybody else's site can be at an address."""
     try:
-        told = ipaddress.ip_address(address)
+        return kind(address) not in NEVER_ASKED
     except ValueError:
         return False
-    if isinstance(told, ipaddress.IPv6Address):
-        if told in _NAT64:
-            return True
-        if told.ipv4_mapped or told.scope_id:
-            return False
-    special = told.is_link_local or told.is_loopback or told.is_unspecified or told.is_multicast
-    return not (special or told.is_reserved or (told.version == 4 and address.startswith("0.")))
 
 
 class Web:
@@ -61,6 +54,8 @@ class Web:
         self._names: dict[tuple[str, AddressFamily], tuple[tuple[str, ...], Failure | None]] = {}
         for family in FAMILIES:
             self._names[host, family] = _known(host, family, tuple(addresses.get(family, ())))
+        own = [kind(one) for its in addresses.values() for one in its if may_be_asked(one)]
+        self._inside = bool(INSIDE.intersection(own))
         self._silent: Counter[tuple[str, int]] = Counter()
 
     def left(self) -> float:
@@ -95,10 +90,19 @@ class Web:
             told = self._look_up(ascii_host(host), family)
             if not told.addresses:
                 return (), Failure(told.reason or "no_address", told.detail or f"of {host}")
-            return _known(host, family, told.addresses)
+            return self._others(host, family, told.addresses)
         if own != family:
             return (), Failure("no_address", f"{host} is an {own} address")
-        return _known(host, family, (address,))
+        return self._others(host, family, (address,))
+
+    def _others(
+        self, host: str, family: AddressFamily, addresses: Sequence[str]
+    ) -> tuple[tuple[str, ...], Failure | None]:
+        """As `_known`, of a host that the site names: one on the internet must not lead us inside."""
+        if not self._inside and any(may_be_asked(one) and kind(one) in INSIDE for one in addresses):
+            detail = f"{host} has the address {addresses[0]}, which is inside; the site is not"
+            return (), Failure("not_allowed", detail)
+        return _known(host, family, addresses)
 
     def open(
         self, host: str, address: str, family: AddressFamily, port: int, deadline: Deadline

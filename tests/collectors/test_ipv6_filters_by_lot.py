@@ -189,6 +189,7 @@ STATEMENTS = st.one_of(
         }
     ),
     st.fixed_dictionaries({"vmap": st.fixed_dictionaries({"key": SIDES, "data": JSON})}),
+    st.dictionaries(st.sampled_from(["set", "meter", "limit", "quota", "map"]), JSON, max_size=1),
     st.sampled_from([ACCEPT, {"drop": None}, {"jump": {"target": "in"}}, {"limit": {"inv": True}}]),
 )
 

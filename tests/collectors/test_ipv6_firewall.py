@@ -17,7 +17,6 @@ from collectors.ipv6.firewall import (
 from collectors.ipv6.routes import IPV6_ROUTE
 from collectors.model import (
     Answer,
-    NeedMore,
     ParseError,
     Reading,
     Unavailable,
@@ -69,16 +68,15 @@ def test_a_table_with_what_iptables_has_no_words_for_is_taken_from_nft() -> None
     assert state_of(fact(said), "tcp/444") == "open"
 
 
-def test_rules_of_before_nftables_are_asked_for() -> None:
+def test_rules_of_before_nftables_count_too() -> None:
     said: dict[Reading, Answer | str] = {
         NFT: EMPTY,
         SAVES["ipv4"]: save(policy="ACCEPT", nft=True),
         SAVES["ipv6"]: save(policy="ACCEPT", nft=True),
         OLD_TABLES["ipv6"]: "filter\n",
     }
-    with pytest.raises(NeedMore) as more:
+    with pytest.raises(Unavailable, match="ip6tables-legacy-save"):
         fact(said)
-    assert more.value.readings == (OLD_SAVES["ipv6"],)
     said[OLD_SAVES["ipv6"]] = save()
     assert {row["open_on"] for row in fact(said)["parity"]} == {"ipv4"}
 
@@ -139,8 +137,13 @@ def test_by_which_device_packets_come() -> None:
         ([{"xt": {"type": "match", "name": "comment"}}, port(443), ACCEPT], "open"),
         ([port(443), {"counter": None}, {"log": None}], "closed"),
         ([{"vmap": {"key": 1, "data": "@gone"}}], "unknown"),
-        (["text"], "closed"),
-        (None, "closed"),
+        ([port(443), {"limit": "by name"}, ACCEPT], "unknown"),
+        ([port(443), {"limit": {"rate": 1, "per": "second"}}, ACCEPT], "open"),
+        ([port(443), {"quota": {"val": 1, "val_unit": "bytes"}}, ACCEPT], "unknown"),
+        ([port(443), {"set": {"op": "add", "stmt": [{"x": 1}]}}, ACCEPT], "unknown"),
+        ([port(443), {"meter": 1}, ACCEPT], "unknown"),
+        (["text"], "unknown"),
+        (None, "unknown"),
     ],
 )
 def test_a_rule_of_nft(rule: Any, state: str) -> None:

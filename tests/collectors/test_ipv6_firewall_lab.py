@@ -139,6 +139,14 @@ USUAL: dict[str, tuple[str, dict[str, str]]] = {
         ),
         {},
     ),
+    "limits for each sender": (
+        inet(
+            "tcp dport 22 add @seen { ip saddr limit rate over 900/second burst 900 packets } drop;"
+            " tcp dport 22 accept; tcp dport 80 meter m { ip saddr limit rate 900/second } accept",
+            more="set seen { type ipv4_addr; flags dynamic; timeout 1m\n}\n",
+        ),
+        {"tcp/80": "ipv4"},
+    ),
     "two lists side by side": (
         inet("meta l4proto . th dport { tcp . 80, udp . 53 } accept; th dport 443 accept"),
         {},

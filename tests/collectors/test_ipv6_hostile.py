@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 from collectors.ipv6.web import WEB_FACTS
-from collectors.ipv6.websession import may_be_asked
-from collectors.model import Fact
+from collectors.ipv6.websession import Web, may_be_asked
+from collectors.ipv6.websettings import WebSettings
+from collectors.link.connect import Deadline, Failure
+from collectors.link.resolve import Resolved
+from collectors.model import AddressFamily, Fact
 from tests.collectors.servers import Care, greeting, receive_head, resetting, silent
 from tests.collectors.weblab import answer
 from tests.sitelab import SiteLab, unavailable
@@ -215,3 +218,27 @@ def test_hostile_sites_cost_little_memory(lab: SiteLab) -> None:
 )
 def test_which_addresses_may_be_asked(address: str, asked: bool) -> None:
     assert may_be_asked(address) is asked
+
+
+@pytest.mark.parametrize(
+    ("own", "led_to", "reason"),
+    [
+        ("203.0.113.2", "10.1.2.3", "not_allowed"),
+        ("203.0.113.2", "192.168.0.1", "not_allowed"),
+        ("203.0.113.2", "203.0.113.9", ""),
+        ("10.0.0.2", "10.1.2.3", ""),
+        ("10.0.0.2", "127.0.0.1", "not_allowed"),
+    ],
+)
+def test_a_site_on_the_internet_does_not_lead_inside(own: str, led_to: str, reason: str) -> None:
+    def look_up(name: str, family: AddressFamily) -> Resolved:
+        return Resolved((led_to,), 0.0)
+
+    web = Web("www.a.cn", {"ipv4": [own]}, look_up, WebSettings(), Deadline(9))
+    for host in ("cdn.a.cn", led_to):
+        if reason:
+            with pytest.raises(Failure, match=reason):
+                web.addresses(host, "ipv4")
+        else:
+            assert web.addresses(host, "ipv4") == (led_to,)
+    assert web.addresses("www.a.cn", "ipv4") == (own,)

@@ -209,6 +209,8 @@ def test_every_third_request_fails(told: Told) -> None:
     assert told.probes()["sent"] == 20
     assert 12 <= told.probes()["succeeded"] <= 14
     assert set(told.probes()["reasons"]) == {"http_status"}
+    assert told.home()["ok"]
+    assert told["content"]["same_status"]
 
 
 @pytest.mark.parametrize("told", ["slow.cn", "tlsslow.cn"], indirect=True)
