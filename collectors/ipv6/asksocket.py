@@ -22,7 +22,7 @@ from collectors.ipv6.asking import ANSWERS, REPLY, Asked, Heard, heard
 from collectors.link.pathsocket import Place
 
 ROUNDS: Final = (0.5, 1.2, 1.2, 1.2)  # seconds that answers are waited for in each
-SELDOM: Final = 2  # rounds of what is only for information
+SELDOM: Final = 3  # rounds of what is only for information
 _ICMPV6_FILTER = 1
 _IPV6_MTU_DISCOVER, _PROBE = 23, 3
 _SO_ATTACH_FILTER = 26
@@ -77,7 +77,7 @@ class Asker:
         seldom: Container[str] = (),
     ) -> dict[str, list[Heard]]:
         """What was heard of each question. One that has heard `enough` is not asked again; what is
-        silent is asked in every round, `seldom` only in two. `left` gives the seconds left and raises
+        silent is asked in every round, `seldom` in fewer. `left` gives the seconds left and raises
         at the end."""
         found: dict[str, list[Heard]] = {name: [] for name in questions}
         sent: list[Asked] = []

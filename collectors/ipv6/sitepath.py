@@ -13,6 +13,8 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from collectors.ipv6.asking import (
     DESTINATION,
     EXCEEDED,
@@ -37,13 +39,12 @@ from collectors.ipv6.model import (
     site_fact,
 )
 from collectors.link.connect import Deadline, Failure
-from collectors.link.path import Path
+from collectors.link.path import Hop, Path
 from collectors.link.pathjob import TraceOptions
 from collectors.link.pathsocket import device_mtu, locate
 from collectors.link.traceroute import Tracer
 from collectors.model import Fact, Target
 
-TRACES: Final = 2  # until a router on the way is heard
 _SEED = b"jianwei ipv6"
 _FIRST_PORT, _PORTS = 40000, 20000  # of UDP, where nobody is likely to listen
 _TCP_WAIT = 2.0  # seconds
@@ -69,7 +70,9 @@ class _Seen(NamedTuple):
     alive: bool  # whether the site answered anything at all
 
     def answered(self, name: str) -> bool:
-        return any(one.type == REPLY for one in self.heard[name])
+        """The trace is made of echoes, too."""
+        plain = name == ECHO and self.path.reached
+        return plain or any(one.type == REPLY for one in self.heard[name])
 
 
 def check_path(site: Site, address: str, deadline: Deadline) -> list[Fact]:
@@ -114,15 +117,41 @@ def _look(site: Site, address: str, deadline: Deadline) -> _Seen:
 
 
 def _trace(site: Site, address: str, way: Route, deadline: Deadline) -> Path:
-    """The way with its MTU. A trace in which no router is heard is not believed at once."""
+    """The way with its MTU. What a lost packet would make look bad is looked at once more: no router
+    heard, no answer to large echoes, a black hole."""
     target = Target(site.host, address, "ipv6")
-    for _ in range(TRACES):
+
+    def look() -> Path:
         options = TraceOptions(seed=_SEED, mtu=True, limit=deadline.left())
         path = Tracer(options).trace([target])[0]
-        deadline.left()
-        if not way.gateway or _routers(path):
-            break
+        deadline.left()  # else it was cut
+        return path
+
+    path = look()
+    heard = not way.gateway or _routers(path)
+    if not heard or path.mtu_black_hole or (path.reached and path.mtu is None):
+        path = better(path, look())
     return path
+
+
+def better(one: Path, other: Path) -> Path:
+    """Of two looks at one way what each saw: loss hides routers and makes packets look too large."""
+    way = one if _routers(one) and not (other.reached and _routers(other)) else other
+    reached = one.reached or other.reached
+    if reached and not way.reached:  # the last hop is the target's
+        hops = (*way.hops, Hop(len(way.hops) + 1))
+        way = msgspec.structs.replace(way, hops=hops, reached=True)
+    sizes = [path for path in (other, one) if path.mtu is not None]
+    if not sizes:
+        return way
+    largest = max(path.mtu or 0 for path in sizes)
+    known = [path for path in sizes if path.mtu == largest]
+    return msgspec.structs.replace(
+        way,
+        mtu=largest,
+        mtu_black_hole=all(path.mtu_black_hole for path in known),
+        mtu_source=next((path.mtu_source for path in known if path.mtu_source), ""),
+    )
 
 
 def _questions(maker: Maker) -> dict[str, Question]:
@@ -203,6 +232,8 @@ def _asked(seen: _Seen, question: str, kind: int, code: int, name: str) -> IcmpT
     if right:
         detail = f"type {right[0].type} code {right[0].code} from {right[0].source}"
         return IcmpType(kind, code, name, True, detail)
+    if question == ECHO and seen.answered(ECHO):
+        return IcmpType(kind, code, name, True, "echoes of the trace were answered")
     if not seen.alive:
         return IcmpType(kind, code, name, None, "the site answers nothing at all")
     if question == ECHO:

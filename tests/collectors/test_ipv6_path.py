@@ -26,8 +26,9 @@ from collectors.ipv6.asking import (
     heard,
 )
 from collectors.ipv6.model import ExtensionHeader, IcmpType, Site, SitePath
-from collectors.ipv6.sitepath import HEADERS, check_path
+from collectors.ipv6.sitepath import HEADERS, better, check_path
 from collectors.link.connect import Deadline
+from collectors.link.path import Hop, Path
 from collectors.link.pathjob import TraceOptions
 from collectors.link.traceroute import Tracer
 from collectors.model import Fact, Target
@@ -222,6 +223,32 @@ def test_without_the_privilege_nothing_is_claimed() -> None:
         assert done.stdout.splitlines() == [
             f"{name} None permission: needs CAP_NET_RAW" for name in NAMES
         ], done.stderr
+
+
+# --- two looks at one way
+
+
+def look(reached: bool, mtu: int | None = None, *routers: str, **more: Any) -> Path:
+    hops = [Hop(n, (address,)) for n, address in enumerate(routers, 1)]
+    if reached:
+        hops.append(Hop(len(hops) + 1, ("there",)))
+    return Path(*("there", "2400:da00::1", "ipv6", "icmp", tuple(hops), reached), mtu=mtu, **more)
+
+
+def test_what_one_look_missed_the_other_may_have_seen() -> None:
+    silent, seen_ = look(True, 1399, mtu_black_hole=True), look(True, 1400, "r", mtu_source="r")
+    assert better(silent, seen_) == better(seen_, silent) == seen_
+    hole, told = look(True, 1400, "r", mtu_black_hole=True), look(True, 1400, "r", mtu_source="r")
+    assert better(hole, told) == better(told, hole) == told
+    assert better(hole, hole) == hole
+    assert better(look(True, None, "r"), look(True, 1500, "r")).mtu == 1500
+    assert better(look(False, None, "r"), look(False, None)) == look(False, None, "r")
+
+
+def test_a_router_and_the_target_seen_in_different_looks() -> None:
+    both = better(look(False, None, "r"), look(True, 1500))
+    assert (both.reached, both.mtu) == (True, 1500)
+    assert sitepath._routers(both) == ("r",)
 
 
 # --- packets and answers
