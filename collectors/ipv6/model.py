@@ -221,7 +221,8 @@ class LargeBody(msgspec.Struct, frozen=True):
 class IcmpType(msgspec.Struct, frozen=True):
     """`site_icmpv6`, rows: types that must pass (RFC 4890) and whether one came back from the way.
 
-    `passed` is null where nothing could make anybody send one (no narrower link, say).
+    `passed` is null where nothing could make anybody send one (no narrower link, say), and where what
+    should have met silence (`silent`): it may be the question that is filtered.
     """
 
     type: int
@@ -229,6 +230,7 @@ class IcmpType(msgspec.Struct, frozen=True):
     name: str
     passed: bool | None
     detail: str = ""
+    silent: bool = False
 
 
 class ExtensionHeader(msgspec.Struct, frozen=True):

@@ -237,12 +237,12 @@ def _asked(seen: _Seen, question: str, kind: int, code: int, name: str) -> IcmpT
     if not seen.alive:
         return IcmpType(kind, code, name, None, "the site answers nothing at all")
     if question == ECHO:
-        words = "the site is there, and no echo came back"
-    else:
-        words = f"silence on {question}: filtered, or what asks for it is"
+        return IcmpType(kind, code, name, False, "the site is there, and no echo came back")
+    # a filter that drops what asks for the error is not one that drops the error: who knows
+    words = f"silence on {question}: filtered, or what asks for it is"
     if found:
         words += f" (only type {found[0].type} code {found[0].code} from {found[0].source})"
-    return IcmpType(kind, code, name, False, words)
+    return IcmpType(kind, code, name, None, words, silent=True)
 
 
 def _too_big(seen: _Seen) -> IcmpType:
