@@ -17,7 +17,7 @@ import msgspec
 
 from agents import children
 from agents.rounds import Rounds
-from collectors.ipv6.advertisers import (
+from collectors.ipv6.wire.advertisers import (
     NOBODY,
     Advertiser,
     Watched,

@@ -13,8 +13,8 @@ import msgspec
 
 from agents.logs import LogFormat, LogLevel
 from collectors import catalogue, strictyaml
-from collectors.ipv6.advertisers import WatchSettings
 from collectors.ipv6.sitesettings import SiteSettings
+from collectors.ipv6.wire.advertisers import WatchSettings
 from collectors.link import weburl
 from collectors.link.devices import BandwidthSettings
 from collectors.link.path import PathSettings

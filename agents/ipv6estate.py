@@ -11,7 +11,7 @@ from typing import Protocol
 
 from agents.errors import UserError
 from agents.ipv6results import Results, slim
-from collectors.ipv6.estate import Estate, EstateRow
+from collectors.ipv6.estate.model import Estate, EstateRow
 from rules.readinessmodel import Readiness, Subject
 
 log = logging.getLogger(__name__)

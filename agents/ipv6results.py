@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from collectors.ipv6.estate import LOCAL, Estate
+from collectors.ipv6.estate.model import LOCAL, Estate
 from collectors.link import weburl
 from collectors.rowsfile import ENOUGH, RowErrors, nearest
 from collectors.strictyaml import DocumentError

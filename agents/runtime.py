@@ -19,7 +19,7 @@ from agents.probing import ProbeSchedule, Probing
 from agents.runner import Runner
 from agents.sites import SiteSchedule
 from agents.steady import SteadyCpu
-from collectors.ipv6.advertisers import FACT as ADVERTISERS
+from collectors.ipv6.wire.advertisers import FACT as ADVERTISERS
 from collectors.link.stampreflector import Reflector
 from collectors.model import Family, gauge, sample
 from collectors.observe import Observation

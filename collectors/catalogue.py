@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from collectors.firewall.parity import Ipv6FirewallCollector
 from collectors.host.arp import ArpCollector
 from collectors.host.conntrack import ConntrackCollector
 from collectors.host.cpu import CpuCollector
@@ -46,8 +47,6 @@ from collectors.host.udp_queues import UdpQueuesCollector
 from collectors.host.uname import UnameCollector
 from collectors.host.vmstat import VmstatCollector
 from collectors.ipv6.addresses import Ipv6AddressesCollector
-from collectors.ipv6.advertiserfacts import AdvertisersCollector
-from collectors.ipv6.firewall import Ipv6FirewallCollector
 from collectors.ipv6.listeners import Ipv6ListenersCollector, ListenersCollector
 from collectors.ipv6.neighbours import Ipv6NeighboursCollector
 from collectors.ipv6.resolvers import Ipv6ResolversCollector
@@ -55,6 +54,7 @@ from collectors.ipv6.routes import Ipv6RoutesCollector
 from collectors.ipv6.sysctl import Ipv6SysctlCollector
 from collectors.ipv6.traffic import Ipv6CountersCollector, Ipv6TrafficCollector
 from collectors.ipv6.tunnels import Ipv6TunnelsCollector
+from collectors.ipv6.wire.facts import AdvertisersCollector
 from collectors.link.linefacts import LinesCollector
 from collectors.model import Collector
 from collectors.security.accounts import AccountsCollector

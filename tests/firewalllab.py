@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from collectors.ipv6.firewall import NFT, SAVES, Ipv6FirewallCollector
+from collectors.firewall.parity import NFT, SAVES, Ipv6FirewallCollector
 from collectors.model import Answer, Answers, Fact, Glob, Reading
 from tests.netlab import Lab
 

@@ -21,10 +21,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from collectors.ipv6.check import Checked, Checker, site_of
-from collectors.ipv6.dnssettings import DnsSettings, StartZone
-from collectors.ipv6.nat64 import Nat64Here
+from collectors.ipv6.dns.settings import DnsSettings, StartZone
 from collectors.ipv6.sitesettings import CheckSettings
-from collectors.ipv6.websession import FAMILIES
+from collectors.ipv6.web.session import FAMILIES
+from collectors.ipv6.wire.nat64 import Nat64Here
 from collectors.strictyaml import Duration
 from rules import pack as packs
 from rules.audit import judged

@@ -27,8 +27,8 @@ from typing import Any, Final, TypeVar
 from cryptography import x509
 
 from collectors.ipv6.model import Site, SiteAddress
-from collectors.ipv6.web import check_web
-from collectors.ipv6.websettings import WebSettings
+from collectors.ipv6.web.check import check_web
+from collectors.ipv6.web.settings import WebSettings
 from collectors.link import weburl
 from collectors.link.connect import Deadline
 from collectors.link.resolve import NotAnAddress, Resolved, literal

@@ -18,8 +18,8 @@ from agents.interfaces import InterfaceSchedule
 from agents.runtime import config_families
 from agents.sites import SiteSchedule
 from collectors.catalogue import COLLECTORS, Settings, for_facts
-from collectors.ipv6.advertisers import Advertiser, Forged, Watched, WatchSettings
 from collectors.ipv6.sitesettings import SiteSettings
+from collectors.ipv6.wire.advertisers import Advertiser, Forged, Watched, WatchSettings
 from collectors.link.devices import BandwidthSettings, InterfaceRef, MeteredLine
 from collectors.link.interfacemetrics import families as interface_families
 from collectors.link.interfaces import DevicePoll, InterfaceCounters

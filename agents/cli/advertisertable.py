@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agents.cli.probetable import Words
-from collectors.ipv6.advertisers import Advertiser, Watched, Why
+from collectors.ipv6.wire.advertisers import Advertiser, Watched, Why
 from exporters.findings.text import neutral, width
 
 _HEAD = (

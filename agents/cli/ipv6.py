@@ -22,8 +22,8 @@ from agents.cli.options import (
     recorded_option,
 )
 from agents.errors import UserError
-from collectors.ipv6.advertisers import FACT as ADVERTISERS
-from collectors.ipv6.advertisers import WatchSettings
+from collectors.ipv6.wire.advertisers import FACT as ADVERTISERS
+from collectors.ipv6.wire.advertisers import WatchSettings
 from collectors.model import Fact
 from collectors.strictyaml import Duration
 from exporters.findings.readinesstable import table

@@ -21,7 +21,7 @@ from agents.cli.options import (
 )
 from agents.errors import UserError
 from collectors.ipv6.check import site_of
-from collectors.ipv6.dnssettings import StartZone
+from collectors.ipv6.dns.settings import StartZone
 from collectors.ipv6.model import Site
 from collectors.ipv6.sitesettings import CheckSettings
 from collectors.strictyaml import Duration

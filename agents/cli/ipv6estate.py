@@ -17,8 +17,8 @@ from agents.errors import UserError
 from agents.ipv6estate import AuditHost, CheckSites, look
 from agents.ipv6results import Results, read
 from collectors.ipv6.check import site_of
-from collectors.ipv6.estate import Estate, EstateRow
-from collectors.ipv6.estatefile import load
+from collectors.ipv6.estate.file import load
+from collectors.ipv6.estate.model import Estate, EstateRow
 from exporters.findings.text import cut, neutral
 from exporters.report import files
 from exporters.report.readiness import Report, report

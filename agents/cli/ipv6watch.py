@@ -10,8 +10,8 @@ import msgspec
 from agents.cli.advertisertable import table
 from agents.cli.options import FiniteRange, language_of, language_option
 from agents.errors import UserError
-from collectors.ipv6.advertisers import Expected, expected
-from collectors.ipv6.capture import NoDevice, devices, watch
+from collectors.ipv6.wire.advertisers import Expected, expected
+from collectors.ipv6.wire.capture import NoDevice, devices, watch
 
 _FORBIDDEN = (
     "packet sockets are forbidden here; under systemd allow them with a drop-in:"

@@ -16,10 +16,10 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from collectors.ipv6.addresskind import kind
-from collectors.ipv6.delegation import Walker
-from collectors.ipv6.dnscache import DelegationCache
-from collectors.ipv6.dnscheck import FACTS as DNS_FACTS
-from collectors.ipv6.dnscheck import check_dns, look_up
+from collectors.ipv6.dns.cache import DelegationCache
+from collectors.ipv6.dns.check import FACTS as DNS_FACTS
+from collectors.ipv6.dns.check import check_dns, look_up
+from collectors.ipv6.dns.delegation import Walker
 from collectors.ipv6.model import (
     NEVER_ASKED,
     SITE_FACTS,
@@ -33,12 +33,12 @@ from collectors.ipv6.model import (
     not_tested,
     site_fact,
 )
-from collectors.ipv6.nat64 import Nat64Here, check_nat64, detect
-from collectors.ipv6.sitepath import PATH_FACTS, check_path
 from collectors.ipv6.sitesettings import CheckSettings
-from collectors.ipv6.web import WEB_FACTS, check_web
-from collectors.ipv6.webfetch import fetch
-from collectors.ipv6.websession import Spent, Web
+from collectors.ipv6.web.check import WEB_FACTS, check_web
+from collectors.ipv6.web.fetch import fetch
+from collectors.ipv6.web.session import Spent, Web
+from collectors.ipv6.wire.nat64 import Nat64Here, check_nat64, detect
+from collectors.ipv6.wire.sitepath import PATH_FACTS, check_path
 from collectors.link import weburl
 from collectors.link.connect import Deadline, Failure
 from collectors.link.resolve import NotAnAddress, literal

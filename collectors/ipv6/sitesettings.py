@@ -6,8 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from collectors.ipv6.dnssettings import DnsSettings
-from collectors.ipv6.websettings import WebSettings
+from collectors.ipv6.dns.settings import DnsSettings
+from collectors.ipv6.web.settings import WebSettings
 from collectors.strictyaml import Duration
 
 LEAST_INTERVAL = 300  # seconds: a site is somebody else's

@@ -23,7 +23,7 @@ from agents.cli import ipv6estate as cli
 from agents.cli import main
 from agents.cli.ipv6estate import Checkers
 from agents.errors import UserError
-from collectors.ipv6.estate import Estate, EstateRow
+from collectors.ipv6.estate.model import Estate, EstateRow
 from collectors.strictyaml import DocumentError
 from exporters.report import files
 from rules.readinessmodel import Readiness, Subject

@@ -21,7 +21,7 @@ from agents.cli import main
 from agents.cli.advertisertable import table
 from agents.cli.ipv6watch import command
 from collectors.catalogue import COLLECTORS
-from collectors.ipv6.advertisers import Address, Advertiser, Forged, Watched, WatchSettings
+from collectors.ipv6.wire.advertisers import Address, Advertiser, Forged, Watched, WatchSettings
 from collectors.model import Answers, Fact, Family
 from collectors.sources.commands import Ended, finish
 from collectors.strictyaml import DocumentError, Duration, loads
@@ -321,8 +321,8 @@ def test_the_fact_is_unknown_where_nobody_watches() -> None:
 
 def test_what_is_heavy_is_not_loaded_with_the_agent() -> None:
     code = (
-        "import sys, agents.advertisements, agents.cli.ipv6watch, collectors.ipv6.nat64\n"
-        "import collectors.ipv6.sitepath\n"
+        "import sys, agents.advertisements, agents.cli.ipv6watch, collectors.ipv6.wire.nat64\n"
+        "import collectors.ipv6.wire.sitepath\n"
         "print(*{'scapy', 'dns', 'cel'} & set(sys.modules))"
     )
     done = subprocess.run(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from collectors.ipv6.firewall import (
+from collectors.firewall.parity import (
     ROUTE,
     Ipv6FirewallCollector,
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from collectors.ipv6.web import WEB_FACTS
+from collectors.ipv6.web.check import WEB_FACTS
 from collectors.model import Fact
 from tests.sitelab import REFUSING, SERVER, SILENT, SiteLab, WebSite
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.ipv6 import estatefile
-from collectors.ipv6.estate import Asked, Estate, EstateRow
-from collectors.ipv6.estatefile import EstateErrors
+from collectors.ipv6.estate import file as estatefile
+from collectors.ipv6.estate.file import EstateErrors
+from collectors.ipv6.estate.model import Asked, Estate, EstateRow
 from collectors.strictyaml import DocumentError
 
 FOLDER = Path(__file__).parents[1] / "estates"

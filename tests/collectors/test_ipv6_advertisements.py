@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.ipv6.advertisements import Advertisement, Bad, parse
-from collectors.ipv6.advertisers import (
+from collectors.ipv6.wire.advertisements import Advertisement, Bad, parse
+from collectors.ipv6.wire.advertisers import (
     MOST,
     Advertiser,
     Expected,
@@ -24,7 +24,7 @@ from collectors.ipv6.advertisers import (
     expected,
     merged,
 )
-from collectors.ipv6.capture import (
+from collectors.ipv6.wire.capture import (
     NoDevice,
     devices,
     dhcpv6_requests,
@@ -387,7 +387,7 @@ def test_a_flood_ends_the_watch_early(
     link: tuple[netlab.Lab, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab, _ = link
-    monkeypatch.setattr("collectors.ipv6.capture.MAX_SEEN", 50)
+    monkeypatch.setattr("collectors.ipv6.wire.capture.MAX_SEEN", 50)
     listening = lab.begin("host", lambda: watch([DEVICE], 30, Expected()))
     ralab.forge(
         *(lab, "rogue"),

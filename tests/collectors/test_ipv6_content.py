@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.ipv6.webdifference import compare, difference
-from collectors.ipv6.webnoise import read_lines, without_noise
+from collectors.ipv6.web.difference import compare, difference
+from collectors.ipv6.web.noise import read_lines, without_noise
 
 LINES = st.lists(st.text("ab\n", max_size=4), max_size=12)
 

@@ -18,12 +18,12 @@ import dns.rdatatype
 import msgspec
 import pytest
 
-from collectors.ipv6.delegation import BOTH, Walker
-from collectors.ipv6.dnscache import DelegationCache, Families, Found
-from collectors.ipv6.dnscheck import FACTS, check_dns, look_up
-from collectors.ipv6.dnsnames import to_name
-from collectors.ipv6.dnssettings import DnsSettings, StartZone
-from collectors.ipv6.zoneservers import holder, name_servers
+from collectors.ipv6.dns.cache import DelegationCache, Families, Found
+from collectors.ipv6.dns.check import FACTS, check_dns, look_up
+from collectors.ipv6.dns.delegation import BOTH, Walker
+from collectors.ipv6.dns.names import to_name
+from collectors.ipv6.dns.settings import DnsSettings, StartZone
+from collectors.ipv6.dns.zoneservers import holder, name_servers
 from collectors.link.connect import Deadline
 from collectors.model import AddressFamily, Fact
 from collectors.strictyaml import Duration

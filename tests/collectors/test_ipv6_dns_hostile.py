@@ -22,11 +22,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collectors.ipv6.addresskind import kind
-from collectors.ipv6.delegation import BOTH, Walker
-from collectors.ipv6.dnscache import DelegationCache, Found, Zone
-from collectors.ipv6.dnscheck import check_dns
-from collectors.ipv6.dnsexchange import Allowance, Spent
-from collectors.ipv6.dnsreply import (
+from collectors.ipv6.dns.cache import DelegationCache, Found, Zone
+from collectors.ipv6.dns.check import check_dns
+from collectors.ipv6.dns.delegation import BOTH, Walker
+from collectors.ipv6.dns.exchange import Allowance, Spent
+from collectors.ipv6.dns.reply import (
     MOST_SERVERS,
     Alias,
     Answer,
@@ -39,7 +39,7 @@ from collectors.ipv6.dnsreply import (
     question,
     read,
 )
-from collectors.ipv6.dnssettings import DnsSettings, StartZone
+from collectors.ipv6.dns.settings import DnsSettings, StartZone
 from collectors.ipv6.model import AddressKind
 from collectors.link.connect import Deadline
 from collectors.model import Reason
@@ -101,7 +101,7 @@ KINDS: dict[AddressKind, str] = {
 
 
 def test_nothing_heavy_is_imported() -> None:
-    code = "import sys, collectors.ipv6.dnscheck; print([m for m in sys.modules if m == 'dns'])"
+    code = "import sys, collectors.ipv6.dns.check; print([m for m in sys.modules if m == 'dns'])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert shown.stdout == b"[]\n"
 
@@ -259,7 +259,7 @@ def test_records_are_bounded() -> None:
 
 def test_a_cache_forgets_and_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("collectors.ipv6.dnscache.MOST_ENTRIES", 10)
+    monkeypatch.setattr("collectors.ipv6.dns.cache.MOST_ENTRIES", 10)
     cache = DelegationCache(keep=100, clock=lambda: now[0])
     zones = [Zone(dns.name.from_text(f"z{number}.cn"), ()) for number in range(20)]
     for zone in zones:

@@ -10,11 +10,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.ipv6.filterwalk import Base, Rule, State, Verdict, segments
-from collectors.ipv6.intervals import LAST, Intervals, both, either, intervals, without
-from collectors.ipv6.iptables import parse_save
-from collectors.ipv6.nftables import parse_ruleset
-from collectors.ipv6.packetmatch import UNKNOWN, Kind, Matched, Test, fixed
+from collectors.firewall.intervals import LAST, Intervals, both, either, intervals, without
+from collectors.firewall.iptables import parse_save
+from collectors.firewall.nftables import parse_ruleset
+from collectors.firewall.packetmatch import UNKNOWN, Kind, Matched, Test, fixed
+from collectors.firewall.walk import Base, Rule, State, Verdict, segments
 from collectors.model import (
     ParseError,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from collectors.ipv6.firewall import (
+from collectors.firewall.parity import (
     NFT,
     OLD_SAVES,
     OLD_TABLES,

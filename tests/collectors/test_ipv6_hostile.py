@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from collectors.ipv6.web import WEB_FACTS
-from collectors.ipv6.websession import Web, may_be_asked
-from collectors.ipv6.websettings import WebSettings
+from collectors.ipv6.web.check import WEB_FACTS
+from collectors.ipv6.web.session import Web, may_be_asked
+from collectors.ipv6.web.settings import WebSettings
 from collectors.link.connect import Deadline, Failure
 from collectors.link.resolve import Resolved
 from collectors.model import AddressFamily, Fact

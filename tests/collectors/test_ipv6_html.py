@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.ipv6.charsets import decode
-from collectors.ipv6.htmltags import Tag, Text, tokens, unescape
-from collectors.ipv6.webnoise import read_lines
-from collectors.ipv6.webpage import MAX_LINKS, read_page
+from collectors.ipv6.web.charsets import decode
+from collectors.ipv6.web.htmltags import Tag, Text, tokens, unescape
+from collectors.ipv6.web.noise import read_lines
+from collectors.ipv6.web.page import MAX_LINKS, read_page
 from collectors.link.weburl import Url
 
 HERE = Url("https", "www.a.cn", 0, "/x/y.html")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from collectors.ipv6.firewall import (
+from collectors.firewall.parity import (
     SAVES,
 )
 from tests.collectors.filterfacts import (

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.ipv6.domains import registrable
-from collectors.ipv6.robots import parse_robots
-from collectors.ipv6.weblinks import candidates
+from collectors.ipv6.web.domains import registrable
+from collectors.ipv6.web.links import candidates
+from collectors.ipv6.web.robots import parse_robots
 from collectors.link import weburl
 
 

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.ipv6.model import Nat64, Site
-from collectors.ipv6.nat64 import (
+from collectors.ipv6.wire.nat64 import (
     LENGTHS,
     WELL_KNOWN_PREFIX,
     Nat64Here,
@@ -205,7 +205,7 @@ def test_a_real_nat64_is_found_and_used(tmp_path: Path) -> None:
     ):
         here = lab.inside("client", lambda: detect(GATE))
         assert here == Nat64Here((PREFIX,), dns64=True)
-        code = "from collectors.ipv6.nat64 import detect\nprint(*detect().prefixes)"
+        code = "from collectors.ipv6.wire.nat64 import detect\nprint(*detect().prefixes)"
         asked = subprocess.run(
             lab.argv("client", sys.executable, "-c", code), capture_output=True, text=True
         )

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.ipv6 import sitepath
-from collectors.ipv6.asking import (
+from collectors.ipv6.model import ExtensionHeader, IcmpType, Site, SitePath
+from collectors.ipv6.wire import sitepath
+from collectors.ipv6.wire.asking import (
     DESTINATION,
     HEADER,
     NONCE,
@@ -25,8 +26,7 @@ from collectors.ipv6.asking import (
     checksum,
     heard,
 )
-from collectors.ipv6.model import ExtensionHeader, IcmpType, Site, SitePath
-from collectors.ipv6.sitepath import HEADERS, better, check_path
+from collectors.ipv6.wire.sitepath import HEADERS, better, check_path
 from collectors.link.connect import Deadline
 from collectors.link.path import Hop, Path
 from collectors.link.pathjob import TraceOptions
@@ -211,7 +211,7 @@ def test_without_the_privilege_nothing_is_claimed() -> None:
     with netlab.Lab() as lab:
         chain(lab, "ab")
         code = (
-            "from collectors.ipv6.sitepath import check_path\n"
+            "from collectors.ipv6.wire.sitepath import check_path\n"
             "from collectors.ipv6.model import Site\n"
             "from collectors.link.connect import Deadline\n"
             f"for f in check_path(Site('x', '', 'x', 80, False), '{six(1, 2)}', Deadline(9)):\n"

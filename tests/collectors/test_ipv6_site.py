@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from collectors.ipv6.web import WEB_FACTS
+from collectors.ipv6.web.check import WEB_FACTS
 from collectors.model import Fact
 from tests.collectors.sitechecks import Told, checked, lab, site, told
 from tests.sitelab import SERVER, SiteLab, unavailable

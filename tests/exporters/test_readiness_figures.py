@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.ipv6.estate import EstateRow
+from collectors.ipv6.estate.model import EstateRow
 from exporters.report.joining import HOST_CHECKS as STAND_IN
 from exporters.report.joining import Scored
 from exporters.report.readiness import Report, report

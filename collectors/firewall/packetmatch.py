@@ -1,0 +1,255 @@
+"""Which unsolicited packets a condition of a packet filter is true for; pure, for nft and iptables.
+
+The packet is a new one from anywhere, that comes in by the device of the default route to an address
+of this host. A `Kind` of packet is its family and protocol; what differs within a kind are the
+numbers of a set: the port it goes to, or of ICMPv6 type · 256 + code. Conntrack sees ICMPv6 errors
+as related, neighbour discovery as untracked and echo replies as of what we asked (RFC 4890, 4861).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable
+from typing import Final, Literal, NamedTuple
+
+from collectors.firewall.intervals import (
+    EVERYTHING,
+    NOTHING,
+    Intervals,
+    both,
+    either,
+    intervals,
+    without,
+)
+
+Protocol = Literal["tcp", "udp", "icmpv6", "other"]
+Family = Literal["ipv4", "ipv6"]
+
+
+class Kind(NamedTuple):
+    """`device`: by which packets from anywhere come in; empty where there is no default route."""
+
+    family: Family
+    protocol: Protocol
+    device: str
+
+
+class Matched(NamedTuple):
+    """The numbers for which a condition holds: for a packet from anywhere, for `some` only (certain
+    senders, addresses, devices), or `maybe`, where it is not understood. For all others it does not."""
+
+    sure: Intervals = NOTHING
+    some: Intervals = NOTHING
+    maybe: Intervals = NOTHING
+
+
+ALWAYS: Final = Matched(EVERYTHING)
+NEVER: Final = Matched()
+SOME: Final = Matched(some=EVERYTHING)
+UNKNOWN: Final = Matched(maybe=EVERYTHING)
+
+Test = Callable[[Kind], Matched]
+
+NUMBERS: Final = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "ipv6-icmp": 58}
+# 253 is for experiments (RFC 3692): no rule names it, so it meets what is left
+_OURS: Final[dict[Protocol, int]] = {"tcp": 6, "udp": 17, "icmpv6": 58, "other": 253}
+TYPES: Final = {
+    "destination-unreachable": 1,
+    "packet-too-big": 2,
+    "time-exceeded": 3,
+    "parameter-problem": 4,
+    "echo-request": 128,
+    "echo-reply": 129,
+    "mld-listener-query": 130,
+    "mld-listener-report": 131,
+    "mld-listener-done": 132,
+    "mld-listener-reduction": 132,
+    "nd-router-solicit": 133,
+    "nd-router-advert": 134,
+    "nd-neighbor-solicit": 135,
+    "nd-neighbor-advert": 136,
+    "nd-redirect": 137,
+    "router-renumbering": 138,
+    "ind-neighbor-solicit": 141,
+    "ind-neighbor-advert": 142,
+    "mld2-listener-report": 143,
+}
+CODES: Final = {
+    "no-route": 0,
+    "admin-prohibited": 1,
+    "addr-unreachable": 3,
+    "port-unreachable": 4,
+    "policy-fail": 5,
+    "reject-route": 6,
+}
+
+
+def numbers_of_types(pairs: Iterable[tuple[int, int]]) -> Intervals:
+    """ICMPv6 types from and to, with every code."""
+    return intervals((first << 8, last << 8 | 0xFF) for first, last in pairs)
+
+
+_DISCOVERY = numbers_of_types([(133, 137)])
+_FROM_LINK = numbers_of_types([(134, 134), (137, 137)])  # a router's address is link-local there
+_TRACKED: Final = {
+    "related": numbers_of_types([(1, 4), (137, 137)]),
+    "established": numbers_of_types([(129, 129)]),
+    "untracked": numbers_of_types([(130, 136), (143, 143)]),
+}
+
+
+def all_of(tests: Iterable[Test], kind: Kind) -> Matched:
+    """Where every condition holds. What only some packets meet is not met from anywhere, whatever
+    else is not understood."""
+    sure, some, maybe = ALWAYS
+    for test in tests:
+        next_sure, next_some, next_maybe = test(kind)
+        if next_sure is EVERYTHING:
+            continue
+        known, next_known = either(sure, maybe), either(next_sure, next_maybe)
+        possible, next_possible = either(known, some), either(next_known, next_some)
+        some = either(both(some, next_possible), both(next_some, possible))
+        maybe = either(both(maybe, next_known), both(next_maybe, sure))
+        sure = both(sure, next_sure)
+        if not (sure or some or maybe):
+            return NEVER
+    return Matched(sure, some, maybe)
+
+
+def negated(test: Test) -> Test:
+    """Where it does not hold. A packet from anywhere is none of `some`."""
+
+    def other(kind: Kind) -> Matched:
+        sure, some, maybe = test(kind)
+        return Matched(without(EVERYTHING, either(sure, maybe)), NOTHING, without(maybe, some))
+
+    return other
+
+
+def fixed(matched: Matched) -> Test:
+    return lambda _: matched
+
+
+def family_is(family: Family) -> Test:
+    return lambda kind: ALWAYS if kind.family == family else NEVER
+
+
+def protocol_is(number: int) -> Test:
+    return lambda kind: ALWAYS if _OURS[kind.protocol] == number else NEVER
+
+
+def ports(pairs: Iterable[tuple[int, int]], protocol: Protocol | None = None) -> Test:
+    """To one of these ports, of TCP and UDP or of one of them."""
+    matched = Matched(intervals(pairs))
+
+    def test(kind: Kind) -> Matched:
+        fits = kind.protocol == protocol if protocol else kind.protocol in ("tcp", "udp")
+        return matched if fits else NEVER
+
+    return test
+
+
+def icmpv6(numbers: Intervals) -> Test:
+    matched = Matched(numbers)
+    return lambda kind: matched if kind.protocol == "icmpv6" else NEVER
+
+
+def icmpv6_code(pairs: Iterable[tuple[int, int]]) -> Test:
+    """A code whatever the type."""
+    pairs = list(pairs)
+    numbers = intervals(
+        (type << 8 | max(first, 0), type << 8 | min(last, 0xFF))
+        for type in range(256)
+        for first, last in pairs
+        if first <= last
+    )
+    return icmpv6(numbers)
+
+
+def tracked_as(states: Iterable[str]) -> Test:
+    """The connection is in one of these states: new for what nobody asked for."""
+    wanted = {state.lower() for state in states}
+    found = intervals(pair for state in wanted for pair in _TRACKED.get(state, ()))
+    if "new" in wanted:
+        tracked = intervals(pair for numbers in _TRACKED.values() for pair in numbers)
+        found = either(found, without(EVERYTHING, tracked))
+    icmp = Matched(found)
+    plain = ALWAYS if "new" in wanted else NEVER
+    return lambda kind: icmp if kind.protocol == "icmpv6" else plain
+
+
+def sent_from(text: str) -> Test:
+    """From an address, a network or a range of addresses, as they are written."""
+    first, _, _ = text.partition("-")
+    try:
+        network = ipaddress.ip_network(first, strict=False)
+    except ValueError:
+        return fixed(UNKNOWN)
+    family: Family = "ipv6" if network.version == 6 else "ipv4"
+    anywhere = network.prefixlen == 0 or str(network) == "2000::/3"
+    if anywhere and "-" not in text:
+        return family_is(family)
+    local = Matched(_FROM_LINK, without(EVERYTHING, _FROM_LINK))
+
+    def test(kind: Kind) -> Matched:
+        if kind.family != family or network.is_loopback:
+            return NEVER
+        return local if str(network) == "fe80::/10" and kind.protocol == "icmpv6" else SOME
+
+    return test
+
+
+def sent_to(text: str) -> Test:
+    """To one of our addresses, or to a group: not what every packet to this host is."""
+    try:
+        network = ipaddress.ip_network(text.partition("-")[0], strict=False)
+    except ValueError:
+        return fixed(UNKNOWN)
+    family: Family = "ipv6" if network.version == 6 else "ipv4"
+    if network.prefixlen == 0 or str(network) == "2000::/3":
+        return family_is(family)
+    met = NEVER if network.is_loopback else SOME
+    return lambda kind: met if kind.family == family else NEVER
+
+
+def comes_by(pattern: str, wildcard: str) -> Test:
+    """By a device; a name that ends in `wildcard` stands for all that begin so."""
+
+    def test(kind: Kind) -> Matched:
+        if pattern == "lo":
+            return NEVER
+        if wildcard and pattern.endswith(wildcard):
+            matches = kind.device.startswith(pattern.removesuffix(wildcard))
+        else:
+            matches = kind.device == pattern
+        if not kind.device:  # any of them may be the one to the world
+            return UNKNOWN
+        return ALWAYS if matches else NEVER
+
+    return test
+
+
+def hop_limit_is(number: int) -> Test:
+    """Neighbour discovery always has 255 (RFC 4861); of others it depends on the way."""
+    discovery = _DISCOVERY if number == 255 else NOTHING
+    icmp = Matched(discovery, without(EVERYTHING, _DISCOVERY))
+    return lambda kind: icmp if kind.protocol == "icmpv6" else SOME
+
+
+def any_of(tests: Iterable[Test]) -> Test:
+    """Where one of the conditions holds."""
+    tests = list(tests)
+    if len(tests) == 1:
+        return tests[0]
+    known: dict[Kind, Matched] = {}
+
+    def test(kind: Kind) -> Matched:
+        if kind not in known:
+            found = [one(kind) for one in tests]
+            sure, some, maybe = (
+                intervals(pair for it in found for pair in it[place]) for place in range(3)
+            )
+            known[kind] = Matched(sure, without(some, sure), without(maybe, sure))
+        return known[kind]
+
+    return test

@@ -1,0 +1,137 @@
+"""Whether the packet filters of both families let the same in: nftables, iptables and ip6tables.
+
+What counts is what an unsolicited packet from anywhere meets on its way to this host. Rules that
+iptables put into nftables are taken from iptables-save, which has their own words; the rules of
+firewalld and ufw are rules of these two. All needs root. See packetmatch.py for what a packet is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Final
+
+from collectors.firewall.iptables import parse_save
+from collectors.firewall.nftables import Ruleset, Table, parse_ruleset
+from collectors.firewall.packetmatch import Family
+from collectors.firewall.report import report
+from collectors.firewall.walk import Base
+from collectors.ipv6.routes import IPV6_ROUTE, REJECT, UP, parse_default_routes
+from collectors.model import (
+    Answer,
+    Answers,
+    Collector,
+    Command,
+    Fact,
+    File,
+    Reading,
+    Unavailable,
+    malformed,
+)
+
+ROUTE = File("/proc/net/route")
+NFT = Command(("nft", "-j", "list", "ruleset"), timeout=5.0, limit=16 << 20)
+SAVES: Final[dict[Family, Command]] = {
+    "ipv4": Command(("iptables-save",), timeout=5.0),
+    "ipv6": Command(("ip6tables-save",), timeout=5.0),
+}
+# Rules of before nftables live beside its own; iptables-save of nftables does not show them.
+OLD_SAVES: Final[dict[Family, Command]] = {
+    "ipv4": Command(("iptables-legacy-save",), timeout=5.0),
+    "ipv6": Command(("ip6tables-legacy-save",), timeout=5.0),
+}
+OLD_TABLES: Final[dict[Family, File]] = {
+    "ipv4": File("/proc/net/ip_tables_names"),
+    "ipv6": File("/proc/net/ip6_tables_names"),
+}
+_TOOLS: Final[dict[Family, str]] = {"ipv4": "iptables", "ipv6": "ip6tables"}
+_NFT_FAMILIES: Final[dict[Family, str]] = {"ipv4": "ip", "ipv6": "ip6"}
+_NFT_MARK = "(nf_tables)"
+
+
+class Ipv6FirewallCollector(Collector, frozen=True):
+    """`ipv6_firewall`: active, tools, device, policy, ports, parity, icmpv6, understood,
+    not_understood; see report.py."""
+
+    name: ClassVar[str] = "ipv6_firewall"
+    facts: ClassVar[tuple[str, ...]] = ("ipv6_firewall",)
+
+    def readings(self) -> tuple[Reading, ...]:
+        programs = (NFT, *SAVES.values(), *OLD_SAVES.values())
+        return (*programs, *OLD_TABLES.values(), ROUTE, IPV6_ROUTE)
+
+    def parse(self, answers: Answers) -> Iterable[Fact]:
+        ruleset = _ruleset(answers)
+        texts = {family: answers.maybe(reading) for family, reading in SAVES.items()}
+        if ruleset is None and not any(text is not None for text in texts.values()):
+            raise Unavailable(
+                NFT, Answer("absent", reason="neither nft nor iptables-save is there")
+            )
+        bases: list[Base] = []
+        told: set[Table] = set()
+        tools: set[str] = set()
+        for family, text in texts.items():
+            found = parse_save(text or "", family, _TOOLS[family])
+            if _NFT_MARK in (text or ""):
+                old = _old(answers, family)
+                native = ruleset.native if ruleset else frozenset()
+                shown = {
+                    Table(_NFT_FAMILIES[family], line[1:].strip())
+                    for line in (text or "").splitlines()
+                    if line.startswith("*")
+                } - native
+                told |= shown
+                found = [b for b in found if Table(_NFT_FAMILIES[family], b.table) in shown]
+                found += parse_save(old, family, _TOOLS[family])
+            elif text is None and (answers.maybe(OLD_TABLES[family]) or "").split():
+                reason = f"{OLD_TABLES[family].path} names tables, and no iptables-save is there"
+                raise Unavailable(SAVES[family], Answer("absent", reason=reason))
+            bases += found
+            tools |= {_TOOLS[family] for base in found if base.does_something}
+            tools |= {"ufw" for base in found for name in base.chains if name.startswith("ufw")}
+        for table, of_table in (ruleset.bases if ruleset else {}).items():
+            if table in told:
+                continue
+            bases += of_table
+            if any(base.does_something for base in of_table):
+                tools.add("firewalld" if table.name.startswith("firewalld") else "nft")
+        devices = _devices(answers)
+        yield Fact("ipv6_firewall", report(bases, sorted(tools), devices))
+
+
+def _ruleset(answers: Answers) -> Ruleset | None:
+    answer = answers.answer(NFT)
+    if answer.state == "absent":
+        return None
+    if answer.state == "failed" and "exit status" in answer.reason:
+        reason = f"{answer.reason}: it needs root, and a release with JSON"
+        raise Unavailable(NFT, Answer("failed", reason=reason))
+    return parse_ruleset(answers.content(NFT))
+
+
+def _old(answers: Answers, family: Family) -> str:
+    """Rules of before nftables, where the kernel has any."""
+    if not (answers.maybe(OLD_TABLES[family]) or "").split():
+        return ""
+    return answers.text(OLD_SAVES[family])
+
+
+def _devices(answers: Answers) -> dict[Family, str]:
+    """By which device packets from anywhere come in: that of the default route, of the other
+    family where there is none."""
+    best: dict[Family, str] = {"ipv4": "", "ipv6": ""}
+    with malformed(ROUTE.path):
+        rows = [line.split() for line in (answers.maybe(ROUTE) or "").splitlines()[1:]]
+        usable = [
+            (int(row[6]), row[0])
+            for row in rows
+            if not int(row[1], 16) and not int(row[7], 16) and int(row[3], 16) & (UP | REJECT) == UP
+        ]
+    if usable:
+        best["ipv4"] = min(usable, key=lambda pair: pair[0])[1]
+    routes = parse_default_routes(answers.maybe(IPV6_ROUTE) or "")
+    if routes:
+        best["ipv6"] = min(routes, key=lambda route: route.metric).device
+    return {
+        "ipv4": best["ipv4"] or best["ipv6"],
+        "ipv6": best["ipv6"] or best["ipv4"],
+    }
