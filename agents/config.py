@@ -96,11 +96,17 @@ def load(path: str | None) -> Config:
             raise document.error(
                 ("audit", "packs", number), f"no pack {pack!r}; there are: {', '.join(built_in())}"
             )
+    sites: dict[str, int] = {}
     for number, site in enumerate(config.ipv6_sites.sites):
+        where = ("ipv6_sites", "sites", number)
         try:
-            weburl.site(site)
+            url = str(weburl.site(site))
         except ValueError as error:
-            raise document.error(("ipv6_sites", "sites", number), str(error)) from error
+            raise document.error(where, str(error)) from error
+        if url in sites:
+            line = document.line(("ipv6_sites", "sites", sites[url]))
+            raise document.error(where, f"{url} is on line {line} already")
+        sites[url] = number
     config = _located(config, os.path.dirname(os.path.abspath(path)))
     if config.probes.modules_file is not None:
         _check_modules(document, config.probes.modules_file)
@@ -142,7 +148,7 @@ def _located(config: Config, folder: str) -> Config:
     )
     check = config.ipv6_sites.check
     web_check = replace(check.web, ca_file=located(check.web.ca_file))
-    sites = replace(config.ipv6_sites, check=replace(check, web=web_check))
+    site_settings = replace(config.ipv6_sites, check=replace(check, web=web_check))
     settings = config.collectors.settings
     textfile = replace(settings.textfile, directory=located(settings.textfile.directory))
     collectors = replace(config.collectors, settings=replace(settings, textfile=textfile))
@@ -152,7 +158,7 @@ def _located(config: Config, folder: str) -> Config:
         audit=replace(config.audit, packs=packs),
         collectors=collectors,
         probes=probes,
-        ipv6_sites=sites,
+        ipv6_sites=site_settings,
         ssh=ssh,
     )
 

@@ -15,11 +15,13 @@ HASTE = 60.0  # seconds between the starts of two rounds at least, however often
 class Rounds:
     """Calls `work` soon after `start` and then every `interval` seconds, until `stop`.
 
-    `stopping` is set by then: a round hands it to its child.
+    `stopping` is set by then: a round hands it to its child. `first` is how many seconds after `start`
+    the first round is.
     """
 
     def __init__(self, name: str, interval: float, work: Callable[[], None]) -> None:
         self._interval, self._work = interval, work
+        self.first = FIRST_DELAY
         self.stopping = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
@@ -39,7 +41,7 @@ class Rounds:
         self._wake.set()
 
     def _loop(self) -> None:
-        due, soonest = time.monotonic() + FIRST_DELAY, 0.0
+        due, soonest = time.monotonic() + self.first, 0.0
         while not self.stopping.is_set():
             if self._wake.wait(max(0.0, due - time.monotonic())):
                 self._wake.clear()

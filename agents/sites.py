@@ -49,6 +49,9 @@ class SiteSchedule:
         if self._settings == before._settings:
             self.results, self._scored = before.results, before._scored
             self.problem, self._ended = before.problem, before._ended
+            if self._ended:  # a reload is no reason to ask other people's sites again
+                due = self._ended + self._settings.interval - time.time()
+                self._rounds.first = max(due, self._rounds.first)
 
     def scored(self) -> Sequence[Scored]:
         """The last round's sites."""

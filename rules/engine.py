@@ -19,6 +19,7 @@ from rules.model import Outcome, Pack, Rule, SubjectKind, Verdict, fingerprint
 
 ALWAYS = "os"  # the fact that every rule sees, for `applies`
 MAX_SOURCES = 5
+UNSEEN = "was not seen"  # the reason of a row that could not be judged
 
 
 class Compiled:
@@ -185,9 +186,7 @@ def _unseen(compiled: Compiled, seen: _Seen, host: str) -> list[Verdict]:
     seen.require(compiled.unseen)
     found = {_instance(rule, row): row for row in seen.evaluator.offenders(compiled.unseen)}
     return [
-        _verdict(
-            rule, "unknown", host, instance=name, actual=_shown(rule, row), reason="was not seen"
-        )
+        _verdict(rule, "unknown", host, instance=name, actual=_shown(rule, row), reason=UNSEEN)
         for name, row in found.items()
     ]
 

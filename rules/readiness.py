@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from collectors.model import Fact
+from rules.engine import UNSEEN
 from rules.model import Pack, PackResult, Rule, Text, Verdict
 from rules.readinessmodel import CheckResult, Evidence, LayerScore, Readiness, Subject
 from rules.score import worst_by_rule
@@ -30,7 +31,16 @@ NOT_TESTED: Final[Mapping[str, Text]] = {
     "permission": Text("权限不足（需要 root 或 CAP_NET_RAW）", "needs root or CAP_NET_RAW"),
     "no_answer": Text("没有任何应答，无法判断", "nothing answered, so nothing can be told"),
     "no_program": Text("缺少所需程序", "a program that is needed is not there"),
+    "little_traffic": Text("流量太少，无法判断", "too little traffic to tell"),
     "error": Text("检查出错", "the check failed"),
+}
+# how a reading failed, as collectors say it (State and ParseError in collectors/model.py)
+_FAILED: Final[Mapping[str, Text]] = {
+    "absent": Text("所需的文件或程序不存在", "a file or program that is needed is not there"),
+    "denied": Text("无权读取", "it may not be read"),
+    "failed": Text("读取失败", "it could not be read"),
+    "parse": Text("内容无法解析", "what was read is not understood"),
+    UNSEEN: Text("没有看到", "it was not seen"),
 }
 _UNTESTED: Final = Text("未测试：{}", "not tested: {}")
 _PASSED: Final = Text("通过", "passed")
@@ -115,7 +125,7 @@ def _reason(rule: Rule, verdict: Verdict, facts: Mapping[str, Fact]) -> Text:
 def _untested(why: str) -> Text:
     """Why something was not tested, in words where it is one of ours."""
     code, _, detail = why.partition(": ")
-    words = NOT_TESTED.get(code)
+    words = NOT_TESTED.get(code) or _FAILED.get(code)
     zh, en = (words.zh, words.en) if words else (why, why)
     if words and detail:
         zh, en = f"{zh}（{detail}）", f"{en} ({detail})"

@@ -159,7 +159,7 @@ def advertisers() -> Sequence[Family]:
 def sites() -> Sequence[Family]:
     schedule = SiteSchedule("", SiteSettings(sites=("a.gov.cn",)))
     schedule._ended = 1.0
-    scored = Scored("a.gov.cn", {"total": 40.0}, {"ipv6.dns.aaaa": "fail"})
+    scored = Scored("a.gov.cn", "https://a.gov.cn/", {"total": 40.0}, {"ipv6.dns.aaaa": "fail"})
     return [*schedule.families(), *readiness_families([scored])]
 
 

@@ -59,6 +59,11 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
     targets = len(config.probes.targets)
     gateways = "the default gateways and " if config.probes.gateways else ""
     click.echo(f"  probes      {gateways}{targets} targets every {config.probes.interval:g} s")
+    sites = config.ipv6_sites
+    if sites.sites:
+        click.echo(f"  ipv6 sites  {len(sites.sites)} every {sites.interval:g} s")
+    if config.ipv6_watch.enable:
+        click.echo(f"  ipv6 watch  every {config.ipv6_watch.interval:g} s")
     if lines_file:
         _tell(probing.lines)
 

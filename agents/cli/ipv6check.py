@@ -98,18 +98,20 @@ def command(
 
 
 def sites_of(texts: Iterable[str]) -> list[Site]:
-    """Each site once; raises UserError with every mistake."""
-    sites, mistakes = [], []
-    for text in dict.fromkeys(texts):
+    """Each site once, however it is written; raises UserError with every mistake."""
+    sites: dict[str, Site] = {}
+    mistakes = []
+    for text in texts:
         try:
-            sites.append(site_of(text))
+            site = site_of(text)
+            sites.setdefault(site.url, site)
         except ValueError as error:
             mistakes.append(f"{text}: {error}")
     if mistakes:
         raise UserError("\n".join(mistakes))
     if not sites:
         raise UserError("no sites; name some, for example https://www.example.gov.cn")
-    return sites
+    return list(sites.values())
 
 
 def _settings(settings: CheckSettings, overrides: Mapping[str, Any]) -> CheckSettings:

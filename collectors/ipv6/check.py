@@ -160,7 +160,7 @@ class _Course:
             return [not_tested(name, "not_asked") for name in PATH_FACTS]
         asked = _asked(addresses, "ipv6")
         if not asked:
-            return [not_tested(name, "no_address", "of IPv6") for name in PATH_FACTS]
+            return [not_tested(name, "no_address", "AAAA") for name in PATH_FACTS]
         return check_path(self._site, asked[0], self._deadline)
 
     def _nat64(
@@ -170,7 +170,7 @@ class _Course:
         dependencies: Sequence[Dependency] | None,
     ) -> list[Fact]:
         if dependencies is None:
-            return [not_tested("site_nat64", "no_homepage", "what it loads is not known")]
+            return [not_tested("site_nat64", "no_homepage")]
         literals = [one.host for one in dependencies if one.literal and ":" not in one.host]
         ipv6 = [page.ok for page in pages if page.family == "ipv6"]
         return [

@@ -16,10 +16,12 @@ from collectors.model import (
     Command,
     Fact,
     Family,
+    File,
     Inventory,
     Reading,
     Unavailable,
     gauge,
+    malformed,
     sample,
 )
 from collectors.rows import Socket
@@ -27,6 +29,7 @@ from collectors.rows import Socket
 LISTENERS = Inventory("listeners")
 SOCKETS = Inventory("sockets")
 SS = Command(("ss", "-6lntue"), timeout=5.0)
+PORT_RANGE = File("/proc/sys/net/ipv4/ip_local_port_range")
 
 _WILDCARD = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104 - compared, never bound
 _LISTENING = {"tcp": "LISTEN", "udp": "NONE"}
@@ -71,16 +74,18 @@ class Ipv6ListenersCollector(Collector, frozen=True):
     """The listening sockets of each family with their processes, as a fact.
 
     `ipv6` has v6only for each, null where it is not known; `ipv6_only` are wildcard services that
-    take no IPv4 and have no IPv4 twin; `v6only_unknown` says why nothing is known of it.
+    take no IPv4 and have no IPv4 twin; `ephemeral` in `ipv4_only` are UDP sockets on a port of those
+    that the kernel gives to clients; `v6only_unknown` says why nothing is known of it.
     """
 
     name: ClassVar[str] = "ipv6_listeners"
     facts: ClassVar[tuple[str, ...]] = ("ipv6_listeners",)
 
     def readings(self) -> tuple[Reading, ...]:
-        return (SOCKETS, SS)
+        return (SOCKETS, SS, PORT_RANGE)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
+        ephemeral = parse_port_range(answers.maybe(PORT_RANGE) or "")
         sockets = [s for s in answers.rows(SOCKETS, Socket) if s.state == _LISTENING[s.protocol]]
         only: dict[Place, bool] = {}
         unknown = ""
@@ -99,7 +104,10 @@ class Ipv6ListenersCollector(Collector, frozen=True):
             {
                 "ipv4": ipv4,
                 "ipv6": ipv6,
-                "ipv4_only": _rows(ipv4_only(sockets)),
+                "ipv4_only": [
+                    {**row, "ephemeral": row["protocol"] == "udp" and row["port"] in ephemeral}
+                    for row in _rows(ipv4_only(sockets))
+                ],
                 "ipv6_only": [
                     row
                     for row in ipv6
@@ -110,6 +118,13 @@ class Ipv6ListenersCollector(Collector, frozen=True):
                 "v6only_unknown": unknown,
             },
         )
+
+
+def parse_port_range(text: str) -> range:
+    """First and last port; none where the text is empty. Raises ParseError."""
+    with malformed(PORT_RANGE.path):
+        first, last = (int(word) for word in text.split() or ("0", "-1"))
+        return range(first, last + 1)
 
 
 Place = tuple[str, str, int]  # protocol, address, port

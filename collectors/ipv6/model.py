@@ -30,6 +30,7 @@ NotTested = Literal[
     "permission",  # needs CAP_NET_RAW or root
     "no_answer",  # silence where an answer would be needed to tell
     "no_program",
+    "little_traffic",
     "error",
 ]
 

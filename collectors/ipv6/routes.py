@@ -59,7 +59,7 @@ class Ipv6RoutesCollector(Collector, frozen=True):
             "Different routers among the IPv6 default routes; more than expected may be a rogue.",
             sample(float(len(routers))),
         )
-        yield Fact("ipv6_routes", [_row(route) for route in routes])
+        yield Fact("ipv6_routes", [{**_row(route), "routers": len(routers)} for route in routes])
 
 
 def parse_default_routes(text: str) -> list[DefaultRoute]:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from collectors.host.netdev import DEV
 from collectors.host.netstat import NETSTAT, SNMP6
+from collectors.ipv6.model import not_tested
 from collectors.model import (
     Answers,
     Collector,
@@ -114,8 +115,11 @@ _SHARE = (
 class Ipv6CountersCollector(Collector, frozen=True):
     """`ipv6_counters`: name → number, those of snmp6 that tell of trouble or of use.
 
-    `ipv6_traffic`: ipv4_octets, ipv6_octets, share (null without traffic), loopback_excluded.
+    `ipv6_traffic`: ipv4_octets, ipv6_octets, share, loopback_excluded; it has no value below
+    `least_octets` bytes since the start, which are neighbour discovery and the like.
     """
+
+    least_octets: int = 1_000_000
 
     name: ClassVar[str] = "ipv6_counters"
     facts: ClassVar[tuple[str, ...]] = ("ipv6_counters", "ipv6_traffic")
@@ -138,7 +142,11 @@ class Ipv6CountersCollector(Collector, frozen=True):
             "share": traffic.share,
             "loopback_excluded": traffic.loopback is not None,
         }
-        yield Fact("ipv6_traffic", value, {"": f"{SNMP6.path}, {NETSTAT.path}"})
+        octets = value["ipv4_octets"] + value["ipv6_octets"]
+        if octets < self.least_octets:
+            yield not_tested("ipv6_traffic", "little_traffic", f"{octets} < {self.least_octets} B")
+        else:
+            yield Fact("ipv6_traffic", value, {"": f"{SNMP6.path}, {NETSTAT.path}"})
 
 
 def parse_snmp6(text: str) -> dict[str, int]:

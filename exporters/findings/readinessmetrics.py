@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -15,9 +16,11 @@ TOTAL: Final = "total"
 
 
 class Scored(NamedTuple):
-    """One subject: scores (0 to 100) by layer, those without one left out, and verdicts by check."""
+    """One subject: scores (0 to 100) by layer, those without one left out, and verdicts by check.
+    `target` tells apart subjects of one name."""
 
     subject: str
+    target: str
     scores: Mapping[str, float]
     verdicts: Mapping[str, Outcome]
 
@@ -34,7 +37,8 @@ def scored_host(result: AuditResult) -> list[Scored]:
             }
             scores = {name: 100 * ratio for name, ratio in ratios.items() if ratio is not None}
             verdicts = {rule: it.verdict for rule, it in worst_by_rule(pack.verdicts).items()}
-            found.append(Scored(result.host.name or result.host.id, scores, verdicts))
+            host = result.host
+            found.append(Scored(host.name or host.id, host.id, scores, verdicts))
     return found
 
 
@@ -47,6 +51,7 @@ def scored_site(readiness: Readiness) -> Scored:
     }
     return Scored(
         readiness.subject.name,
+        readiness.subject.target,
         {name: score for name, score in scores.items() if score is not None},
         {check.id: check.verdict for check in readiness.checks},
     )
@@ -57,6 +62,10 @@ def readiness_families(scored: Iterable[Scored]) -> Sequence[Family]:
     subjects = list(scored)
     if not subjects:
         return ()
+    names = Counter(one.subject for one in subjects)
+    subjects = [
+        one if names[one.subject] == 1 else one._replace(subject=one.target) for one in subjects
+    ]
     return (
         gauge(
             "jianwei_ipv6_score",

@@ -139,6 +139,7 @@ def test_default_routes_of_the_recorded_machine() -> None:
             "learned": "configured",
             "preference": "medium",
             "source": "/proc/net/ipv6_route:7",
+            "routers": 2,
         },
         {
             "gateway": "fe80::5054:ff:fe20:101",
@@ -147,6 +148,7 @@ def test_default_routes_of_the_recorded_machine() -> None:
             "learned": "ra",
             "preference": "medium",
             "source": "/proc/net/ipv6_route:8",
+            "routers": 2,
         },
     ]
 

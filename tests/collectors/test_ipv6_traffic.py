@@ -38,7 +38,7 @@ def counted(ipv4: int, ipv6: int, lo: int, lo6: int) -> dict[File, str]:
 
 
 def traffic(said: Mapping[Any, Said]) -> dict[str, Any]:
-    return dict(facts(Ipv6CountersCollector(), said)["ipv6_traffic"].value)
+    return dict(facts(Ipv6CountersCollector(least_octets=0), said)["ipv6_traffic"].value)
 
 
 def test_the_share_of_traffic_is_without_the_loopback() -> None:
@@ -51,6 +51,11 @@ def test_the_share_of_traffic_is_without_the_loopback() -> None:
     }
 
 
+def test_neighbour_discovery_alone_is_no_share() -> None:
+    found = facts(Ipv6CountersCollector(), counted(300, 100, 600, 50))["ipv6_traffic"]
+    assert found.unavailable.startswith("little_traffic: ")
+
+
 def test_a_share_of_nothing_is_none() -> None:
     assert traffic(counted(300, 100, 400, 100))["share"] is None
     assert traffic(counted(1, 1, 400, 100))["ipv6_octets"] == 0, "read one after the other"
@@ -59,7 +64,7 @@ def test_a_share_of_nothing_is_none() -> None:
 def test_a_host_without_ipv6_has_a_share_of_none_of_it() -> None:
     said: dict[Any, Said] = dict(counted(1000, 0, 300, 0))
     said |= {SNMP6: Answer("absent"), LOOPBACK6: Answer("absent")}
-    found = facts(Ipv6CountersCollector(), said)
+    found = facts(Ipv6CountersCollector(least_octets=0), said)
     assert found["ipv6_counters"].unavailable
     assert found["ipv6_traffic"].value["share"] == 0
 

@@ -132,6 +132,15 @@ def test_metrics() -> None:
     assert readiness_families([]) == ()
 
 
+def test_subjects_of_one_name_are_told_apart_by_their_targets() -> None:
+    site = scored_site(readiness(good_site()))
+    scores, checks = readiness_families([site, site._replace(target="host-id")])
+    for family in (scores, checks):
+        labels = [sample.labels for sample in family.samples]
+        assert len(labels) == len(set(labels))
+        assert {dict(one)["subject"] for one in labels} == {"https://portal.example/", "host-id"}
+
+
 @given(st.sets(st.sampled_from(sorted(SITE_FACTS))), st.data())
 def test_not_looking_never_pays(blind: set[str], data: st.DataObject) -> None:
     """Whatever was seen, and whatever of it had not been, the score is not higher for it."""

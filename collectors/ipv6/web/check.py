@@ -90,16 +90,16 @@ class _Check:
         here = {family: _routed(its, family) for family, its in self._by_family.items() if its}
         if not here:
             told = ", ".join(f"{one.address} ({one.kind})" for one in self._addresses[:5])
-            self._without(WEB_FACTS, "no_address", f"none that may be asked{told and ': '}{told}")
+            self._without(WEB_FACTS, "no_address", told)
             if self._addresses:  # these are told even so
                 self._step(("site_homepage",), self._homepage)
             self.facts["site_ipv6_only"] = self._without_ipv6()
             return
         if not here.get("ipv6", True):
-            self._without(WEB_FACTS, "no_ipv6_here", "this machine has no route to the site's IPv6")
+            self._without(WEB_FACTS, "no_ipv6_here")
             return
         if not here.get("ipv4", True):
-            self._without(WEB_FACTS, "no_ipv4_here", "this machine has no route to the site's IPv4")
+            self._without(WEB_FACTS, "no_ipv4_here")
             return
         self._step(("site_homepage",), self._homepage)
         self._step(("site_ports",), self._ports)
@@ -173,7 +173,7 @@ class _Check:
         elif medians := latency(came["ipv4"], came["ipv6"]):
             self._tell("site_latency", medians)
         else:
-            self._without(("site_latency",), "no_homepage", "not over both families")
+            self._without(("site_latency",), "no_homepage")
 
     def _home(self) -> WebPage | None:
         return self._side.pages[0] if self._side and self._side.pages else None
@@ -182,7 +182,7 @@ class _Check:
         home = self._home()
         families = [family for family in FAMILIES if self._answering(family)]
         if not home:
-            self._without(("site_links",), "no_homepage", "no page to find links on")
+            self._without(("site_links",), "no_homepage")
             return
         self._sample = sample = follow_links(self._web, self._url, home, families)
         if sample.rows and any(row.ipv4 or row.ipv6 for row in sample.rows):
@@ -195,7 +195,7 @@ class _Check:
 
     def _dependencies(self) -> None:
         if not self._home() or not self._side:
-            self._without(("site_dependencies",), "no_homepage", "no page to look at")
+            self._without(("site_dependencies",), "no_homepage")
             return
         first, *other = self._side.pages
         pages = (first, *(_beyond(one, first) for one in other), *self._sample.pages)

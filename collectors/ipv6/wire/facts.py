@@ -24,4 +24,4 @@ class AdvertisersCollector(Collector, frozen=True):
         return ()
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
-        yield not_tested(FACT, "not_asked", "nobody watched the links (ipv6_watch)")
+        yield not_tested(FACT, "not_asked", "ipv6_watch")
