@@ -25,7 +25,7 @@ from collectors.model import Family, gauge, sample
 from collectors.observe import Observation
 from collectors.sources.local import LocalSource
 from collectors.strictyaml import DocumentError
-from exporters.findings.readinessmetrics import readiness_families
+from exporters.findings.readinessmetrics import Scored, readiness_families
 from exporters.prometheus.backend import NotYet, ReloadError, UnknownCollector
 from exporters.prometheus.families import with_scrape_series
 from exporters.prometheus.overview import Overview
@@ -56,6 +56,16 @@ class _Active:
         self.sites = SiteSchedule(path, config.ipv6_sites)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None
+
+        self._scored: tuple[Sequence[Scored], Sequence[Scored]] = ((), ())
+        self._readiness: Sequence[Family] = ()
+
+    def readiness(self) -> Sequence[Family]:
+        """IPv6 readiness of this host and of the sites, the same families until one of them is new."""
+        scored = self.audits.scored(), self.sites.scored()
+        if scored[0] is not self._scored[0] or scored[1] is not self._scored[1]:
+            self._scored, self._readiness = scored, readiness_families([*scored[0], *scored[1]])
+        return self._readiness
 
     def start(self) -> None:
         self.probes.start()
@@ -114,7 +124,7 @@ class Runtime:
             *active.probes.families(),
             *active.audits.families(),
             *active.sites.families(),
-            *readiness_families([*active.audits.scored(), *active.sites.scored()]),
+            *active.readiness(),
             *active.watch.families(),
             *(active.reflector.families() if active.reflector else ()),
             *self._self.families(),
