@@ -9,13 +9,14 @@ is free again when the collector ends, and until then the collector is not start
 from __future__ import annotations
 
 import logging
+import operator
 import threading
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from queue import Empty, SimpleQueue
 
-from collectors.model import Collector, Source
+from collectors.model import Answer, Collector, Reading, Source
 from collectors.observe import Observation, Remembered, failed, observe_again
 
 log = logging.getLogger(__name__)
@@ -24,13 +25,42 @@ STALL = 0.02  # seconds without progress after which another lane helps
 IDLE = 120.0  # seconds that one lane without work is kept: its processor's caches know the work
 
 
+class _Together:
+    """A source for one round: what several collectors want is read once. Lanes may race; then both
+    have read it."""
+
+    __slots__ = ("_known", "_shared", "_source")
+
+    def __init__(self, source: Source, shared: frozenset[Reading]) -> None:
+        self._source, self._shared = source, shared
+        self._known: dict[Reading, Answer] = {}
+
+    def answer(self, readings: Sequence[Reading]) -> Mapping[Reading, Answer]:
+        if self._shared.isdisjoint(readings):
+            return self._source.answer(readings)
+        known = self._known
+        answers = dict(self._source.answer([r for r in readings if r not in known]))
+        for reading in readings:
+            if reading in known:
+                answers[reading] = known[reading]
+            elif reading in self._shared:
+                known[reading] = answers[reading]
+        return answers
+
+
+def _shared(collectors: Sequence[Collector]) -> frozenset[Reading]:
+    """The readings that more than one of the collectors wants."""
+    count = Counter(reading for one in collectors for reading in set(one.readings()))
+    return frozenset(reading for reading, times in count.items() if times > 1)
+
+
 class _Run:
     """One collector under way; shared by every caller that wants it meanwhile."""
 
-    __slots__ = ("collector", "joined", "observation", "started")
+    __slots__ = ("collector", "joined", "observation", "source", "started")
 
-    def __init__(self, collector: Collector) -> None:
-        self.collector = collector
+    def __init__(self, collector: Collector, source: Source) -> None:
+        self.collector, self.source = collector, source
         self.joined = False
         self.started: float | None = None
         self.observation: Observation | None = None
@@ -49,17 +79,19 @@ class Runner:
         self._idle = 0
         # by name, with the settings that a reload can change
         self._last: dict[str, tuple[Collector, Remembered]] = {}
+        self._together: tuple[list[Collector], frozenset[Reading]] = ([], frozenset())
 
     def observe(self, collectors: Sequence[Collector]) -> list[Observation]:
         """One observation a collector, in their order; ends within the deadline in any case."""
         begin = time.monotonic()
+        source = self._for_one_round(collectors)
         queue: deque[_Run] = deque()
         runs: list[_Run] = []
         with self._lock:
             for collector in collectors:
                 run = self._under_way.get(collector.name)
                 if run is None:
-                    run = self._under_way[collector.name] = _Run(collector)
+                    run = self._under_way[collector.name] = _Run(collector, source)
                     queue.append(run)
                 else:
                     run.joined = True
@@ -70,6 +102,13 @@ class Runner:
                 self._under_way.pop(run.collector.name, None)
             queue.clear()
         return [run.observation or self._late(run) for run in runs]
+
+    def _for_one_round(self, collectors: Sequence[Collector]) -> Source:
+        known, shared = self._together
+        if len(known) != len(collectors) or any(map(operator.is_not, known, collectors)):
+            known, shared = list(collectors), _shared(collectors)
+            self._together = known, shared
+        return _Together(self._source, shared) if shared else self._source
 
     def _supervise(self, runs: list[_Run], queue: deque[_Run], begin: float) -> None:
         """Wait until every run has ended or is past its deadline; holds the condition."""
@@ -138,13 +177,13 @@ class Runner:
             if not following:
                 return
             run = following
-            observation = self._run(run.collector)
+            observation = self._run(run.collector, run.source)
 
-    def _run(self, collector: Collector) -> Observation:
+    def _run(self, collector: Collector, source: Source) -> Observation:
         start = time.perf_counter()
         try:
             before, last = self._last.get(collector.name, (None, None))
-            again = observe_again(self._source, collector, last if before == collector else None)
+            again = observe_again(source, collector, last if before == collector else None)
         except Exception as error:
             log.exception("collector %s raised", collector.name)
             seconds = time.perf_counter() - start

@@ -138,3 +138,28 @@ def test_concurrent_callers_share_what_is_under_way() -> None:
         thread.join()
     assert results == [""] * 10
     assert Slow.calls < 10
+
+
+class Asked:
+    """A source that remembers what it was asked."""
+
+    def __init__(self, source: LocalSource) -> None:
+        self._source = source
+        self.readings: list[Reading] = []
+
+    def answer(self, readings: Sequence[Reading]) -> Mapping[Reading, Answer]:
+        self.readings += readings
+        return self._source.answer(readings)
+
+
+def test_what_several_want_is_read_once_a_round(root: Path) -> None:
+    source = Asked(LocalSource(str(root)))
+    runner = Runner(source)
+    both = [Lines(), AlsoBlocked(), Broken("/other")]
+    for lines in (2, 3):
+        seen = runner.observe(both)
+        assert [one.families[0].samples[0].value for one in seen[:2]] == [lines, lines]
+        assert sorted(reading.path for reading in source.readings) == ["/f", "/other"]  # type: ignore[union-attr]
+        source.readings.clear()
+        (root / "f").write_text("a\nb\nc\n")
+    assert runner.observe([Lines()])[0].families[0].samples[0].value == 3
