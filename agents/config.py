@@ -108,9 +108,29 @@ def load(path: str | None) -> Config:
             raise document.error(where, f"{url} is on line {line} already")
         sites[url] = number
     config = _located(config, os.path.dirname(os.path.abspath(path)))
+    if config.ipv6_sites.check.web.ca_file:
+        _check_ca(document, config.ipv6_sites.check.web.ca_file)
     if config.probes.modules_file is not None:
         _check_modules(document, config.probes.modules_file)
     return config
+
+
+def _check_ca(document: Document, path: str) -> None:
+    """Authorities that cannot be read would be told of every site, as its own fault."""
+    try:
+        trust_of(path)
+    except ValueError as error:
+        raise document.error(("ipv6_sites", "check", "web", "ca_file"), str(error)) from error
+
+
+def trust_of(path: str) -> None:
+    """Raises ValueError unless the file has certificates of authorities in PEM."""
+    import ssl
+
+    try:
+        ssl.create_default_context(cafile=os.path.expanduser(path))
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(f"{path}: no authorities in PEM: {error.strerror or error}") from error
 
 
 def _check_modules(document: Document, path: str) -> None:

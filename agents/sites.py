@@ -75,24 +75,23 @@ class SiteSchedule:
         )
 
     def _round(self) -> None:
+        results: list[Readiness] = []
         try:
-            results = self._check()
-        except (OSError, _RoundFailed, msgspec.MsgspecError) as error:
-            if not self._rounds.stopping.is_set():
-                self.problem = f"the sites could not be checked: {error}"
-                log.error("%s", self.problem)
+            ended = children.run(self._arguments, self._deadline, stop=self._rounds.stopping)
+            results = _read(ended.output)
+            problem = ended.problem or (f"exit status {ended.status}" if ended.status else "")
+        except (OSError, msgspec.MsgspecError) as error:
+            problem = str(error)
+        if self._rounds.stopping.is_set():
             return
-        self._tell_changes(results)
-        self.results, self._scored = results, [scored_site(one) for one in results]
-        self._ended, self.problem = time.time(), ""
-
-    def _check(self) -> list[Readiness]:
-        ended = children.run(self._arguments, self._deadline, stop=self._rounds.stopping)
-        if ended.problem or ended.status:
-            raise _RoundFailed(ended.problem or f"exit status {ended.status}")
-        decoder = msgspec.json.Decoder(Readiness)
-        found = [decoder.decode(line) for line in ended.output.splitlines()]
-        return sorted(found, key=lambda one: one.subject.name)
+        missing = len(self._settings.sites) - len(results)
+        self.problem = problem and f"{missing} sites could not be checked: {problem}"
+        if problem:
+            log.error("%s", self.problem)
+        if results or not problem:  # those that were checked count, whatever became of the others
+            self._tell_changes(results)
+            self.results, self._scored = results, [scored_site(one) for one in results]
+            self._ended = time.time()
 
     def _tell_changes(self, results: Sequence[Readiness]) -> None:
         """One line a site whose score has changed."""
@@ -103,5 +102,8 @@ class SiteSchedule:
                 log.warning("IPv6 readiness of %s: %s, was %s", one.subject.target, one.score, old)
 
 
-class _RoundFailed(Exception):
-    pass
+def _read(output: bytes) -> list[Readiness]:
+    """The results on whole lines; raises MsgspecError."""
+    decoder = msgspec.json.Decoder(Readiness)
+    whole, _, _ = output.rpartition(b"\n")
+    return sorted(map(decoder.decode, whole.splitlines()), key=lambda one: one.subject.name)

@@ -124,6 +124,10 @@ def _settings(settings: CheckSettings, overrides: Mapping[str, Any]) -> CheckSet
     if overrides["raw"] is not None:
         settings = replace(settings, path=overrides["raw"])
     if overrides["ca_file"]:
+        try:
+            configuration.trust_of(overrides["ca_file"])
+        except ValueError as error:
+            raise UserError(f"--ca-file: {error}") from error
         settings = replace(settings, web=replace(settings.web, ca_file=overrides["ca_file"]))
     if overrides["roots"]:
         try:

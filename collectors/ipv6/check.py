@@ -6,10 +6,13 @@ IPv4 addresses written into pages from the web.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
 from time import perf_counter
 from typing import NamedTuple, TypeVar
 
@@ -47,6 +50,7 @@ from collectors.model import AddressFamily, Fact, Reason
 log = logging.getLogger(__name__)
 
 DNS_SHARE = 0.4  # of the time for a site, so that a silent DNS leaves some to say what else is so
+GRACE = 10.0  # seconds beyond the time for a site until it is given up
 LARGE = 2 * 1500  # bytes; a body above it takes several full packets
 
 Row = TypeVar("Row")
@@ -76,12 +80,9 @@ class Checker:
         self._nat64 = detect() if nat64 is None else nat64
 
     def check_all(self, sites: Iterable[Site]) -> Iterator[Checked]:
-        """Every site, each as soon as it is done."""
-        wanted = list(sites)
-        workers = max(1, min(self._settings.workers, len(wanted)))
-        with ThreadPoolExecutor(workers, thread_name_prefix="site") as pool:
-            for done in as_completed([pool.submit(self.check, site) for site in wanted]):
-                yield done.result()
+        """Every site, each as soon as it is done, or is given up: a check that does not keep to its
+        time costs no other site, nor the end of this process."""
+        return _Round(self, list(sites), self._settings).results()
 
     def check(self, site: Site) -> Checked:
         """One site. Never raises for anything that a site does."""
@@ -92,6 +93,64 @@ class Checker:
         for name in SITE_FACTS:
             facts.setdefault(name, not_tested(name, "error", "nothing was told"))
         return Checked(site, facts, began, perf_counter() - start)
+
+
+class _Round:
+    """Many sites on daemon threads, which do not hold up who goes away in the middle."""
+
+    def __init__(self, checker: Checker, sites: Sequence[Site], settings: CheckSettings) -> None:
+        self._checker, self._sites, self._settings = checker, sites, settings
+        self._waiting = deque(range(len(sites)))
+        self._began: dict[int, tuple[datetime, float]] = {}
+        self._done: SimpleQueue[tuple[int, Checked]] = SimpleQueue()
+
+    def results(self) -> Iterator[Checked]:
+        left = set(range(len(self._sites)))
+        for _ in range(min(self._settings.workers, len(self._sites))):
+            self._start()
+        try:
+            while left:
+                with contextlib.suppress(Empty):
+                    number, checked = self._done.get(timeout=1)
+                    if number in left:
+                        left.remove(number)
+                        yield checked
+                for number in self._late(left):
+                    left.remove(number)
+                    self._start()  # in place of the one that does not end
+                    yield self._untested(number, "budget", "it did not end")
+        finally:
+            self._waiting.clear()
+
+    def _start(self) -> None:
+        threading.Thread(target=self._work, name="site", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                number = self._waiting.popleft()
+            except IndexError:
+                return
+            self._began[number] = datetime.now(UTC), perf_counter()
+            try:
+                checked = self._checker.check(self._sites[number])
+            except Exception as error:  # a mistake of ours must not be one of the site
+                log.exception("%s could not be checked", self._sites[number].url)
+                detail = f"bug: {type(error).__name__}: {error}"
+                checked = self._untested(number, "error", detail)
+            self._done.put((number, checked))
+
+    def _late(self, left: Iterable[int]) -> list[int]:
+        end = perf_counter() - self._settings.timeout - GRACE
+        return [n for n in left if n in self._began and self._began[n][1] < end]
+
+    def _untested(self, number: int, why: NotTested, detail: str) -> Checked:
+        site = self._sites[number]
+        facts = {name: not_tested(name, why, detail) for name in SITE_FACTS if name != "site"}
+        began, start = self._began[number]
+        return Checked(
+            site, {"site": site_fact("site", site), **facts}, began, perf_counter() - start
+        )
 
 
 class _Course:
@@ -112,14 +171,13 @@ class _Course:
         web = {name: Fact(name, None, unavailable=told.unavailable) for name in WEB_FACTS}
         if not told.unavailable:  # else nobody knows where the site is
             web = {f.name: f for f in self._guarded(lambda: self._web(addresses), WEB_FACTS)}
+        if _down(web["site_homepage"]):
+            # not IPv6 is what is missing: the site is not there, or lets nobody in who is like us
+            web["site_ipv6_only"] = not_tested("site_ipv6_only", "no_homepage")
         yield from web.values()
         pages = _rows(web["site_homepage"], Page) or []
         yield from self._guarded(lambda: self._path(addresses), PATH_FACTS)
-        if web["site_homepage"].unavailable:
-            why = web["site_homepage"].unavailable
-            yield Fact("site_large_body", None, unavailable=why)
-        else:
-            yield site_fact("site_large_body", large_body(pages))
+        yield self._large_body(web["site_homepage"], pages)
         dependencies = _rows(web["site_dependencies"], Dependency)
         yield from self._guarded(
             lambda: self._nat64(addresses, pages, dependencies), ("site_nat64",)
@@ -162,6 +220,13 @@ class _Course:
         if not asked:
             return [not_tested(name, "no_address", "AAAA") for name in PATH_FACTS]
         return check_path(self._site, asked[0], self._deadline)
+
+    def _large_body(self, homepage: Fact, pages: Sequence[Page]) -> Fact:
+        if homepage.unavailable:
+            return Fact("site_large_body", None, unavailable=homepage.unavailable)
+        if not any(page.family == "ipv6" and page.status for page in pages):
+            return not_tested("site_large_body", "no_homepage", "IPv6")
+        return site_fact("site_large_body", large_body(pages))
 
     def _nat64(
         self,
@@ -210,6 +275,12 @@ def large_body(pages: Sequence[Page]) -> LargeBody:
     if broken and other >= LARGE and broken[0].reason == "timeout":
         return LargeBody(False, other, broken[0].detail)
     return LargeBody(None, max(whole, default=other))
+
+
+def _down(homepage: Fact) -> bool:
+    """Whether the homepage was asked for over IPv4 and comes over neither family."""
+    pages = _rows(homepage, Page) or []
+    return any(page.family == "ipv4" for page in pages) and not any(page.ok for page in pages)
 
 
 def _asked(addresses: Sequence[SiteAddress], family: AddressFamily) -> list[str]:

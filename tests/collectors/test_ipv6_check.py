@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from collectors.ipv6 import check
-from collectors.ipv6.check import Checker, large_body, site_of
-from collectors.ipv6.model import SITE_FACTS, LargeBody, Page
+from collectors.ipv6.check import Checked, Checker, large_body, site_of
+from collectors.ipv6.model import SITE_FACTS, LargeBody, Page, Site
 from collectors.ipv6.sitesettings import CheckSettings
 from collectors.ipv6.web.settings import WebSettings
 from collectors.ipv6.wire.nat64 import Nat64Here
@@ -87,5 +90,49 @@ def test_a_site_without_ipv6_is_asked_through_the_nat64_that_is_here(tmp_path: P
     assert facts["site_nat64"].value["works"]
     assert facts["site_nat64"].value["tested"]
     assert facts["site_homepage"].value[0]["ok"]
-    assert facts["site_large_body"].value["whole"] is None
+    assert facts["site_large_body"].unavailable == "no_homepage: IPv6"
     assert not facts["site_ipv6_only"].value["works"]
+
+
+def test_a_site_that_does_not_end_is_given_up_and_costs_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ends = threading.Event()
+
+    def slow(self: Checker, site: Site) -> Checked:
+        if site.host == "203.0.113.1":
+            ends.wait(30)
+        if site.host == "203.0.113.2":
+            raise ZeroDivisionError
+        return Checked(site, {}, datetime.now(UTC), 0.1)
+
+    monkeypatch.setattr(Checker, "check", slow)
+    monkeypatch.setattr(check, "GRACE", 0.5)
+    sites = [site_of(f"http://203.0.113.{n}/") for n in range(1, 7)]
+    one_at_a_time = CheckSettings(timeout=Duration(1), workers=1)
+    found = {one.site.host: one for one in Checker(one_at_a_time, Nat64Here()).check_all(sites)}
+    ends.set()
+    assert len(found) == 6
+    assert found["203.0.113.1"].facts["site_homepage"].unavailable == "budget: it did not end"
+    assert found["203.0.113.2"].facts["site_links"].unavailable.startswith("error: bug: ZeroDiv")
+    assert set(found["203.0.113.1"].facts) == set(SITE_FACTS)
+
+
+def test_who_goes_away_in_the_middle_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    ends = threading.Event()
+
+    def slow(self: Checker, site: Site) -> Checked:
+        begun.append(site.host)
+        if site.host != "203.0.113.1":
+            ends.wait(30)
+        return Checked(site, {}, datetime.now(UTC), 0.1)
+
+    monkeypatch.setattr(Checker, "check", slow)
+    sites = [site_of(f"http://203.0.113.{n}/") for n in range(1, 100)]
+    results = Checker(CheckSettings(workers=2), Nat64Here()).check_all(sites)
+    assert next(results).site.host == "203.0.113.1"
+    results.close()  # type: ignore[attr-defined]
+    ends.set()
+    time.sleep(0.1)
+    assert len(begun) <= 4  # nothing that waited is begun
