@@ -116,6 +116,52 @@ def test_results_by_their_address(tmp_path: Path) -> None:
     assert "5 of 6 subjects tested" in found.stdout
 
 
+def named(one: Readiness, target: str) -> Readiness:
+    subject = msgspec.structs.replace(one.subject, target=target)
+    return msgspec.structs.replace(one, subject=subject)
+
+
+@pytest.mark.parametrize(
+    ("index", "target"),
+    [
+        (0, "https://other.example.gov.cn/"),
+        (0, "http://portal.example.gov.cn/"),
+        (0, "https://portal.example.gov.cn/old/"),
+        (3, "ssh://ops@web-02"),
+    ],
+)
+def test_a_result_of_the_same_name_and_another_address_is_a_mistake(
+    tmp_path: Path, index: int, target: str
+) -> None:
+    path = lines(tmp_path, [RESULTS[1], named(RESULTS[index], target)])
+    found = run(inventory(tmp_path), "--out", tmp_path / "out", "--results", path)
+    assert found.exit_code == 2
+    row = ESTATE[index]
+    assert f"jianwei: {path}:2: is of {target}, but {row.kind} {row.name!r} of the estate is" in (
+        found.stderr
+    )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("index", "target"),
+    [
+        (0, "portal.example.gov.cn"),
+        (0, "HTTPS://Portal.example.gov.cn:443"),
+        (0, ""),
+        (3, "ssh://root@WEB-01:2222"),
+        (3, "local"),
+        (3, "/var/recordings/web-01"),
+    ],
+)
+def test_a_result_of_the_same_name_and_address_is_taken(
+    tmp_path: Path, index: int, target: str
+) -> None:
+    path = lines(tmp_path, [named(RESULTS[index], target)])
+    found = run(inventory(tmp_path), "--out", tmp_path / "out", "--results", path)
+    assert "1 of 6 subjects tested" in found.stdout
+
+
 def test_every_machine_calls_itself_local(tmp_path: Path) -> None:
     here = EstateRow(name="here", kind="host", host="local")
     other = msgspec.structs.replace(sample.result(here), subject=Subject("host", "db-7", "local"))
