@@ -73,7 +73,7 @@ def test_one_language_and_json(tmp_path: Path) -> None:
     data = json.loads(found.stdout)
     assert data["whole"]["mean"] == pytest.approx(301 / 6)
     assert [group["name"] for group in data["departments"]] == ["乙局", "甲局", ""]
-    assert data["fixes"][0]["check"] == "ipv6.dns.aaaa"
+    assert data["fixes"][0]["check"] == "ipv6.host.listeners"
     assert len(data["subjects"]) == 6
 
 
@@ -90,7 +90,7 @@ def test_a_row_without_a_result_is_not_tested(tmp_path: Path) -> None:
     assert found.exit_code == 1
     assert "3 of 6 subjects tested" in found.stdout
     page = (tmp_path / "ipv6-estate.zh.html").read_text(encoding="utf-8")
-    assert page.count("没有该对象的检测结果") == 6  # in the list and in the details of each
+    assert page.count("没有该对象的测试结果") == 6  # in the list and in the details of each
 
 
 def test_a_folder_of_results(tmp_path: Path) -> None:
