@@ -53,6 +53,7 @@ def html(report: Report, language: str, made: datetime) -> str:
         "number": plain.number,
         "percent": plain.percent,
         "moment": plain.moment,
+        "day": plain.day,
         "t": view.text,
     }
     template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
