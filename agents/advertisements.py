@@ -6,31 +6,38 @@ not expected is a warning in the log, once.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, cast
 
 import msgspec
 
 from agents import children
 from agents.rounds import Rounds
+from collectors.ipv6.model import NotTested
 from collectors.ipv6.wire.advertisers import (
+    FORBIDDEN_HERE,
+    NEEDS_RIGHT,
     NOBODY,
+    NONE_UP,
     Advertiser,
     Watched,
     WatchSettings,
     counted,
 )
-from collectors.model import Family, counter, gauge, sample
+from collectors.model import UNAVAILABLE, Family, counter, gauge, sample
 
 log = logging.getLogger(__name__)
 
 COMMAND: Final = ("ipv6", "watch")
 START_PATIENCE = 15.0  # seconds beyond the listening, for the child to start and print
 WARNINGS = 20  # of one watch; who makes up addresses must not fill the log
+SAID = 4096  # bytes of a child's last words
 REMEMBERED = 1000  # advertisers that were warned of
 
 
@@ -48,6 +55,9 @@ class AdvertisementWatch:
         self._warned: dict[tuple[str, str, str], None] = {}
         off = "ipv6_watch.enable is false"
         self.problem = "the first watch has not ended yet" if settings.enable else off
+        self._why = ""  # as a fact says why it is not known
+        self._state: object = None  # what was told last, None before the first
+        self._changed: Callable[[], None] = lambda: None
         self._rounds = Rounds("ipv6-watch", settings.interval, self._watch)
 
     def start(self) -> None:
@@ -64,11 +74,18 @@ class AdvertisementWatch:
             self._bad.update(before._bad)
             self._warned.update(before._warned)
 
+    def when_unexpected_change(self, call: Callable[[], None]) -> None:
+        """Have this called after the first watch, and when one finds other unexpected advertisers
+        than the one before, or that nobody can say any more; before `start`."""
+        self._changed = call
+
     def advertisers(self) -> Any:
-        """`ipv6_advertisers` of the last watch; None where it failed, or there was none."""
+        """`ipv6_advertisers` of the last watch, or why it is not known; None where there was none."""
         with self._lock:
-            last = self._last
-        return None if last is None else msgspec.to_builtins(last.advertisers)
+            last, why = self._last, self._why
+        if last is None:
+            return {UNAVAILABLE: why} if why else None
+        return msgspec.to_builtins(last.advertisers)
 
     def families(self) -> Sequence[Family]:
         """The last watch; nothing where nobody watches."""
@@ -118,19 +135,34 @@ class AdvertisementWatch:
         except WatchFailed as error:
             if self._rounds.stopping.is_set():
                 return
-            log.error("the links could not be watched: %s", error)
-            with self._lock:
-                self._last, self._ended = None, time.time()  # what was heard before may be gone
-                self.problem = f"the links could not be watched: {error}"
+            self._fail(error)
             return
         self.take(found)
 
-    def take(self, found: Watched) -> None:
-        """A watch that ended well."""
+    def _fail(self, error: WatchFailed) -> None:
+        log.error("the links could not be watched: %s", error)
         with self._lock:
-            self._last, self._ended, self.problem = found, time.time(), ""
+            self._last, self._ended = None, time.time()  # what was heard before may be gone
+            self.problem = f"the links could not be watched: {error}"
+            self._why = error.unavailable
+        self._tell_of(self._why.partition(":")[0])
+
+    def _tell_of(self, state: object) -> None:
+        if state != self._state:
+            self._state = state
+            self._changed()
+
+    def take(self, found: Watched) -> None:
+        """A watch that ended, and what it found."""
+        with self._lock:
             for bad in found.bad:
                 self._bad[bad.device, bad.problem] += bad.messages
+        if found.unknown:
+            why, _, detail = found.unknown.partition(": ")
+            self._fail(WatchFailed(detail, cast(NotTested, why)))
+            return
+        with self._lock:
+            self._last, self._ended, self.problem, self._why = found, time.time(), "", ""
             new = [row for row in found.unexpected if _who(row) not in self._warned]
             self._warned.update(dict.fromkeys(_who(row) for row in new))
             for oldest in list(self._warned)[:-REMEMBERED]:
@@ -139,10 +171,15 @@ class AdvertisementWatch:
             _tell(row)
         if len(new) > WARNINGS:
             log.warning("%d more advertisers are not expected", len(new) - WARNINGS)
+        self._tell_of(frozenset(_who(row) for row in found.unexpected))
 
 
 class WatchFailed(Exception):
-    """A watch that brought nothing."""
+    """A watch that brought nothing, and the word for why."""
+
+    def __init__(self, detail: str, why: NotTested = "error") -> None:
+        super().__init__(detail)
+        self.unavailable = f"{why}: {detail}"
 
 
 def watch(
@@ -153,18 +190,47 @@ def watch(
     """One watch in a child; raises WatchFailed."""
     seconds = settings.seconds + START_PATIENCE
     try:
-        ended = children.run((*command, *arguments_of(settings)), seconds, stop=stop)
+        with _words() as words:
+            ended = children.run((*command, *arguments_of(settings)), seconds, words, stop)
+            said = _last_line(words)
         if ended.problem or ended.status not in (0, 1):  # 1: somebody is not expected
-            raise WatchFailed(ended.problem or f"exit status {ended.status}")
+            told = ended.problem or said or f"exit status {ended.status}"
+            raise WatchFailed(told, _word_for(said))
+        if said:
+            log.warning("the watch of the links said: %s", said)
         return msgspec.json.decode(ended.output, type=Watched)
     except (OSError, msgspec.MsgspecError) as error:
         raise WatchFailed(str(error)) from error
+
+
+@contextlib.contextmanager
+def _words() -> Iterator[int]:
+    """A file in memory for a child's standard error."""
+    words = os.memfd_create("words")
+    try:
+        yield words
+    finally:
+        os.close(words)
+
+
+def _last_line(words: int) -> str:
+    size = os.fstat(words).st_size
+    lines = os.pread(words, SAID, max(0, size - SAID)).decode("utf-8", "replace").split("\n")
+    return next((line for line in reversed(lines) if line.strip()), "").removeprefix("jianwei: ")
+
+
+def _word_for(said: str) -> NotTested:
+    if NEEDS_RIGHT in said or FORBIDDEN_HERE in said:
+        return "permission"
+    return "no_ipv6_here" if NONE_UP in said else "error"
 
 
 def arguments_of(settings: WatchSettings) -> tuple[str, ...]:
     """The options of the command."""
     options = ["--json", f"--seconds={float(settings.seconds):g}"]
     options += [f"--interface={name}" for name in settings.interfaces]
+    if settings.interfaces:
+        options.append("--skip-down")
     for option, listed in (("router", settings.routers), ("dhcpv6", settings.dhcpv6_servers)):
         if listed is not None:
             options += [f"--{option}={address}" for address in listed or (NOBODY,)]

@@ -13,6 +13,7 @@ import msgspec
 from collectors.ipv6.estate.model import LOCAL, Estate
 from collectors.link import weburl
 from collectors.rowsfile import ENOUGH, RowErrors, nearest
+from collectors.sources.ssh.target import SshError, parse_address
 from collectors.strictyaml import DocumentError
 from exporters.report import plain
 from rules.model import Text
@@ -85,6 +86,7 @@ class _Reader:
         self.mistakes: list[DocumentError] = []
         self._where: dict[tuple[str, str], str] = {}
         self._names = {row.name: row.kind for row in estate.rows}
+        self._addresses = {row.name: row.target for row in estate.rows}
         self._targets: dict[tuple[str, str], str] = {}
         for row in estate.rows:
             if target := _target(row.kind, row.target):
@@ -126,6 +128,13 @@ class _Reader:
                 self.mistakes.append(DocumentError(path, number, self._unknown(kind, name)))
                 return
             name = known
+        elif _differ(kind, self._addresses[name], result.subject.target):
+            problem = (
+                f"is of {plain.name(result.subject.target)}, but {kind} {plain.name(name)!r} of the"
+                f" estate is {plain.name(self._addresses[name])}; correct the name or the address"
+            )
+            self.mistakes.append(DocumentError(path, number, problem))
+            return
         if (kind, name) in self.results:
             problem = f"{name!r:.160} is in {self._where[kind, name]} already; leave one out"
             self.mistakes.append(DocumentError(path, number, problem))
@@ -139,6 +148,26 @@ class _Reader:
             same = {one: 0 for one, its in self._names.items() if its == kind}
             problem += f"; {nearest(name[:200], same)}" if same else ""
         return problem
+
+
+def _differ(kind: str, one: str, other: str) -> bool:
+    """Whether two targets are of different sites or hosts, as far as they say; who logs in to a
+    host makes no difference, nor does a port where the other one leaves it open."""
+    try:
+        if kind == "site":
+            return _reached(one) != _reached(other)
+        if not (one.startswith("ssh://") and other.startswith("ssh://")):
+            return False
+        here, there = parse_address(one), parse_address(other)
+    except (ValueError, SshError):
+        return False
+    ports = {address.port for address in (here, there) if address.port}
+    return here.host.lower() != there.host.lower() or len(ports) > 1
+
+
+def _reached(text: str) -> weburl.Url:
+    url = weburl.site(text)
+    return url._replace(port=url.connects_to)
 
 
 def _target(kind: str, target: str) -> tuple[str, str] | None:

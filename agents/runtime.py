@@ -53,6 +53,7 @@ class _Active:
         told = {LINES: self.probes.lines, ADVERTISERS: self.watch.advertisers}
         self.audits = AuditSchedule(path, config.audit, told)
         self.probes.when_lines_change(self.audits.hasten)
+        self.watch.when_unexpected_change(self.audits.hasten)
         self.sites = SiteSchedule(path, config.ipv6_sites)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -255,6 +255,9 @@ def untyped(name: str, help: str, *samples: Sample) -> Family:
 
 
 # --- facts --------------------------------------------------------------------------------------
+
+
+UNAVAILABLE: Final = "unavailable"  # the one key of what stands for a value: why there is none
 
 
 class Fact(msgspec.Struct, frozen=True):

@@ -35,7 +35,7 @@ _WHY: dict[Why, Words] = {
         "报文来自的网卡与其声明的不同", "names another station than it sends from"
     ),
     "high_preference": Words("高优先级", "high preference"),
-    "zero_lifetime": Words("有效期为 0(不作默认路由器)", "zero lifetime (no default router)"),
+    "zero_lifetime": Words("有效期为 0（不作默认路由器）", "zero lifetime (no default router)"),
 }
 _PROBLEMS = {
     "hop_limit": Words("跳数限制不是 255", "hop limit is not 255"),
@@ -44,17 +44,21 @@ _PROBLEMS = {
     "malformed": Words("格式错误", "malformed"),
 }
 _BAD = Words(
-    "{device}:{messages} 条应被忽略的通告({why}),声称来自 {addresses}",
+    "{device}：{messages} 条应被忽略的通告（{why}），声称来自 {addresses}",
     "{device}: {messages} messages to be ignored ({why}), said to be from {addresses}",
 )
 _NOBODY = Words("{seconds:g} 秒内没有通告", "nobody advertised within {seconds:g} s")
 _UNEXPECTED = Words("{count} 个未预期的通告者", "{count} not expected")
 _NONE_UNEXPECTED = Words("没有未预期的通告者", "none that is not expected")
 _NO_LIST = Words(
-    "未给出预期的路由器或服务器(--router、--dhcpv6),无法判断",
+    "未给出预期的路由器或服务器（--router、--dhcpv6），无法判断",
     "nobody said who is expected (--router, --dhcpv6), so nothing is judged",
 )
-_LIMITED = Words("报文过多,提前结束:结果不完整", "too many packets, ended early: this is not all")
+_LOST = Words("监听期间接口断开：{names}", "went down during the watch: {names}")
+_UNKNOWN = Words(
+    "无法判断是否有未预期的通告者", "whether anybody unexpected advertises is not known"
+)
+_LIMITED = Words("报文过多，结果不完整", "too many packets: this is not all")
 _SHOWN = 3  # prefixes
 
 
@@ -65,7 +69,7 @@ def table(found: Watched, language: str) -> str:
         rows = [[one.of(language) for one in _HEAD]]
         rows += [_row(one, language) for one in found.advertisers]
         lines += _aligned(rows)
-    else:
+    elif not found.unknown:
         lines.append(_NOBODY.of(language).format(seconds=found.seconds))
     for bad in found.bad:
         words = _BAD.of(language).format(
@@ -77,8 +81,12 @@ def table(found: Watched, language: str) -> str:
         lines.append(words)
     if found.limited:
         lines.append(_LIMITED.of(language))
+    if found.lost:
+        lines.append(_LOST.of(language).format(names=", ".join(found.lost)))
     if found.unexpected:
         lines.append(_UNEXPECTED.of(language).format(count=len(found.unexpected)))
+    elif found.unknown:
+        lines.append(_UNKNOWN.of(language))
     elif any(one.expected is None for one in found.advertisers):
         lines.append(_NO_LIST.of(language))
     elif found.advertisers:

@@ -25,7 +25,7 @@ from agents.limits import limited
 from agents.readiness import LOCAL_DEADLINE
 from agents.sources import observe_with, open_source
 from collectors import catalogue
-from collectors.model import Fact
+from collectors.model import UNAVAILABLE, Fact
 from collectors.strictyaml import Document
 from exporters.findings.table import table
 from rules import pack as packs
@@ -187,7 +187,13 @@ def given(file: BinaryIO) -> dict[str, Fact]:
     for name in values:
         if name not in known:
             raise UserError(f"--facts: no fact {name!r}; there are: {', '.join(sorted(known))}")
-    return {name: Fact(name, value) for name, value in values.items()}
+    return {name: _fact(name, value) for name, value in values.items()}
+
+
+def _fact(name: str, value: Any) -> Fact:
+    if isinstance(value, dict) and value.keys() == {UNAVAILABLE}:
+        return Fact(name, None, unavailable=str(value[UNAVAILABLE]))
+    return Fact(name, value)
 
 
 def progress(text: str) -> None:

@@ -103,7 +103,9 @@ def _watched(settings: WatchSettings, seconds: float) -> Fact:
         settings = msgspec.structs.replace(settings, seconds=Duration(seconds))
         found = advertisements.watch(settings)
     except advertisements.WatchFailed as error:
-        return Fact(ADVERTISERS, None, unavailable=f"error: {error}")
+        return Fact(ADVERTISERS, None, unavailable=error.unavailable)
+    if found.unknown:
+        return Fact(ADVERTISERS, None, unavailable=found.unknown)
     return Fact(ADVERTISERS, msgspec.to_builtins(found.advertisers))
 
 

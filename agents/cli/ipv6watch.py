@@ -10,18 +10,27 @@ import msgspec
 from agents.cli.advertisertable import table
 from agents.cli.options import FiniteRange, language_of, language_option
 from agents.errors import UserError
-from collectors.ipv6.wire.advertisers import Expected, expected
+from collectors.ipv6.wire.advertisers import (
+    FORBIDDEN_HERE,
+    NEEDS_RIGHT,
+    Address,
+    Expected,
+    RouterAddress,
+    expected,
+)
 from collectors.ipv6.wire.capture import NoDevice, devices, watch
 
 _FORBIDDEN = (
-    "packet sockets are forbidden here; under systemd allow them with a drop-in:"
-    " RestrictAddressFamilies=AF_PACKET"
+    f"{FORBIDDEN_HERE}; under systemd allow them with a drop-in: RestrictAddressFamilies=AF_PACKET"
 )
 
 
 @click.command(name="watch")
 @click.option(
     "--interface", "names", multiple=True, metavar="IF", help="Else all that have IPv6, but lo."
+)
+@click.option(
+    "--skip-down", is_flag=True, help="Leave out named interfaces that are not there or not up."
 )
 @click.option("--seconds", type=FiniteRange(0.1, 3600), default=10.0, show_default=True)
 @click.option(
@@ -47,6 +56,7 @@ _FORBIDDEN = (
 @language_option
 def command(
     names: tuple[str, ...],
+    skip_down: bool,
     seconds: float,
     routers: tuple[str, ...],
     servers: tuple[str, ...],
@@ -63,16 +73,18 @@ def command(
     Without --router (or --dhcpv6) nobody is unexpected. Needs CAP_NET_RAW.
     Exit codes:
       0  no unexpected router or DHCPv6 server was heard
-      1  some were
+      1  some were, or nobody can say: too much came, or the interfaces went down
       2  bad input
     """
-    known = Expected(_addresses("--router", routers), _addresses("--dhcpv6", servers))
+    known = Expected(
+        _addresses("--router", routers, RouterAddress), _addresses("--dhcpv6", servers, Address)
+    )
     try:
-        found = watch(devices(names), seconds, known, solicit)
+        found = watch(devices(names, skip_down), seconds, known, solicit)
     except NoDevice as error:
         raise UserError(str(error)) from error
     except PermissionError as error:
-        raise UserError("needs CAP_NET_RAW to listen for advertisements") from error
+        raise UserError(NEEDS_RIGHT) from error
     except OSError as error:
         if error.errno == errno.EAFNOSUPPORT:  # a sandbox of systemd's
             raise UserError(_FORBIDDEN) from error
@@ -81,12 +93,15 @@ def command(
         click.echo(msgspec.json.encode(found))
     else:
         click.echo(table(found, language_of(lang)))
-    if found.unexpected:
+    named_lost = set(names) & set(found.lost) and not skip_down
+    if found.unexpected or found.unknown or named_lost:
         raise SystemExit(1)
 
 
-def _addresses(option: str, entries: tuple[str, ...]) -> tuple[str, ...] | None:
+def _addresses(
+    option: str, entries: tuple[str, ...], form: type[Address]
+) -> tuple[str, ...] | None:
     try:
-        return expected(entries or None)
+        return expected(entries or None, form)
     except ValueError as error:
         raise UserError(f"{option}: {error}") from error

@@ -17,7 +17,7 @@ def contents(report: Report, languages: Sequence[str], made: datetime) -> dict[s
     found = {}
     for language in languages:
         found[f"ipv6-estate.{language}.html"] = html(report, language, made).encode()
-        found[f"ipv6-subjects.{language}.csv"] = readinesscsv.subjects(report, language)
+        found[f"ipv6-subjects.{language}.csv"] = readinesscsv.subjects(report, language, made)
         found[f"ipv6-checks.{language}.csv"] = readinesscsv.checks(report, language)
     return found
 

@@ -49,6 +49,10 @@ def moment(it: datetime) -> str:
     return it.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
 
 
+def day(it: datetime) -> str:
+    return it.astimezone().strftime("%Y-%m-%d")
+
+
 def _line(text: str, columns: int) -> str:
     return cut(neutral(text[: columns + 1]), columns)
 

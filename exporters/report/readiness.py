@@ -6,7 +6,7 @@ Pure, and the same whatever the order of rows and results: sums are exact, ties 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import fsum
 from typing import Final
 
@@ -18,6 +18,7 @@ from rules.model import SEVERITIES, Outcome, Severity, Text
 from rules.readinessmodel import CheckResult, LayerScore
 
 GROUP_FIXES: Final = 5  # of a department or a level
+FRESH: Final = timedelta(days=35)  # a month and some days; an older result is marked
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -30,7 +31,7 @@ class Loss(msgspec.Struct, frozen=True):
 
 
 class Fix(msgspec.Struct, frozen=True):
-    """One check that subjects lose points by. `priority`: points lost times number of subjects."""
+    """One check that subjects lose points by. `caps`: some subject's score is capped for it."""
 
     check: str
     layer: str
@@ -38,7 +39,7 @@ class Fix(msgspec.Struct, frozen=True):
     title: Text
     fix: Text | None
     points: float
-    priority: float
+    caps: bool
     losses: tuple[Loss, ...]
 
 
@@ -102,9 +103,16 @@ def rank_of(subjects: Sequence[Scored]) -> dict[str, int]:
     return _places({one.row.name: one.counted for one in subjects})
 
 
+def outdated(one: Scored, made: datetime) -> bool:
+    """Whether a result is too old to be taken for what is now."""
+    return one.time is not None and made - one.time > FRESH
+
+
 def losses(subjects: Iterable[Scored], verdict: Outcome) -> tuple[Fix, ...]:
-    """What came out so, the dearest first. A subject's own checks count, those of the hosts behind
-    it at the hosts, so that nothing is counted twice."""
+    """What came out so: first what caps a score, then what is critical, then by points lost. A
+    subject's own checks count, those of the hosts behind it at the hosts, so that nothing is
+    counted twice."""
+    capping: set[str] = set()
     found: dict[str, list[tuple[Loss, CheckResult]]] = {}
     for one in subjects:
         whole = fsum(check.weight for check in one.own if check.verdict in COUNTED)
@@ -115,9 +123,14 @@ def losses(subjects: Iterable[Scored], verdict: Outcome) -> tuple[Fix, ...]:
             if check.verdict == verdict and points > 0:
                 loss = Loss(one.row.name, one.row.department, points, check.reason)
                 found.setdefault(check.id, []).append((loss, check))
-    fixes = [_fix(check, ones) for check, ones in found.items()]
-    fixes.sort(key=lambda fix: (-fix.priority, -SEVERITIES.index(fix.severity), fix.check))
-    return tuple(fixes)
+                if check.id in one.capped_by:
+                    capping.add(check.id)
+    fixes = [_fix(check, ones, check in capping) for check, ones in found.items()]
+    return tuple(sorted(fixes, key=_urgency))
+
+
+def _urgency(fix: Fix) -> tuple[bool, bool, float, str]:
+    return not fix.caps, fix.severity != "critical", -fix.points, fix.check
 
 
 def _by_cap(one: Scored, check: str, whole: float) -> float:
@@ -128,7 +141,7 @@ def _by_cap(one: Scored, check: str, whole: float) -> float:
     return max(0.0, 100 * passed / whole - one.own_score) / len(one.capped_by)
 
 
-def _fix(check: str, ones: list[tuple[Loss, CheckResult]]) -> Fix:
+def _fix(check: str, ones: list[tuple[Loss, CheckResult]], caps: bool) -> Fix:
     ones.sort(key=lambda one: (-one[0].points, one[0].subject))
     points = fsum(loss.points for loss, _ in ones)
     first = ones[0][1]
@@ -139,7 +152,7 @@ def _fix(check: str, ones: list[tuple[Loss, CheckResult]]) -> Fix:
         title=first.title,
         fix=next((c.fix for _, c in ones if c.fix), None),
         points=points,
-        priority=points * len(ones),
+        caps=caps,
         losses=tuple(loss for loss, _ in ones),
     )
 

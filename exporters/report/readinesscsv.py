@@ -9,13 +9,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from math import fsum
 from typing import Final
 
 from exporters.findings.table import SEVERITY
 from exporters.report import plain
 from exporters.report.joining import COUNTED, Scored
-from exporters.report.readiness import Report, rank_of
+from exporters.report.readiness import Report, outdated, rank_of
 from exporters.report.readinesshtml import evidence, why
 from exporters.report.words import OUTCOMES, say
 
@@ -24,16 +25,17 @@ Cell = str | float | int | None
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def subjects(report: Report, language: str) -> bytes:
-    """One row a subject, worst first."""
+def subjects(report: Report, language: str, made: datetime) -> bytes:
+    """One row a subject, worst first; `made` is when the report was."""
     heads = ["rank", "name", "kind", "department", "level", "owner", "target", "is_tested", "why"]
     heads += ["score", "ipv6_only", "untested_share", "own_score", "capped", "behind", "time"]
+    heads.append("outdated")
     names = [layer.layer for layer in report.layers]
     titles = [layer.title.of(language) for layer in report.layers]
     ranks = rank_of(report.subjects)
     return _table(
         [*(say(head, language) for head in heads), *titles],
-        (_subject(one, ranks[one.row.name], names, language) for one in report.subjects),
+        (_subject(one, ranks[one.row.name], names, language, made) for one in report.subjects),
     )
 
 
@@ -47,7 +49,9 @@ def checks(report: Report, language: str) -> bytes:
     return _table(words, rows)
 
 
-def _subject(one: Scored, rank: int, layers: Sequence[str], language: str) -> list[Cell]:
+def _subject(
+    one: Scored, rank: int, layers: Sequence[str], language: str, made: datetime
+) -> list[Cell]:
     points = {layer.layer: layer for layer in one.layers}
     return [
         rank,
@@ -63,6 +67,7 @@ def _subject(one: Scored, rank: int, layers: Sequence[str], language: str) -> li
         one.capped.of(language) if one.capped else "",
         "; ".join(one.row.hosts),
         plain.moment(one.time) if one.time else "",
+        say("yes", language) if outdated(one, made) else "",
         *(points[name].points if name in points and points[name].of else None for name in layers),
     ]
 

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import resources
 from math import fsum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from exporters.findings.table import SEVERITY
 from exporters.report import plain
 from exporters.report.joining import COUNTED, Scored
-from exporters.report.readiness import Report, rank_of
+from exporters.report.readiness import FRESH, Fix, Report, outdated, rank_of
 from exporters.report.words import OUTCOMES, say
 from rules.model import Outcome, Text
 from rules.readinessmodel import CheckResult, Evidence
 
 BANDS: Final = (("band_90", 90.0), ("band_75", 75.0), ("band_60", 60.0), ("band_40", 40.0))
+MAX_REASONS: Final = 5  # of one check
 _BAND_CLASS: Final[Mapping[str, str]] = {
     "band_90": "fine",
     "band_75": "warn",
@@ -51,6 +53,7 @@ def html(report: Report, language: str, made: datetime) -> str:
         "number": plain.number,
         "percent": plain.percent,
         "moment": plain.moment,
+        "day": plain.day,
         "t": view.text,
     }
     template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
@@ -70,6 +73,7 @@ def html(report: Report, language: str, made: datetime) -> str:
         told=told,
         cap_cost=cap_cost,
         evidence=view.evidence,
+        reasons=reasons,
         layer_title=view.layer_title,
         anchors={one.row.name: f"s{i}" for i, one in enumerate(report.subjects, 1)},
         ranks=rank_of(report.subjects),
@@ -82,6 +86,8 @@ def html(report: Report, language: str, made: datetime) -> str:
         half_seen=[one for one in report.subjects if one.untested_hosts],
         weights=weights(report),
         most=plain.MAX_EVIDENCE,
+        old={one.row.name for one in report.subjects if outdated(one, made)},
+        fresh_days=FRESH.days,
     )
 
 
@@ -124,6 +130,21 @@ def cap_cost(one: Scored) -> float | None:
     points = fsum(layer.points for layer in one.layers)
     cost = 100 * points / of - one.score if of else 0.0
     return cost if cost >= 0.05 else None
+
+
+class Reasons(NamedTuple):
+    """Why subjects could not be tested, with how many by each reason; `more` are left out."""
+
+    shown: list[tuple[Text, int]]
+    more: int
+
+
+def reasons(gap: Fix) -> Reasons:
+    """The most frequent first."""
+    counts = Counter((loss.reason.zh, loss.reason.en) for loss in gap.losses)
+    found = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    shown = [(Text(*words), count) for words, count in found[:MAX_REASONS]]
+    return Reasons(shown, len(found) - len(shown))
 
 
 def weights(report: Report) -> list[CheckResult]:

@@ -73,7 +73,7 @@ def test_one_language_and_json(tmp_path: Path) -> None:
     data = json.loads(found.stdout)
     assert data["whole"]["mean"] == pytest.approx(301 / 6)
     assert [group["name"] for group in data["departments"]] == ["乙局", "甲局", ""]
-    assert data["fixes"][0]["check"] == "ipv6.dns.aaaa"
+    assert data["fixes"][0]["check"] == "ipv6.host.listeners"
     assert len(data["subjects"]) == 6
 
 
@@ -90,7 +90,7 @@ def test_a_row_without_a_result_is_not_tested(tmp_path: Path) -> None:
     assert found.exit_code == 1
     assert "3 of 6 subjects tested" in found.stdout
     page = (tmp_path / "ipv6-estate.zh.html").read_text(encoding="utf-8")
-    assert page.count("没有该对象的检测结果") == 6  # in the list and in the details of each
+    assert page.count("没有该对象的测试结果") == 6  # in the list and in the details of each
 
 
 def test_a_folder_of_results(tmp_path: Path) -> None:
@@ -114,6 +114,52 @@ def test_results_by_their_address(tmp_path: Path) -> None:
     results = lines(tmp_path, [renamed(one) for one in RESULTS])
     found = run(inventory(tmp_path), "--out", tmp_path, "--results", results)
     assert "5 of 6 subjects tested" in found.stdout
+
+
+def named(one: Readiness, target: str) -> Readiness:
+    subject = msgspec.structs.replace(one.subject, target=target)
+    return msgspec.structs.replace(one, subject=subject)
+
+
+@pytest.mark.parametrize(
+    ("index", "target"),
+    [
+        (0, "https://other.example.gov.cn/"),
+        (0, "http://portal.example.gov.cn/"),
+        (0, "https://portal.example.gov.cn/old/"),
+        (3, "ssh://ops@web-02"),
+    ],
+)
+def test_a_result_of_the_same_name_and_another_address_is_a_mistake(
+    tmp_path: Path, index: int, target: str
+) -> None:
+    path = lines(tmp_path, [RESULTS[1], named(RESULTS[index], target)])
+    found = run(inventory(tmp_path), "--out", tmp_path / "out", "--results", path)
+    assert found.exit_code == 2
+    row = ESTATE[index]
+    assert f"jianwei: {path}:2: is of {target}, but {row.kind} {row.name!r} of the estate is" in (
+        found.stderr
+    )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("index", "target"),
+    [
+        (0, "portal.example.gov.cn"),
+        (0, "HTTPS://Portal.example.gov.cn:443"),
+        (0, ""),
+        (3, "ssh://root@WEB-01:2222"),
+        (3, "local"),
+        (3, "/var/recordings/web-01"),
+    ],
+)
+def test_a_result_of_the_same_name_and_address_is_taken(
+    tmp_path: Path, index: int, target: str
+) -> None:
+    path = lines(tmp_path, [named(RESULTS[index], target)])
+    found = run(inventory(tmp_path), "--out", tmp_path / "out", "--results", path)
+    assert "1 of 6 subjects tested" in found.stdout
 
 
 def test_every_machine_calls_itself_local(tmp_path: Path) -> None:

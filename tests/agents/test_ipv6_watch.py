@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -19,9 +21,18 @@ from agents import advertisements, children
 from agents.advertisements import AdvertisementWatch, arguments_of
 from agents.cli import main
 from agents.cli.advertisertable import table
+from agents.cli.audit import given
+from agents.cli.ipv6 import _watched
 from agents.cli.ipv6watch import command
+from agents.runtime import Runtime
 from collectors.catalogue import COLLECTORS
-from collectors.ipv6.wire.advertisers import Address, Advertiser, Forged, Watched, WatchSettings
+from collectors.ipv6.wire.advertisers import (
+    Advertiser,
+    Forged,
+    RouterAddress,
+    Watched,
+    WatchSettings,
+)
 from collectors.model import Answers, Fact, Family
 from collectors.sources.commands import Ended, finish
 from collectors.strictyaml import DocumentError, Duration, loads
@@ -100,6 +111,8 @@ def test_bad_input_and_no_privilege_exit_2(link: Link) -> None:
     for arguments, told in (
         (("--interface", "eth9"), "no interface 'eth9'; there are: lo, to-switch"),
         (("--router", "192.0.2.1"), "--router: "),
+        (("--router", "2400:da00::1"), "--router: '2400:da00::1' is not link-local"),
+        (("--interface", "eth9", "--skip-down"), "no interface with IPv6 is up among eth9"),
         (("--dhcpv6", "none", "--dhcpv6", "fe80::1"), "--dhcpv6: 'none' stands alone"),
     ):
         status, text, errors = link.run(*arguments)
@@ -182,15 +195,15 @@ def test_a_rogue_is_one_warning_and_metrics(
     rounds: list[int] = []
 
     def run(
-        arguments: tuple[str, ...], seconds: float, stop: threading.Event | None = None
+        arguments: tuple[str, ...], seconds: float, errors: int, stop: threading.Event
     ) -> Ended:
         rounds.append(1)
-        return finish((*WATCH, "ipv6watch", *arguments[2:]), seconds, 1 << 20, {}, None, stop)
+        return finish((*WATCH, "ipv6watch", *arguments[2:]), seconds, 1 << 20, {}, errors, stop)
 
     monkeypatch.setattr(children, "run", run)
     monkeypatch.setattr(agents.rounds, "FIRST_DELAY", 0.1)
     settings = WatchSettings(
-        *(True, (), (Address(link.good),), ()), interval=Duration(0.5), seconds=Duration(0.5)
+        *(True, (), (RouterAddress(link.good),), ()), interval=Duration(0.5), seconds=Duration(0.5)
     )
     watch = AdvertisementWatch(settings)
     assert watch.advertisers() is None
@@ -271,10 +284,114 @@ def test_a_watch_that_fails_is_told_and_forgets(
     monkeypatch.setattr(children, "run", lambda *_, **__: ended)
     watch._watch()
     assert told in watch.problem
-    assert watch.advertisers() is None
+    assert told in watch.advertisers()["unavailable"]
     families = list(watch.families())
     assert value(families, "jianwei_ipv6_watch_success") == {(): 0}
     assert value(families, "jianwei_ipv6_rogue_advertisers") == {}
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_watch_that_was_cut_short_is_no_all_clear(
+    language: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    forged = (Forged("eth0", "hop_limit", 2),)
+    found = Watched(("eth0",), 1.0, (row("fe80::1", True),), forged, limited=True)
+    watch = AdvertisementWatch(WatchSettings(enable=True))
+    watch.take(Watched(("eth0",), 1.0, (row("fe80::1", True),)))
+    watch.take(found)
+    assert "too many messages" in watch.problem
+    assert "too many messages" in caplog.text
+    assert watch.advertisers() == {
+        "unavailable": "budget: the watch was cut short: too many messages"
+    }
+    families = list(watch.families())
+    assert value(families, "jianwei_ipv6_watch_success") == {(): 0}
+    assert value(families, "jianwei_ipv6_rogue_advertisers") == {}
+    assert value(families, "jianwei_ipv6_forged_advertisements_total") == {("eth0", "hop_limit"): 2}
+    monkeypatch.setattr("agents.cli.ipv6watch.devices", lambda *_: ["eth0"])
+    monkeypatch.setattr("agents.cli.ipv6watch.watch", lambda *_: found)
+    done = CliRunner().invoke(command, ["--lang", language])
+    assert done.exit_code == 1
+    assert ("无法判断" in done.stdout) or ("is not known" in done.stdout)
+    worse = msgspec.structs.replace(found, advertisers=(row(),))
+    watch.take(worse)
+    assert watch.problem == ""
+    assert value(list(watch.families()), "jianwei_ipv6_rogue_advertisers") == {(): 1}
+    monkeypatch.setattr("agents.cli.ipv6watch.watch", lambda *_: worse)
+    assert CliRunner().invoke(command, []).exit_code == 1
+
+
+def test_a_named_interface_that_went_down_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Watched(("eth0", "eth1"), 1.0, lost=("eth1",))
+    monkeypatch.setattr("agents.cli.ipv6watch.devices", lambda *_: ["eth0", "eth1"])
+    monkeypatch.setattr("agents.cli.ipv6watch.watch", lambda *_: found)
+    named = ["--interface", "eth0", "--interface", "eth1", "--lang", "en"]
+    done = CliRunner().invoke(command, named)
+    assert (done.exit_code, "went down during the watch: eth1" in done.stdout) == (1, True)
+    assert CliRunner().invoke(command, [*named, "--skip-down"]).exit_code == 0
+
+
+def test_audits_are_hastened_when_other_advertisers_are_unexpected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watch = AdvertisementWatch(WatchSettings(enable=True))
+    called: list[int] = []
+    watch.when_unexpected_change(lambda: called.append(1))
+    good, bad = row("fe80::1", True), row()
+    steps = (
+        (Watched(("eth0",), 1.0, (good,)), 1),  # the first
+        (Watched(("eth0",), 1.0, (good,)), 1),
+        (Watched(("eth0",), 1.0, (good, bad)), 2),
+        (Watched(("eth0",), 1.0, (bad, good)), 2),
+        (Watched(("eth0",), 1.0, (good,), limited=True), 3),
+        (Watched(("eth0",), 1.0, (good,), limited=True), 3),
+        (Watched(("eth0",), 1.0, (good,)), 4),
+    )
+    for found, calls in steps:
+        watch.take(found)
+        assert len(called) == calls
+    monkeypatch.setattr(children, "run", lambda *_, **__: Ended(2, b"", ""))
+    watch._watch()
+    assert len(called) == 5
+
+
+def test_the_agent_hastens_audits_by_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[int] = []
+    monkeypatch.setattr("agents.runtime.AuditSchedule.hasten", lambda _: called.append(1))
+    active = Runtime(None)._active
+    active.watch.take(Watched(("eth0",), 1.0, ()))
+    assert called == [1]
+
+
+@needs_lab
+@pytest.mark.parametrize(
+    ("before", "options", "why"),
+    [
+        (("setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"), (), "permission: needs"),
+        ((), ("eth9",), "no_ipv6_here: no interface with IPv6 is up among eth9"),
+    ],
+)
+def test_why_a_watch_brought_nothing_is_in_the_childs_words(
+    link: Link,
+    before: tuple[str, ...],
+    options: tuple[str, ...],
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run(
+        arguments: tuple[str, ...], seconds: float, errors: int, stop: threading.Event | None
+    ) -> Ended:
+        argv = link.lab.argv("host", *before, *WATCH, "ipv6watch", *arguments[2:])
+        return finish(argv, seconds, 1 << 20, os.environ, errors, stop)
+
+    monkeypatch.setattr(children, "run", run)
+    fact = _watched(WatchSettings(interfaces=options), 1.0)
+    assert fact.value is None
+    assert fact.unavailable.startswith(why)
+    watch = AdvertisementWatch(WatchSettings(enable=True, interfaces=options))
+    watch._watch()
+    told = given(io.BytesIO(json.dumps({fact.name: watch.advertisers()}).encode()))
+    assert told == {fact.name: fact}
 
 
 def test_off_by_default() -> None:
@@ -290,11 +407,13 @@ def test_off_by_default() -> None:
 def test_the_command_line_of_settings() -> None:
     assert arguments_of(WatchSettings()) == ("--json", "--seconds=10", "--solicit")
     given = WatchSettings(
-        *(True, ("eth0", "-x"), (Address("fe80::1"),), ()), seconds=Duration(1.5), solicit=False
+        *(True, ("eth0", "-x"), (RouterAddress("fe80::1"),), ()),
+        seconds=Duration(1.5),
+        solicit=False,
     )
     assert arguments_of(given) == (
         *("--json", "--seconds=1.5", "--interface=eth0", "--interface=-x"),
-        *("--router=fe80::1", "--dhcpv6=none"),
+        *("--skip-down", "--router=fe80::1", "--dhcpv6=none"),
     )
 
 
@@ -302,6 +421,7 @@ def test_the_command_line_of_settings() -> None:
     ("text", "told"),
     [
         ("routers: [192.0.2.1]", "'192.0.2.1' is not an IPv6 address; write for example"),
+        ("routers: ['2400:da00::1']", ":1: routers.*is not link-local, .*for example fe80::1%eth0"),
         ("dhcpv6_servers: [1]", "1 is not an IPv6 address"),
         ("seconds: 10m", "within interval"),
         ("enabled: true", "did you mean 'enable'"),

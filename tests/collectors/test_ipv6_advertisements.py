@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import ipaddress
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from collectors.ipv6.wire.advertisers import (
     MOST,
     Advertiser,
     Expected,
+    Forged,
+    Heard,
+    RouterAddress,
     Seen,
     Watched,
     counted,
     expected,
-    merged,
 )
 from collectors.ipv6.wire.capture import (
     NoDevice,
@@ -241,6 +244,15 @@ def seen(address: str = ROUTER, station: str = MAC, device: str = "eth0", **fiel
 NOBODY_SAID = Expected()
 
 
+def merged(
+    found: Iterable[Seen], known: Expected
+) -> tuple[tuple[Advertiser, ...], tuple[Forged, ...]]:
+    heard = Heard()
+    for one in found:
+        heard.take(one)
+    return heard.told(known)
+
+
 def rows(*found: Seen, known: Expected = NOBODY_SAID) -> dict[tuple[str, str], Advertiser]:
     return {(row.key, row.station): row for row in merged(found, known)[0]}
 
@@ -307,6 +319,45 @@ def test_rows_are_bounded_and_bad_ones_counted() -> None:
         ("hop_limit", 9, 4)
     ]
     assert forgeries[0].forged
+
+
+def test_repetitions_push_nobody_out_and_what_finds_no_room_is_told() -> None:
+    heard = Heard()
+    for lifetime in range(20_000):
+        heard.take(seen(lifetime=lifetime))
+        heard.take(Seen("eth0", OTHER_MAC, Bad("hop_limit", "ra", f"fe80::{lifetime:x}")))
+    heard.take(seen(OTHER, OTHER_MAC))
+    assert not heard.full
+    told, _ = heard.told(Expected((ROUTER,)))
+    assert [(row.address, row.messages, row.expected) for row in told] == [
+        (ROUTER, 20_000, True),
+        (OTHER, 1, False),
+    ]
+    for number in range(MOST):
+        heard.take(seen(f"fe80::9:{number:x}"))
+    assert heard.full
+
+
+def test_a_watch_that_was_cut_short_or_went_deaf_knows_nothing() -> None:
+    good, bad = rows(seen(), seen(OTHER), known=Expected((ROUTER,))).values()
+    for found, told in (
+        (Watched(("a",), 1, (good,)), ""),
+        (Watched(("a",), 1, (good,), limited=True), "budget: the watch was cut short"),
+        (Watched(("a",), 1, (good, bad), limited=True), ""),
+        (Watched(("a", "b"), 1, (good,), lost=("a",)), ""),
+        (Watched(("a",), 1, (good,), lost=("a",)), "no_ipv6_here: went down during the watch: a"),
+        (Watched(("a",), 1, (bad,), lost=("a",)), ""),
+    ):
+        assert found.unknown.startswith(told)
+        assert bool(found.unknown) == bool(told)
+
+
+@pytest.mark.parametrize("text", ["2400:da00::1", "::1", "ff02::1"])
+def test_a_router_has_a_link_local_address(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not link-local, .*write .*fe80::1%eth0"):
+        RouterAddress.parse(text)
+    assert expected([text]) == (text,)
+    assert expected(["FE80::01%eth0"], RouterAddress) == ("fe80::1%eth0",)
 
 
 # --- a link
@@ -387,7 +438,7 @@ def test_a_flood_ends_the_watch_early(
     link: tuple[netlab.Lab, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lab, _ = link
-    monkeypatch.setattr("collectors.ipv6.wire.capture.MAX_SEEN", 50)
+    monkeypatch.setattr("collectors.ipv6.wire.advertisers.MOST", 50)
     listening = lab.begin("host", lambda: watch([DEVICE], 30, Expected()))
     ralab.forge(
         *(lab, "rogue"),
@@ -395,7 +446,74 @@ def test_a_flood_ends_the_watch_early(
     )
     found = listening.end()
     assert found.limited
-    assert 50 <= len(found.advertisers) <= 60
+    assert len(found.advertisers) == 50
+
+
+@needs_lab
+def test_a_flood_in_the_name_of_the_good_router_hides_no_rogue(
+    link: tuple[netlab.Lab, Path],
+) -> None:
+    """It sends from the good router's station, too, so that its messages are one row."""
+    lab, _ = link
+    good = ralab.link_local(lab, "good")
+    mac = ralab.station(lab, "good")
+    listening = lab.begin("host", lambda: watch([DEVICE], 6, Expected((good,))))
+    flood = f"[Ether(src='{mac}', dst='33:33:00:00:00:01')/IPv6(src='{good}', dst='ff02::1', "
+    flood += "hlim=255)/RA()] * 3000 + [ether/IPv6(src='fe80::bad', dst='ff02::1', hlim=255)/RA()]"
+    ralab.forge(lab, "rogue", flood)
+    found = listening.end()
+    assert [(row.address, row.expected) for row in found.advertisers] == [
+        (good, True),
+        ("fe80::bad", False),
+    ]
+    assert found.advertisers[0].messages > 2000
+    assert found.packets > 2000
+
+
+@needs_lab
+def test_what_the_kernel_threw_away_is_told(
+    link: tuple[netlab.Lab, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab, _ = link
+    monkeypatch.setattr("collectors.ipv6.wire.capture._QUEUED", 1)
+    slow = parse
+
+    def parse_slowly(packet: bytes) -> Advertisement | Bad | None:
+        time.sleep(0.05)
+        return slow(packet)
+
+    monkeypatch.setattr("collectors.ipv6.wire.capture.parse", parse_slowly)
+    listening = lab.begin("host", lambda: watch([DEVICE], 3, Expected()))
+    ralab.forge(
+        *(lab, "rogue"), "[ether/IPv6(src='fe80::bad', dst='ff02::1', hlim=255)/RA()] * 300"
+    )
+    found = listening.end()
+    assert found.limited
+    assert found.unknown.startswith("budget: ")
+
+
+@needs_lab
+def test_a_device_that_goes_down_was_not_heard() -> None:
+    with netlab.Lab() as lab:
+        ralab.switched(lab, "host", "rogue")
+        lab.run("host", "ip", "link", "add", "name", "other", "type", "bridge")
+        assert lab.inside("host", devices) == [DEVICE]
+        assert lab.inside("host", lambda: devices(["eth9", "other", DEVICE], True)) == [DEVICE]
+        with pytest.raises(NoDevice, match="'other' is down"):
+            lab.inside("host", lambda: devices(["other"]))
+        with pytest.raises(NoDevice, match="no interface with IPv6 is up among other"):
+            lab.inside("host", lambda: devices(["other"], True))
+        listening = lab.begin("host", lambda: watch([DEVICE], 1.5, Expected()))
+        time.sleep(0.3)
+        lab.run("host", "ip", "link", "set", DEVICE, "down")
+        lab.run("host", "ip", "link", "set", DEVICE, "up")
+        found = listening.end()
+        assert found.lost == (DEVICE,)
+        assert found.unknown.startswith("no_ipv6_here")
+        lab.run("rogue", "ip", "link", "set", DEVICE, "down")
+        lab.run("switch", "ip", "link", "set", "to-host", "down")  # no carrier
+        with pytest.raises(NoDevice, match="no interface with IPv6 is up"):
+            lab.inside("host", devices)
 
 
 @needs_lab
@@ -405,7 +523,7 @@ def test_interfaces_that_are_not_there(link: tuple[netlab.Lab, Path]) -> None:
         lab.inside("host", lambda: devices(["eth9"]))
     with netlab.Lab() as empty:
         empty.namespace("empty")
-        with pytest.raises(NoDevice, match="no interface has IPv6"):
+        with pytest.raises(NoDevice, match="no interface with IPv6 is up"):
             empty.inside("empty", devices)
 
 

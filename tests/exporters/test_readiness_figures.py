@@ -15,7 +15,7 @@ from collectors.ipv6.estate.model import EstateRow
 from exporters.report.joining import HOST_CHECKS as STAND_IN
 from exporters.report.joining import Scored
 from exporters.report.readiness import Report, report
-from rules.model import Outcome, Text
+from rules.model import Outcome, Severity, Text
 from rules.readinessmodel import Evidence, Readiness
 from tests import estatesample as sample
 from tests.estatesample import BUREAU, DB, ESTATE, PORTAL, RESULTS, TOWN, WEB
@@ -83,20 +83,43 @@ def test_who_is_worst_comes_first() -> None:
 
 def test_what_to_fix_first_by_hand() -> None:
     fixes = made().fixes
-    assert [(fix.check, fix.points, fix.priority, len(fix.losses)) for fix in fixes] == [
-        ("ipv6.dns.aaaa", near(800 / 75), near(1600 / 75), 2),
-        ("ipv6.host.listeners", near(20), near(20), 1),
-        ("ipv6.service.homepage", near(16), near(16), 1),
-        ("ipv6.adoption.ipv6-only", near(500 / 75), near(500 / 75), 1),
-        ("ipv6.dns.times", near(200 / 75), near(200 / 75), 1),
+    assert [(fix.check, fix.points, fix.caps, len(fix.losses)) for fix in fixes] == [
+        ("ipv6.host.listeners", near(20), False, 1),
+        ("ipv6.service.homepage", near(16), False, 1),
+        ("ipv6.dns.aaaa", near(800 / 75), False, 2),
+        ("ipv6.adoption.ipv6-only", near(500 / 75), False, 1),
+        ("ipv6.dns.times", near(200 / 75), False, 1),
     ]
-    assert [loss.subject for loss in fixes[0].losses] == ["bureau", "town"]
-    assert fixes[0].fix == Text("修复 dns.aaaa", "Mend dns.aaaa")
+    assert [loss.subject for loss in fixes[2].losses] == ["bureau", "town"]
+    assert fixes[2].fix == Text("修复 dns.aaaa", "Mend dns.aaaa")
+
+
+def test_caps_come_before_what_is_critical_and_that_before_points() -> None:
+    rows = [sample.host(name) for name in "abc"]
+    worth: dict[str, tuple[float, Severity]] = {
+        "z": (9, "high"),
+        "cap": (1, "low"),
+        "bad": (2, "critical"),
+        "y": (9, "high"),
+    }
+    checks = tuple(
+        sample.check(name, weight, "fail", severity=severity)
+        for name, (weight, severity) in worth.items()
+    )
+    capped = sample.of_checks(rows[0], checks, capped_by=("ipv6.cap",))
+    found = made([capped, *(sample.of_checks(row, checks) for row in rows[1:])], rows)
+    assert [(fix.check, fix.caps) for fix in found.fixes] == [
+        ("ipv6.cap", True),
+        ("ipv6.bad", False),
+        ("ipv6.y", False),
+        ("ipv6.z", False),
+    ]
 
 
 def test_what_a_cap_takes_counts_at_the_check_that_failed_for_it() -> None:
     town = msgspec.structs.replace(RESULTS[2], capped_by=("ipv6.dns.aaaa",))
     first = made([*RESULTS[:2], town, *RESULTS[3:]]).fixes[0]
+    assert (first.check, first.caps) == ("ipv6.dns.aaaa", True)
     assert first.points == near(800 / 75 + (7100 / 75 - 40))
 
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from agents.ipv6results import slim
 from exporters.report import files, plain
-from exporters.report.readiness import Report, report
+from exporters.report.readiness import FRESH, Report, report
 from exporters.report.readinesscsv import checks, subjects
 from exporters.report.readinesshtml import html
 from exporters.report.words import LANGUAGES, WORDS
@@ -160,15 +160,82 @@ def test_the_figures_are_on_the_page_in_both_languages() -> None:
     for words in (zh, en):
         for figure in ("50.2", "40.0", "30.7%", "26.0", "57.7", "86.5", "10.7"):
             assert figure in words
-    assert "得分最低的部门: 乙局" in zh
-    assert "The worst department: 乙局" in en
+    assert "得分最低的已测试部门: 乙局" in zh
+    assert "The worst department tested: 乙局" in en
     assert "db-01: the host cannot be reached: timed out" in zh
-    assert "最先整改: 检查 dns.aaaa — 修复 dns.aaaa" in zh
+    assert "最先处理: 检查 host.listeners — 修复 host.listeners" in zh
     assert "没有有效的 AAAA，总分不超过 40 (−54.7)" in zh
     assert "no valid AAAA: at most 40 (−54.7)" in en
     assert not re.search(
         "[\u4e00-\u9fff]", en.replace("甲局", "").replace("乙局", "").replace("张三", "")
     )
+
+
+@pytest.mark.parametrize(("language", "mark"), [("zh", "已过期"), ("en", "out of date")])
+def test_every_row_has_its_time_and_old_ones_a_mark(language: str, mark: str) -> None:
+    old = msgspec.structs.replace(RESULTS[3], time=MADE - FRESH - timedelta(seconds=1))
+    young = msgspec.structs.replace(RESULTS[2], time=MADE - FRESH)
+    found = made([RESULTS[0], RESULTS[1], young, old, *RESULTS[4:]])
+    text = html(found, language, MADE)
+    assert text.count(f"⚠ {mark}") == 2  # in the list, and in the details
+    listed = text[text.index('<section id="subjects">') : text.index('<section id="untested">')]
+    assert listed.count(plain.day(sample.TIME)) == 4
+    (row,) = [line for line in listed.split("<tr>") if "web-01" in line]
+    assert plain.day(old.time) in row
+    assert plain.moment(old.time) in text
+    assert mark in row
+    assert "35" in listed
+    marked = {one["Name"]: one["out of date"] for one in table(subjects(found, "en", MADE))}
+    assert {name for name, is_old in marked.items() if is_old} == {"web-01"}
+    assert mark not in html(made(), language, MADE)
+
+
+@pytest.mark.parametrize(("language", "word"), [("zh", "未测试"), ("en", "not tested")])
+def test_a_department_in_which_nobody_was_tested_has_no_score(language: str, word: str) -> None:
+    rows = [sample.host("a", department="丙局"), sample.host("b", department="丁局")]
+    found = made([sample.result(rows[1], fail=["host.router"])], rows)
+    text = html(found, language, MADE)
+    short = text[text.index('id="summary"') : text.index('<div class="pair">')]
+    assert "丁局" in short
+    assert "丙局" not in short
+    listed = text[
+        text.index('<section id="departments">') : text.index(
+            "<h3>", text.index('id="departments"')
+        )
+    ]
+    (row,) = [line for line in listed.split("<tr>") if "丙局" in line]
+    assert word in row
+    assert "0.0" not in row.replace("100.0%", "")
+    nothing = Page(html(made([], rows), language, MADE)).words
+    assert "丙局" not in nothing[: nothing.index("90")]
+    cards = html(made([], rows), language, MADE).partition('id="summary"')[0]
+    assert ">0.0<" not in cards
+
+
+def test_every_reason_of_what_was_not_tested_is_told_with_its_count() -> None:
+    rows = [sample.host(f"h{n}") for n in range(20)]
+    results = []
+    for n, row in enumerate(rows):
+        reason = Text(f"原因 {min(n // 3, 6)}", f"reason {min(n // 3, 6)}")
+        lost = sample.check("network.loss", 6, "unknown", reason=reason)
+        results.append(sample.of_checks(row, (lost, sample.check("host.router", 3))))
+    found = made(results, rows)
+    words = Page(html(found, "en", MADE)).words
+    listed = words[words.index("Checks that could not be done") : words.index("Details")]
+    for n in range(5):
+        assert f"reason {n} ×3" in listed
+    assert "reason 5" not in listed
+    assert "2 more reasons" in listed
+    assert "另有 2 种原因" in Page(html(found, "zh", MADE)).words
+
+
+def test_words_are_those_of_the_other_tables() -> None:
+    for zh, _ in WORDS.values():
+        assert not re.search("未测(?!试)|主页|整改|检测", zh)
+    assert "未能测试" in WORDS["how_caps"][0]
+    assert "could not be tested" in " ".join(WORDS["how_caps"])
+    assert "站点自身" in WORDS["how_system"][0]
+    assert "the site's own" in WORDS["how_system"][1]
 
 
 def test_every_lost_point_has_its_reason_and_evidence() -> None:
@@ -200,7 +267,7 @@ def test_hostile_text_is_text(language: str) -> None:
         "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", text
     )
     assert r"\u202etxt.exe" in page.words
-    for content in (subjects(hostile(), language), checks(hostile(), language)):
+    for content in (subjects(hostile(), language, MADE), checks(hostile(), language)):
         assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\u202e]", content.decode("utf-8-sig"))
 
 
@@ -237,19 +304,19 @@ def test_no_cell_is_a_formula(first: str) -> None:
         evidence=(Evidence("", f"{first}v"),),
     )
     found = made([sample.of_checks(row, (check,), problem="")], [row])
-    for content in (subjects(found, "en"), checks(found, "en")):
+    for content in (subjects(found, "en", MADE), checks(found, "en")):
         for line in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")):
             assert not [
                 cell
                 for cell in line
                 if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
             ]
-    (told,) = table(subjects(found, "en"))
+    (told,) = table(subjects(found, "en", MADE))
     assert told["Name"].startswith("'")
 
 
 def test_tables_have_a_row_a_subject_and_a_row_a_check() -> None:
-    rows = table(subjects(made(), "en"))
+    rows = table(subjects(made(), "en", MADE))
     assert [(r["Name"], r["Score"], r["Not tested"], r["Tested"]) for r in rows] == [
         ("db-01", "", "100.0%", "no"),
         ("bureau", "12.0", "60.0%", "yes"),

@@ -24,6 +24,9 @@ from collectors.strictyaml import Duration
 FACT: Final = "ipv6_advertisers"
 NOBODY: Final = "none"  # instead of an address: nobody is expected
 MOST: Final = 256  # rows
+NEEDS_RIGHT: Final = "needs CAP_NET_RAW to listen for advertisements"
+FORBIDDEN_HERE: Final = "packet sockets are forbidden here"
+NONE_UP: Final = "no interface with IPv6 is up"
 _LISTED = 64  # prefixes and the like of one row
 
 Why = Literal[
@@ -50,13 +53,29 @@ class Address(str):
             raise ValueError(f"{text!r} is not an IPv6 address; {example}") from None
 
 
+class RouterAddress(Address):
+    """The address of a router. Hosts take advertisements from no other ones (RFC 4861, 6.1.2)."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> RouterAddress:
+        address = cls(super().parse(text))
+        if not ipaddress.IPv6Address(address).is_link_local:
+            raise ValueError(
+                f"{text!r} is not link-local, and routers advertise from link-local addresses only;"
+                " write the one behind via in the output of ip -6 route, for example fe80::1%eth0"
+            )
+        return address
+
+
 class WatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether and how the agent watches. A list that is null is not known, an empty one means that
-    nobody is expected; without `interfaces` all that have IPv6."""
+    nobody is expected; without `interfaces` all that have IPv6. Those that are down are left out."""
 
     enable: bool = False
     interfaces: tuple[str, ...] = ()
-    routers: tuple[Address, ...] | None = None
+    routers: tuple[RouterAddress, ...] | None = None
     dhcpv6_servers: tuple[Address, ...] | None = None
     interval: Duration = Duration(300)
     seconds: Duration = Duration(10)
@@ -110,7 +129,8 @@ class Forged(msgspec.Struct, frozen=True):
 
 
 class Watched(msgspec.Struct, frozen=True):
-    """One watch. `limited`: more came than was looked at."""
+    """One watch of `devices`. `limited`: more came than was looked at; `lost` are devices that went
+    down or away before the end."""
 
     devices: tuple[str, ...]
     seconds: float
@@ -118,10 +138,23 @@ class Watched(msgspec.Struct, frozen=True):
     bad: tuple[Forged, ...] = ()
     packets: int = 0
     limited: bool = False
+    lost: tuple[str, ...] = ()
 
     @property
     def unexpected(self) -> list[Advertiser]:
         return [one for one in self.advertisers if one.expected is False]
+
+    @property
+    def unknown(self) -> str:
+        """Why nobody can say that there is no unexpected one: a word of `NotTested` and what
+        happened. Empty where somebody can, or there is one."""
+        if self.unexpected:
+            return ""
+        if self.limited:
+            return "budget: the watch was cut short: too many messages"
+        if not set(self.devices) - set(self.lost):
+            return f"no_ipv6_here: went down during the watch: {', '.join(self.lost)}"
+        return ""
 
 
 class Seen(NamedTuple):
@@ -145,7 +178,9 @@ class Expected(NamedTuple):
         return address in listed or f"{address}%{device}" in listed
 
 
-def expected(entries: Sequence[str] | None) -> tuple[str, ...] | None:
+def expected(
+    entries: Sequence[str] | None, form: type[Address] = Address
+) -> tuple[str, ...] | None:
     """Addresses as people write them, in the form they are compared in; raises ValueError."""
     if entries is None:
         return None
@@ -153,31 +188,39 @@ def expected(entries: Sequence[str] | None) -> tuple[str, ...] | None:
         if len(entries) > 1:
             raise ValueError(f"{NOBODY!r} stands alone: nobody is expected")
         return ()
-    return tuple(map(Address.parse, entries))
+    return tuple(map(form.parse, entries))
 
 
-def merged(
-    seen: Iterable[Seen], known: Expected
-) -> tuple[tuple[Advertiser, ...], tuple[Forged, ...]]:
-    """The rows in the order they were first seen, and what was forged or malformed."""
-    rows: dict[tuple[str, str, Kind, str], Advertiser] = {}
-    bad: dict[tuple[str, Problem], Forged] = {}
-    for one in seen:
+class Heard:
+    """What came so far: a row for each device, station, address and kind, however often it came, so
+    that who repeats others' messages pushes nobody out. `full`: somebody has found no room."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str, Kind, str], Advertiser] = {}
+        self._bad: dict[tuple[str, Problem], Forged] = {}
+        self.full = False
+
+    def take(self, one: Seen) -> None:
         message = one.message
         if isinstance(message, Bad):
             where = one.device, message.problem
-            before = bad.get(where, Forged(*where, 0))
+            before = self._bad.get(where, Forged(*where, 0))
             addresses = (*before.addresses, message.address)
             addresses = tuple(dict.fromkeys(addresses))[:4]
-            bad[where] = Forged(*where, before.messages + 1, addresses)
-            continue
+            self._bad[where] = Forged(*where, before.messages + 1, addresses)
+            return
         key = one.device, message.address, message.kind, one.station
-        if key in rows:
-            rows[key] = _both(rows[key], message)
-        elif len(rows) < MOST:
-            rows[key] = _row(one, message)
-    judged = [_judged(row, list(rows.values()), known) for row in rows.values()]
-    return tuple(judged), tuple(bad.values())
+        if key in self._rows:
+            self._rows[key] = _both(self._rows[key], message)
+        elif len(self._rows) < MOST:
+            self._rows[key] = _row(one, message)
+        else:
+            self.full = True
+
+    def told(self, known: Expected) -> tuple[tuple[Advertiser, ...], tuple[Forged, ...]]:
+        """The rows in the order they were first seen, and what was forged or malformed."""
+        rows = list(self._rows.values())
+        return tuple(_judged(row, rows, known) for row in rows), tuple(self._bad.values())
 
 
 def _row(one: Seen, message: Advertisement) -> Advertiser:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
+import fcntl
 import os
 import select
 import socket
@@ -18,16 +20,19 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from collectors.ipv6.wire.advertisements import CLIENT_PORT, RA_TYPE, SERVER_PORT, parse
-from collectors.ipv6.wire.advertisers import Expected, Seen, Watched, merged
+from collectors.ipv6.wire.advertisers import NONE_UP, Expected, Heard, Seen, Watched
 from collectors.ipv6.wire.asking import DESTINATION, FRAGMENT, HOP_BY_HOP, ICMPV6, ROUTING, UDP
 
-MAX_PACKETS: Final = 20_000
-MAX_BYTES: Final = 16 << 20
-MAX_SEEN: Final = 2_000  # messages that are kept
+MAX_PACKETS: Final = 1_000_000  # of one watch, so that a flood does not keep a core busy for long
+_AT_A_TIME = 64  # packets of one device, before it is the others' turn
+_QUEUED = 4 << 20  # bytes that may wait for us
 _PACKET = 65536
 _ETH_P_IPV6 = 0x86DD
 _OUTGOING = 4  # PACKET_OUTGOING: our own
 _SO_ATTACH_FILTER = 26
+_SOL_PACKET, _PACKET_STATISTICS = 263, 6
+_SIOCGIFFLAGS = 0x8913
+_UP_AND_RUNNING = 0x1 | 0x40  # IFF_UP, IFF_RUNNING: switched on, and with a carrier
 _LINK_LOCAL = "20"  # the scope in if_inet6
 _UNUSABLE = 0x08 | 0x40  # dadfailed, tentative
 
@@ -55,21 +60,42 @@ _FILTER: Final = (
 
 
 class NoDevice(Exception):
-    """An interface that is not there, or has no IPv6."""
+    """An interface that is not there or not up, or has no IPv6."""
 
 
-def devices(names: Sequence[str] = ()) -> list[str]:
-    """The interfaces to watch: those named, or all with a link-local address. Raises NoDevice."""
+def devices(names: Sequence[str] = (), skip_down: bool = False) -> list[str]:
+    """The interfaces to watch: those named, or all that are up and have a link-local address.
+
+    Raises NoDevice where there is none, or, without `skip_down`, where one named is not up.
+    """
     there = [name for _, name in socket.if_nameindex()]
-    for name in names:
+    named = list(dict.fromkeys(names))
+    for name in () if skip_down else named:
         if name not in there:
             raise NoDevice(f"no interface {name!r}; there are: {', '.join(there)}")
-    if names:
-        return list(dict.fromkeys(names))
-    found = [name for name in _link_local() if name in there and name != "lo"]
-    if not found:
-        raise NoDevice("no interface has IPv6 (a link-local address)")
-    return found
+        if not is_up(name):
+            raise NoDevice(f"interface {name!r} is down, or has no carrier: nothing is heard there")
+    wanted = named or [name for name in _link_local() if name != "lo"]
+    found = [name for name in wanted if name in there]
+    up = [name for name in found if is_up(name)]
+    if not up:
+        among = f" among {', '.join(named)}" if named else ""
+        raise NoDevice(f"{NONE_UP}{among}; there are: {', '.join(there)}")
+    return up
+
+
+def is_up(name: str) -> bool:
+    """Whether an interface is there, switched on and has a carrier (netdevice(7))."""
+    request = struct.pack("@16sh22x", os.fsencode(name)[:15], 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+        try:
+            answer = fcntl.ioctl(opened, _SIOCGIFFLAGS, request)
+        except OSError as error:
+            if error.errno in (errno.ENODEV, errno.ENXIO):
+                return False
+            raise
+    (flags,) = struct.unpack_from("@h", answer, 16)
+    return bool(flags & _UP_AND_RUNNING == _UP_AND_RUNNING)
 
 
 def _link_local() -> dict[str, str]:
@@ -112,24 +138,42 @@ def _hear(
     seconds: float,
     known: Expected,
 ) -> Watched:
-    seen: list[Seen] = []
-    packets = octets = 0
+    heard = Heard()
+    lost: set[str] = set()
+    packets = 0
     end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        if packets >= MAX_PACKETS or octets >= MAX_BYTES or len(seen) >= MAX_SEEN:
-            break
+    while (left := end - time.monotonic()) > 0 and packets < MAX_PACKETS and not heard.full:
         for number, _ in poll.poll(left * 1000):
             opened, name = hearing[number]
-            try:
-                packet, where = opened.recvfrom(_PACKET)
-            except OSError:  # the device went down, told once: it may come up again
-                continue
-            packets, octets = packets + 1, octets + len(packet)
-            message = None if where[2] == _OUTGOING else parse(packet)
-            if message:
-                seen.append(Seen(name, where[4].hex(":"), message))
-    limited = end - time.monotonic() > 0
-    return Watched(tuple(names), seconds, *merged(seen, known), packets, limited)
+            for packet, where in _waiting(opened, name, lost):
+                packets += 1
+                message = None if where[2] == _OUTGOING else parse(packet)
+                if message:
+                    heard.take(Seen(name, where[4].hex(":"), message))
+    limited = heard.full or packets >= MAX_PACKETS
+    limited = limited or any(_dropped(opened) for opened, _ in hearing.values())
+    gone = tuple(name for name in names if name in lost or not is_up(name))
+    return Watched(tuple(names), seconds, *heard.told(known), packets, limited, gone)
+
+
+def _waiting(
+    opened: socket.socket, name: str, lost: set[str]
+) -> Iterator[tuple[bytes, tuple[str, int, int, int, bytes]]]:
+    """Some of the packets that wait at a device; where it went down it is `lost`."""
+    for _ in range(_AT_A_TIME):
+        try:
+            yield opened.recvfrom(_PACKET)
+        except BlockingIOError:
+            return
+        except OSError:  # told once: it may come up again
+            lost.add(name)
+            return
+
+
+def _dropped(opened: socket.socket) -> bool:
+    """Whether packets came faster than they were taken, and were thrown away (packet(7))."""
+    statistics = opened.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
+    return bool(struct.unpack("@II", statistics)[1])
 
 
 @contextlib.contextmanager
@@ -137,6 +181,7 @@ def _listening(name: str) -> Iterator[socket.socket]:
     """A socket that gets packets from the IPv6 header on, from when it is bound."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0) as opened:
         opened.setblocking(False)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _QUEUED)
         program = ctypes.create_string_buffer(
             b"".join(struct.pack("@HBBI", *one) for one in _FILTER)
         )
