@@ -7,7 +7,8 @@ from typing import Final
 
 from collectors.firewall import packetmatch as match
 from collectors.firewall.intervals import Intervals, intervals
-from collectors.firewall.packetmatch import ALWAYS, NEVER, SOME, UNKNOWN, Family, Test, fixed
+from collectors.firewall.packetmatch import ALWAYS, NEVER, SOME, UNKNOWN, Test, fixed
+from collectors.firewall.places import Family
 
 # How many words follow an option that says nothing of an unsolicited packet.
 IDLE: Final = {
@@ -130,12 +131,21 @@ def _flags(given: list[str], family: Family) -> Test:
     return fixed(ALWAYS if syn == wanted else NEVER)
 
 
-def _kind_of_address(given: list[str], family: Family) -> Test:
-    return fixed(ALWAYS if "LOCAL" in given[0].upper().split(",") else NEVER)
+def _type_of_target(given: list[str], family: Family) -> Test:
+    names = given[0].lower().split(",")
+    # an address of ours is unicast too, to ip6tables
+    local = ["local"] if family == "ipv6" and "unicast" in names else []
+    return match.sent_to_a((*names, *local))
 
 
-def _kind_of_sender(given: list[str], family: Family) -> Test:
-    return fixed(ALWAYS if "UNICAST" in given[0].upper().split(",") else NEVER)
+def _type_of_sender(given: list[str], family: Family) -> Test:
+    names = given[0].lower().split(",")
+    local = ["local"] if family == "ipv6" and "unicast" in names else []
+    return match.sent_from_a((*names, *local))
+
+
+def _owner(given: list[str], family: Family) -> Test:
+    return match.of_a_process
 
 
 def _members(given: list[str], family: Family) -> Test:
@@ -157,6 +167,9 @@ OPTIONS: Final[dict[str, tuple[int, _Make]]] = {
     ),
     **dict.fromkeys(("-i", "--in-interface"), (1, lambda it, _: match.comes_by(it[0], "+"))),
     **dict.fromkeys(
+        ("-o", "--out-interface"), (1, lambda it, _: match.comes_by(it[0], "+", leaves=True))
+    ),
+    **dict.fromkeys(
         ("--dport", "--dports", "--destination-port", "--destination-ports"), (1, _ports)
     ),
     "--ports": (1, _ports),
@@ -165,9 +178,10 @@ OPTIONS: Final[dict[str, tuple[int, _Make]]] = {
     "--icmp-type": (1, lambda it, _: fixed(NEVER)),
     "--tcp-flags": (2, _flags),
     "--syn": (0, lambda it, _: fixed(ALWAYS)),
-    "--dst-type": (1, _kind_of_address),
-    "--src-type": (1, _kind_of_sender),
-    "--pkt-type": (1, _kind_of_sender),
+    "--dst-type": (1, _type_of_target),
+    "--src-type": (1, _type_of_sender),
+    "--pkt-type": (1, lambda it, _: match.comes_as([it[0].lower()])),
+    **dict.fromkeys(("--uid-owner", "--gid-owner"), (1, _owner)),
     "--match-set": (2, _members),
     "--hl-eq": (1, _hop_limit),
 }
