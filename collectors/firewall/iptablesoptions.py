@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from collectors.firewall import ends
 from collectors.firewall import packetmatch as match
 from collectors.firewall.intervals import Intervals, intervals
 from collectors.firewall.packetmatch import ALWAYS, NEVER, SOME, UNKNOWN, Test, fixed
@@ -135,17 +136,17 @@ def _type_of_target(given: list[str], family: Family) -> Test:
     names = given[0].lower().split(",")
     # an address of ours is unicast too, to ip6tables
     local = ["local"] if family == "ipv6" and "unicast" in names else []
-    return match.sent_to_a((*names, *local))
+    return ends.sent_to_a((*names, *local))
 
 
 def _type_of_sender(given: list[str], family: Family) -> Test:
     names = given[0].lower().split(",")
     local = ["local"] if family == "ipv6" and "unicast" in names else []
-    return match.sent_from_a((*names, *local))
+    return ends.sent_from_a((*names, *local))
 
 
 def _owner(given: list[str], family: Family) -> Test:
-    return match.of_a_process
+    return ends.of_a_process
 
 
 def _members(given: list[str], family: Family) -> Test:
@@ -161,13 +162,11 @@ def _hop_limit(given: list[str], family: Family) -> Test:
 _Make = Callable[[list[str], Family], Test]
 OPTIONS: Final[dict[str, tuple[int, _Make]]] = {
     **dict.fromkeys(("-p", "--protocol", "--proto"), (1, _protocol)),
-    **dict.fromkeys(("-s", "--source", "--src-range"), (1, lambda it, _: match.sent_from(it[0]))),
+    **dict.fromkeys(("-s", "--source", "--src-range"), (1, lambda it, _: ends.sent_from(it[0]))),
+    **dict.fromkeys(("-d", "--destination", "--dst-range"), (1, lambda it, _: ends.sent_to(it[0]))),
+    **dict.fromkeys(("-i", "--in-interface"), (1, lambda it, _: ends.comes_by(it[0], "+"))),
     **dict.fromkeys(
-        ("-d", "--destination", "--dst-range"), (1, lambda it, _: match.sent_to(it[0]))
-    ),
-    **dict.fromkeys(("-i", "--in-interface"), (1, lambda it, _: match.comes_by(it[0], "+"))),
-    **dict.fromkeys(
-        ("-o", "--out-interface"), (1, lambda it, _: match.comes_by(it[0], "+", leaves=True))
+        ("-o", "--out-interface"), (1, lambda it, _: ends.comes_by(it[0], "+", leaves=True))
     ),
     **dict.fromkeys(
         ("--dport", "--dports", "--destination-port", "--destination-ports"), (1, _ports)
@@ -180,7 +179,7 @@ OPTIONS: Final[dict[str, tuple[int, _Make]]] = {
     "--syn": (0, lambda it, _: fixed(ALWAYS)),
     "--dst-type": (1, _type_of_target),
     "--src-type": (1, _type_of_sender),
-    "--pkt-type": (1, lambda it, _: match.comes_as([it[0].lower()])),
+    "--pkt-type": (1, lambda it, _: ends.comes_as([it[0].lower()])),
     **dict.fromkeys(("--uid-owner", "--gid-owner"), (1, _owner)),
     "--match-set": (2, _members),
     "--hl-eq": (1, _hop_limit),

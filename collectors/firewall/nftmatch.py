@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from collectors.firewall import ends
 from collectors.firewall import packetmatch as match
 from collectors.firewall.nftvalues import (
     CT,
@@ -46,7 +47,7 @@ _PORTS: Final[dict[str, Protocol]] = {"tcp": "tcp", "udp": "udp"}
 def test_of(left: Any, op: str, right: Any, sets: Sets) -> Test:
     """A condition `left op right`."""
     if _is_owner(left):  # where there is none, a rule ends, whatever it compares with
-        return match.of_a_process
+        return ends.of_a_process
     dependency, one = _left(left)
     if one is None:
         return fixed(UNKNOWN)

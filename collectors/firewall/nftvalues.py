@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from collectors.firewall import ends
 from collectors.firewall import packetmatch as match
 from collectors.firewall.packetmatch import (
     ALWAYS,
@@ -58,10 +59,10 @@ def numbers(
     names: Mapping[str, int] = {},
 ) -> Test:
     """For a number, a name of one or a range of them."""
-    ends = value.get("range") if isinstance(value, Mapping) else [value, value]
-    if not isinstance(ends, list) or len(ends) != 2:
+    bounds = value.get("range") if isinstance(value, Mapping) else [value, value]
+    if not isinstance(bounds, list) or len(bounds) != 2:
         return fixed(UNKNOWN)
-    first, last = (names.get(end) if isinstance(end, str) else end for end in ends)
+    first, last = (names.get(end) if isinstance(end, str) else end for end in bounds)
     if first is None or last is None or not (is_whole(first) and is_whole(last)):
         return fixed(UNKNOWN)
     return make([(first, last)])
@@ -89,11 +90,11 @@ def _unclear() -> Test:
 def _address(make: Callable[[str], Test]) -> One:
     def one(value: Any) -> Test:
         if isinstance(value, Mapping):
-            prefix, ends = value.get("prefix"), value.get("range")
+            prefix, bounds = value.get("prefix"), value.get("range")
             if isinstance(prefix, Mapping):
                 return make(f"{prefix.get('addr')}/{prefix.get('len')}")
-            if isinstance(ends, list) and len(ends) == 2:
-                return make(f"{ends[0]}-{ends[1]}")
+            if isinstance(bounds, list) and len(bounds) == 2:
+                return make(f"{bounds[0]}-{bounds[1]}")
         return make(value) if isinstance(value, str) else _unclear()
 
     return one
@@ -113,11 +114,11 @@ _NEXT: Final = {**match.NUMBERS, "hopopt": 0, "ip": 0}
 
 
 def _device(value: Any) -> Test:
-    return match.comes_by(value, "*") if isinstance(value, str) else _unclear()
+    return ends.comes_by(value, "*") if isinstance(value, str) else _unclear()
 
 
 def _device_out(value: Any) -> Test:
-    return match.comes_by(value, "*", leaves=True) if isinstance(value, str) else _unclear()
+    return ends.comes_by(value, "*", leaves=True) if isinstance(value, str) else _unclear()
 
 
 def _hop_limit(value: Any) -> Test:
@@ -131,7 +132,7 @@ def _yes_no(value: Any) -> Test:
 
 def type_of_target(value: Any) -> Test:
     """`fib daddr type local`."""
-    return match.sent_to_a([str(value)])
+    return ends.sent_to_a([str(value)])
 
 
 def hop_by_hop(value: Any) -> Test:
@@ -144,8 +145,8 @@ def hop_by_hop(value: Any) -> Test:
 
 
 IP: Final[dict[str, One]] = {
-    "saddr": _address(match.sent_from),
-    "daddr": _address(match.sent_to),
+    "saddr": _address(ends.sent_from),
+    "daddr": _address(ends.sent_to),
     "protocol": _protocol,
     "nexthdr": _next_header,
     "hoplimit": _hop_limit,
@@ -161,7 +162,7 @@ META: Final[dict[str, One]] = {
     "iifname": _device,
     "oif": _device_out,
     "oifname": _device_out,
-    "pkttype": lambda value: match.comes_as([str(value)]),
+    "pkttype": lambda value: ends.comes_as([str(value)]),
     "iiftype": lambda value: fixed(NEVER if value == "loopback" else UNKNOWN),
 }
 CT: Final[dict[str, One]] = {
@@ -173,7 +174,7 @@ CT: Final[dict[str, One]] = {
     ),
 }
 FIB: Final[dict[str, One]] = {
-    "type": lambda value: match.sent_from_a([str(value)]),
+    "type": lambda value: ends.sent_from_a([str(value)]),
     "oif": _yes_no,
     "oifname": _yes_no,
 }

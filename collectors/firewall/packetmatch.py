@@ -21,7 +21,7 @@ from collectors.firewall.intervals import (
     intervals,
     without,
 )
-from collectors.firewall.places import ANYWHERE, Family, Place, how_many, parse_addresses
+from collectors.firewall.places import Family, Place
 
 Protocol = Literal["tcp", "udp", "icmpv6", "other"]
 
@@ -188,91 +188,6 @@ def tracked_as(states: Iterable[str]) -> Test:
     return lambda kind: icmp if kind.protocol == "icmpv6" else plain
 
 
-def sent_from(text: str) -> Test:
-    """From an address, a network or a range of addresses, as they are written."""
-    addresses = parse_addresses(text)
-    if addresses is None:
-        return fixed(UNKNOWN)
-
-    def test(kind: Kind) -> Matched:
-        if kind.family != addresses.family:
-            return NEVER
-        return _HOW[how_many(addresses, kind.sender or ANYWHERE[kind.family])]
-
-    return test
-
-
-def sent_to(text: str) -> Test:
-    """To an address, a network or a range: one of our addresses is not where every packet goes."""
-    addresses = parse_addresses(text)
-    if addresses is None:
-        return fixed(UNKNOWN)
-
-    def test(kind: Kind) -> Matched:
-        if kind.family != addresses.family:
-            return NEVER
-        return _HOW[how_many(addresses, kind.target or ANYWHERE[kind.family])]
-
-    return test
-
-
-_HOW: Final = {"all": ALWAYS, "some": SOME, "none": NEVER}
-
-
-def sent_from_a(names: Iterable[str]) -> Test:
-    """From an address that is one of these to the host's routes: unicast, local, unspec …"""
-    wanted = set(names)
-
-    def test(kind: Kind) -> Matched:
-        if kind.sender is not None and kind.sender.is_unspecified:
-            own = "unspec"
-        else:
-            own = "local" if kind.leaves else "unicast"
-        return ALWAYS if own in wanted else NEVER
-
-    return test
-
-
-def sent_to_a(names: Iterable[str]) -> Test:
-    """To an address that is one of these to the host's routes: local, unicast, multicast …"""
-    wanted = set(names)
-
-    def test(kind: Kind) -> Matched:
-        own = "unicast" if kind.leaves else "local"
-        return ALWAYS if ("multicast" if kind.to_group else own) in wanted else NEVER
-
-    return test
-
-
-def comes_as(names: Iterable[str]) -> Test:
-    """Framed for this host or for a group; the kernel has what it sends itself as for a host."""
-    wanted = set(names)
-
-    def test(kind: Kind) -> Matched:
-        if kind.to_group and not kind.leaves:
-            return ALWAYS if "multicast" in wanted else NEVER
-        return NEVER if wanted.isdisjoint({"host", "unicast"}) else ALWAYS
-
-    return test
-
-
-def comes_by(pattern: str, wildcard: str, leaves: bool = False) -> Test:
-    """In by a device, or out; a name that ends in `wildcard` stands for all that begin so."""
-
-    def test(kind: Kind) -> Matched:
-        if pattern == "lo" or kind.leaves != leaves:
-            return NEVER
-        if wildcard and pattern.endswith(wildcard):
-            matches = kind.device.startswith(pattern.removesuffix(wildcard))
-        else:
-            matches = kind.device == pattern
-        if not kind.device:  # any of them may be the one to the world
-            return UNKNOWN
-        return ALWAYS if matches else NEVER
-
-    return test
-
-
 def next_header_is(number: int) -> Test:
     """What is behind the header of IPv6 itself, which is not always the protocol."""
     icmp = {0: Matched(_LISTENERS), 58: Matched(without(EVERYTHING, _LISTENERS))}
@@ -292,11 +207,6 @@ def has_hop_by_hop(kind: Kind) -> Matched:
 def is_reply(kind: Kind) -> Matched:
     """In the other direction than the first packet of a connection; an error may be in either."""
     return Matched(_ECHO_REPLY, maybe=_ERRORS) if kind.protocol == "icmpv6" else NEVER
-
-
-def of_a_process(kind: Kind) -> Matched:
-    """By whom it is sent: what the kernel sends of itself is nobody's."""
-    return NEVER if kind.leaves else UNKNOWN
 
 
 def hop_limit_is(number: int) -> Test:

@@ -66,16 +66,19 @@ class Ipv6FirewallCollector(Collector, frozen=True):
     def parse(self, answers: Answers) -> Iterable[Fact]:
         try:
             yield Fact("ipv6_firewall", self._value(answers))
-        except Unavailable as error:
-            answer = answers.answer(error.reading)
-            if not error.code:
-                raise _why(answers, error.reading, answer) from error
-            raise
         except ParseError as error:
             error.code = "error"
             raise
 
     def _value(self, answers: Answers) -> Any:
+        try:
+            return self._report(answers)
+        except Unavailable as error:
+            if error.code:
+                raise
+            raise _why(answers, error.reading) from error
+
+    def _report(self, answers: Answers) -> Any:
         ruleset = _ruleset(answers)
         texts = {family: answers.maybe(reading) for family, reading in SAVES.items()}
         if ruleset is None and not any(text is not None for text in texts.values()):
@@ -115,8 +118,9 @@ class Ipv6FirewallCollector(Collector, frozen=True):
         return report(bases, sorted(tools), devices, forwards)
 
 
-def _why(answers: Answers, reading: Reading, answer: Answer) -> Unavailable:
+def _why(answers: Answers, reading: Reading) -> Unavailable:
     """With a word for what is the matter: a program tells only that it did not end well."""
+    answer = answers.answer(reading)
     if answer.state == "denied":
         return Unavailable(reading, answer, "permission")
     if answer.state == "absent":

@@ -113,7 +113,9 @@ def _default(
 
 def _policies(bases: Sequence[Base], default: Segment) -> Iterator[str]:
     for family, outcome in zip(_FAMILIES, default.outcomes, strict=True):
-        filtered = any(base.does_something for base in bases if family in base.families)
+        filtered = any(
+            base.does_something and not base.leaves for base in bases if family in base.families
+        )
         yield _POLICIES[outcome.state] if filtered else "none"
 
 

@@ -213,7 +213,10 @@ def test_explain_knows_every_collector() -> None:
     assert [one["collector"] for one in explained] == [*catalogue.COLLECTORS]
     assert all(one["about"] for one in explained)
     # the fact about lines is handed to an audit, not read from the machine
-    assert [one["collector"] for one in explained if not one["readings"]] == ["ipv6_advertisers", "lines"]
+    assert [one["collector"] for one in explained if not one["readings"]] == [
+        "ipv6_advertisers",
+        "lines",
+    ]
 
 
 needs_sudo = pytest.mark.skipif(

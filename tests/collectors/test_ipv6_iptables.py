@@ -148,7 +148,7 @@ def test_where_translation_sends_a_port_is_not_understood() -> None:
             {135: True, 136: False},
         ),
         (["-A INPUT -p icmpv6 --icmpv6-type 128 -m hl --hl-eq 255 -j ACCEPT"], {128: None}),
-        (["-A INPUT -p icmpv6 -s fe80::/10 -j ACCEPT"], {134: True, 135: None, 128: None}),
+        (["-A INPUT -p icmpv6 -s fe80::/10 -j ACCEPT"], {134: True, 135: False, 128: None}),
         (["-A INPUT -p icmpv6 -m x --y -j ACCEPT"], {128: None}),
         (["-A INPUT -p icmpv6 --icmpv6-type 1/4 -j ACCEPT"], {1: False}),
         (["-A INPUT -p icmpv6 --icmpv6-type no-such -j ACCEPT"], {1: None, 128: None}),
