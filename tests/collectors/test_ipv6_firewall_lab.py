@@ -208,6 +208,16 @@ def test_the_agent_itself_on_such_a_host(world: World, tmp_path: Path) -> None:
     assert value["device"] == {"ipv4": "", "ipv6": ""}, "there is no default route"
 
 
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv")
+def test_the_agent_says_when_it_may_not_look(world: World) -> None:
+    world.load(inet("tcp dport 22 accept"))
+    less = ("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin")
+    told = world.run("once", "--format", "json", "--collect", "ipv6_firewall", before=less)
+    (fact,) = json.loads(told)[0]["facts"]
+    assert fact["unavailable"].startswith("permission: nft -j list ruleset"), fact["unavailable"]
+    assert "CAP_NET_ADMIN" in fact["unavailable"]
+
+
 CONDITIONS = (
     *("", "meta nfproto ipv4 ", "meta nfproto ipv6 ", "ip saddr 192.0.2.0/24 ", "ct state new "),
     *(
