@@ -13,7 +13,7 @@ from collectors.firewall.places import Family
 
 # How many words follow an option that says nothing of an unsolicited packet.
 IDLE: Final = {
-    **dict.fromkeys(("-m", "--match", "--comment", "--limit", "--limit-burst", "--name"), 1),
+    **dict.fromkeys(("--comment", "--limit", "--limit-burst", "--name"), 1),
     **dict.fromkeys(("--hashlimit-upto", "--hashlimit-burst", "--hashlimit-mode"), 1),
     **dict.fromkeys(("--hashlimit", "--hashlimit-name", "--hashlimit-srcmask"), 1),
     **dict.fromkeys(
@@ -24,6 +24,12 @@ IDLE: Final = {
     **dict.fromkeys(("--hitcount", "--rt-segsleft"), 1),
     **dict.fromkeys(("--set", "--rsource", "--rdest", "--connlimit-saddr", "--connlimit-daddr"), 0),
     **dict.fromkeys(("--loose", "--validmark", "--accept-local", "--rttl", "--reap"), 0),
+}
+# Extensions that ask for something by their name alone: a header, or a socket that has it.
+_PRESENT: Final[dict[str, Test]] = {
+    **dict.fromkeys(("ah", "esp", "dst", "frag", "mh", "rt"), fixed(NEVER)),
+    "hbh": match.has_hop_by_hop,
+    **dict.fromkeys(("eui64", "socket", "unclean"), fixed(UNKNOWN)),
 }
 # What holds of no unsolicited packet, or of some; with how many words follow.
 FIXED: Final = {
@@ -161,6 +167,7 @@ def _hop_limit(given: list[str], family: Family) -> Test:
 
 _Make = Callable[[list[str], Family], Test]
 OPTIONS: Final[dict[str, tuple[int, _Make]]] = {
+    **dict.fromkeys(("-m", "--match"), (1, lambda it, _: _PRESENT.get(it[0], fixed(ALWAYS)))),
     **dict.fromkeys(("-p", "--protocol", "--proto"), (1, _protocol)),
     **dict.fromkeys(("-s", "--source", "--src-range"), (1, lambda it, _: ends.sent_from(it[0]))),
     **dict.fromkeys(("-d", "--destination", "--dst-range"), (1, lambda it, _: ends.sent_to(it[0]))),

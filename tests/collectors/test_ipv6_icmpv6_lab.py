@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Iterator
 
@@ -93,6 +94,7 @@ RULES: dict[str, tuple[str, set[str]]] = {
     ),
     "with a header": (chain("exthdr hbh exists drop"), {QUERY}),
     "a header first": (chain("ip6 nexthdr 0 drop"), {QUERY}),
+    "no way back": (chain("fib saddr . iif oif missing drop", "prerouting"), set()),
     "redirects": (chain("icmpv6 type nd-redirect drop"), set()),
     "nothing in": (chain("", policy="drop"), RECEIVED),
     "nothing in early": (chain("meta l4proto ipv6-icmp drop", "prerouting"), RECEIVED),
@@ -130,6 +132,13 @@ RULES: dict[str, tuple[str, set[str]]] = {
         IP6.format("INPUT", "-m iprange --src-range fe80::-fe80::ffff:ffff:ffff:ffff"),
         GROUPS_IN,
     ),
+    "ip6tables: no way back": (
+        IP6.format("PREROUTING -t raw", "-m rpfilter --invert"),
+        set(),
+    ),
+    "ip6tables: a header": (IP6.format("INPUT", "-m hbh"), {QUERY}),
+    "ip6tables: a header of routes": (IP6.format("INPUT", "-m rt --rt-type 0"), set()),
+    "ip6tables: fragments": (IP6.format("INPUT", "-m frag"), set()),
     "ip6tables: raw": (IP6.format("OUTPUT -t raw", "-p ipv6-icmp --icmpv6-type 136"), {NA}),
     "ip6tables: nothing out": ("ip6tables -P OUTPUT DROP\n", SENT),
     "ip6tables: by that device": (IP6.format("OUTPUT", "-o to-+"), SENT),
@@ -154,6 +163,65 @@ def test_what_must_pass(name: str, rig: Rig) -> None:
     assert {row for row, passes in said.items() if passes} == ALL - stopped
     assert set(said) == ALL
     assert fact["understood"]
+
+
+CONDITIONS = (
+    "",
+    "ip6 saddr fe80::/10",
+    "ip6 saddr != fe80::/10",
+    "ip6 saddr { ::, fe80::/10 }",
+    "ip6 saddr { ::, 2000::/3 }",
+    "ip6 daddr ff00::/8",
+    "ip6 daddr != ff02::/16",
+    "ip6 daddr { ff02::1, ff02::16 }",
+    "ip6 daddr != ff02::1:ff00:0/104",
+    "ip6 daddr fe80::-fe80::ffff:ffff:ffff:ffff",
+    "meta pkttype host",
+    "meta pkttype != multicast",
+    "fib daddr type local",
+    "fib daddr type != unicast",
+    "fib saddr type { local, unicast }",
+    "ip6 hoplimit 255",
+    "ip6 nexthdr icmpv6",
+    "exthdr hbh missing",
+    'iifname "to-client"',
+    'iifname != "to-client"',
+    'oifname "to-client"',
+    'oifname != "to-client"',
+    "icmpv6 type . icmpv6 code { 1 . 4, 135 . 0, 143 . 0 }",
+    "ip6 saddr . icmpv6 type { fe80::/10 . 134, fe80::/10 . 135, :: . 135 }",
+    "icmpv6 type { nd-neighbor-solicit, nd-router-solicit, 130-132 }",
+    "icmpv6 type != { echo-request, echo-reply, 1-4 }",
+)
+
+
+def drawn(seed: int) -> str:
+    """A chain for what comes in, and one for what goes out."""
+    lot = random.Random(seed)  # noqa: S311 - no secret
+
+    def rules(number: int) -> str:
+        verdicts = ("accept", "drop", "drop", "return")
+        return "; ".join(
+            " ".join((*lot.sample([*CONDITIONS], lot.randint(1, 2)), lot.choice(verdicts)))
+            for _ in range(number)
+        )
+
+    return "".join(
+        chain(rules(lot.randint(1, 4)), hook, lot.choice(("accept", "accept", "drop")))
+        for hook in ("input", "output")
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_rules_by_lot_let_pass(seed: int, rig: Rig) -> None:
+    rules = drawn(seed)
+    lab, world = rig
+    world.load(rules)
+    fact = world.fact()
+    came = came_through(lab)
+    said = {row["name"]: row["passes"] for row in fact["icmpv6"] if row["passes"] is not None}
+    assert said == {name: came[name] for name in said}, rules
+    assert len(said) > len(came) / 2, "most are understood"
 
 
 @pytest.mark.parametrize(
