@@ -102,16 +102,21 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 
 
 class ParseError(ValueError):
-    """Bytes that are not in the format they should have: the only error a parser raises."""
+    """Bytes that are not in the format they should have: the only error a parser raises. `code` is
+    as that of Unavailable."""
+
+    code = ""
 
 
 class Unavailable(Exception):
-    """A reading that has no content."""
+    """A reading that has no content. `code` is a word for why, of those that reports have words for:
+    permission, no_program, error; without one it is the answer's state."""
 
-    def __init__(self, reading: Reading, answer: Answer) -> None:
+    def __init__(self, reading: Reading, answer: Answer, code: str = "") -> None:
         super().__init__(f"{describe(reading)}: {answer.reason or answer.state}")
         self.reading = reading
         self.state = answer.state
+        self.code = code
 
 
 class NeedMore(Exception):

@@ -40,9 +40,12 @@ class Observation(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-def failed(collector: Collector, seconds: float, failure: Failure, reason: str) -> Observation:
+def failed(
+    collector: Collector, seconds: float, failure: Failure, reason: str, code: str = ""
+) -> Observation:
     """An observation that brought nothing; its facts are there, as unavailable."""
-    facts = tuple(Fact(name, None, unavailable=f"{failure}: {reason}") for name in collector.facts)
+    why = f"{code or failure}: {reason}"
+    facts = tuple(Fact(name, None, unavailable=why) for name in collector.facts)
     return Observation(collector.name, seconds, facts=facts, failure=failure, reason=reason)
 
 
@@ -113,6 +116,7 @@ def _settle(
 def _parse(collector: Collector, answers: Answers, share: float) -> Observation | NeedMore:
     start = time.perf_counter()
     failure: Failure
+    code = ""
     try:
         families, facts = [], []
         for made in collector.parse(answers):
@@ -124,9 +128,9 @@ def _parse(collector: Collector, answers: Answers, share: float) -> Observation 
         return more
     except Unavailable as error:
         failure = "failed" if error.state == "content" else error.state
-        reason = str(error)
+        reason, code = str(error), error.code
     except ParseError as error:
-        failure, reason = "parse", str(error)
+        failure, reason, code = "parse", str(error), error.code
     else:
         return Observation(
             collector.name,
@@ -134,4 +138,4 @@ def _parse(collector: Collector, answers: Answers, share: float) -> Observation 
             tuple(families),
             tuple(facts),
         )
-    return failed(collector, share + time.perf_counter() - start, failure, reason)
+    return failed(collector, share + time.perf_counter() - start, failure, reason, code)

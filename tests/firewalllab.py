@@ -14,7 +14,7 @@ import shutil
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -102,9 +102,9 @@ class World:
     def nft(self, *words: str) -> str:
         return self._lab.run("host", "nft", *words)
 
-    def run(self, *words: str) -> str:
-        """What the agent says in the host's namespace."""
-        return self._lab.run("host", sys.executable, "-m", "agents", *words)
+    def run(self, *words: str, before: Sequence[str] = ()) -> str:
+        """What the agent says in the host's namespace, run by a command if need be."""
+        return self._lab.run("host", *before, sys.executable, "-m", "agents", *words)
 
     def _serve(self) -> None:
         with ExitStack() as stack:

@@ -1,7 +1,7 @@
 """Rules of iptables and ip6tables: the output of iptables-save(8), extensions by iptables-extensions(8).
 
 Tables and chains that a packet to this host meets: PREROUTING of raw, mangle and nat, INPUT of
-mangle, filter, nat and security. A word that is not known here makes its rule one that is not
+mangle, filter, nat and security; what it sends: OUTPUT and POSTROUTING. A word that is not known here makes its rule one that is not
 understood, never one that passes or matches.
 """
 
@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from collectors.firewall.iptablesoptions import FIXED, IDLE, OPTIONS
-from collectors.firewall.packetmatch import NEVER, UNKNOWN, Family, Test, fixed, negated
+from collectors.firewall.packetmatch import NEVER, UNKNOWN, Test, fixed, negated
+from collectors.firewall.places import Family
 from collectors.firewall.walk import Base, Rule, Verdict
 from collectors.model import ParseError
 
-HOOKS: Final = ("PREROUTING", "INPUT")
+# whether it is on the way out
+HOOKS: Final = {"PREROUTING": False, "INPUT": False, "OUTPUT": True, "POSTROUTING": True}
 
 _VERDICTS: Final[dict[str, Verdict]] = {
     "ACCEPT": "accept",
@@ -56,7 +58,7 @@ _GOES_ON: Final = frozenset(
 
 
 def parse_save(text: str, family: Family, tool: str) -> list[Base]:
-    """The base chains that a packet to this host meets; raises ParseError."""
+    """The base chains that packets to and of this host meet; raises ParseError."""
     bases: list[Base] = []
     table, chains, policies = "", dict[str, list[Rule]](), dict[str, str]()
     for number, line in enumerate(text.splitlines(), 1):
@@ -98,11 +100,15 @@ def _bases(
     family: Family,
     tool: str,
 ) -> Iterator[Base]:
-    for hook in HOOKS:
+    for hook, leaves in HOOKS.items():
         if hook in chains:
             verdict: Verdict = "drop" if policies.get(hook) == "DROP" else "accept"
             source = f"{tool} {table} {hook} policy {verdict}"
-            yield Base(table, hook, frozenset({family}), chains, verdict, source, table != "nat")
+            yield Base(
+                *(table, hook, frozenset({family}), chains, verdict, source),
+                filters=table != "nat",
+                leaves=leaves,
+            )
 
 
 def _rule(words: list[str], family: Family, source: str) -> Rule:

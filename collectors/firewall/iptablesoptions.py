@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from collectors.firewall import ends
 from collectors.firewall import packetmatch as match
 from collectors.firewall.intervals import Intervals, intervals
-from collectors.firewall.packetmatch import ALWAYS, NEVER, SOME, UNKNOWN, Family, Test, fixed
+from collectors.firewall.packetmatch import ALWAYS, NEVER, SOME, UNKNOWN, Test, fixed
+from collectors.firewall.places import Family
 
 # How many words follow an option that says nothing of an unsolicited packet.
 IDLE: Final = {
-    **dict.fromkeys(("-m", "--match", "--comment", "--limit", "--limit-burst", "--name"), 1),
+    **dict.fromkeys(("--comment", "--limit", "--limit-burst", "--name"), 1),
     **dict.fromkeys(("--hashlimit-upto", "--hashlimit-burst", "--hashlimit-mode"), 1),
     **dict.fromkeys(("--hashlimit", "--hashlimit-name", "--hashlimit-srcmask"), 1),
     **dict.fromkeys(
@@ -22,6 +24,12 @@ IDLE: Final = {
     **dict.fromkeys(("--hitcount", "--rt-segsleft"), 1),
     **dict.fromkeys(("--set", "--rsource", "--rdest", "--connlimit-saddr", "--connlimit-daddr"), 0),
     **dict.fromkeys(("--loose", "--validmark", "--accept-local", "--rttl", "--reap"), 0),
+}
+# Extensions that ask for something by their name alone: a header, or a socket that has it.
+_PRESENT: Final[dict[str, Test]] = {
+    **dict.fromkeys(("ah", "esp", "dst", "frag", "mh", "rt"), fixed(NEVER)),
+    "hbh": match.has_hop_by_hop,
+    **dict.fromkeys(("eui64", "socket", "unclean"), fixed(UNKNOWN)),
 }
 # What holds of no unsolicited packet, or of some; with how many words follow.
 FIXED: Final = {
@@ -130,12 +138,21 @@ def _flags(given: list[str], family: Family) -> Test:
     return fixed(ALWAYS if syn == wanted else NEVER)
 
 
-def _kind_of_address(given: list[str], family: Family) -> Test:
-    return fixed(ALWAYS if "LOCAL" in given[0].upper().split(",") else NEVER)
+def _type_of_target(given: list[str], family: Family) -> Test:
+    names = given[0].lower().split(",")
+    # an address of ours is unicast too, to ip6tables
+    local = ["local"] if family == "ipv6" and "unicast" in names else []
+    return ends.sent_to_a((*names, *local))
 
 
-def _kind_of_sender(given: list[str], family: Family) -> Test:
-    return fixed(ALWAYS if "UNICAST" in given[0].upper().split(",") else NEVER)
+def _type_of_sender(given: list[str], family: Family) -> Test:
+    names = given[0].lower().split(",")
+    local = ["local"] if family == "ipv6" and "unicast" in names else []
+    return ends.sent_from_a((*names, *local))
+
+
+def _owner(given: list[str], family: Family) -> Test:
+    return ends.of_a_process
 
 
 def _members(given: list[str], family: Family) -> Test:
@@ -150,12 +167,14 @@ def _hop_limit(given: list[str], family: Family) -> Test:
 
 _Make = Callable[[list[str], Family], Test]
 OPTIONS: Final[dict[str, tuple[int, _Make]]] = {
+    **dict.fromkeys(("-m", "--match"), (1, lambda it, _: _PRESENT.get(it[0], fixed(ALWAYS)))),
     **dict.fromkeys(("-p", "--protocol", "--proto"), (1, _protocol)),
-    **dict.fromkeys(("-s", "--source", "--src-range"), (1, lambda it, _: match.sent_from(it[0]))),
+    **dict.fromkeys(("-s", "--source", "--src-range"), (1, lambda it, _: ends.sent_from(it[0]))),
+    **dict.fromkeys(("-d", "--destination", "--dst-range"), (1, lambda it, _: ends.sent_to(it[0]))),
+    **dict.fromkeys(("-i", "--in-interface"), (1, lambda it, _: ends.comes_by(it[0], "+"))),
     **dict.fromkeys(
-        ("-d", "--destination", "--dst-range"), (1, lambda it, _: match.sent_to(it[0]))
+        ("-o", "--out-interface"), (1, lambda it, _: ends.comes_by(it[0], "+", leaves=True))
     ),
-    **dict.fromkeys(("-i", "--in-interface"), (1, lambda it, _: match.comes_by(it[0], "+"))),
     **dict.fromkeys(
         ("--dport", "--dports", "--destination-port", "--destination-ports"), (1, _ports)
     ),
@@ -165,9 +184,10 @@ OPTIONS: Final[dict[str, tuple[int, _Make]]] = {
     "--icmp-type": (1, lambda it, _: fixed(NEVER)),
     "--tcp-flags": (2, _flags),
     "--syn": (0, lambda it, _: fixed(ALWAYS)),
-    "--dst-type": (1, _kind_of_address),
-    "--src-type": (1, _kind_of_sender),
-    "--pkt-type": (1, _kind_of_sender),
+    "--dst-type": (1, _type_of_target),
+    "--src-type": (1, _type_of_sender),
+    "--pkt-type": (1, lambda it, _: ends.comes_as([it[0].lower()])),
+    **dict.fromkeys(("--uid-owner", "--gid-owner"), (1, _owner)),
     "--match-set": (2, _members),
     "--hl-eq": (1, _hop_limit),
 }

@@ -1,7 +1,7 @@
 """Rules of nftables: the JSON of `nft -j list ruleset`, libnftables-json(5), nft(8).
 
 Chains that a packet to this host meets: hooks ingress of its device, prerouting and input, of the
-families ip, ip6, inet and netdev; those of firewalld are such chains too. A statement that is not
+families ip, ip6, inet and netdev; of what it sends output, postrouting and egress; those of firewalld are such chains too. A statement that is not
 known makes its rule one that is not understood, never one that passes.
 """
 
@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from collectors.firewall.nftmatch import Sets, demands, elements, listed, test_of
 from collectors.firewall.nfttext import rule_text
-from collectors.firewall.packetmatch import ALWAYS, NEVER, UNKNOWN, Family, Test, fixed
+from collectors.firewall.packetmatch import ALWAYS, NEVER, UNKNOWN, Test, fixed
+from collectors.firewall.places import Family
 from collectors.firewall.walk import Base, Rule, Verdict
 from collectors.model import ParseError
 
@@ -23,7 +24,11 @@ _FAMILIES: Final[dict[str, frozenset[Family]]] = {
     "inet": frozenset({"ipv4", "ipv6"}),
     "netdev": frozenset({"ipv4", "ipv6"}),
 }
-_HOOKS: Final = frozenset({"ingress", "prerouting", "input"})
+# whether it is on the way out
+_HOOKS: Final = {
+    **dict.fromkeys(("ingress", "prerouting", "input"), False),
+    **dict.fromkeys(("output", "postrouting", "egress"), True),
+}
 _VERDICTS: Final[dict[str, Verdict]] = {
     "accept": "accept",
     "drop": "drop",
@@ -119,6 +124,7 @@ def _base(table: Table, about: Mapping[str, Any], chains: Mapping[str, list[Rule
     verdict: Verdict = "drop" if about.get("policy") == "drop" else "accept"
     devices = about.get("dev", [])
     names = devices if isinstance(devices, list) else [devices]
+    at_device = about.get("hook") in ("ingress", "egress")
     return Base(
         table.name,
         name,
@@ -126,8 +132,9 @@ def _base(table: Table, about: Mapping[str, Any], chains: Mapping[str, list[Rule
         chains,
         verdict,
         f"nft {table.family} {table.name} {name} policy {verdict}",
-        about.get("type") != "nat",
-        frozenset(str(one) for one in names) if about.get("hook") == "ingress" else frozenset(),
+        filters=about.get("type") != "nat",
+        devices=frozenset(str(one) for one in names) if at_device else frozenset(),
+        leaves=_HOOKS[str(about.get("hook"))],
     )
 
 

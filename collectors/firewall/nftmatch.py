@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from collectors.firewall import ends
 from collectors.firewall import packetmatch as match
 from collectors.firewall.nftvalues import (
     CT,
@@ -19,9 +20,10 @@ from collectors.firewall.nftvalues import (
     One,
     first_segment,
     flag_names,
+    hop_by_hop,
     is_whole,
     numbers,
-    of_ours,
+    type_of_target,
     version,
 )
 from collectors.firewall.packetmatch import (
@@ -44,6 +46,8 @@ _PORTS: Final[dict[str, Protocol]] = {"tcp": "tcp", "udp": "udp"}
 
 def test_of(left: Any, op: str, right: Any, sets: Sets) -> Test:
     """A condition `left op right`."""
+    if _is_owner(left):  # where there is none, a rule ends, whatever it compares with
+        return ends.of_a_process
     dependency, one = _left(left)
     if one is None:
         return fixed(UNKNOWN)
@@ -95,6 +99,11 @@ def _is_address(left: Any) -> bool:
     return isinstance(about, Mapping) and about.get("field") in ("saddr", "daddr")
 
 
+def _is_owner(left: Any) -> bool:
+    about = left.get("meta") if isinstance(left, Mapping) else None
+    return isinstance(about, Mapping) and about.get("key") in ("skuid", "skgid")
+
+
 def _left(left: Any) -> tuple[tuple[Test, ...], One | None]:
     """What a left side itself demands of a packet, and the condition for one value of it."""
     if not isinstance(left, Mapping) or len(left) != 1:
@@ -114,8 +123,10 @@ def _left(left: Any) -> tuple[tuple[Test, ...], One | None]:
         return (), CT.get(str(about.get("key")))
     if name == "fib":
         own = "saddr" not in str(about.get("flags")) and about.get("result") == "type"
-        return (), of_ours if own else FIB.get(str(about.get("result")))
+        return (), type_of_target if own else FIB.get(str(about.get("result")))
     # headers that a plain packet has not
+    if name == "exthdr" and about.get("name") == "hbh":
+        return (), hop_by_hop
     if name in ("exthdr", "ip option"):
         return (), lambda value: fixed(ALWAYS if value is False else NEVER)
     return (), None

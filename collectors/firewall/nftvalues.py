@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from collectors.firewall import ends
 from collectors.firewall import packetmatch as match
-from collectors.firewall.packetmatch import ALWAYS, NEVER, SOME, UNKNOWN, Family, Test, fixed
+from collectors.firewall.packetmatch import (
+    ALWAYS,
+    NEVER,
+    SOME,
+    UNKNOWN,
+    Test,
+    fixed,
+    negated,
+)
+from collectors.firewall.places import Family
 
 One = Callable[[Any], Test]
 FAMILIES: Final[dict[str, Family]] = {"ip": "ipv4", "ip6": "ipv6", "ipv4": "ipv4", "ipv6": "ipv6"}
@@ -49,10 +59,10 @@ def numbers(
     names: Mapping[str, int] = {},
 ) -> Test:
     """For a number, a name of one or a range of them."""
-    ends = value.get("range") if isinstance(value, Mapping) else [value, value]
-    if not isinstance(ends, list) or len(ends) != 2:
+    bounds = value.get("range") if isinstance(value, Mapping) else [value, value]
+    if not isinstance(bounds, list) or len(bounds) != 2:
         return fixed(UNKNOWN)
-    first, last = (names.get(end) if isinstance(end, str) else end for end in ends)
+    first, last = (names.get(end) if isinstance(end, str) else end for end in bounds)
     if first is None or last is None or not (is_whole(first) and is_whole(last)):
         return fixed(UNKNOWN)
     return make([(first, last)])
@@ -80,11 +90,11 @@ def _unclear() -> Test:
 def _address(make: Callable[[str], Test]) -> One:
     def one(value: Any) -> Test:
         if isinstance(value, Mapping):
-            prefix, ends = value.get("prefix"), value.get("range")
+            prefix, bounds = value.get("prefix"), value.get("range")
             if isinstance(prefix, Mapping):
                 return make(f"{prefix.get('addr')}/{prefix.get('len')}")
-            if isinstance(ends, list) and len(ends) == 2:
-                return make(f"{ends[0]}-{ends[1]}")
+            if isinstance(bounds, list) and len(bounds) == 2:
+                return make(f"{bounds[0]}-{bounds[1]}")
         return make(value) if isinstance(value, str) else _unclear()
 
     return one
@@ -95,8 +105,20 @@ def version(value: Any) -> Test:
     return match.family_is(family) if family else fixed(NEVER)
 
 
+def _next_header(value: Any) -> Test:
+    number = value if is_whole(value) else _NEXT.get(value, -1) if isinstance(value, str) else None
+    return _unclear() if number is None else match.next_header_is(number)
+
+
+_NEXT: Final = {**match.NUMBERS, "hopopt": 0, "ip": 0}
+
+
 def _device(value: Any) -> Test:
-    return match.comes_by(value, "*") if isinstance(value, str) else _unclear()
+    return ends.comes_by(value, "*") if isinstance(value, str) else _unclear()
+
+
+def _device_out(value: Any) -> Test:
+    return ends.comes_by(value, "*", leaves=True) if isinstance(value, str) else _unclear()
 
 
 def _hop_limit(value: Any) -> Test:
@@ -108,16 +130,25 @@ def _yes_no(value: Any) -> Test:
     return fixed(NEVER if value is False else ALWAYS if value is True else UNKNOWN)
 
 
-def of_ours(value: Any) -> Test:
+def type_of_target(value: Any) -> Test:
     """`fib daddr type local`."""
-    return fixed(ALWAYS if value == "local" else NEVER)
+    return ends.sent_to_a([str(value)])
+
+
+def hop_by_hop(value: Any) -> Test:
+    """`exthdr hbh exists`, or what is in such a header."""
+    if value is False:
+        return negated(match.has_hop_by_hop)
+    if value is True:
+        return match.has_hop_by_hop
+    return lambda kind: match.all_of((match.has_hop_by_hop, fixed(UNKNOWN)), kind)
 
 
 IP: Final[dict[str, One]] = {
-    "saddr": _address(match.sent_from),
-    "daddr": _address(match.sent_to),
+    "saddr": _address(ends.sent_from),
+    "daddr": _address(ends.sent_to),
     "protocol": _protocol,
-    "nexthdr": _protocol,
+    "nexthdr": _next_header,
     "hoplimit": _hop_limit,
     "ttl": lambda _: fixed(SOME),
     "version": lambda _: fixed(ALWAYS),
@@ -129,17 +160,21 @@ META: Final[dict[str, One]] = {
     "protocol": version,
     "iif": _device,
     "iifname": _device,
-    "pkttype": lambda value: fixed(ALWAYS if value in ("host", "unicast") else NEVER),
+    "oif": _device_out,
+    "oifname": _device_out,
+    "pkttype": lambda value: ends.comes_as([str(value)]),
     "iiftype": lambda value: fixed(NEVER if value == "loopback" else UNKNOWN),
 }
 CT: Final[dict[str, One]] = {
     "state": lambda value: match.tracked_as([value]) if isinstance(value, str) else _unclear(),
     # translated, confirmed, expected: none of them is a packet that nobody asked for
     "status": lambda value: fixed(NEVER),
-    "direction": lambda value: fixed(ALWAYS if value in ("original", 0) else NEVER),
+    "direction": lambda value: (
+        negated(match.is_reply) if value in ("original", 0) else match.is_reply
+    ),
 }
 FIB: Final[dict[str, One]] = {
-    "type": lambda value: fixed(ALWAYS if value == "unicast" else NEVER),
+    "type": lambda value: ends.sent_from_a([str(value)]),
     "oif": _yes_no,
     "oifname": _yes_no,
 }

@@ -1,14 +1,14 @@
 """Which unsolicited packets a condition of a packet filter is true for; pure, for nft and iptables.
 
 The packet is a new one from anywhere, that comes in by the device of the default route to an address
-of this host. A `Kind` of packet is its family and protocol; what differs within a kind are the
-numbers of a set: the port it goes to, or of ICMPv6 type · 256 + code. Conntrack sees ICMPv6 errors
-as related, neighbour discovery as untracked and echo replies as of what we asked (RFC 4890, 4861).
+of this host, or has other ends, or goes out there. A `Kind` of packet is its family, protocol and
+ends; what differs within a kind are the numbers of a set: the port it goes to, or of ICMPv6
+type · 256 + code. Conntrack sees ICMPv6 errors as related, neighbour and listener discovery as
+untracked and echo replies as established (RFC 4890, 4861).
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable
 from typing import Final, Literal, NamedTuple
 
@@ -21,17 +21,25 @@ from collectors.firewall.intervals import (
     intervals,
     without,
 )
+from collectors.firewall.places import Family, Place
 
 Protocol = Literal["tcp", "udp", "icmpv6", "other"]
-Family = Literal["ipv4", "ipv6"]
 
 
 class Kind(NamedTuple):
-    """`device`: by which packets from anywhere come in; empty where there is no default route."""
+    """`device`: by which packets from anywhere come in; empty where there is no default route.
+    `leaves`: they are ours, and go out by it."""
 
     family: Family
     protocol: Protocol
     device: str
+    sender: Place | None = None  # anywhere
+    target: Place | None = None  # one of our addresses, or anywhere
+    leaves: bool = False
+
+    @property
+    def to_group(self) -> bool:
+        return self.target is not None and self.target.is_group
 
 
 class Matched(NamedTuple):
@@ -90,7 +98,9 @@ def numbers_of_types(pairs: Iterable[tuple[int, int]]) -> Intervals:
 
 
 _DISCOVERY = numbers_of_types([(133, 137)])
-_FROM_LINK = numbers_of_types([(134, 134), (137, 137)])  # a router's address is link-local there
+_LISTENERS = numbers_of_types([(130, 132), (143, 143)])  # with a hop-by-hop header (RFC 3810, 5)
+_ECHO_REPLY = numbers_of_types([(129, 129)])
+_ERRORS = numbers_of_types([(1, 4)])
 _TRACKED: Final = {
     "related": numbers_of_types([(1, 4), (137, 137)]),
     "established": numbers_of_types([(129, 129)]),
@@ -178,61 +188,32 @@ def tracked_as(states: Iterable[str]) -> Test:
     return lambda kind: icmp if kind.protocol == "icmpv6" else plain
 
 
-def sent_from(text: str) -> Test:
-    """From an address, a network or a range of addresses, as they are written."""
-    first, _, _ = text.partition("-")
-    try:
-        network = ipaddress.ip_network(first, strict=False)
-    except ValueError:
-        return fixed(UNKNOWN)
-    family: Family = "ipv6" if network.version == 6 else "ipv4"
-    anywhere = network.prefixlen == 0 or str(network) == "2000::/3"
-    if anywhere and "-" not in text:
-        return family_is(family)
-    local = Matched(_FROM_LINK, without(EVERYTHING, _FROM_LINK))
+def next_header_is(number: int) -> Test:
+    """What is behind the header of IPv6 itself, which is not always the protocol."""
+    icmp = {0: Matched(_LISTENERS), 58: Matched(without(EVERYTHING, _LISTENERS))}
 
     def test(kind: Kind) -> Matched:
-        if kind.family != family or network.is_loopback:
-            return NEVER
-        return local if str(network) == "fe80::/10" and kind.protocol == "icmpv6" else SOME
+        if kind.protocol == "icmpv6":
+            return icmp.get(number, NEVER)
+        return ALWAYS if _OURS[kind.protocol] == number else NEVER
 
     return test
 
 
-def sent_to(text: str) -> Test:
-    """To one of our addresses, or to a group: not what every packet to this host is."""
-    try:
-        network = ipaddress.ip_network(text.partition("-")[0], strict=False)
-    except ValueError:
-        return fixed(UNKNOWN)
-    family: Family = "ipv6" if network.version == 6 else "ipv4"
-    if network.prefixlen == 0 or str(network) == "2000::/3":
-        return family_is(family)
-    met = NEVER if network.is_loopback else SOME
-    return lambda kind: met if kind.family == family else NEVER
+def has_hop_by_hop(kind: Kind) -> Matched:
+    return Matched(_LISTENERS) if kind.protocol == "icmpv6" else NEVER
 
 
-def comes_by(pattern: str, wildcard: str) -> Test:
-    """By a device; a name that ends in `wildcard` stands for all that begin so."""
-
-    def test(kind: Kind) -> Matched:
-        if pattern == "lo":
-            return NEVER
-        if wildcard and pattern.endswith(wildcard):
-            matches = kind.device.startswith(pattern.removesuffix(wildcard))
-        else:
-            matches = kind.device == pattern
-        if not kind.device:  # any of them may be the one to the world
-            return UNKNOWN
-        return ALWAYS if matches else NEVER
-
-    return test
+def is_reply(kind: Kind) -> Matched:
+    """In the other direction than the first packet of a connection; an error may be in either."""
+    return Matched(_ECHO_REPLY, maybe=_ERRORS) if kind.protocol == "icmpv6" else NEVER
 
 
 def hop_limit_is(number: int) -> Test:
-    """Neighbour discovery always has 255 (RFC 4861); of others it depends on the way."""
-    discovery = _DISCOVERY if number == 255 else NOTHING
-    icmp = Matched(discovery, without(EVERYTHING, _DISCOVERY))
+    """Neighbour discovery always has 255 (RFC 4861), listener discovery 1 (RFC 3810); of others it
+    depends on the way."""
+    always = {255: _DISCOVERY, 1: _LISTENERS}.get(number, NOTHING)
+    icmp = Matched(always, without(EVERYTHING, either(_DISCOVERY, _LISTENERS)))
     return lambda kind: icmp if kind.protocol == "icmpv6" else SOME
 
 

@@ -8,11 +8,11 @@ firewalld and ufw are rules of these two. All needs root. See packetmatch.py for
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from collectors.firewall.iptables import parse_save
 from collectors.firewall.nftables import Ruleset, Table, parse_ruleset
-from collectors.firewall.packetmatch import Family
+from collectors.firewall.places import Family
 from collectors.firewall.report import report
 from collectors.firewall.walk import Base
 from collectors.ipv6.routes import IPV6_ROUTE, REJECT, UP, parse_default_routes
@@ -23,6 +23,7 @@ from collectors.model import (
     Command,
     Fact,
     File,
+    ParseError,
     Reading,
     Unavailable,
     malformed,
@@ -39,6 +40,9 @@ OLD_SAVES: Final[dict[Family, Command]] = {
     "ipv4": Command(("iptables-legacy-save",), timeout=5.0),
     "ipv6": Command(("ip6tables-legacy-save",), timeout=5.0),
 }
+FORWARDING = File("/proc/sys/net/ipv6/conf/all/forwarding")
+STATUS = File("/proc/self/status")  # read where a program failed: whether it could do better
+_NET_ADMIN: Final = 1 << 12  # capability.h
 OLD_TABLES: Final[dict[Family, File]] = {
     "ipv4": File("/proc/net/ip_tables_names"),
     "ipv6": File("/proc/net/ip6_tables_names"),
@@ -57,14 +61,29 @@ class Ipv6FirewallCollector(Collector, frozen=True):
 
     def readings(self) -> tuple[Reading, ...]:
         programs = (NFT, *SAVES.values(), *OLD_SAVES.values())
-        return (*programs, *OLD_TABLES.values(), ROUTE, IPV6_ROUTE)
+        return (*programs, *OLD_TABLES.values(), ROUTE, IPV6_ROUTE, FORWARDING)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
+        try:
+            yield Fact("ipv6_firewall", self._value(answers))
+        except ParseError as error:
+            error.code = "error"
+            raise
+
+    def _value(self, answers: Answers) -> Any:
+        try:
+            return self._report(answers)
+        except Unavailable as error:
+            if error.code:
+                raise
+            raise _why(answers, error.reading) from error
+
+    def _report(self, answers: Answers) -> Any:
         ruleset = _ruleset(answers)
         texts = {family: answers.maybe(reading) for family, reading in SAVES.items()}
         if ruleset is None and not any(text is not None for text in texts.values()):
             raise Unavailable(
-                NFT, Answer("absent", reason="neither nft nor iptables-save is there")
+                NFT, Answer("absent", reason="neither nft nor iptables-save is there"), "no_program"
             )
         bases: list[Base] = []
         told: set[Table] = set()
@@ -84,7 +103,7 @@ class Ipv6FirewallCollector(Collector, frozen=True):
                 found += parse_save(old, family, _TOOLS[family])
             elif text is None and (answers.maybe(OLD_TABLES[family]) or "").split():
                 reason = f"{OLD_TABLES[family].path} names tables, and no iptables-save is there"
-                raise Unavailable(SAVES[family], Answer("absent", reason=reason))
+                raise Unavailable(SAVES[family], Answer("absent", reason=reason), "no_program")
             bases += found
             tools |= {_TOOLS[family] for base in found if base.does_something}
             tools |= {"ufw" for base in found for name in base.chains if name.startswith("ufw")}
@@ -95,16 +114,40 @@ class Ipv6FirewallCollector(Collector, frozen=True):
             if any(base.does_something for base in of_table):
                 tools.add("firewalld" if table.name.startswith("firewalld") else "nft")
         devices = _devices(answers)
-        yield Fact("ipv6_firewall", report(bases, sorted(tools), devices))
+        forwards = (answers.maybe(FORWARDING) or "").strip() not in ("", "0")
+        return report(bases, sorted(tools), devices, forwards)
+
+
+def _why(answers: Answers, reading: Reading) -> Unavailable:
+    """With a word for what is the matter: a program tells only that it did not end well."""
+    answer = answers.answer(reading)
+    if answer.state == "denied":
+        return Unavailable(reading, answer, "permission")
+    if answer.state == "absent":
+        return Unavailable(reading, answer, "no_program")
+    if not (isinstance(reading, Command) and "exit status" in answer.reason):
+        return Unavailable(reading, answer, "error")
+    if _may_administer(answers):
+        return Unavailable(reading, answer, "error")
+    reason = f"{answer.reason}: it needs CAP_NET_ADMIN (root)"
+    return Unavailable(reading, Answer(answer.state, reason=reason), "permission")
+
+
+def _may_administer(answers: Answers) -> bool:
+    """By what the kernel says of us; where it says nothing, that is not what is the matter."""
+    answer = answers.answer(STATUS)
+    for line in answer.content.decode("utf-8", "replace").splitlines():
+        name, _, value = line.partition(":")
+        if name == "CapEff":
+            with malformed(STATUS.path):
+                return bool(int(value, 16) & _NET_ADMIN)
+    return True
 
 
 def _ruleset(answers: Answers) -> Ruleset | None:
     answer = answers.answer(NFT)
     if answer.state == "absent":
         return None
-    if answer.state == "failed" and "exit status" in answer.reason:
-        reason = f"{answer.reason}: it needs root, and a release with JSON"
-        raise Unavailable(NFT, Answer("failed", reason=reason))
     return parse_ruleset(answers.content(NFT))
 
 

@@ -10,9 +10,12 @@ ports       rows of what is not as by default: key (tcp/443, udp/5000-5010), pro
             closed, restricted: to some senders, addresses or devices only; unknown), sources
 parity      rows of what is open to anybody on one family only: key (tcp/443, udp/default), open_on,
             detail, source
-icmpv6      rows of types that must pass (RFC 4890) and neighbour discovery: type, code, name,
-            passes (null: not understood, or of certain senders only), state, source
-understood  false where a rule that counts is not known; not_understood: rows of key, family, source
+icmpv6      rows of types that must pass (RFC 4890), on the way in where a host receives them and out
+            where it sends them: type, code, name, passes (null: not understood, or of certain
+            senders only), state, and what decides: direction (in, out, both), detail (the packets
+            that do not pass: `in, fe80::/64 to ff02::1/128`), source
+understood  false where a rule that counts for what comes in is not known; not_understood: rows of
+            key, family, source
 """
 
 from __future__ import annotations
@@ -20,44 +23,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from collectors.firewall.packetmatch import Family, Kind, Protocol
-from collectors.firewall.walk import ORDER, Base, Outcome, Segment, State, segments
+from collectors.firewall.icmpv6 import PASSES, rows
+from collectors.firewall.packetmatch import Kind
+from collectors.firewall.places import Family
+from collectors.firewall.walk import Base, Outcome, Segment, State, segments
 from collectors.model import ParseError
 
 _FAMILIES: Final[tuple[Family, Family]] = ("ipv4", "ipv6")
 _MOST = 4000  # rows; more is no rule set that somebody can compare
 
-# type, codes that are looked at (the first is told), name
-_ICMPV6: Final = (
-    (1, range(7), "destination-unreachable"),
-    (2, (0,), "packet-too-big"),
-    (3, (0,), "time-exceeded"),
-    (4, (1,), "parameter-problem: next header"),
-    (4, (2,), "parameter-problem: option"),
-    (128, (0,), "echo-request"),
-    (129, (0,), "echo-reply"),
-    (133, (0,), "router-solicitation"),
-    (134, (0,), "router-advertisement"),
-    (135, (0,), "neighbour-solicitation"),
-    (136, (0,), "neighbour-advertisement"),
-    (137, (0,), "redirect"),
-)
 _POLICIES: Final[dict[State, str]] = {
     "open": "accept",
     "closed": "drop",
     "restricted": "drop",
     "unknown": "unknown",
 }
-_PASSES: Final[dict[State, bool | None]] = {
-    "open": True,
-    "closed": False,
-    "restricted": None,
-    "unknown": None,
-}
-_OPEN: Final[dict[State, bool | None]] = {**_PASSES, "restricted": False}
+_OPEN: Final[dict[State, bool | None]] = {**PASSES, "restricted": False}
 
 
-def report(bases: Sequence[Base], tools: Sequence[str], devices: Mapping[Family, str]) -> Any:
+def report(
+    bases: Sequence[Base],
+    tools: Sequence[str],
+    devices: Mapping[Family, str],
+    forwards: bool = False,
+) -> Any:
     """The value of `ipv6_firewall`; raises ParseError for more than can be followed."""
     ports: list[dict[str, Any]] = []
     parity: list[dict[str, Any]] = []
@@ -81,9 +70,10 @@ def report(bases: Sequence[Base], tools: Sequence[str], devices: Mapping[Family,
         for key, outcomes in seen:
             parity += _parity(key, outcomes)
             unclear += _unclear(key, zip(_FAMILIES, outcomes, strict=True))
-    icmpv6 = list(_types(bases, devices["ipv6"]))
+    icmpv6 = list(rows(bases, devices["ipv6"], forwards))
     for row in icmpv6:
-        if row["state"] == "unknown":
+        # a rule for what this host sends says nothing of what is open
+        if row["state"] == "unknown" and row["direction"] != "out":
             key = f"icmpv6/{row['type']}/{row['code']}"
             unclear.append({"key": key, "family": "ipv6", "source": row["source"]})
     return {
@@ -123,7 +113,9 @@ def _default(
 
 def _policies(bases: Sequence[Base], default: Segment) -> Iterator[str]:
     for family, outcome in zip(_FAMILIES, default.outcomes, strict=True):
-        filtered = any(base.does_something for base in bases if family in base.families)
+        filtered = any(
+            base.does_something and not base.leaves for base in bases if family in base.families
+        )
         yield _POLICIES[outcome.state] if filtered else "none"
 
 
@@ -163,20 +155,3 @@ def _unclear(key: str, outcomes: Iterable[tuple[Family, Outcome]]) -> Iterator[d
     for family, outcome in outcomes:
         if outcome.state == "unknown":
             yield {"key": key, "family": family, "source": outcome.source}
-
-
-def _types(bases: Sequence[Base], device: str) -> Iterator[dict[str, Any]]:
-    protocol: Protocol = "icmpv6"
-    made = segments(bases, [Kind("ipv6", protocol, device)])
-    for type_, codes, name in _ICMPV6:
-        numbers = [type_ << 8 | code for code in codes]
-        met = [one.outcomes[0] for one in made for n in numbers if one.first <= n <= one.last]
-        worst = min(met, key=lambda outcome: ORDER.index(outcome.state))
-        yield {
-            "type": type_,
-            "code": codes[0],
-            "name": name,
-            "passes": _PASSES[worst.state],
-            "state": worst.state,
-            "source": worst.source,
-        }

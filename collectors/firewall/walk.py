@@ -16,9 +16,11 @@ from collectors.firewall.intervals import (
     Intervals,
     both,
     either,
+    intervals,
     without,
 )
-from collectors.firewall.packetmatch import Family, Kind, Test, all_of
+from collectors.firewall.packetmatch import Kind, Test, all_of
+from collectors.firewall.places import Family
 from collectors.model import ParseError
 
 Verdict = Literal["accept", "drop", "jump", "goto", "return", "next", "unknown"]
@@ -39,7 +41,8 @@ class Rule(NamedTuple):
 
 
 class Base(NamedTuple):
-    """A chain at a hook, with the chains of its table. `devices`: only what comes in by these."""
+    """A chain at a hook, with the chains of its table. `devices`: only what comes in by these, or
+    goes out where it `leaves`."""
 
     table: str
     name: str
@@ -49,6 +52,7 @@ class Base(NamedTuple):
     source: str
     filters: bool = True  # false of address translation
     devices: frozenset[str] = frozenset()
+    leaves: bool = False
 
     @property
     def does_something(self) -> bool:
@@ -75,14 +79,14 @@ _World = Literal["", "some", "maybe"]  # packets under way: any, of certain send
 class Walk:
     """One kind of packets through one base chain."""
 
-    def __init__(self, base: Base, kind: Kind) -> None:
+    def __init__(self, base: Base, kind: Kind, numbers: Intervals) -> None:
         self._base, self._kind = base, kind
         self._steps = STEPS
         self.policy = base.source
         self.pieces: list[Piece] = []
         self.hints: list[Piece] = []
         self._hinted: dict[str, Intervals] = {}
-        end = self._chain(base.name, EVERYTHING, "", 0)
+        end = self._chain(base.name, numbers, "", 0)
         self._settle(end, base.policy, base.source, "")
 
     def _chain(self, name: str, here: Intervals, world: _World, depth: int) -> Intervals:
@@ -165,7 +169,7 @@ class Segment(NamedTuple):
 
 def segments(bases: Sequence[Base], kinds: Sequence[Kind]) -> list[Segment]:
     """All numbers in order, none left out; raises ParseError for more rules than can be followed."""
-    walks = [[Walk(base, kind) for base in _met(bases, kind)] for kind in kinds]
+    walks = [[Walk(base, kind, EVERYTHING) for base in _met(bases, kind)] for kind in kinds]
     starts = {0}
     for walk in (walk for of_kind in walks for walk in of_kind):
         for piece in (*walk.pieces, *walk.hints):
@@ -184,11 +188,24 @@ def segments(bases: Sequence[Base], kinds: Sequence[Kind]) -> list[Segment]:
     return made
 
 
+def outcomes_of(bases: Sequence[Base], kind: Kind, numbers: Sequence[int]) -> dict[int, Outcome]:
+    """What becomes of these numbers; raises ParseError for more rules than can be followed."""
+    asked = intervals((number, number) for number in numbers)
+    walks = [Walk(base, kind, asked) for base in _met(bases, kind)]
+    index = {cut: place for place, cut in enumerate(sorted({*numbers, *(n + 1 for n in numbers)}))}
+    found = _outcomes(walks, index)
+    return {number: found[index[number]] for number in numbers}
+
+
 def _met(bases: Sequence[Base], kind: Kind) -> list[Base]:
     return [
         base
         for base in bases
-        if kind.family in base.families and (not base.devices or kind.device in base.devices)
+        if kind.family in base.families
+        and base.leaves == kind.leaves
+        # connections that we begin are not followed, and only those are translated
+        and (base.filters or not kind.leaves)
+        and (not base.devices or kind.device in base.devices)
     ]
 
 

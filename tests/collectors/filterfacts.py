@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from collectors.firewall.parity import (
     ROUTE,
+    STATUS,
     Ipv6FirewallCollector,
 )
 from collectors.model import (
@@ -29,6 +30,7 @@ def answers(said: Said) -> Answers:
     readings = Ipv6FirewallCollector().readings()
     given_: dict[Reading, Answer | str] = dict.fromkeys(readings, ABSENT)
     given_[ROUTE] = DEFAULT_ROUTE
+    given_[STATUS] = ABSENT
     return Answers(
         {
             reading: it if isinstance(it, Answer) else Answer("content", it.encode())
@@ -66,9 +68,11 @@ def icmp(value: Mapping[str, Any], type_: int, code: int = 0) -> Any:
     return row["passes"]
 
 
-def nft(*rules: Sequence[Any], family: str = "inet", table: str = "f", chain: str = "in") -> str:
+def nft(
+    *rules: Any, family: str = "inet", table: str = "f", chain: str = "in", hook: str = "input"
+) -> str:
     about = {"family": family, "table": table}
-    base = {**about, "name": chain, "type": "filter", "hook": "input", "prio": 0, "policy": "drop"}
+    base = {**about, "name": chain, "type": "filter", "hook": hook, "prio": 0, "policy": "drop"}
     made = [
         {"rule": {**about, "chain": chain, "handle": i, "expr": r}} for i, r in enumerate(rules)
     ]

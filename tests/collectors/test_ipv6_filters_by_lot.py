@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv6Address
 from typing import Any
 
 from hypothesis import given, settings
@@ -14,6 +15,15 @@ from collectors.firewall.intervals import LAST, Intervals, both, either, interva
 from collectors.firewall.iptables import parse_save
 from collectors.firewall.nftables import parse_ruleset
 from collectors.firewall.packetmatch import UNKNOWN, Kind, Matched, Test, fixed
+from collectors.firewall.places import (
+    ANYWHERE,
+    LINK,
+    SOLICITED,
+    UNSPECIFIED,
+    Addresses,
+    how_many,
+    parse_addresses,
+)
 from collectors.firewall.walk import Base, Rule, State, Verdict, segments
 from collectors.model import (
     ParseError,
@@ -52,6 +62,33 @@ VERDICTS: st.SearchStrategy[tuple[Verdict, str]] = st.sampled_from(
 )
 PLAIN = st.tuples(NUMBERS, VERDICTS)
 KIND = Kind("ipv6", "tcp", "wan")
+KINDS = (
+    KIND,
+    Kind("ipv4", "udp", ""),
+    Kind("ipv6", "icmpv6", "wan"),
+    Kind("ipv6", "icmpv6", "wan", UNSPECIFIED, SOLICITED, leaves=True),
+)
+
+
+@given(st.text() | st.text(alphabet="0123456789abcdef:./-%", max_size=30))
+def test_any_text_of_addresses(text: str) -> None:
+    found = parse_addresses(text)
+    assert found is None or {how_many(found, place) for place in ANYWHERE.values()}
+
+
+@given(st.ip_addresses(v=6), st.ip_addresses(v=6))
+def test_addresses_of_a_place(one: IPv6Address, other: IPv6Address) -> None:
+    first, last = sorted((int(one), int(other)))
+    rule = parse_addresses(f"{min(one, other)}-{max(one, other)}")
+    assert rule == Addresses("ipv6", first, last)
+    for place in (LINK, SOLICITED, UNSPECIFIED):
+        ends = [first <= end <= last for end in (place.first, place.last)]
+        if all(ends):
+            assert how_many(rule, place) == "all"
+        elif any(ends) or place.first < first <= place.last:
+            assert how_many(rule, place) == "some"
+        else:
+            assert how_many(rule, place) == "none"
 
 
 def states(chains: Mapping[str, Sequence[Rule]], policy: Verdict) -> dict[int, State]:
@@ -160,7 +197,7 @@ WORDS = st.sampled_from(
 def test_any_text_of_iptables_save(text: str) -> None:
     try:
         bases = parse_save(text, "ipv6", "ip6tables")
-        segments(bases, [KIND, Kind("ipv6", "icmpv6", "wan")])
+        segments(bases, KINDS)
     except ParseError:
         return
 
@@ -199,7 +236,7 @@ def test_any_rules_of_nft(rules: list[list[Any]]) -> None:
     ruleset = parse_ruleset(nft(*rules).encode())
     bases = [base for of_table in ruleset.bases.values() for base in of_table]
     try:
-        segments(bases, [KIND, Kind("ipv4", "udp", ""), Kind("ipv6", "icmpv6", "wan")])
+        segments(bases, KINDS)
     except ParseError:
         return
 

@@ -208,6 +208,16 @@ def test_the_agent_itself_on_such_a_host(world: World, tmp_path: Path) -> None:
     assert value["device"] == {"ipv4": "", "ipv6": ""}, "there is no default route"
 
 
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv")
+def test_the_agent_says_when_it_may_not_look(world: World) -> None:
+    world.load(inet("tcp dport 22 accept"))
+    less = ("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin")
+    told = world.run("once", "--format", "json", "--collect", "ipv6_firewall", before=less)
+    (fact,) = json.loads(told)[0]["facts"]
+    assert fact["unavailable"].startswith("permission: nft -j list ruleset"), fact["unavailable"]
+    assert "CAP_NET_ADMIN" in fact["unavailable"]
+
+
 CONDITIONS = (
     *("", "meta nfproto ipv4 ", "meta nfproto ipv6 ", "ip saddr 192.0.2.0/24 ", "ct state new "),
     *(
@@ -278,34 +288,3 @@ def test_what_rules_by_lot_let_in(seed: int, world: World) -> None:
         check(world)
     except AssertionError as error:
         pytest.fail(f"{error}\n{rules}")
-
-
-# type → the state that packetmatch.py takes it for
-TRACKED = {
-    "destination-unreachable": "related",
-    "echo-request": "new",
-    "echo-reply": "established",
-    "nd-neighbor-solicit": "untracked",
-    "nd-neighbor-advert": "untracked",
-}
-
-
-def test_how_the_kernel_tracks_icmpv6(world: World) -> None:
-    states = ("new", "established", "related", "untracked", "invalid")
-    rules = "\n".join(
-        f'icmpv6 type {type_} ct state {state} counter comment "{type_} {state}"'
-        for type_ in TRACKED
-        for state in states
-    )
-    world.load(
-        f"table inet f {{\nchain in {{\ntype filter hook input priority 0\n{rules}\n}}\n}}\n"
-    )
-    assert world.pings(), "an echo request"
-    world.provoke()
-    told = json.loads(world.nft("-j", "list", "ruleset"))["nftables"]
-    counts = {
-        rule["comment"]: next(s["counter"]["packets"] for s in rule["expr"] if "counter" in s)
-        for rule in (one["rule"] for one in told if "rule" in one)
-    }
-    seen = {tuple(name.split()) for name, packets in counts.items() if packets}
-    assert seen == set(TRACKED.items())
