@@ -7,9 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.ipv6.web.domains import registrable
-from collectors.ipv6.web.links import candidates
-from collectors.ipv6.web.robots import parse_robots
+from collectors.ipv6.web.links import MAX_LOOKED, Sample, _Walk, candidates
+from collectors.ipv6.web.page import WebPage
+from collectors.ipv6.web.robots import MAX_RULES, MAX_STARS, Robots, parse_robots
+from collectors.ipv6.web.session import FAMILIES, Spent, Web
+from collectors.ipv6.web.settings import WebSettings
 from collectors.link import weburl
+from collectors.link.connect import Deadline
+from collectors.link.resolve import Resolved
 
 
 @pytest.mark.parametrize(
@@ -62,7 +67,61 @@ def test_robots_of_any_bytes(body: bytes, path: str) -> None:
 def test_a_huge_robots_with_stars_ends() -> None:
     line = b"Disallow: /" + b"*a" * 900 + b"b$\n"
     rules = parse_robots(b"User-agent: *\n" + line * 300, "Jianwei")
-    assert rules.allows("/" + "a" * 2000)
+    assert not rules.allows("/" + "a" * 2000)  # what is cut off can only forbid more
+    allowing = b"User-agent: *\nDisallow: /\n" + line.replace(b"Disallow", b"Allow")
+    assert not parse_robots(allowing, "Jianwei").allows("/" + "a" * 2000 + "b")
+
+
+STARS = b"User-agent: *\n" + (b"Disallow: /" + b"*" * 1900 + b"17!\n") * 250
+
+
+def test_stars_in_a_row_are_one() -> None:
+    rules = parse_robots(STARS, "Jianwei").rules
+    assert set(rules) == {(False, "/*17!")}
+    assert len(rules) == 250
+
+
+def test_what_a_robots_costs_is_bounded() -> None:
+    text = b"User-agent: *\n" + b"Disallow: /" + b"*a" * 500 + b"\n"
+    rules = parse_robots(text + b"Disallow: /b\n" * 20_000, "Jianwei").rules
+    assert len(rules) == MAX_RULES
+    assert max(pattern.count("*") for _, pattern in rules) <= MAX_STARS
+    assert not parse_robots(text, "Jianwei").allows("/" + "a" * 50)
+
+
+def walk(robots: bytes, seconds: float, links: int) -> tuple[Sample, list[str]]:
+    """Links of a homepage followed with a robots.txt that is known already; which were asked."""
+    home = weburl.parse("http://a.cn/")
+    web = Web("a.cn", {}, lambda name, family: Resolved((), 0.0), WebSettings(), Deadline(seconds))
+    its = _Walk(web, home, FAMILIES)
+    asked: list[str] = []
+
+    class Counting(Robots):
+        def allows(self, path: str) -> bool:
+            asked.append(path)
+            return super().allows(path)
+
+    its._robots["http://a.cn"] = Counting(*parse_robots(robots, "Jianwei"))
+    pages = urls(*(f"http://a.cn/{i}" for i in range(links)))
+    return its.run(WebPage("", tuple(pages), ())), asked
+
+
+def test_only_so_many_links_are_looked_up_in_robots() -> None:
+    sample, asked = walk(b"User-agent: *\nDisallow: /", 30, 2000)
+    assert sample.why == "robots"
+    assert len(asked) == MAX_LOOKED
+
+
+def test_time_ends_between_two_looks_at_robots() -> None:
+    sample, asked = walk(b"User-agent: *\nDisallow: /", 0, 2000)
+    assert sample.why == "budget"
+    assert asked == []
+    with pytest.raises(Spent):
+        candidates(urls("http://a.cn/b"), "a.cn", (), _over)
+
+
+def _over() -> None:
+    raise Spent("over")
 
 
 @pytest.mark.parametrize(

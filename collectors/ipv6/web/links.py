@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from collectors.ipv6.model import Links, NotTested
@@ -25,6 +25,7 @@ from collectors.model import AddressFamily
 
 AT_ONCE = 4
 MAX_HOSTS = 8  # of the domain whose robots.txt is asked for
+MAX_LOOKED = 500  # links of a level that robots.txt is asked about
 MAX_FAILED = 20  # links told of by name
 ENOUGH = 5  # links that must have been looked at where time does not suffice for all
 # leaving, and what changes things
@@ -63,11 +64,18 @@ def follow_links(web: Web, url: Url, home: WebPage, families: Sequence[AddressFa
     return _Walk(web, url, families).run(home)
 
 
-def candidates(links: Iterable[Url], domain: str, known: Iterable[str]) -> list[Url]:
-    """The links to pages of a domain that are not known yet, in an order that their text gives."""
+def candidates(
+    links: Iterable[Url],
+    domain: str,
+    known: Iterable[str],
+    left: Callable[[], object] = lambda: None,
+) -> list[Url]:
+    """The links to pages of a domain that are not known yet, in an order that their text gives.
+    `left` is called for each, and raises where no time is left."""
     seen = set(known)
     found = []
     for link in dict.fromkeys(links):
+        left()
         path = link.path.partition("?")[0]
         if (key := _key(link)) in seen or _NO_PAGE.search(path) or _avoided(link.path):
             continue
@@ -113,8 +121,8 @@ class _Walk:
         pages: list[WebPage] = []
         links: Sequence[Url] = home.links
         for level, count in zip((2, 3), wanted, strict=True):
-            found = candidates(links, self._domain, known)
             try:
+                found = candidates(links, self._domain, known, self._left)
                 chosen = self._allowed(found, count)
             except Spent as spent:
                 return self._told(rows, pages, "budget", str(spent))
@@ -144,14 +152,21 @@ class _Walk:
     def _allowed(self, found: Sequence[Url], count: int) -> list[Url]:
         """The first links that robots.txt of their hosts allows; raises Spent."""
         chosen: list[Url] = []
-        for link in found:
+        for link in found[:MAX_LOOKED]:
             if len(chosen) == count:
                 break
+            self._left()
             if self._origin(link) not in self._robots and len(self._robots) >= MAX_HOSTS:
                 continue
             if self._rules(link).allows(link.path):
                 chosen.append(link)
         return chosen
+
+    def _left(self) -> None:
+        """Raises Spent where no time is left."""
+        self._web.left()
+        if time.monotonic() > self._end:
+            raise Spent("the time for links is over")
 
     def _origin(self, url: Url) -> str:
         return str(url._replace(path=""))
@@ -190,8 +205,7 @@ class _Walk:
             keep = page is None
 
             def ask(family: AddressFamily = family, keep: bool = keep) -> Fetched:
-                if time.monotonic() > self._end:
-                    raise Spent("the time for links is over")
+                self._left()
                 self._pace.wait(self._web)
                 return fetch(self._web, url, family, "", keep, False, self._domain)
 
