@@ -164,7 +164,8 @@ class Links(msgspec.Struct, frozen=True):
     """`site_links`, rows: sampled links by level (2: linked from the homepage; 3: from those).
 
     `ipv4` and `ipv6` count pages that came over each; `ratio` is of those that came over IPv4 the
-    share that came over IPv6 too. `failed` are URLs that did not, with the reason.
+    share that came over IPv6 too. `failed` are URLs that did not, with the reason. `untested`: there
+    are links of this level and they were not looked at; a word of NotTested, then what happened.
     """
 
     level: int
@@ -173,6 +174,7 @@ class Links(msgspec.Struct, frozen=True):
     ipv6: int
     ratio: float
     failed: tuple[str, ...] = ()
+    untested: str = ""
 
 
 class Dependency(msgspec.Struct, frozen=True):

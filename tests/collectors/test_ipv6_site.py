@@ -85,6 +85,7 @@ def test_a_site_without_ipv4(told: Told) -> None:
         "ipv6": 2,
         "ratio": 1.0,
         "failed": (),
+        "untested": "",
     }
     assert told["ipv6_only"]["works"]
 

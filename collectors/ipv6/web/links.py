@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from collectors.ipv6.model import Links, NotTested
+from collectors.ipv6.model import Links, NotTested, not_tested
 from collectors.ipv6.web.abreast import Pace, abreast
 from collectors.ipv6.web.domains import registrable
 from collectors.ipv6.web.fetch import Fetched, fetch, fetch_patiently
@@ -110,44 +110,42 @@ class _Walk:
         except Spent as spent:
             return Sample((), (), "budget", str(spent))
         wanted = settings.second_level, settings.third_level
+        room, slowly = sum(wanted), ""
         if own.delay > 1 / settings.link_rate:
             self._pace = Pace(1 / own.delay)
             room = int(settings.links_time / own.delay / len(FAMILIES))
-            wanted = min(wanted[0], room), min(wanted[1], max(0, room - wanted[0]))
-            if not wanted[0]:
-                return Sample((), (), "robots", f"a Crawl-delay of {own.delay:g} s")
+            slowly = f"a Crawl-delay of {own.delay:g} s"
         known = {_key(self._url)}
         rows: list[Links] = []
         pages: list[WebPage] = []
         links: Sequence[Url] = home.links
-        for level, count in zip((2, 3), wanted, strict=True):
+        for level, most in zip((2, 3), wanted, strict=True):
+            count = min(most, room)
             try:
                 found = candidates(links, self._domain, known, self._left)
                 chosen = self._allowed(found, count)
             except Spent as spent:
-                return self._told(rows, pages, "budget", str(spent))
+                return _ended(rows, pages, level, "budget", str(spent))
+            if not found:
+                return _ended(rows, pages, level, "no_links")
+            if not most:
+                return _ended(rows, pages, level, "not_asked")
             if not chosen:
-                why: NotTested = "robots" if found and count else "no_links"
                 words = "; ".join(sorted(set(self._why.values()))) or "robots.txt forbids all"
-                return self._told(rows, pages, why, words if why == "robots" else "")
+                return _ended(rows, pages, level, "robots", words if count else slowly)
+            room -= len(chosen)
             known.update(map(_key, found))
-            came = [
-                one for one in abreast(self._follow, chosen, AT_ONCE) if not isinstance(one, Spent)
-            ]
+            followed = abreast(self._follow, chosen, AT_ONCE)
+            came = [one for one in followed if not isinstance(one, Spent)]
             if len(came) < min(ENOUGH, len(chosen)):
-                detail = f"{len(came)} of {len(chosen)} links of level {level} in time"
-                return self._told(rows, pages, "budget", detail)
+                why = next(str(one) for one in followed if isinstance(one, Spent))
+                detail = f"{len(came)} of {len(chosen)} links of level {level}: {why}"
+                return _ended(rows, pages, level, "budget", detail)
             rows.append(_row(level, came))
             new = [one.page for one in came if one.page]
             pages += new
             links = [link for page in new for link in page.links]
         return Sample(tuple(rows), tuple(pages))
-
-    def _told(
-        self, rows: Sequence[Links], pages: Sequence[WebPage], why: NotTested, detail: str
-    ) -> Sample:
-        """What there is; without any row it has a reason."""
-        return Sample(tuple(rows), tuple(pages), why, detail)
 
     def _allowed(self, found: Sequence[Url], count: int) -> list[Url]:
         """The first links that robots.txt of their hosts allows; raises Spent."""
@@ -215,6 +213,17 @@ class _Walk:
             got.body = b""
             came[family] = got
         return Followed(url, came["ipv4"], came["ipv6"], page)
+
+
+def _ended(
+    rows: Sequence[Links], pages: Sequence[WebPage], level: int, why: NotTested, detail: str = ""
+) -> Sample:
+    """What there is before a level that was not looked at: without any row there is a reason, else
+    one more row that tells it. A level that nothing leads to has none."""
+    if rows and why != "no_links":
+        words = not_tested("site_links", why, detail).unavailable
+        rows = [*rows, Links(level, 0, 0, 0, 0.0, untested=words)]
+    return Sample(tuple(rows), tuple(pages), why, detail)
 
 
 def _row(level: int, came: Sequence[Followed]) -> Links:
