@@ -111,7 +111,8 @@ class DnsTimes(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True):
     """`site_homepage`, rows: the homepage at each address. `ok`: 2xx, or 3xx that ends there.
 
-    `status` is the last one after redirects, 0 without an answer; times in seconds.
+    `status` is the last one after redirects, 0 without an answer; times in seconds. `size` counts the
+    bytes read of the body, decompressed; `wire` the same bytes as they came, before that.
     """
 
     address: str
@@ -123,6 +124,7 @@ class Page(msgspec.Struct, frozen=True):
     connect: float | None = None
     first_byte: float | None = None
     size: int = 0
+    wire: int = 0
 
 
 class Port(msgspec.Struct, frozen=True):
