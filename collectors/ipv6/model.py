@@ -111,8 +111,8 @@ class DnsTimes(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True):
     """`site_homepage`, rows: the homepage at each address. `ok`: 2xx, or 3xx that ends there.
 
-    `status` is the last one after redirects, 0 without an answer; times in seconds. `size` counts the
-    bytes read of the body, decompressed; `wire` the same bytes as they came, before that.
+    `status` is the last one after redirects, 0 without an answer; times in seconds; `size` is that
+    of the body in bytes, `wire` as it came, before decompression.
     """
 
     address: str
@@ -166,8 +166,8 @@ class Links(msgspec.Struct, frozen=True):
     """`site_links`, rows: sampled links by level (2: linked from the homepage; 3: from those).
 
     `ipv4` and `ipv6` count pages that came over each; `ratio` is of those that came over IPv4 the
-    share that came over IPv6 too. `failed` are URLs that did not, with the reason. `untested`: there
-    are links of this level and they were not looked at; a word of NotTested, then what happened.
+    share that came over IPv6 too. `failed` are URLs that did not, with the reason. `untested`: why
+    there are links of this level that nobody followed; a word of NotTested, then what happened.
     """
 
     level: int
@@ -182,7 +182,8 @@ class Links(msgspec.Struct, frozen=True):
 class Dependency(msgspec.Struct, frozen=True):
     """`site_dependencies`, rows: another host that the sampled pages load from, by name or address.
 
-    `literal`: written as an IPv4 address, which no DNS64 can help. `uses` counts; `example` is one URL.
+    `literal`: written as an IPv4 address, which no DNS64 can help. `uses` counts; `example` is a URL.
+    `unseen`: not looked at, or DNS is silent; so is a last row for `uses` hosts beyond the limit.
     """
 
     host: str
@@ -193,6 +194,7 @@ class Dependency(msgspec.Struct, frozen=True):
     detail: str = ""
     uses: int = 1
     example: str = ""
+    unseen: bool = False
 
 
 class Latency(msgspec.Struct, frozen=True):

@@ -63,6 +63,7 @@ SITES = [
     WebSite("robots5.cn", PAGES, both="location = /robots.txt { return 503; }"),
     WebSite("loads.cn", {"/": LOADS}),
     WebSite("both.cn", {"/": f"<img src=http://cdn.good.cn/x><img src=http://[{SERVER[1]}]/>"}),
+    WebSite("inward3.cn", {"/": "<img src=http://cdn.good.cn/x><img src=http://127.0.0.1/>"}),
     WebSite("refresh.cn", {"/": "<meta http-equiv=refresh content='0;url=/a.html'>", "/a.html": "a"}),
     WebSite("big.cn", {"/": "<title>Big</title>" + "x" * 2_000_000}, both="gzip off;"),
     WebSite("zipped.cn", {"/": HOME}, ipv6="gzip off;"),

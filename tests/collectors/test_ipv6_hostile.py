@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from collectors.ipv6.web.check import WEB_FACTS
-from collectors.ipv6.web.dependencies import Used, dependencies
+from collectors.ipv6.web.dependencies import Hosts, Used, dependencies
 from collectors.ipv6.web.session import Spent, Web, may_be_asked
 from collectors.ipv6.web.settings import WebSettings
 from collectors.link import weburl
@@ -208,7 +208,7 @@ def test_silent_dns_does_not_outlive_the_check() -> None:
     web = Web("www.a.cn", {}, dns, WebSettings(), deadline)
     hosts = [Used(f"{i}.cn", weburl.parse(f"http://{i}.cn/"), 1) for i in range(40)]
     with pytest.raises(Spent):
-        dependencies(web, hosts)
+        dependencies(web, Hosts(hosts, 0))
     assert len(dns.names) <= 8  # those that had begun
     for _ in range(2):  # nothing of it is remembered as if it had been seen
         with pytest.raises(Spent):

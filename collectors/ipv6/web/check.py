@@ -12,7 +12,6 @@ from typing import Final
 import msgspec
 
 from collectors.ipv6.model import (
-    Dependency,
     Ipv6Only,
     LookUp,
     NotTested,
@@ -24,7 +23,7 @@ from collectors.ipv6.model import (
 )
 from collectors.ipv6.web.abreast import Pace
 from collectors.ipv6.web.content import SideBySide, side_by_side
-from collectors.ipv6.web.dependencies import dependencies, missing, used
+from collectors.ipv6.web.dependencies import Looked, dependencies, used
 from collectors.ipv6.web.homepage import asked, homepages, latency, ports, probes, success
 from collectors.ipv6.web.links import Sample, follow_links
 from collectors.ipv6.web.page import WebPage
@@ -83,7 +82,7 @@ class _Check:
         self._pages: list[Page] = []
         self._side: SideBySide | None = None
         self._sample = Sample((), ())
-        self._rows: list[Dependency] = []
+        self._loads = Looked([])
         self.facts: dict[str, Fact] = {}
 
     def run(self) -> None:
@@ -204,8 +203,8 @@ class _Check:
         if looked.why:
             self._without(("site_dependencies",), looked.why, "no route to any host it loads from")
             return
-        self._rows = looked.rows
-        self._tell("site_dependencies", self._rows)
+        self._loads = looked
+        self._tell("site_dependencies", looked.rows)
 
     def _ipv6_only(self) -> None:
         if not self._by_family["ipv6"]:
@@ -223,8 +222,11 @@ class _Check:
                 "site_ipv6_only", None, unavailable=fact.unavailable
             )
             return
-        hosts = missing(self._rows)
-        self._tell("site_ipv6_only", Ipv6Only(not hosts, hosts))
+        missing, blind = self._loads.missing, self._loads.blind()
+        if blind and not missing:
+            self._without(("site_ipv6_only",), *blind)
+            return
+        self._tell("site_ipv6_only", Ipv6Only(not missing, missing))
 
     def _without_ipv6(self) -> Fact:
         return site_fact("site_ipv6_only", Ipv6Only(False, (self._site.host,)))
