@@ -148,15 +148,15 @@ class Success(msgspec.Struct, frozen=True):
 class Content(msgspec.Struct, frozen=True):
     """`site_content`: the homepage over IPv4 and IPv6 side by side.
 
-    `difference` is 0 (same) to 1, with nonces and the like removed; `removed` counts them;
-    `differences` are the first few in words, `-` of IPv4 and `+` of IPv6.
+    `difference` is 0 (same) to 1, null of a page that never repeats; nonces and the like are left
+    out, `removed` counts them; `differences`: the first few in words, `-` of IPv4 and `+` of IPv6.
     """
 
     same_status: bool
     same_redirects: bool
     same_title: bool
     same_certificate: bool
-    difference: float
+    difference: float | None
     removed: int = 0
     differences: tuple[str, ...] = ()
     detail: str = ""

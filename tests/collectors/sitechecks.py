@@ -53,6 +53,7 @@ SITES = [
     WebSite("tlsslow.cn", PAGES, tls=True, ipv6="location = / { proxy_pass @slow@; }"),
     WebSite("slow.cn", PAGES, ipv6="location = / { proxy_pass @slow@; }"),
     WebSite("noisy.cn", PAGES, both="location = / { proxy_pass @noisy@; }"),
+    WebSite("anew.cn", both="location = / { proxy_pass @anew@; }"),
     WebSite("cookie.cn", both="location / { proxy_pass @cookie@; }"),
     WebSite("chinese.cn", {"/": "<meta charset=gbk><title>深圳</title>".encode("gbk")},
             {"/": "<meta charset=utf-8><title>深圳</title>"}),
@@ -89,6 +90,12 @@ def noisy(path: str, family: str, count: int) -> tuple[int, Mapping[str, str], b
     return 200, {"Content-Type": "text/html"}, body.encode()
 
 
+def anew(path: str, family: str, count: int) -> tuple[int, Mapping[str, str], bytes]:
+    """Another page each time, and over IPv6 another still."""
+    news = "".join(f"<p>{family} news {count}.{line}</p>" for line in range(20))
+    return 200, {"Content-Type": "text/html"}, f"<title>City</title>{news}".encode()
+
+
 def cookie(path: str, family: str, count: int) -> tuple[int, Mapping[str, str], bytes]:
     """Leads to itself until its cookie comes back, which nginx tells by the path."""
     if path == "/in":
@@ -98,7 +105,7 @@ def cookie(path: str, family: str, count: int) -> tuple[int, Mapping[str, str], 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteLab]:
-    backends = {"third": third, "slow": slow, "noisy": noisy, "cookie": cookie}
+    backends = {"third": third, "slow": slow, "noisy": noisy, "anew": anew, "cookie": cookie}
     with SiteLab(tmp_path_factory.mktemp("sites"), SITES, backends) as lab:
         yield lab
 

@@ -132,6 +132,15 @@ def test_another_content(told: Told) -> None:
     assert content["same_title"]
 
 
+@site("anew.cn")
+def test_a_page_that_never_repeats(told: Told) -> None:
+    """Its content tells nothing; title, status, redirects and certificate do."""
+    content = told["content"]
+    assert content["difference"] is None
+    assert content["detail"].startswith("never the same")
+    assert all(content[f"same_{what}"] for what in ("status", "redirects", "title", "certificate"))
+
+
 @site("titled.cn")
 def test_another_title(told: Told) -> None:
     assert not told["content"]["same_title"]
