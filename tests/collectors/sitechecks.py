@@ -44,6 +44,7 @@ SITES = [
     WebSite("inward2.cn", PAGES, ipv6="location = / { return 302 http://loopback6.cn/; }"),
     WebSite("loopback6.cn", a=(), aaaa=("::1",)),
     WebSite("another.cn", PAGES, both="location = / { return 301 http://www.good.cn/; }"),
+    WebSite("elsewhere.cn", PAGES, both="location = / { return 301 http://forbids.cn/; }"),
     WebSite("expired.cn", PAGES, tls=True, certificate6="expired"),
     WebSite("misnamed.cn", PAGES, tls=True, certificate6="wrong"),
     WebSite("own.cn", PAGES, tls=True, certificate6="own"),

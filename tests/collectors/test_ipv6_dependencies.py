@@ -115,7 +115,7 @@ def test_why_nobody_can_tell() -> None:
 
 def test_the_most_used_are_looked_at() -> None:
     urls = [weburl.parse(f"http://{i}.cn/") for i in range(9)]
-    page = WebPage("", (), tuple((url, 1 + (i == 7)) for i, url in enumerate(urls)))
+    page = WebPage(urls[8], "", (), tuple((url, 1 + (i == 7)) for i, url in enumerate(urls)))
     hosts = used([page], "8.cn", 2)
     assert [one.host for one in hosts.first] == ["7.cn", "0.cn"]
     assert hosts.more == 6

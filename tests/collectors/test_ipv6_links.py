@@ -13,7 +13,7 @@ from collectors.ipv6.model import Links
 from collectors.ipv6.web.abreast import Pace
 from collectors.ipv6.web.domains import registrable
 from collectors.ipv6.web.fetch import Fetched
-from collectors.ipv6.web.links import MAX_LOOKED, Sample, _Walk, candidates
+from collectors.ipv6.web.links import MAX_LOOKED, Sample, _Walk, candidates, follow_links
 from collectors.ipv6.web.page import WebPage
 from collectors.ipv6.web.robots import MAX_RULES, MAX_STARS, Robots, parse_robots
 from collectors.ipv6.web.session import FAMILIES, Spent, Web
@@ -110,7 +110,7 @@ def walk(robots: bytes, seconds: float, links: int) -> tuple[Sample, list[str]]:
 
     its._robots["http://a.cn"] = Counting(*parse_robots(robots, "Jianwei"))
     pages = urls(*(f"http://a.cn/{i}" for i in range(links)))
-    return its.run(WebPage("", tuple(pages), ())), asked
+    return its.run(WebPage(home, "", tuple(pages), ()), home), asked
 
 
 PAGES = {"/": ("/a", "/b"), "/a": ("/c", "/d"), "/c": (), "/d": (), "/e": ()}
@@ -121,6 +121,7 @@ def levels(
     robots: str = "",
     spent: str = "none",
     pages: Mapping[str, Sequence[str]] = PAGES,
+    at: str = "http://a.cn/",
     **settings: Any,
 ) -> Sample:
     """Links of pages that all come, but for those whose path begins with `spent`."""
@@ -140,8 +141,18 @@ def levels(
     web = Web(
         "a.cn", {}, lambda name, family: Resolved((), 0.0), WebSettings(**settings), Deadline(30)
     )
-    links = tuple(home._replace(path=path) for path in pages["/"])
-    return _Walk(web, home, FAMILIES).run(WebPage("", links, ()))
+    ended = weburl.parse(at)
+    links = tuple(ended._replace(path=path) for path in pages["/"])
+    return follow_links(web, home, WebPage(ended, "", links, ()), FAMILIES)
+
+
+def test_the_domain_is_that_of_where_the_homepage_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = levels(monkeypatch, at="http://www.b.com/start").rows
+    assert [(row.level, row.sampled) for row in rows] == [(2, 2), (3, 2)]
+    # neither the page itself nor what led to it is one of its links
+    pages = {"/": ("/", "/start", "/a"), "/a": ()}
+    rows = levels(monkeypatch, pages=pages, at="http://a.cn/start").rows
+    assert [(row.level, row.sampled) for row in rows] == [(2, 1)]
 
 
 def test_both_levels(monkeypatch: pytest.MonkeyPatch) -> None:

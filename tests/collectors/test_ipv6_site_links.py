@@ -11,7 +11,7 @@ __all__ = ["checked", "lab", "told"]  # fixtures
 
 CHECKED = (
     *("links.cn", "robots.cn", "forbids.cn", "later.cn", "robots5.cn"),
-    *("refresh.cn", "loads.cn", "both.cn", "inward3.cn"),
+    *("refresh.cn", "loads.cn", "both.cn", "inward3.cn", "another.cn", "elsewhere.cn"),
 )
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())
 
@@ -38,6 +38,20 @@ def test_robots_forbids_all(told: Told, words: str) -> None:
     assert told.why("links").startswith("robots")
     assert words in told.why("links")
     assert told["dependencies"] == []
+
+
+@site("another.cn")
+def test_links_of_where_the_homepage_ends(told: Told) -> None:
+    """Another domain: its robots.txt and its links count."""
+    assert [(row["level"], row["sampled"], row["ratio"]) for row in told["links"]] == [
+        (2, 2, 1),
+        (3, 1, 1),
+    ]
+
+
+@site("elsewhere.cn")
+def test_robots_of_where_the_homepage_ends(told: Told) -> None:
+    assert told.why("links") == "robots: robots.txt forbids all"
 
 
 @site("refresh.cn")

@@ -60,8 +60,9 @@ class Sample(NamedTuple):
 
 
 def follow_links(web: Web, url: Url, home: WebPage, families: Sequence[AddressFamily]) -> Sample:
-    """Links of second and third level. `families` are those the homepage came over."""
-    return _Walk(web, url, families).run(home)
+    """Links of second and third level, within the domain where the homepage, asked for by `url`,
+    ended. `families` are those it came over."""
+    return _Walk(web, home.url, families).run(home, url)
 
 
 def candidates(
@@ -103,7 +104,7 @@ class _Walk:
         self._end = time.monotonic() + web.settings.links_time
         self._pace = Pace(web.settings.link_rate)
 
-    def run(self, home: WebPage) -> Sample:
+    def run(self, home: WebPage, first: Url) -> Sample:
         settings = self._web.settings
         try:
             own = self._rules(self._url)
@@ -115,7 +116,7 @@ class _Walk:
             self._pace = Pace(1 / own.delay)
             room = int(settings.links_time / own.delay / len(FAMILIES))
             slowly = f"a Crawl-delay of {own.delay:g} s"
-        known = {_key(self._url)}
+        known = {_key(self._url), _key(first)}
         rows: list[Links] = []
         pages: list[WebPage] = []
         links: Sequence[Url] = home.links
