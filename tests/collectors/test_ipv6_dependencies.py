@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
+
 import pytest
 
+from collectors.ipv6.model import Site, SiteAddress
+from collectors.ipv6.web.check import WEB_FACTS, check_web
 from collectors.ipv6.web.dependencies import Hosts, Looked, Used, dependencies, used
 from collectors.ipv6.web.page import WebPage
 from collectors.ipv6.web.session import Web
@@ -111,6 +117,22 @@ def test_why_nobody_can_tell() -> None:
     assert looked({"a.cn": refused}).blind() == ("no_address", "a.cn")
     silent: tuple[Reason, Reason] = ("dns_timeout", "dns_timeout")
     assert looked({"a.cn": refused, "b.cn": silent}).blind() == ("no_answer", "a.cn, b.cn")
+
+
+def test_a_machine_without_a_file_to_spare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not the site that has failed."""
+
+    def no_file(*named: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    site = Site("a", "http://www.a.cn/", "www.a.cn", 80, False)
+    addresses = [SiteAddress("203.0.113.2", "ipv4", "global")]
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "socket", no_file)
+        web = Pretended({})
+        facts = check_web(site, addresses, web._told, WebSettings(), Deadline(9))
+    assert [fact.name for fact in facts] == list(WEB_FACTS)
+    assert {fact.unavailable for fact in facts} == {"error: no socket: too many open files"}
 
 
 def test_the_most_used_are_looked_at() -> None:

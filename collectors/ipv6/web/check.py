@@ -5,6 +5,7 @@ Every fact has a value or the reason why it has none; all ends by the deadline.
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -30,7 +31,7 @@ from collectors.ipv6.web.page import WebPage
 from collectors.ipv6.web.session import FAMILIES, Spent, Web
 from collectors.ipv6.web.settings import WebSettings
 from collectors.link import weburl
-from collectors.link.connect import Deadline
+from collectors.link.connect import Deadline, Failure
 from collectors.link.resolve import AF
 from collectors.model import AddressFamily, Fact
 
@@ -86,7 +87,11 @@ class _Check:
         self.facts: dict[str, Fact] = {}
 
     def run(self) -> None:
-        here = {family: _routed(its, family) for family, its in self._by_family.items() if its}
+        try:
+            here = {family: _routed(its, family) for family, its in self._by_family.items() if its}
+        except Failure as failure:
+            self._without(WEB_FACTS, "error", failure.detail)
+            return
         if not here:
             told = ", ".join(f"{one.address} ({one.kind})" for one in self._addresses[:5])
             self._without(WEB_FACTS, "no_address", told)
@@ -240,9 +245,18 @@ def _beyond(page: WebPage, first: WebPage) -> WebPage:
 
 
 def _routed(addresses: Sequence[str], family: AddressFamily) -> bool:
-    """Whether this machine has a way to any of the addresses: a look at routes, nothing is sent."""
+    """Whether this machine has a way to any of the addresses: a look at routes, nothing is sent.
+    Raises Failure where it cannot even look."""
     for address in addresses:
-        with socket.socket(AF[family], socket.SOCK_DGRAM) as tried:
+        try:
+            tried = socket.socket(AF[family], socket.SOCK_DGRAM)
+        except OSError as error:
+            if error.errno == errno.EAFNOSUPPORT:
+                return False
+            raise Failure(
+                "error", f"no socket: {(error.strerror or str(error)).lower()}"
+            ) from error
+        with tried:
             try:
                 tried.connect((address, 9))
             except OSError:
