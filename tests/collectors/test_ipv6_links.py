@@ -96,6 +96,11 @@ def test_what_a_robots_costs_is_bounded() -> None:
     assert not parse_robots(text, "Jianwei").allows("/" + "a" * 50)
 
 
+def test_an_agent_named_again_and_again_is_one() -> None:
+    text = b"User-agent: *\n" * 2000 + b"Disallow: /a\n" * 3
+    assert parse_robots(text, "Jianwei").rules == ((False, "/a"),) * 3
+
+
 def walk(robots: bytes, seconds: float, links: int) -> tuple[Sample, list[str]]:
     """Links of a homepage followed with a robots.txt that is known already; which were asked."""
     home = weburl.parse("http://a.cn/")

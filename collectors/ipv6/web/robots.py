@@ -55,9 +55,10 @@ def parse_robots(body: bytes, agent: str) -> Robots:
             if not naming:
                 current = []
             naming = True
-            if value.partition("/")[0].strip().lower() in (agent.lower(), "*"):
-                current.append(value.partition("/")[0].strip().lower())
-                groups.setdefault(current[-1], [])
+            name = value.partition("/")[0].strip().lower()
+            if name in (agent.lower(), "*") and name not in current:
+                current.append(name)
+                groups.setdefault(name, [])
         elif key in ("allow", "disallow"):
             naming = False
             if value and current and total < MAX_RULES:
