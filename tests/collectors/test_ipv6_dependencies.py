@@ -84,6 +84,7 @@ def looked(hosts: dict[str, tuple[Reason, Reason]], more: int = 0) -> Looked:
         ("10.1.2.3", "not_allowed", "no_address", False, True),
         ("[::1]", "no_address", "not_allowed", False, True),
         ("silent-dns.cn", "dns_timeout", "dns_timeout", False, True),
+        ("of-no-file.cn", "error", "error", False, True),
         ("half-silent-dns.cn", "connect_refused", "dns_timeout", False, True),
     ],
 )
@@ -99,7 +100,7 @@ def test_what_a_client_without_ipv4_misses(
     assert found.missing == ((host,) if missing else ())
     assert bool(found.blind()) is unseen
     if unseen:
-        assert row.reason in ("not_allowed", "dns_timeout")
+        assert row.reason in ("not_allowed", "dns_timeout", "error")
 
 
 def test_hosts_beyond_the_limit_are_told() -> None:
@@ -117,6 +118,8 @@ def test_why_nobody_can_tell() -> None:
     assert looked({"a.cn": refused}).blind() == ("no_address", "a.cn")
     silent: tuple[Reason, Reason] = ("dns_timeout", "dns_timeout")
     assert looked({"a.cn": refused, "b.cn": silent}).blind() == ("no_answer", "a.cn, b.cn")
+    ours: tuple[Reason, Reason] = ("error", "error")
+    assert looked({"a.cn": silent, "b.cn": ours}).blind() == ("error", "a.cn, b.cn")
 
 
 def test_a_machine_without_a_file_to_spare(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from collectors.ipv6.model import Dependency, NotTested
@@ -18,8 +18,12 @@ from collectors.model import Reason
 
 MAX_EXAMPLE = 300
 # who meets them has not seen how things are over that family: an address that is nobody's site or
-# inside is not asked, and DNS may be silent to us alone
-_UNSEEN: Final[frozenset[Reason]] = frozenset({"not_allowed", "dns_timeout"})
+# inside is not asked, DNS may be silent to us alone, and an error is one of this machine
+_UNSEEN: Final[Mapping[Reason, NotTested]] = {
+    "error": "error",
+    "dns_timeout": "no_answer",
+    "not_allowed": "no_address",
+}
 _NO_ADDRESS: Final[frozenset[Reason]] = frozenset({"no_address", "dns_nxdomain", "dns_error"})
 
 
@@ -71,9 +75,9 @@ class Looked(NamedTuple):
         last = unseen[-1]
         if not last.example:  # of those left out
             return "budget", f"{len(unseen) - 1 + last.uses} hosts not looked at"
-        silent = any(row.reason == "dns_timeout" for row in unseen)
-        names = ", ".join(row.host for row in unseen[:5])
-        return ("no_answer" if silent else "no_address"), names
+        reasons = {row.reason for row in unseen}
+        why = next(word for reason, word in _UNSEEN.items() if reason in reasons)
+        return why, ", ".join(row.host for row in unseen[:5])
 
 
 def dependencies(web: Web, hosts: Hosts) -> Looked:
@@ -105,7 +109,7 @@ def _look(web: Web, one: Used) -> tuple[Dependency, Reason, Reason]:
     host, port, url = one.example.host, one.example.connects_to, str(one.example)
     ipv4, ipv6 = takes(web, host, "ipv4", port), takes(web, host, "ipv6", port)
     reasons: tuple[Reason, Reason] = (ipv4.reason if ipv4 else "", ipv6.reason if ipv6 else "")
-    unseen = bool(ipv4 and ipv6 and _UNSEEN.intersection(reasons))
+    unseen = bool(ipv4 and ipv6 and _UNSEEN.keys() & reasons)
     why = ipv6 or ipv4
     if unseen:  # the reason for that, of whichever family
         why = next(one for one in (ipv6, ipv4) if one and one.reason in _UNSEEN)
