@@ -111,7 +111,8 @@ class DnsTimes(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True):
     """`site_homepage`, rows: the homepage at each address. `ok`: 2xx, or 3xx that ends there.
 
-    `status` is the last one after redirects, 0 without an answer; times in seconds.
+    `status` is the last one after redirects, 0 without an answer; times in seconds; `size` is that
+    of the body in bytes, `wire` as it came, before decompression.
     """
 
     address: str
@@ -123,6 +124,7 @@ class Page(msgspec.Struct, frozen=True):
     connect: float | None = None
     first_byte: float | None = None
     size: int = 0
+    wire: int = 0
 
 
 class Port(msgspec.Struct, frozen=True):
@@ -146,15 +148,15 @@ class Success(msgspec.Struct, frozen=True):
 class Content(msgspec.Struct, frozen=True):
     """`site_content`: the homepage over IPv4 and IPv6 side by side.
 
-    `difference` is 0 (same) to 1, with nonces and the like removed; `removed` counts them;
-    `differences` are the first few in words, `-` of IPv4 and `+` of IPv6.
+    `difference` is 0 (same) to 1, null of a page that never repeats; nonces and the like are left
+    out, `removed` counts them; `differences`: the first few in words, `-` of IPv4 and `+` of IPv6.
     """
 
     same_status: bool
     same_redirects: bool
     same_title: bool
     same_certificate: bool
-    difference: float
+    difference: float | None
     removed: int = 0
     differences: tuple[str, ...] = ()
     detail: str = ""
@@ -164,7 +166,8 @@ class Links(msgspec.Struct, frozen=True):
     """`site_links`, rows: sampled links by level (2: linked from the homepage; 3: from those).
 
     `ipv4` and `ipv6` count pages that came over each; `ratio` is of those that came over IPv4 the
-    share that came over IPv6 too. `failed` are URLs that did not, with the reason.
+    share that came over IPv6 too. `failed` are URLs that did not, with the reason. `untested`: why
+    there are links of this level that nobody followed; a word of NotTested, then what happened.
     """
 
     level: int
@@ -173,12 +176,14 @@ class Links(msgspec.Struct, frozen=True):
     ipv6: int
     ratio: float
     failed: tuple[str, ...] = ()
+    untested: str = ""
 
 
 class Dependency(msgspec.Struct, frozen=True):
     """`site_dependencies`, rows: another host that the sampled pages load from, by name or address.
 
-    `literal`: written as an IPv4 address, which no DNS64 can help. `uses` counts; `example` is one URL.
+    `literal`: written as an IPv4 address, which no DNS64 can help. `uses` counts; `example` is a URL.
+    `unseen`: not looked at, or DNS is silent; so is a last row for `uses` hosts beyond the limit.
     """
 
     host: str
@@ -189,6 +194,7 @@ class Dependency(msgspec.Struct, frozen=True):
     detail: str = ""
     uses: int = 1
     example: str = ""
+    unseen: bool = False
 
 
 class Latency(msgspec.Struct, frozen=True):

@@ -96,7 +96,10 @@ class Stream:
 def connect(target: Target, port: int, source: str, deadline: Deadline) -> Stream:
     """A connection to the target's address, from the address `source` where there is one."""
     family = AF[target.family]
-    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:  # of this machine: no more files, no such family
+        raise failed(error, deadline) from error
     try:
         if family == socket.AF_INET:
             made.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)

@@ -28,7 +28,7 @@ class Request(NamedTuple):
 
 class Response(msgspec.Struct):
     """`length` is the Content-Length, −1 where it is not told. `size` counts the body after
-    decompression; `failure` is what came in its way."""
+    decompression, `arrived` before it; `failure` is what came in its way."""
 
     status: int
     version: str
@@ -36,6 +36,7 @@ class Response(msgspec.Struct):
     length: int
     body: bytes = b""
     size: int = 0
+    arrived: int = 0
     failure: Failure | None = None
 
     def values(self, name: str) -> list[str]:
@@ -154,6 +155,7 @@ class _Exchange:
         except Failure as failure:
             response.failure = failure
         response.body, response.size = b"".join(sink.kept), sink.size
+        response.arrived = sink.arrived
 
     def _next(self) -> object:
         """The next event of the answer."""
@@ -176,9 +178,8 @@ class _Sink:
     def __init__(self, limit: int, keep: bool, compression: Compression) -> None:
         self._limit, self._keep = limit, keep
         self._inflate: zlib._Decompress | None = None
-        self._arrived = 0
         self.kept: list[bytes] = []
-        self.size = 0
+        self.size = self.arrived = 0
         self.decode(compression)
 
     def decode(self, compression: Compression) -> None:
@@ -187,11 +188,11 @@ class _Sink:
         self._gzip = compression == "gzip"
 
     def add(self, data: bytes) -> None:
+        self.arrived += len(data)
         if not self._coded:
             self._take(data)
             return
-        self._arrived += len(data)
-        if self._arrived > self._limit:
+        if self.arrived > self._limit:
             raise self._too_large()
         try:
             self._decompress(data)

@@ -44,6 +44,7 @@ SITES = [
     WebSite("inward2.cn", PAGES, ipv6="location = / { return 302 http://loopback6.cn/; }"),
     WebSite("loopback6.cn", a=(), aaaa=("::1",)),
     WebSite("another.cn", PAGES, both="location = / { return 301 http://www.good.cn/; }"),
+    WebSite("elsewhere.cn", PAGES, both="location = / { return 301 http://forbids.cn/; }"),
     WebSite("expired.cn", PAGES, tls=True, certificate6="expired"),
     WebSite("misnamed.cn", PAGES, tls=True, certificate6="wrong"),
     WebSite("own.cn", PAGES, tls=True, certificate6="own"),
@@ -53,6 +54,7 @@ SITES = [
     WebSite("tlsslow.cn", PAGES, tls=True, ipv6="location = / { proxy_pass @slow@; }"),
     WebSite("slow.cn", PAGES, ipv6="location = / { proxy_pass @slow@; }"),
     WebSite("noisy.cn", PAGES, both="location = / { proxy_pass @noisy@; }"),
+    WebSite("anew.cn", both="location = / { proxy_pass @anew@; }"),
     WebSite("cookie.cn", both="location / { proxy_pass @cookie@; }"),
     WebSite("chinese.cn", {"/": "<meta charset=gbk><title>深圳</title>".encode("gbk")},
             {"/": "<meta charset=utf-8><title>深圳</title>"}),
@@ -63,6 +65,7 @@ SITES = [
     WebSite("robots5.cn", PAGES, both="location = /robots.txt { return 503; }"),
     WebSite("loads.cn", {"/": LOADS}),
     WebSite("both.cn", {"/": f"<img src=http://cdn.good.cn/x><img src=http://[{SERVER[1]}]/>"}),
+    WebSite("inward3.cn", {"/": "<img src=http://cdn.good.cn/x><img src=http://127.0.0.1/>"}),
     WebSite("refresh.cn", {"/": "<meta http-equiv=refresh content='0;url=/a.html'>", "/a.html": "a"}),
     WebSite("big.cn", {"/": "<title>Big</title>" + "x" * 2_000_000}, both="gzip off;"),
     WebSite("zipped.cn", {"/": HOME}, ipv6="gzip off;"),
@@ -88,6 +91,12 @@ def noisy(path: str, family: str, count: int) -> tuple[int, Mapping[str, str], b
     return 200, {"Content-Type": "text/html"}, body.encode()
 
 
+def anew(path: str, family: str, count: int) -> tuple[int, Mapping[str, str], bytes]:
+    """Another page each time, and over IPv6 another still."""
+    news = "".join(f"<p>{family} news {count}.{line}</p>" for line in range(20))
+    return 200, {"Content-Type": "text/html"}, f"<title>City</title>{news}".encode()
+
+
 def cookie(path: str, family: str, count: int) -> tuple[int, Mapping[str, str], bytes]:
     """Leads to itself until its cookie comes back, which nginx tells by the path."""
     if path == "/in":
@@ -97,7 +106,7 @@ def cookie(path: str, family: str, count: int) -> tuple[int, Mapping[str, str], 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SiteLab]:
-    backends = {"third": third, "slow": slow, "noisy": noisy, "cookie": cookie}
+    backends = {"third": third, "slow": slow, "noisy": noisy, "anew": anew, "cookie": cookie}
     with SiteLab(tmp_path_factory.mktemp("sites"), SITES, backends) as lab:
         yield lab
 

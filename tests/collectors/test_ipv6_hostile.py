@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from collectors.ipv6.web.check import WEB_FACTS
-from collectors.ipv6.web.session import Web, may_be_asked
+from collectors.ipv6.web.dependencies import Hosts, Used, dependencies
+from collectors.ipv6.web.session import Spent, Web, may_be_asked
 from collectors.ipv6.web.settings import WebSettings
+from collectors.link import weburl
 from collectors.link.connect import Deadline, Failure
 from collectors.link.resolve import Resolved
 from collectors.model import AddressFamily, Fact
@@ -29,6 +31,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 HOME = b"<title>Home</title><a href=/a>a</a>"
 BOMB = gzip.compress(bytes(200 << 20), 1)
+LOADS = "".join(f"<img src=http://{i}.other.cn/>" for i in range(40)).encode()
 LINKS = "".join(f"<a href=/{i}.html>x</a>" for i in range(20_000)).encode()
 
 
@@ -183,6 +186,52 @@ def test_the_end_of_the_check_is_kept(lab: SiteLab, host: str) -> None:
     facts = lab.check(host, lab.settings(timeout=5.0, probe_rate=10), seconds=1)
     assert time.monotonic() - start < 5
     assert any(fact.unavailable.startswith("budget") for fact in facts.values())
+
+
+class SilentDns:
+    """Look-ups that wait for nobody, in a check that has only just begun when they do."""
+
+    def __init__(self, deadline: Deadline, wait: float) -> None:
+        self._deadline, self._wait = deadline, wait
+        self.names: list[str] = []
+
+    def __call__(self, name: str, family: AddressFamily) -> Resolved:
+        self._deadline.left()  # a look-up that begins behind the end is a Failure here
+        self.names.append(name)
+        time.sleep(self._wait)
+        return Resolved((), self._wait, "dns_timeout", "nobody answers")
+
+
+def test_silent_dns_does_not_outlive_the_check() -> None:
+    deadline = Deadline(0.3)
+    dns = SilentDns(deadline, 0.4)
+    web = Web("www.a.cn", {}, dns, WebSettings(), deadline)
+    hosts = [Used(f"{i}.cn", weburl.parse(f"http://{i}.cn/"), 1) for i in range(40)]
+    with pytest.raises(Spent):
+        dependencies(web, Hosts(hosts, 0))
+    assert len(dns.names) <= 8  # those that had begun
+    for _ in range(2):  # nothing of it is remembered as if it had been seen
+        with pytest.raises(Spent):
+            web.addresses("0.cn", "ipv4")
+
+
+@lab_only
+def test_where_dns_is_silent_nothing_is_told_of_what_is_loaded(
+    lab: SiteLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.own("loads-much.cn", always(answer(LOADS)))
+
+    def silence(name: str, family: AddressFamily) -> Resolved:
+        time.sleep(1)
+        return Resolved((), 1.0, "dns_timeout", "nobody answers")
+
+    monkeypatch.setattr(lab, "look_up", silence)
+    start = time.monotonic()
+    facts = lab.check("loads-much.cn", lab.settings(probes=1), seconds=3)
+    assert time.monotonic() - start < 6
+    assert facts["site_homepage"].value[0]["ok"]
+    assert facts["site_dependencies"].unavailable.startswith("budget")
+    assert facts["site_ipv6_only"].unavailable.startswith("budget")
 
 
 def resident(key: str) -> int:

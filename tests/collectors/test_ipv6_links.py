@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.ipv6.model import Links
+from collectors.ipv6.web.abreast import Pace
 from collectors.ipv6.web.domains import registrable
-from collectors.ipv6.web.links import candidates
-from collectors.ipv6.web.robots import parse_robots
+from collectors.ipv6.web.fetch import Fetched
+from collectors.ipv6.web.links import MAX_LOOKED, Sample, _Walk, candidates, follow_links
+from collectors.ipv6.web.page import WebPage
+from collectors.ipv6.web.robots import MAX_RULES, MAX_STARS, Robots, parse_robots
+from collectors.ipv6.web.session import FAMILIES, Spent, Web
+from collectors.ipv6.web.settings import WebSettings
 from collectors.link import weburl
+from collectors.link.connect import Deadline
+from collectors.link.resolve import Resolved
+from collectors.model import AddressFamily
 
 
 @pytest.mark.parametrize(
@@ -62,7 +74,167 @@ def test_robots_of_any_bytes(body: bytes, path: str) -> None:
 def test_a_huge_robots_with_stars_ends() -> None:
     line = b"Disallow: /" + b"*a" * 900 + b"b$\n"
     rules = parse_robots(b"User-agent: *\n" + line * 300, "Jianwei")
-    assert rules.allows("/" + "a" * 2000)
+    assert not rules.allows("/" + "a" * 2000)  # what is cut off can only forbid more
+    allowing = b"User-agent: *\nDisallow: /\n" + line.replace(b"Disallow", b"Allow")
+    assert not parse_robots(allowing, "Jianwei").allows("/" + "a" * 2000 + "b")
+
+
+STARS = b"User-agent: *\n" + (b"Disallow: /" + b"*" * 1900 + b"17!\n") * 250
+
+
+def test_stars_in_a_row_are_one() -> None:
+    rules = parse_robots(STARS, "Jianwei").rules
+    assert set(rules) == {(False, "/*17!")}
+    assert len(rules) == 250
+
+
+def test_what_a_robots_costs_is_bounded() -> None:
+    text = b"User-agent: *\n" + b"Disallow: /" + b"*a" * 500 + b"\n"
+    rules = parse_robots(text + b"Disallow: /b\n" * 20_000, "Jianwei").rules
+    assert len(rules) == MAX_RULES
+    assert max(pattern.count("*") for _, pattern in rules) <= MAX_STARS
+    assert not parse_robots(text, "Jianwei").allows("/" + "a" * 50)
+
+
+def test_an_agent_named_again_and_again_is_one() -> None:
+    text = b"User-agent: *\n" * 2000 + b"Disallow: /a\n" * 3
+    assert parse_robots(text, "Jianwei").rules == ((False, "/a"),) * 3
+
+
+def walk(robots: bytes, seconds: float, links: int) -> tuple[Sample, list[str]]:
+    """Links of a homepage followed with a robots.txt that is known already; which were asked."""
+    home = weburl.parse("http://a.cn/")
+    web = Web("a.cn", {}, lambda name, family: Resolved((), 0.0), WebSettings(), Deadline(seconds))
+    its = _Walk(web, home, FAMILIES)
+    asked: list[str] = []
+
+    class Counting(Robots):
+        def allows(self, path: str) -> bool:
+            asked.append(path)
+            return super().allows(path)
+
+    its._robots["http://a.cn"] = Counting(*parse_robots(robots, "Jianwei"))
+    pages = urls(*(f"http://a.cn/{i}" for i in range(links)))
+    return its.run(WebPage(home, "", tuple(pages), ()), home), asked
+
+
+PAGES = {"/": ("/a", "/b"), "/a": ("/c", "/d"), "/c": (), "/d": (), "/e": ()}
+
+
+def levels(
+    monkeypatch: pytest.MonkeyPatch,
+    robots: str = "",
+    spent: str = "none",
+    pages: Mapping[str, Sequence[str]] = PAGES,
+    at: str = "http://a.cn/",
+    **settings: Any,
+) -> Sample:
+    """Links of pages that all come, but for those whose path begins with `spent`."""
+    home = weburl.parse("http://a.cn/")
+
+    def come(
+        web: Web, url: weburl.Url, family: AddressFamily, *more: object, **named: object
+    ) -> Fetched:
+        if url.path.startswith(spent):
+            raise Spent("the bytes are used up")
+        links = "".join(f"<a href={link}>x</a>" for link in pages.get(url.path, ()))
+        text = robots if url.path == "/robots.txt" else links
+        return Fetched(family, url, "", 200, body=text.encode())
+
+    monkeypatch.setattr("collectors.ipv6.web.links.fetch", come)
+    monkeypatch.setattr(Pace, "wait", lambda pace, web: None)
+    web = Web(
+        "a.cn", {}, lambda name, family: Resolved((), 0.0), WebSettings(**settings), Deadline(30)
+    )
+    ended = weburl.parse(at)
+    links = tuple(ended._replace(path=path) for path in pages["/"])
+    return follow_links(web, home, WebPage(ended, "", links, ()), FAMILIES)
+
+
+def test_the_domain_is_that_of_where_the_homepage_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = levels(monkeypatch, at="http://www.b.com/start").rows
+    assert [(row.level, row.sampled) for row in rows] == [(2, 2), (3, 2)]
+    # neither the page itself nor what led to it is one of its links
+    pages = {"/": ("/", "/start", "/a"), "/a": ()}
+    rows = levels(monkeypatch, pages=pages, at="http://a.cn/start").rows
+    assert [(row.level, row.sampled) for row in rows] == [(2, 1)]
+
+
+def test_both_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = levels(monkeypatch).rows
+    assert [(row.level, row.sampled, row.ratio, row.untested) for row in rows] == [
+        (2, 2, 1, ""),
+        (3, 2, 1, ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "untested"),
+    [
+        ({"spent": "/c"}, "budget: 1 of 2 links of level 3: the bytes are used up"),
+        ({"robots": "User-agent: *\nDisallow: /c\nDisallow: /d"}, "robots: robots.txt forbids all"),
+        (
+            {"robots": "User-agent: *\nCrawl-delay: 5", "links_time": 20},
+            "robots: a Crawl-delay of 5 s",
+        ),
+        ({"third_level": 0}, "not_asked"),
+    ],
+)
+def test_a_third_level_that_was_not_looked_at_is_told(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], untested: str
+) -> None:
+    second, third = levels(monkeypatch, **changed).rows
+    assert (second.level, second.sampled, second.untested) == (2, 2, "")
+    assert third == Links(3, 0, 0, 0, 0.0, (), untested)
+
+
+def test_a_level_that_nothing_leads_to_has_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    flat = {"/": ("/a", "/b")}
+    for more in (
+        {},
+        {"third_level": 0},
+        {"robots": "User-agent: *\nCrawl-delay: 5", "links_time": 20},
+    ):
+        assert [row.level for row in levels(monkeypatch, pages=flat, **more).rows] == [2]
+
+
+def test_time_is_over_between_the_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = iter(range(1000))
+
+    def left(walk: _Walk) -> None:
+        if next(calls) > 20:
+            raise Spent("the time for links is over")
+
+    monkeypatch.setattr(_Walk, "_left", left)
+    pages = {**PAGES, "/a": tuple(f"/{i}.html" for i in range(50))}
+    sample = levels(monkeypatch, pages=pages)
+    assert sample.rows[1].untested == "budget: the time for links is over"
+
+
+def test_a_second_level_that_was_not_looked_at_is_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = levels(monkeypatch, spent="/a")
+    assert sample.rows == ()
+    assert sample.why == "budget"
+    assert sample.detail == "1 of 2 links of level 2: the bytes are used up"
+    assert levels(monkeypatch, second_level=0).why == "not_asked"
+
+
+def test_only_so_many_links_are_looked_up_in_robots() -> None:
+    sample, asked = walk(b"User-agent: *\nDisallow: /", 30, 2000)
+    assert sample.why == "robots"
+    assert len(asked) == MAX_LOOKED
+
+
+def test_time_ends_between_two_looks_at_robots() -> None:
+    sample, asked = walk(b"User-agent: *\nDisallow: /", 0, 2000)
+    assert sample.why == "budget"
+    assert asked == []
+    with pytest.raises(Spent):
+        candidates(urls("http://a.cn/b"), "a.cn", (), _over)
+
+
+def _over() -> None:
+    raise Spent("over")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from collectors.ipv6.web.check import WEB_FACTS
 from collectors.model import Fact
-from tests.collectors.sitechecks import Told, checked, lab, site, told
+from tests.collectors.sitechecks import HOME, Told, checked, lab, site, told
 from tests.sitelab import SERVER, SiteLab, unavailable
 
 __all__ = ["checked", "lab", "told"]  # fixtures
@@ -85,6 +85,7 @@ def test_a_site_without_ipv4(told: Told) -> None:
         "ipv6": 2,
         "ratio": 1.0,
         "failed": (),
+        "untested": "",
     }
     assert told["ipv6_only"]["works"]
 
@@ -129,6 +130,15 @@ def test_another_content(told: Told) -> None:
         "+ Olds number 0 of the city",
     )
     assert content["same_title"]
+
+
+@site("anew.cn")
+def test_a_page_that_never_repeats(told: Told) -> None:
+    """Its content tells nothing; title, status, redirects and certificate do."""
+    content = told["content"]
+    assert content["difference"] is None
+    assert content["detail"].startswith("never the same")
+    assert all(content[f"same_{what}"] for what in ("status", "redirects", "title", "certificate"))
 
 
 @site("titled.cn")
@@ -227,10 +237,24 @@ def test_a_long_page(told: Told) -> None:
     assert "beginning" in told["content"]["detail"]
 
 
+@site("zipped.cn")
+def test_bytes_before_and_after_decompression(told: Told) -> None:
+    """Gzip over IPv4 alone."""
+    ipv4, ipv6 = told.home("ipv4"), told.home()
+    assert ipv4["size"] == ipv6["size"] == ipv6["wire"] == len(HOME)
+    assert 0 < ipv4["wire"] < len(HOME) / 2
+
+
+@site("big.cn")
+def test_bytes_of_a_body_that_is_not_compressed(told: Told) -> None:
+    assert {row["wire"] for row in told["homepage"]} == {500_000}
+
+
 def without_times(facts: Mapping[str, Fact]) -> dict[str, Any]:
     kept: dict[str, Any] = {name: (fact.value, fact.unavailable) for name, fact in facts.items()}
+    changing = "connect", "first_byte", "size", "wire"
     kept["site_homepage"] = [
-        {key: value for key, value in row.items() if key not in ("connect", "first_byte", "size")}
+        {key: value for key, value in row.items() if key not in changing}
         for row in facts["site_homepage"].value
     ]
     kept.pop("site_latency")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -12,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.link import tcp
+from collectors.link.connect import Deadline, Failure, connect
 from collectors.link.tcp import QueryResponse, TcpModule, expand
+from collectors.model import AddressFamily, Target
 from collectors.strictyaml import Regex
 from tests import netlab
 from tests.collectors.seriesof import value
@@ -54,6 +58,23 @@ def test_a_closed_port(address: str) -> None:
     result = tcp.probe(target(closed_port(address), address), TcpModule(), 30)
     assert (result.reason, result.received, result.rtts) == ("connect_refused", 0, ())
     assert time.monotonic() - start < 20
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_a_machine_without_a_file_to_spare(
+    family: AddressFamily, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure that says so, and no exception of the system."""
+    target = Target("x", "203.0.113.1" if family == "ipv4" else "2001:db8::1", family, 80, "x")
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "socket", no_file)
+        with pytest.raises(Failure) as told:
+            connect(target, 80, "", Deadline(5))
+    assert (told.value.reason, told.value.detail) == ("error", "too many open files")
+
+
+def no_file(*named: object) -> None:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def test_from_an_address_of_ours_and_of_another() -> None:

@@ -5,6 +5,7 @@ Every fact has a value or the reason why it has none; all ends by the deadline.
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -12,7 +13,6 @@ from typing import Final
 import msgspec
 
 from collectors.ipv6.model import (
-    Dependency,
     Ipv6Only,
     LookUp,
     NotTested,
@@ -24,14 +24,14 @@ from collectors.ipv6.model import (
 )
 from collectors.ipv6.web.abreast import Pace
 from collectors.ipv6.web.content import SideBySide, side_by_side
-from collectors.ipv6.web.dependencies import dependencies, missing, used
+from collectors.ipv6.web.dependencies import Looked, dependencies, used
 from collectors.ipv6.web.homepage import asked, homepages, latency, ports, probes, success
 from collectors.ipv6.web.links import Sample, follow_links
 from collectors.ipv6.web.page import WebPage
 from collectors.ipv6.web.session import FAMILIES, Spent, Web
 from collectors.ipv6.web.settings import WebSettings
 from collectors.link import weburl
-from collectors.link.connect import Deadline
+from collectors.link.connect import Deadline, Failure
 from collectors.link.resolve import AF
 from collectors.model import AddressFamily, Fact
 
@@ -83,11 +83,15 @@ class _Check:
         self._pages: list[Page] = []
         self._side: SideBySide | None = None
         self._sample = Sample((), ())
-        self._rows: list[Dependency] = []
+        self._loads = Looked([])
         self.facts: dict[str, Fact] = {}
 
     def run(self) -> None:
-        here = {family: _routed(its, family) for family, its in self._by_family.items() if its}
+        try:
+            here = {family: _routed(its, family) for family, its in self._by_family.items() if its}
+        except Failure as failure:
+            self._without(WEB_FACTS, "error", failure.detail)
+            return
         if not here:
             told = ", ".join(f"{one.address} ({one.kind})" for one in self._addresses[:5])
             self._without(WEB_FACTS, "no_address", told)
@@ -204,8 +208,8 @@ class _Check:
         if looked.why:
             self._without(("site_dependencies",), looked.why, "no route to any host it loads from")
             return
-        self._rows = looked.rows
-        self._tell("site_dependencies", self._rows)
+        self._loads = looked
+        self._tell("site_dependencies", looked.rows)
 
     def _ipv6_only(self) -> None:
         if not self._by_family["ipv6"]:
@@ -223,8 +227,11 @@ class _Check:
                 "site_ipv6_only", None, unavailable=fact.unavailable
             )
             return
-        hosts = missing(self._rows)
-        self._tell("site_ipv6_only", Ipv6Only(not hosts, hosts))
+        missing, blind = self._loads.missing, self._loads.blind()
+        if blind and not missing:
+            self._without(("site_ipv6_only",), *blind)
+            return
+        self._tell("site_ipv6_only", Ipv6Only(not missing, missing))
 
     def _without_ipv6(self) -> Fact:
         return site_fact("site_ipv6_only", Ipv6Only(False, (self._site.host,)))
@@ -238,9 +245,18 @@ def _beyond(page: WebPage, first: WebPage) -> WebPage:
 
 
 def _routed(addresses: Sequence[str], family: AddressFamily) -> bool:
-    """Whether this machine has a way to any of the addresses: a look at routes, nothing is sent."""
+    """Whether this machine has a way to any of the addresses: a look at routes, nothing is sent.
+    Raises Failure where it cannot even look."""
     for address in addresses:
-        with socket.socket(AF[family], socket.SOCK_DGRAM) as tried:
+        try:
+            tried = socket.socket(AF[family], socket.SOCK_DGRAM)
+        except OSError as error:
+            if error.errno == errno.EAFNOSUPPORT:
+                return False
+            raise Failure(
+                "error", f"no socket: {(error.strerror or str(error)).lower()}"
+            ) from error
+        with tried:
             try:
                 tried.connect((address, 9))
             except OSError:

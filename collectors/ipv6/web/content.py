@@ -72,7 +72,9 @@ def _content(before: _Look, other: _Look, after: _Look) -> Content:
     if removed:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(removed.items()))
         notes.append(f"removed: {kinds}")
-    if compared.noise:
+    if compared.difference is None:
+        notes.append("never the same: most of it differs between two fetches over IPv4")
+    elif compared.noise:
         notes.append(f"ignored: {compared.noise} lines that differ between two fetches over IPv4")
     if before.got.cut or other.got.cut:
         notes.append("the beginning of a longer page")
@@ -81,7 +83,7 @@ def _content(before: _Look, other: _Look, after: _Look) -> Content:
         same_redirects=told["redirects"],
         same_title=told["title"],
         same_certificate=told["certificate"],
-        difference=round(compared.difference, 4),
+        difference=compared.difference and round(compared.difference, 4),
         removed=sum(removed.values()) + compared.noise,
         differences=compared.differences,
         detail="; ".join(notes),

@@ -2,7 +2,7 @@
 
 Lines are compared without regard to their order, so that cost grows with the page and not with its
 square. What differs between two fetches over one family is noise, and so is what the other family
-has in its place.
+has in its place. A page of which most is noise compares with nothing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ MAX_SHOWN = 160
 
 
 class Compared(NamedTuple):
-    """`noise` counts the lines that differed over one family already."""
+    """`noise` counts the lines that differed over one family already; `difference` is None where
+    they are most of the page, and what the other family has in their place could be anything."""
 
-    difference: float
+    difference: float | None
     differences: tuple[str, ...]
     noise: int
 
@@ -35,11 +36,15 @@ def difference(one: Iterable[str], other: Iterable[str]) -> float:
 
 def compare(before: Sequence[str], other: Sequence[str], after: Sequence[str]) -> Compared:
     """A page of one family against its fetches `before` and `after` over the other family."""
-    stable = Counter(before) & Counter(after)
+    one, two = Counter(before), Counter(after)
+    stable = one & two
+    steady = 2 * _weight(stable) >= max(_weight(one), _weight(two))
+    if not steady and Counter(other) not in (one, two):
+        return Compared(None, (), len(before) - stable.total())
     slots = _slots(before, stable)
     for key, size in _slots(after, stable).items():
         slots[key] = max(slots[key], size)
-    known = (Counter(before) | Counter(after)) - stable
+    known = (one | two) - stable
     kept = [line for line, noisy, _ in _walk(before, stable) if not noisy]
     theirs: list[str] = []
     for line, noisy, slot in _walk(other, stable):

@@ -50,6 +50,7 @@ class Fetched(msgspec.Struct):
     content_type: str = ""
     body: bytes = b""
     size: int = 0
+    wire: int = 0  # bytes of the body before decompression
     cut: bool = False
     fingerprint: str = ""  # SHA-256 of the last hop's certificate
     connect: float | None = None
@@ -157,7 +158,9 @@ class _Chain:
                 raise Failure("http_redirect", f"more than {limit} redirects")
             got.url = url
         got.content_type = ", ".join(response.values("content-type"))[:200]
-        got.body, got.size = response.body, min(response.size, self._web.settings.page_limit)
+        most = self._web.settings.page_limit
+        got.body, got.size = response.body, min(response.size, most)
+        got.wire = min(response.arrived, most)
         if response.failure and response.failure.reason == "body_too_large":
             if self._web.full():
                 raise response.failure

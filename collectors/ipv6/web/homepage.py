@@ -48,7 +48,7 @@ def homepages(web: Web, url: Url, addresses: Sequence[SiteAddress], pace: Pace) 
         times = got.connect, got.first_byte
         return Page(
             *(address.address, address.family, got.ok, got.status, got.reason, detail),
-            *(*times, got.size),
+            *(*times, got.size, got.wire),
         )
 
     return all_of(abreast(look, addresses, AT_ONCE))

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from collectors.ipv6.model import Links, NotTested
+from collectors.ipv6.model import Links, NotTested, not_tested
 from collectors.ipv6.web.abreast import Pace, abreast
 from collectors.ipv6.web.domains import registrable
 from collectors.ipv6.web.fetch import Fetched, fetch, fetch_patiently
@@ -25,6 +25,7 @@ from collectors.model import AddressFamily
 
 AT_ONCE = 4
 MAX_HOSTS = 8  # of the domain whose robots.txt is asked for
+MAX_LOOKED = 500  # links of a level that robots.txt is asked about
 MAX_FAILED = 20  # links told of by name
 ENOUGH = 5  # links that must have been looked at where time does not suffice for all
 # leaving, and what changes things
@@ -59,15 +60,23 @@ class Sample(NamedTuple):
 
 
 def follow_links(web: Web, url: Url, home: WebPage, families: Sequence[AddressFamily]) -> Sample:
-    """Links of second and third level. `families` are those the homepage came over."""
-    return _Walk(web, url, families).run(home)
+    """Links of second and third level, within the domain where the homepage, asked for by `url`,
+    ended. `families` are those it came over."""
+    return _Walk(web, home.url, families).run(home, url)
 
 
-def candidates(links: Iterable[Url], domain: str, known: Iterable[str]) -> list[Url]:
-    """The links to pages of a domain that are not known yet, in an order that their text gives."""
+def candidates(
+    links: Iterable[Url],
+    domain: str,
+    known: Iterable[str],
+    left: Callable[[], object] = lambda: None,
+) -> list[Url]:
+    """The links to pages of a domain that are not known yet, in an order that their text gives.
+    `left` is called for each, and raises where no time is left."""
     seen = set(known)
     found = []
     for link in dict.fromkeys(links):
+        left()
         path = link.path.partition("?")[0]
         if (key := _key(link)) in seen or _NO_PAGE.search(path) or _avoided(link.path):
             continue
@@ -95,63 +104,68 @@ class _Walk:
         self._end = time.monotonic() + web.settings.links_time
         self._pace = Pace(web.settings.link_rate)
 
-    def run(self, home: WebPage) -> Sample:
+    def run(self, home: WebPage, first: Url) -> Sample:
         settings = self._web.settings
         try:
             own = self._rules(self._url)
         except Spent as spent:
             return Sample((), (), "budget", str(spent))
         wanted = settings.second_level, settings.third_level
+        room, slowly = sum(wanted), ""
         if own.delay > 1 / settings.link_rate:
             self._pace = Pace(1 / own.delay)
             room = int(settings.links_time / own.delay / len(FAMILIES))
-            wanted = min(wanted[0], room), min(wanted[1], max(0, room - wanted[0]))
-            if not wanted[0]:
-                return Sample((), (), "robots", f"a Crawl-delay of {own.delay:g} s")
-        known = {_key(self._url)}
+            slowly = f"a Crawl-delay of {own.delay:g} s"
+        known = {_key(self._url), _key(first)}
         rows: list[Links] = []
         pages: list[WebPage] = []
         links: Sequence[Url] = home.links
-        for level, count in zip((2, 3), wanted, strict=True):
-            found = candidates(links, self._domain, known)
+        for level, most in zip((2, 3), wanted, strict=True):
+            count = min(most, room)
             try:
+                found = candidates(links, self._domain, known, self._left)
                 chosen = self._allowed(found, count)
             except Spent as spent:
-                return self._told(rows, pages, "budget", str(spent))
+                return _ended(rows, pages, level, "budget", str(spent))
+            if not found:
+                return _ended(rows, pages, level, "no_links")
+            if not most:
+                return _ended(rows, pages, level, "not_asked")
             if not chosen:
-                why: NotTested = "robots" if found and count else "no_links"
                 words = "; ".join(sorted(set(self._why.values()))) or "robots.txt forbids all"
-                return self._told(rows, pages, why, words if why == "robots" else "")
+                return _ended(rows, pages, level, "robots", words if count else slowly)
+            room -= len(chosen)
             known.update(map(_key, found))
-            came = [
-                one for one in abreast(self._follow, chosen, AT_ONCE) if not isinstance(one, Spent)
-            ]
+            followed = abreast(self._follow, chosen, AT_ONCE)
+            came = [one for one in followed if not isinstance(one, Spent)]
             if len(came) < min(ENOUGH, len(chosen)):
-                detail = f"{len(came)} of {len(chosen)} links of level {level} in time"
-                return self._told(rows, pages, "budget", detail)
+                why = next(str(one) for one in followed if isinstance(one, Spent))
+                detail = f"{len(came)} of {len(chosen)} links of level {level}: {why}"
+                return _ended(rows, pages, level, "budget", detail)
             rows.append(_row(level, came))
             new = [one.page for one in came if one.page]
             pages += new
             links = [link for page in new for link in page.links]
         return Sample(tuple(rows), tuple(pages))
 
-    def _told(
-        self, rows: Sequence[Links], pages: Sequence[WebPage], why: NotTested, detail: str
-    ) -> Sample:
-        """What there is; without any row it has a reason."""
-        return Sample(tuple(rows), tuple(pages), why, detail)
-
     def _allowed(self, found: Sequence[Url], count: int) -> list[Url]:
         """The first links that robots.txt of their hosts allows; raises Spent."""
         chosen: list[Url] = []
-        for link in found:
+        for link in found[:MAX_LOOKED]:
             if len(chosen) == count:
                 break
+            self._left()
             if self._origin(link) not in self._robots and len(self._robots) >= MAX_HOSTS:
                 continue
             if self._rules(link).allows(link.path):
                 chosen.append(link)
         return chosen
+
+    def _left(self) -> None:
+        """Raises Spent where no time is left."""
+        self._web.left()
+        if time.monotonic() > self._end:
+            raise Spent("the time for links is over")
 
     def _origin(self, url: Url) -> str:
         return str(url._replace(path=""))
@@ -190,8 +204,7 @@ class _Walk:
             keep = page is None
 
             def ask(family: AddressFamily = family, keep: bool = keep) -> Fetched:
-                if time.monotonic() > self._end:
-                    raise Spent("the time for links is over")
+                self._left()
                 self._pace.wait(self._web)
                 return fetch(self._web, url, family, "", keep, False, self._domain)
 
@@ -201,6 +214,17 @@ class _Walk:
             got.body = b""
             came[family] = got
         return Followed(url, came["ipv4"], came["ipv6"], page)
+
+
+def _ended(
+    rows: Sequence[Links], pages: Sequence[WebPage], level: int, why: NotTested, detail: str = ""
+) -> Sample:
+    """What there is before a level that was not looked at: without any row there is a reason, else
+    one more row that tells it. A level that nothing leads to has none."""
+    if rows and why != "no_links":
+        words = not_tested("site_links", why, detail).unavailable
+        rows = [*rows, Links(level, 0, 0, 0, 0.0, untested=words)]
+    return Sample(tuple(rows), tuple(pages), why, detail)
 
 
 def _row(level: int, came: Sequence[Followed]) -> Links:

@@ -47,8 +47,10 @@ _REFRESH = re.compile(
 
 
 class WebPage(msgspec.Struct):
-    """`links` and `resources` are URLs without fragment, each once, in the order of the page."""
+    """`links` and `resources` are URLs without fragment, each once, in the order of the page; `url` is
+    where it came from, after redirects."""
 
+    url: Url
     title: str
     links: tuple[Url, ...]
     resources: tuple[tuple[Url, int], ...]  # and how often
@@ -82,7 +84,7 @@ def read_page(body: bytes, content_type: str, url: Url) -> WebPage:
             kept, most = (resources, MAX_RESOURCES) if one.loaded else (links, MAX_LINKS)
             if found and (found in kept or len(kept) < most):
                 kept[found] = kept.get(found, 0) + 1
-    return WebPage(title, tuple(links), tuple(resources.items()))
+    return WebPage(url, title, tuple(links), tuple(resources.items()))
 
 
 def _references(token: Tag | Text) -> Iterator[_Reference]:

@@ -11,8 +11,10 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 MAX_BYTES: Final = 500 << 10  # that a crawler must read; what is behind is ignored
-MAX_RULES = 5000
-MAX_PATTERN = 2000
+MAX_RULES = 2000
+MAX_PATTERN = 1000
+MAX_STARS = 20  # of one pattern
+_STARS = re.compile(r"\*{2,}")
 _UNESCAPED = "%/:?#[]@!$&'()*+,;=~-._"
 
 
@@ -53,22 +55,33 @@ def parse_robots(body: bytes, agent: str) -> Robots:
             if not naming:
                 current = []
             naming = True
-            if value.partition("/")[0].strip().lower() in (agent.lower(), "*"):
-                current.append(value.partition("/")[0].strip().lower())
-                groups.setdefault(current[-1], [])
+            name = value.partition("/")[0].strip().lower()
+            if name in (agent.lower(), "*") and name not in current:
+                current.append(name)
+                groups.setdefault(name, [])
         elif key in ("allow", "disallow"):
             naming = False
             if value and current and total < MAX_RULES:
                 total += 1
-                rule = key == "allow", quote(value[:MAX_PATTERN], safe=_UNESCAPED)
-                for name in current:
-                    groups[name].append(rule)
+                pattern = _bounded(value, cut=key == "disallow")
+                for name in current if pattern else ():
+                    groups[name].append((key == "allow", pattern))
         elif key == "crawl-delay":
             naming = False
             for name in current:
                 delays.setdefault(name, _seconds(value))
     name = agent.lower() if agent.lower() in groups else "*"
     return Robots(tuple(groups.get(name, ())), delays.get(name, 0.0))
+
+
+def _bounded(value: str, cut: bool) -> str:
+    """A pattern that costs little to try. Of one too long `cut` leaves the beginning, which forbids
+    more; else it is none, since it must not allow more."""
+    value = _STARS.sub("*", value)
+    pieces = value.split("*")
+    if len(value) <= MAX_PATTERN and len(pieces) <= MAX_STARS + 1:
+        return quote(value, safe=_UNESCAPED)
+    return quote("*".join(pieces[: MAX_STARS + 1])[:MAX_PATTERN], safe=_UNESCAPED) if cut else ""
 
 
 def _fits(pattern: str, path: str) -> bool:

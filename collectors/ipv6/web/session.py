@@ -74,7 +74,8 @@ class Web:
         return self._left <= 0
 
     def addresses(self, host: str, family: AddressFamily) -> tuple[str, ...]:
-        """The addresses of a name that may be asked; raises Failure where there are none."""
+        """The addresses of a name that may be asked; raises Failure where there are none, and Spent
+        where time ends before anybody knows."""
         found = self._names.get((host, family))
         if found is None:
             found = self._ask(host, family)
@@ -87,8 +88,10 @@ class Web:
         try:
             address, own = literal(host)
         except NotAnAddress:
+            self.left()
             told = self._look_up(ascii_host(host), family)
             if not told.addresses:
+                self.left()  # cut off by the end of the check it says nothing of the name
                 return (), Failure(told.reason or "no_address", told.detail or f"of {host}")
             return self._others(host, family, told.addresses)
         if own != family:
