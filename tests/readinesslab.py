@@ -10,7 +10,9 @@ What each must come out as is in tests/readiness/sites.yaml. `client` looks from
 from __future__ import annotations
 
 import gzip
+import random
 import socket
+import string
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -53,7 +55,8 @@ NO_PORT_80, NO_ECHO, NO_ERRORS, ULA = (
     ("203.0.113.8", "fd00:da::8"),
 )
 FAR = ("198.51.101.2", "2400:da03::2")
-WORDS = " ".join(f"word{n}" for n in range(600))
+_DICE = random.Random(1)  # noqa: S311 - words that no gzip makes small
+WORDS = " ".join("".join(_DICE.choices(string.ascii_lowercase, k=7)) for _ in range(1200))
 
 
 class LabSite(NamedTuple):

@@ -266,11 +266,11 @@ class _Course:
 
 
 def large_body(pages: Sequence[Page]) -> LargeBody:
-    """By the homepage, where it is larger than a packet or two."""
-    whole = [page.size for page in pages if page.family == "ipv6" and page.ok]
+    """By the homepage, where it is, as it comes over the wire, larger than a packet or two."""
+    whole = [page.wire for page in pages if page.family == "ipv6" and page.ok]
     if whole and max(whole) >= LARGE:
         return LargeBody(True, max(whole))
-    other = max((page.size for page in pages if page.family == "ipv4" and page.ok), default=0)
+    other = max((page.wire for page in pages if page.family == "ipv4" and page.ok), default=0)
     broken = [page for page in pages if page.family == "ipv6" and page.status and not page.ok]
     if broken and other >= LARGE and broken[0].reason == "timeout":
         return LargeBody(False, other, broken[0].detail)

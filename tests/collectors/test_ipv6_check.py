@@ -31,11 +31,11 @@ SETTINGS = CheckSettings(
 
 
 def ipv4(size: int, ok: bool = True) -> Page:
-    return Page("203.0.113.2", "ipv4", ok, 200, size=size)
+    return Page("203.0.113.2", "ipv4", ok, 200, size=9 * size, wire=size)
 
 
 def ipv6(size: int, ok: bool = True, status: int = 200, reason: str = "") -> Page:
-    return Page("2400:da00::2", "ipv6", ok, status, reason, size=size)  # type: ignore[arg-type]
+    return Page("2400:da00::2", "ipv6", ok, status, reason, size=9 * size, wire=size)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
