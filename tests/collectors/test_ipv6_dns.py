@@ -15,6 +15,7 @@ import dns.message
 import dns.query
 import dns.rcode
 import dns.rdatatype
+import dns.rrset
 import msgspec
 import pytest
 
@@ -25,11 +26,12 @@ from collectors.ipv6.dns.names import to_name
 from collectors.ipv6.dns.settings import DnsSettings, StartZone
 from collectors.ipv6.dns.zoneservers import holder, name_servers
 from collectors.link.connect import Deadline
-from collectors.model import AddressFamily, Fact
+from collectors.link.resolve import Resolved, Resolver, Wanted
+from collectors.model import AddressFamily, Fact, Reason
 from collectors.strictyaml import Duration
 from tests import dnsv6lab, netlab
 from tests.collectors.dnslab import ScriptedServer, framed
-from tests.dnsv6lab import CUT, GARBAGE, NO_TCP, NO_UDP, SILENT, both, v4, v6
+from tests.dnsv6lab import CUT, GARBAGE, NO_TCP, NO_UDP, PICKY, SILENT, both, v4, v6
 
 pytestmark = [
     pytest.mark.skipif(bool(netlab.unavailable()), reason=netlab.unavailable()),
@@ -46,6 +48,35 @@ def cut(query: bytes) -> list[bytes]:
     return [framed(made.to_wire()), made.to_wire()]
 
 
+# what the server of picky.gov.cn does with questions for A and for AAAA of a name
+PICKS = {
+    "www": ("answers", "drops"),
+    "four": ("answers", "fails"),
+    "six": ("drops", "answers"),
+    "odd": ("drops", "fails"),
+    "neither": ("fails", "fails"),
+}
+
+
+def picky(query: bytes) -> list[bytes]:
+    """By name and type, both by UDP and by TCP."""
+    asked = dns.message.from_wire(query)
+    made = dns.message.make_response(asked)
+    made.flags |= dns.flags.AA
+    (one,) = asked.question
+    picks = PICKS.get(one.name.to_text().partition(".")[0], ("answers", "answers"))
+    does = {dns.rdatatype.A: picks[0], dns.rdatatype.AAAA: picks[1]}.get(one.rdtype, "answers")
+    if does == "fails":
+        made.set_rcode(dns.rcode.SERVFAIL)
+    elif one.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA):
+        address = v4(80) if one.rdtype == dns.rdatatype.A else v6(80)
+        made.answer.append(dns.rrset.from_text(one.name, 60, "IN", one.rdtype, address))
+    elif one.rdtype == dns.rdatatype.SOA:
+        soa = "ns1.picky.gov.cn. h.picky.gov.cn. 1 1 1 1 1"
+        made.answer.append(dns.rrset.from_text("picky.gov.cn.", 60, "IN", "SOA", soa))
+    return [] if does == "drops" else [made.to_wire()]
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[netlab.Lab]:
     folder = tmp_path_factory.mktemp("names")
@@ -53,12 +84,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[netlab.Lab]:
     with dnsv6lab.client_and_world(zones, hosts, folder) as made:
         made.nft("world", dnsv6lab.RULES)
         servers = []
-        for number in (GARBAGE, CUT):
+        care = {CUT: cut, PICKY: picky, GARBAGE: lambda query: [query[:2] + b"\x80" * 20]}
+        for number, answer in care.items():
             for address in both(number):
                 nodad = ["nodad"] if ":" in address else []
                 made.run("world", "ip", "address", "add", address, "dev", "lo", *nodad)
                 server = ScriptedServer(made, "world", address)
-                server.answer = cut if number == CUT else lambda query: [query[:2] + b"\x80" * 20]
+                server.answer = answer
                 servers.append(server)
         try:
             yield made
@@ -286,6 +318,41 @@ def test_silence_is_not_tested_and_refusal_is_no_address(lab: netlab.Lab) -> Non
     assert rows(lame["site_addresses"]) == []
 
 
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [("four", [v4(80)]), ("six", [v6(80)]), ("neither", []), ("www", None), ("odd", None)],
+)
+def test_a_dropped_question_is_no_answer(
+    lab: netlab.Lab, label: str, told: list[str] | None
+) -> None:
+    """Nobody knows whether there is an AAAA where nothing came: a firewall may have dropped it."""
+    fact = check(lab, f"{label}.picky.gov.cn")["site_addresses"]
+    if told is not None:
+        assert [row["address"] for row in rows(fact)] == told
+        return
+    assert fact.value is None
+    assert fact.unavailable.startswith("no_answer: ")
+    if label == "www":
+        assert "AAAA: " in fact.unavailable
+        assert fact.unavailable.endswith(f"{v4(PICKY)} answers A")
+
+
+def test_what_the_system_does_not_answer_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = DnsSettings(roots=(StartZone(".", ("127.0.0.1",)),), timeout=Duration(0.1))
+
+    def facts(reason: Reason) -> Fact:
+        def answers(self: Resolver, wanted: object, timeout: float) -> dict[Wanted, Resolved]:
+            own = Resolved((v4(80),), 0.0)
+            return {("a.cn", "ipv4"): own, ("a.cn", "ipv6"): Resolved((), 0.0, reason, "so")}
+
+        monkeypatch.setattr(Resolver, "resolve", answers)
+        return check_dns("a.cn", nowhere, DelegationCache(), Deadline(9))[0]
+
+    for silent in ("dns_timeout", "dns_error"):
+        assert facts(silent).unavailable == "no_answer: system resolver: AAAA: so"
+    assert [row["address"] for row in rows(facts("no_address"))] == [v4(80)]
+
+
 def test_verdicts_do_not_flap(lab: netlab.Lab) -> None:
     """The same facts, but for the times, with a cold and with a shared cache."""
     hosts = ("www.good.gov.cn", "www.onesix.gov.cn", "www.lame.gov.cn", "www.alias.gov.cn")
@@ -389,7 +456,17 @@ def test_look_up(lab: netlab.Lab) -> None:
     assert ask("203.0.113.9") == ((), "no_address")
 
 
-def test_where_no_root_answers_the_system_is_asked(lab: netlab.Lab) -> None:
+def test_where_no_root_answers_the_system_is_asked(
+    lab: netlab.Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answers(self: Resolver, wanted: object, timeout: float) -> dict[Wanted, Resolved]:
+        own = Resolved(("127.0.0.1",), 0.0)
+        return {
+            ("localhost", "ipv4"): own,
+            ("localhost", "ipv6"): Resolved((), 0.0, "no_address"),
+        }
+
+    monkeypatch.setattr(Resolver, "resolve", answers)
     nowhere = DnsSettings(roots=(StartZone(".", both(99)),), timeout=Duration(0.2))
 
     def run() -> list[Fact]:

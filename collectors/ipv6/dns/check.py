@@ -17,7 +17,7 @@ from collectors.ipv6.addresskind import kind
 from collectors.ipv6.dns.cache import DelegationCache, Found
 from collectors.ipv6.dns.delegation import Walker
 from collectors.ipv6.dns.exchange import Allowance, Spent
-from collectors.ipv6.dns.failures import NOBODY, SILENCE, Unanswered
+from collectors.ipv6.dns.failures import SILENCE, UNSEEN, Unanswered
 from collectors.ipv6.dns.names import to_name
 from collectors.ipv6.dns.reply import Useless
 from collectors.ipv6.dns.settings import DnsSettings
@@ -141,19 +141,22 @@ class _Check:
             return not_tested(name, "no_answer", error.detail)
 
     def _addresses(self, found: dict[AddressFamily, Found]) -> Fact:
-        silent = [one for one in found.values() if one.reason in NOBODY]
-        if len(silent) == len(found):
-            return not_tested("site_addresses", "no_answer", silent[0].detail)
+        """Rows are what servers told; a question for the AAAA that nobody answered tells nothing."""
+        unseen = [f for f in FAMILIES if not found[f].told and found[f].reason in UNSEEN]
+        if "ipv6" in unseen or (unseen and not any(one.told for one in found.values())):
+            return not_tested("site_addresses", "no_answer", _unseen(found, unseen))
         rows = [(one, f, found[f].source) for f in FAMILIES for one in found[f].records]
         return _rows(rows)
 
     def _by_the_system(self) -> Fact:
         timeout = self._settings.timeout * 2
         answers = Resolver().resolve([(self._host, f) for f in FAMILIES], timeout)
-        told = [a for a in answers.values() if a.reason not in ("dns_timeout", "dns_error")]
-        if not told:
-            detail = next(iter(answers.values())).detail
-            return not_tested("site_addresses", "no_answer", f"{_SYSTEM}: {detail}")
+        unseen = [
+            f for (_, f), got in answers.items() if got.reason in ("dns_timeout", "dns_error")
+        ]
+        if "ipv6" in unseen:
+            detail = answers[self._host, "ipv6"].detail
+            return not_tested("site_addresses", "no_answer", f"{_SYSTEM}: AAAA: {detail}")
         return _rows([(a, f, _SYSTEM) for (_, f), got in answers.items() for a in got.addresses])
 
     def _zone(self) -> Holder:
@@ -222,6 +225,14 @@ class _Check:
         except Failure:  # of this pair nothing is counted; the other facts tell why
             return None
         return None if isinstance(got.reply, Useless) else got.seconds
+
+
+def _unseen(found: dict[AddressFamily, Found], unseen: list[AddressFamily]) -> str:
+    """What nobody answered, and who did answer the other question: a server may drop one type
+    (RFC 4074, section 4.1), and so may what stands between."""
+    words = "; ".join(f"{_TYPES[f]}: {found[f].detail}" for f in unseen)
+    others = [f"{found[f].source} answers {_TYPES[f]}" for f in FAMILIES if found[f].told]
+    return "; ".join([words, *others])
 
 
 def _rows(rows: list[tuple[str, AddressFamily, str]]) -> Fact:
