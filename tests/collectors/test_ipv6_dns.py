@@ -456,6 +456,29 @@ def test_look_up(lab: netlab.Lab) -> None:
     assert ask("203.0.113.9") == ((), "no_address")
 
 
+def test_look_ups_end_with_the_check(lab: netlab.Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    patient = msgspec.structs.replace(SETTINGS, timeout=Duration(5))
+
+    def timed(seconds: float, host: str = "www.silent.gov.cn") -> tuple[str, float]:
+        def run() -> tuple[str, float]:
+            looked_up = look_up(Walker(patient), Deadline(seconds))
+            start = time.monotonic()
+            return looked_up(host, "ipv6").reason, time.monotonic() - start
+
+        return lab.inside("client", run)
+
+    reason, seconds = timed(0.5)
+    assert reason == "dns_timeout"
+    assert seconds < 4
+    asked: list[str] = []
+    monkeypatch.setattr(Walker, "find_kept", lambda *given: asked.append("walk"))
+    monkeypatch.setattr(Resolver, "resolve", lambda *given: asked.append("system"))
+    found = look_up(Walker(patient), Deadline(0))("www.good.gov.cn", "ipv6")
+    assert (found.addresses, found.reason) == ((), "dns_timeout")
+    assert found.detail == "the time of the check is over"
+    assert not asked
+
+
 def test_where_no_root_answers_the_system_is_asked(
     lab: netlab.Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

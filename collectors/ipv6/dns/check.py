@@ -58,9 +58,12 @@ def check_dns(
     return _Check(host, settings, cache, deadline).facts()
 
 
-def look_up(walker: Walker) -> LookUp:
-    """Addresses of other hosts by the same way, remembered; by the system where no root answers."""
-    system = Resolver()
+def look_up(walker: Walker, deadline: Deadline | None = None) -> LookUp:
+    """Addresses of other hosts by the same way, remembered; by the system where no root answers.
+
+    Each takes what one walk may, and all together end by the deadline.
+    """
+    system, settings = Resolver(), walker.settings
 
     def one(host: str, family: AddressFamily) -> Resolved:
         start = time.perf_counter()
@@ -74,13 +77,19 @@ def look_up(walker: Walker) -> LookUp:
             return Resolved((), 0.0, "no_address", f"is an {own} address")
         if not valid_name(host):
             return Resolved((), 0.0, "dns_error", "is no DNS name")
-        limit = walker.settings.walk
         try:
-            found = walker.find_kept(host, _TYPES[family], Deadline(limit))
+            outer = deadline or Deadline(settings.walk)
+            outer.left()
+            found = walker.find_kept(host, _TYPES[family], outer)
+            if found.no_root:
+                patience = settings.timeout * 2
+                patience = min(patience, deadline.left()) if deadline else patience
+                return system.resolve([(host, family)], patience)[host, family]
         except Spent as error:
             return Resolved((), time.perf_counter() - start, "dns_timeout", error.detail)
-        if found.no_root:
-            return system.resolve([(host, family)], walker.settings.timeout * 2)[host, family]
+        except Failure:
+            words = "the time of the check is over"
+            return Resolved((), time.perf_counter() - start, "dns_timeout", words)
         seconds = time.perf_counter() - start
         if found.told:
             return Resolved(found.records, seconds, found.reason, found.detail)
