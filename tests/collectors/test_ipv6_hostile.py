@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from collectors.ipv6.web.check import WEB_FACTS
+from collectors.ipv6.web.fetch import fetch
 from collectors.ipv6.web.session import Web, may_be_asked
 from collectors.ipv6.web.settings import WebSettings
+from collectors.link import weburl
 from collectors.link.connect import Deadline, Failure
 from collectors.link.resolve import Resolved
 from collectors.model import AddressFamily, Fact
-from tests.collectors.servers import Care, greeting, receive_head, resetting, silent
+from tests.collectors.servers import Care, greeting, receive_head, resetting, serving, silent
 from tests.collectors.weblab import answer
 from tests.sitelab import SiteLab, unavailable
 
@@ -218,6 +220,20 @@ def test_hostile_sites_cost_little_memory(lab: SiteLab) -> None:
 )
 def test_which_addresses_may_be_asked(address: str, asked: bool) -> None:
     assert may_be_asked(address) is asked
+
+
+def no_name(name: str, family: AddressFamily) -> Resolved:
+    return Resolved((), 0.0, "dns_nxdomain")
+
+
+def test_an_address_that_is_given_is_looked_at_as_well() -> None:
+    """A page asked for at an address that no DNS told, behind a NAT64 say."""
+    web = Web("localhost", {}, no_name, WebSettings(), Deadline(9))
+    with serving(GOOD) as port:
+        url = weburl.parse(f"http://localhost:{port}/")
+        for address in ("127.0.0.1", "::ffff:127.0.0.1", "::1", "fe80::1"):
+            got = fetch(web, url, "ipv6" if ":" in address else "ipv4", address)
+            assert (got.ok, got.reason, got.status) == (False, "not_allowed", 0), got
 
 
 @pytest.mark.parametrize(
