@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ import pytest
 from collectors.ipv6.dns.cache import DelegationCache, Families, Found
 from collectors.ipv6.dns.check import FACTS, check_dns, look_up
 from collectors.ipv6.dns.delegation import BOTH, Walker
+from collectors.ipv6.dns.exchange import Spent
 from collectors.ipv6.dns.names import to_name
 from collectors.ipv6.dns.settings import DnsSettings, StartZone
 from collectors.ipv6.dns.zoneservers import holder, name_servers
@@ -363,24 +365,63 @@ def test_verdicts_do_not_flap(lab: netlab.Lab) -> None:
         assert len(seen) == 1, seen
 
 
-def test_a_lost_packet_is_no_verdict(lab: netlab.Lab) -> None:
-    """Every other question is lost, beginning with the first."""
+@contextlib.contextmanager
+def lost(lab: netlab.Lab, which: str) -> Iterator[None]:
+    """Some of the questions by UDP to ns2 over IPv6 are lost, beginning with the first."""
     lab.nft(
         "world",
-        """table inet lossy { chain in { type filter hook input priority 1;
-        ip6 daddr 2400:da00::12 udp dport 53 numgen inc mod 2 0 drop; }; }""",
+        f"""table inet lossy {{ chain in {{ type filter hook input priority 1;
+        ip6 daddr 2400:da00::12 udp dport 53 {which} drop; }}; }}""",
     )
+    try:
+        yield
+    finally:
+        lab.run("world", "nft", "delete", "table", "inet", "lossy")
+
+
+@pytest.mark.parametrize("which", ["numgen inc mod 2 0", "numgen inc mod 4 { 0, 1, 2 }"])
+def test_a_lost_packet_is_no_verdict(lab: netlab.Lab, which: str) -> None:
+    """Be it every other question, or three of four."""
 
     def servers_now() -> list[bool]:
         walker = Walker(SETTINGS)
         held = holder(walker, to_name("www.onesix.gov.cn"), walker.allowance(Deadline(20)))
         return [one.udp for one in name_servers(walker, held, Deadline(20))]
 
-    try:
+    with lost(lab, which):
         assert find(lab, "www.onesix.gov.cn", families=ONLY6).records == WWW6
         assert lab.inside("client", servers_now) == [False, True]
-    finally:
-        lab.run("world", "nft", "delete", "table", "inet", "lossy")
+
+
+def test_a_lost_walk_fails_no_other(lab: netlab.Lab) -> None:
+    """What nobody has told is not remembered for the sites that come after."""
+    walker = Walker(SETTINGS, ONLY6)
+
+    def kept() -> Found:
+        host = "www.onesix.gov.cn"
+        return lab.inside("client", lambda: walker.find_kept(host, "AAAA", Deadline(30)))
+
+    with lost(lab, ""):
+        assert not kept().told
+    assert kept().records == WWW6
+
+
+def test_silence_is_asked_often_and_in_time(lab: netlab.Lab) -> None:
+    """That of the site; what ends our own time is nobody's silence."""
+    facts = check(lab, "www.silent.gov.cn")
+    assert "by udp: no answer within 0.3 s, asked 6 times" in str(facts["site_nameservers"].value)
+    slow = msgspec.structs.replace(SETTINGS, timeout=Duration(5))
+    walker = Walker(slow)
+
+    def ask() -> bool:
+        name = to_name("www.silent.gov.cn")
+        with pytest.raises(Spent) as spent:
+            walker.asker.ask(
+                v6(SILENT), name, dns.rdatatype.A, name, walker.allowance(Deadline(0.2))
+            )
+        return spent.value.budget
+
+    assert lab.inside("client", ask)
 
 
 def test_many_sites_at_once_share_a_cache(lab: netlab.Lab) -> None:
