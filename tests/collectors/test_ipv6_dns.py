@@ -393,6 +393,13 @@ def test_a_lost_packet_is_no_verdict(lab: netlab.Lab, which: str) -> None:
         assert lab.inside("client", servers_now) == [False, True]
 
 
+def test_a_lost_walk_by_ipv6_is_walked_anew(lab: netlab.Lab) -> None:
+    """The first four questions for the site are lost, that is all of one walk."""
+    with lost(lab, "udp length 54 numgen inc mod 100 < 4"):
+        onesix = check(lab, "www.onesix.gov.cn")["site_ipv6_only_dns"].value
+        assert onesix["resolved"] is True, onesix
+
+
 def test_a_lost_walk_fails_no_other(lab: netlab.Lab) -> None:
     """What nobody has told is not remembered for the sites that come after."""
     walker = Walker(SETTINGS, ONLY6)

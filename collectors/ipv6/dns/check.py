@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from collectors.ipv6.addresskind import kind
@@ -189,6 +190,10 @@ class _Check:
         if not ipv6_here(addresses):
             return not_tested(name, "no_ipv6_here", "no route to a server to begin with")
         found = self._only6.find(self._host, "AAAA", self._deadline)
+        if found.reason in SILENCE and not found.told:  # a verdict about one family: asked anew
+            with suppress(Spent, Failure):  # in half of what is left, the rest is for others
+                half = Deadline(self._deadline.left() / 2)
+                found = self._only6.find(self._host, "AAAA", half)
         if found.no_root:
             return not_tested(name, "no_root", found.detail)
         failed_at = "" if found.told else found.zone
