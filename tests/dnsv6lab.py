@@ -221,7 +221,7 @@ def client_and_world(
 
 LINK6 = ("2400:da01::1/64", "2400:da01::2/64")
 WWW = f"www IN A {v4(80)}\nwww IN AAAA {v6(80)}"
-NO_TCP, NO_UDP, SILENT, GARBAGE, CUT = 13, 14, 15, 16, 17
+NO_TCP, NO_UDP, SILENT, GARBAGE, CUT, PICKY = 13, 14, 15, 16, 17, 18
 
 HOSTS: Mapping[str, Sequence[str]] = {
     "root": both(1),
@@ -305,4 +305,5 @@ ZONES: Sequence[Zone] = (
     ),
     leaf("garbage", hosts=[], servers={"ns1.garbage.gov.cn": both(GARBAGE)}),
     leaf("cut", hosts=[], servers={"ns1.cut.gov.cn": both(CUT)}),
+    leaf("picky", hosts=[], servers={"ns1.picky.gov.cn": both(PICKY)}),
 )

@@ -12,7 +12,7 @@ from typing import Final
 
 from collectors.ipv6.model import AddressKind
 
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+LOCAL_NAT64: Final = "64:ff9b:1::/48"  # RFC 8215
 
 # The first that holds the address tells; what none holds is global.
 _IPV6: Final[tuple[tuple[str, AddressKind], ...]] = (
@@ -20,7 +20,7 @@ _IPV6: Final[tuple[tuple[str, AddressKind], ...]] = (
     ("::1/128", "loopback"),
     ("::ffff:0:0/96", "mapped"),
     ("64:ff9b::/96", "nat64"),  # RFC 6052
-    ("64:ff9b:1::/48", "nat64"),  # RFC 8215
+    (LOCAL_NAT64, "nat64"),
     ("2001::/32", "teredo"),
     ("2001:1::1/128", "global"),  # RFC 7723
     ("2001:1::2/128", "global"),  # RFC 8155
@@ -72,13 +72,41 @@ def kind(address: str) -> AddressKind:
     raise AssertionError("the last range holds every address")
 
 
+def embedded(address: str) -> tuple[str, ...]:
+    """The IPv4 addresses that what is sent to an IPv6 address comes to: of NAT64 (RFC 6052), 6to4
+    (RFC 3056), and Teredo (RFC 4380: the client and its server). ValueError where it is none.
+
+    In 64:ff9b:1::/48 the length of the prefix is a local matter: only that of 96 bits is seen here.
+    """
+    parsed = ipaddress.ip_address(address)
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return ()
+    if parsed.teredo:
+        server, client = parsed.teredo
+        return str(client), str(server)
+    if parsed.sixtofour:
+        return (str(parsed.sixtofour),)
+    last = parsed.packed[-4:]
+    wide = address_in(address, LOCAL_NAT64) and any(last[1:])  # else the end of a shorter prefix
+    if wide or address_in(address, "64:ff9b::/96"):
+        return (str(ipaddress.IPv4Address(last)),)
+    return ()
+
+
+def address_in(address: str, network: str) -> bool:
+    """Whether a literal address, perhaps with its %device, is in a network."""
+    low, high, version = _bounds(network)
+    parsed = ipaddress.ip_address(address)
+    return parsed.version == version and low <= int(parsed) <= high
+
+
+@functools.cache
+def _bounds(network: str) -> tuple[int, int, int]:
+    parsed = ipaddress.ip_network(network)
+    return int(parsed.network_address), int(parsed.broadcast_address), parsed.version
+
+
 @functools.cache
 def _ranges(version: int) -> tuple[tuple[int, int, AddressKind], ...]:
     table = _IPV4 if version == 4 else _IPV6
-    networks: list[tuple[_Network, AddressKind]] = [
-        (ipaddress.ip_network(text), found) for text, found in table
-    ]
-    return tuple(
-        (int(network.network_address), int(network.broadcast_address), found)
-        for network, found in networks
-    )
+    return tuple((*_bounds(text)[:2], found) for text, found in table)

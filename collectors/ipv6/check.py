@@ -211,7 +211,7 @@ class _Course:
         return check_web(self._site, addresses, self._look_up(), self._settings.web, self._deadline)
 
     def _look_up(self) -> LookUp:
-        return look_up(Walker(self._settings.dns, cache=self._cache))
+        return look_up(Walker(self._settings.dns, cache=self._cache), self._deadline)
 
     def _path(self, addresses: Sequence[SiteAddress]) -> list[Fact]:
         if not self._settings.path:

@@ -50,13 +50,22 @@ def literal(text: str) -> tuple[str, AddressFamily]:
     return str(address), "ipv4" if address.version == 4 else "ipv6"
 
 
+def ascii_name(text: str) -> str:
+    """A name as DNS has it: an internationalised one by UTS 46, as browsers have it, which leaves
+    faß.de and fass.de two names (RFC 5891); raises UnicodeError."""
+    if text.isascii():
+        return text
+    import idna  # large tables, for few names
+
+    return idna.encode(text, uts46=True).decode("ascii")
+
+
 def valid_name(text: str) -> bool:
     """Whether a text is a DNS name, perhaps an internationalised one, and no number in disguise."""
-    if not text.isascii():
-        try:
-            text = text.encode("idna").decode("ascii")
-        except UnicodeError:
-            return False
+    try:
+        text = ascii_name(text)
+    except UnicodeError:
+        return False
     return bool(_NAME.fullmatch(text)) and not _NUMBER.fullmatch(text)
 
 
@@ -120,7 +129,7 @@ class Resolver:
         start = time.perf_counter()
         reason: Reason
         try:
-            rows = socket.getaddrinfo(name, None, AF[family], socket.SOCK_STREAM)
+            rows = socket.getaddrinfo(ascii_name(name), None, AF[family], socket.SOCK_STREAM)
         except socket.gaierror as error:
             if error.errno == socket.EAI_NONAME:
                 reason = "dns_nxdomain"

@@ -17,6 +17,7 @@ import msgspec
 from collectors.link import certificates
 from collectors.link.certificates import Certificate
 from collectors.link.connect import Deadline, Failure, Stream, connect, failed, result
+from collectors.link.resolve import ascii_name
 from collectors.link.tlsconfig import Protocol, TlsConfig, context
 from collectors.model import Family, ProbeResult, Reason, Target, gauge, sample
 
@@ -142,7 +143,7 @@ def _handshake(
         made = context(config, verify, tuple(alpn))
         over = made.wrap_socket(
             stream.socket,
-            server_hostname=name.partition("%")[0].rstrip("."),
+            server_hostname=ascii_name(name.partition("%")[0]).rstrip("."),
             do_handshake_on_connect=False,
         )
         stream.socket = over

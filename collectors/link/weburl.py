@@ -6,7 +6,7 @@ import re
 from typing import Final, NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
-from collectors.link.resolve import NotAnAddress, literal, valid_name
+from collectors.link.resolve import NotAnAddress, ascii_name, literal, valid_name
 
 PORTS: Final = {"http": 80, "https": 443}
 MAX_URL = 8192
@@ -35,7 +35,7 @@ class Url(NamedTuple):
     def authority(self) -> str:
         """The Host header: in ASCII, without the device, which means nothing to the server."""
         host = self.host.partition("%")[0]
-        host = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
+        host = f"[{host}]" if ":" in host else ascii_name(host)
         return f"{host}:{self.port}" if self.port else host
 
     def __str__(self) -> str:
@@ -54,6 +54,8 @@ def parse(text: str) -> Url:
         raise ValueError(f"{text!r} is no http or https URL")
     if "@" in parts.netloc:
         raise ValueError("a URL takes no user and password; a module has basic_auth")
+    if ":" in parts.netloc and is_address(parts.netloc):
+        raise ValueError(f"{parts.netloc} is an IPv6 address: write it as [{parts.netloc}]")
     port = parts.port  # ValueError where it is none
     host = (parts.hostname or "").replace("%25", "%", 1)
     if not host or port == 0:

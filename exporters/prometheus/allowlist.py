@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Sequence
 
-from collectors.link.resolve import NotAnAddress, literal, valid_name
+from collectors.link.resolve import NotAnAddress, ascii_name, literal, valid_name
 from collectors.link.settings import ProbeSettings, ProbeTarget, network
 from collectors.model import Target
 from exporters.prometheus.backend import ProbeRefused
@@ -80,6 +80,4 @@ def canonical(text: str) -> str:
         return literal(text)[0]
     except NotAnAddress:
         name = text.lower().rstrip(".")
-    if not name.isascii() and valid_name(name):
-        return name.encode("idna").decode("ascii")
-    return name
+    return ascii_name(name) if valid_name(name) else name

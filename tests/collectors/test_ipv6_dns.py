@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,21 +16,24 @@ import dns.message
 import dns.query
 import dns.rcode
 import dns.rdatatype
+import dns.rrset
 import msgspec
 import pytest
 
 from collectors.ipv6.dns.cache import DelegationCache, Families, Found
 from collectors.ipv6.dns.check import FACTS, check_dns, look_up
 from collectors.ipv6.dns.delegation import BOTH, Walker
+from collectors.ipv6.dns.exchange import Spent
 from collectors.ipv6.dns.names import to_name
 from collectors.ipv6.dns.settings import DnsSettings, StartZone
 from collectors.ipv6.dns.zoneservers import holder, name_servers
 from collectors.link.connect import Deadline
-from collectors.model import AddressFamily, Fact
+from collectors.link.resolve import Resolved, Resolver, Wanted
+from collectors.model import AddressFamily, Fact, Reason
 from collectors.strictyaml import Duration
 from tests import dnsv6lab, netlab
 from tests.collectors.dnslab import ScriptedServer, framed
-from tests.dnsv6lab import CUT, GARBAGE, NO_TCP, NO_UDP, SILENT, both, v4, v6
+from tests.dnsv6lab import CUT, GARBAGE, NO_TCP, NO_UDP, PICKY, SILENT, both, v4, v6
 
 pytestmark = [
     pytest.mark.skipif(bool(netlab.unavailable()), reason=netlab.unavailable()),
@@ -46,6 +50,35 @@ def cut(query: bytes) -> list[bytes]:
     return [framed(made.to_wire()), made.to_wire()]
 
 
+# what the server of picky.gov.cn does with questions for A and for AAAA of a name
+PICKS = {
+    "www": ("answers", "drops"),
+    "four": ("answers", "fails"),
+    "six": ("drops", "answers"),
+    "odd": ("drops", "fails"),
+    "neither": ("fails", "fails"),
+}
+
+
+def picky(query: bytes) -> list[bytes]:
+    """By name and type, both by UDP and by TCP."""
+    asked = dns.message.from_wire(query)
+    made = dns.message.make_response(asked)
+    made.flags |= dns.flags.AA
+    (one,) = asked.question
+    picks = PICKS.get(one.name.to_text().partition(".")[0], ("answers", "answers"))
+    does = {dns.rdatatype.A: picks[0], dns.rdatatype.AAAA: picks[1]}.get(one.rdtype, "answers")
+    if does == "fails":
+        made.set_rcode(dns.rcode.SERVFAIL)
+    elif one.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA):
+        address = v4(80) if one.rdtype == dns.rdatatype.A else v6(80)
+        made.answer.append(dns.rrset.from_text(one.name, 60, "IN", one.rdtype, address))
+    elif one.rdtype == dns.rdatatype.SOA:
+        soa = "ns1.picky.gov.cn. h.picky.gov.cn. 1 1 1 1 1"
+        made.answer.append(dns.rrset.from_text("picky.gov.cn.", 60, "IN", "SOA", soa))
+    return [] if does == "drops" else [made.to_wire()]
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[netlab.Lab]:
     folder = tmp_path_factory.mktemp("names")
@@ -53,12 +86,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[netlab.Lab]:
     with dnsv6lab.client_and_world(zones, hosts, folder) as made:
         made.nft("world", dnsv6lab.RULES)
         servers = []
-        for number in (GARBAGE, CUT):
+        care = {CUT: cut, PICKY: picky, GARBAGE: lambda query: [query[:2] + b"\x80" * 20]}
+        for number, answer in care.items():
             for address in both(number):
                 nodad = ["nodad"] if ":" in address else []
                 made.run("world", "ip", "address", "add", address, "dev", "lo", *nodad)
                 server = ScriptedServer(made, "world", address)
-                server.answer = cut if number == CUT else lambda query: [query[:2] + b"\x80" * 20]
+                server.answer = answer
                 servers.append(server)
         try:
             yield made
@@ -286,6 +320,41 @@ def test_silence_is_not_tested_and_refusal_is_no_address(lab: netlab.Lab) -> Non
     assert rows(lame["site_addresses"]) == []
 
 
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [("four", [v4(80)]), ("six", [v6(80)]), ("neither", []), ("www", None), ("odd", None)],
+)
+def test_a_dropped_question_is_no_answer(
+    lab: netlab.Lab, label: str, told: list[str] | None
+) -> None:
+    """Nobody knows whether there is an AAAA where nothing came: a firewall may have dropped it."""
+    fact = check(lab, f"{label}.picky.gov.cn")["site_addresses"]
+    if told is not None:
+        assert [row["address"] for row in rows(fact)] == told
+        return
+    assert fact.value is None
+    assert fact.unavailable.startswith("no_answer: ")
+    if label == "www":
+        assert "AAAA: " in fact.unavailable
+        assert fact.unavailable.endswith(f"{v4(PICKY)} answers A")
+
+
+def test_what_the_system_does_not_answer_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = DnsSettings(roots=(StartZone(".", ("127.0.0.1",)),), timeout=Duration(0.1))
+
+    def facts(reason: Reason) -> Fact:
+        def answers(self: Resolver, wanted: object, timeout: float) -> dict[Wanted, Resolved]:
+            own = Resolved((v4(80),), 0.0)
+            return {("a.cn", "ipv4"): own, ("a.cn", "ipv6"): Resolved((), 0.0, reason, "so")}
+
+        monkeypatch.setattr(Resolver, "resolve", answers)
+        return check_dns("a.cn", nowhere, DelegationCache(), Deadline(9))[0]
+
+    for silent in ("dns_timeout", "dns_error"):
+        assert facts(silent).unavailable == "no_answer: system resolver: AAAA: so"
+    assert [row["address"] for row in rows(facts("no_address"))] == [v4(80)]
+
+
 def test_verdicts_do_not_flap(lab: netlab.Lab) -> None:
     """The same facts, but for the times, with a cold and with a shared cache."""
     hosts = ("www.good.gov.cn", "www.onesix.gov.cn", "www.lame.gov.cn", "www.alias.gov.cn")
@@ -296,24 +365,70 @@ def test_verdicts_do_not_flap(lab: netlab.Lab) -> None:
         assert len(seen) == 1, seen
 
 
-def test_a_lost_packet_is_no_verdict(lab: netlab.Lab) -> None:
-    """Every other question is lost, beginning with the first."""
+@contextlib.contextmanager
+def lost(lab: netlab.Lab, which: str) -> Iterator[None]:
+    """Some of the questions by UDP to ns2 over IPv6 are lost, beginning with the first."""
     lab.nft(
         "world",
-        """table inet lossy { chain in { type filter hook input priority 1;
-        ip6 daddr 2400:da00::12 udp dport 53 numgen inc mod 2 0 drop; }; }""",
+        f"""table inet lossy {{ chain in {{ type filter hook input priority 1;
+        ip6 daddr 2400:da00::12 udp dport 53 {which} drop; }}; }}""",
     )
+    try:
+        yield
+    finally:
+        lab.run("world", "nft", "delete", "table", "inet", "lossy")
+
+
+@pytest.mark.parametrize("which", ["numgen inc mod 2 0", "numgen inc mod 4 { 0, 1, 2 }"])
+def test_a_lost_packet_is_no_verdict(lab: netlab.Lab, which: str) -> None:
+    """Be it every other question, or three of four."""
 
     def servers_now() -> list[bool]:
         walker = Walker(SETTINGS)
         held = holder(walker, to_name("www.onesix.gov.cn"), walker.allowance(Deadline(20)))
         return [one.udp for one in name_servers(walker, held, Deadline(20))]
 
-    try:
+    with lost(lab, which):
         assert find(lab, "www.onesix.gov.cn", families=ONLY6).records == WWW6
         assert lab.inside("client", servers_now) == [False, True]
-    finally:
-        lab.run("world", "nft", "delete", "table", "inet", "lossy")
+
+
+def test_a_lost_walk_by_ipv6_is_walked_anew(lab: netlab.Lab) -> None:
+    """The first four questions for the site are lost, that is all of one walk."""
+    with lost(lab, "udp length 54 numgen inc mod 100 < 4"):
+        onesix = check(lab, "www.onesix.gov.cn")["site_ipv6_only_dns"].value
+        assert onesix["resolved"] is True, onesix
+
+
+def test_a_lost_walk_fails_no_other(lab: netlab.Lab) -> None:
+    """What nobody has told is not remembered for the sites that come after."""
+    walker = Walker(SETTINGS, ONLY6)
+
+    def kept() -> Found:
+        host = "www.onesix.gov.cn"
+        return lab.inside("client", lambda: walker.find_kept(host, "AAAA", Deadline(30)))
+
+    with lost(lab, ""):
+        assert not kept().told
+    assert kept().records == WWW6
+
+
+def test_silence_is_asked_often_and_in_time(lab: netlab.Lab) -> None:
+    """That of the site; what ends our own time is nobody's silence."""
+    facts = check(lab, "www.silent.gov.cn")
+    assert "by udp: no answer within 0.3 s, asked 6 times" in str(facts["site_nameservers"].value)
+    slow = msgspec.structs.replace(SETTINGS, timeout=Duration(5))
+    walker = Walker(slow)
+
+    def ask() -> bool:
+        name = to_name("www.silent.gov.cn")
+        with pytest.raises(Spent) as spent:
+            walker.asker.ask(
+                v6(SILENT), name, dns.rdatatype.A, name, walker.allowance(Deadline(0.2))
+            )
+        return spent.value.budget
+
+    assert lab.inside("client", ask)
 
 
 def test_many_sites_at_once_share_a_cache(lab: netlab.Lab) -> None:
@@ -389,7 +504,40 @@ def test_look_up(lab: netlab.Lab) -> None:
     assert ask("203.0.113.9") == ((), "no_address")
 
 
-def test_where_no_root_answers_the_system_is_asked(lab: netlab.Lab) -> None:
+def test_look_ups_end_with_the_check(lab: netlab.Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    patient = msgspec.structs.replace(SETTINGS, timeout=Duration(5))
+
+    def timed(seconds: float, host: str = "www.silent.gov.cn") -> tuple[str, float]:
+        def run() -> tuple[str, float]:
+            looked_up = look_up(Walker(patient), Deadline(seconds))
+            start = time.monotonic()
+            return looked_up(host, "ipv6").reason, time.monotonic() - start
+
+        return lab.inside("client", run)
+
+    reason, seconds = timed(0.5)
+    assert reason == "dns_timeout"
+    assert seconds < 4
+    asked: list[str] = []
+    monkeypatch.setattr(Walker, "find_kept", lambda *given: asked.append("walk"))
+    monkeypatch.setattr(Resolver, "resolve", lambda *given: asked.append("system"))
+    found = look_up(Walker(patient), Deadline(0))("www.good.gov.cn", "ipv6")
+    assert (found.addresses, found.reason) == ((), "dns_timeout")
+    assert found.detail == "the time of the check is over"
+    assert not asked
+
+
+def test_where_no_root_answers_the_system_is_asked(
+    lab: netlab.Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answers(self: Resolver, wanted: object, timeout: float) -> dict[Wanted, Resolved]:
+        own = Resolved(("127.0.0.1",), 0.0)
+        return {
+            ("localhost", "ipv4"): own,
+            ("localhost", "ipv6"): Resolved((), 0.0, "no_address"),
+        }
+
+    monkeypatch.setattr(Resolver, "resolve", answers)
     nowhere = DnsSettings(roots=(StartZone(".", both(99)),), timeout=Duration(0.2))
 
     def run() -> list[Fact]:

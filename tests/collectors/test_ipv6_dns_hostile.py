@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collectors.ipv6.addresskind import kind
-from collectors.ipv6.dns.cache import DelegationCache, Found, Zone
+from collectors.ipv6.dns.cache import DelegationCache, Found, Start, Zone
 from collectors.ipv6.dns.check import check_dns
 from collectors.ipv6.dns.delegation import BOTH, Walker
 from collectors.ipv6.dns.exchange import Allowance, Spent
@@ -268,6 +268,39 @@ def test_a_cache_forgets_and_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     assert cache.zone(("ipv6",), zones[-1].name) is None
     now[0] = 50
     assert cache.zone(BOTH, zones[-1].name) is None
+
+
+def test_what_nobody_told_counts_from_the_third_time_on() -> None:
+    """Before that a silent server is put last for a few seconds, and nothing else is kept."""
+    now = [0.0]
+    cache = DelegationCache(keep=100, clock=lambda: now[0])
+    name = dns.name.from_text("ns1.gov.cn")
+    lost = Found((), "dns_timeout", "no answer", "gov.cn")
+
+    def silences() -> list[tuple[bool, bool, bool]]:
+        """Right after each of three times, and six seconds later: server, name, start."""
+        seen = []
+        for _ in range(3):
+            cache.keep_silent("203.0.113.1", True)
+            cache.keep_found(BOTH, name, 28, lost)
+            cache.keep_start(BOTH, name, Start(("dns_timeout", "no answer")))
+            for seconds in (0, 6):
+                now[0] += seconds
+                found, start = cache.found(BOTH, name, 28), cache.start(BOTH, name)
+                seen.append((cache.silent("203.0.113.1"), found is not None, start is not None))
+        return seen
+
+    expected = [
+        *[(True, False, True), (False, False, False)] * 2,
+        *[(True, True, True), (True, True, True)],
+    ]
+    assert silences() == expected
+    cache.keep_silent("203.0.113.1", False)  # it answers: all begins anew
+    cache.keep_found(BOTH, name, 28, Found(("2400::1",), told=True))
+    cache.keep_start(BOTH, name, Start())
+    assert not cache.silent("203.0.113.1")
+    now[0] += 100
+    assert silences() == expected
 
 
 def test_what_an_allowance_ends() -> None:

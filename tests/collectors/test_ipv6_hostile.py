@@ -16,13 +16,14 @@ import pytest
 
 from collectors.ipv6.web.check import WEB_FACTS
 from collectors.ipv6.web.dependencies import Hosts, Used, dependencies
+from collectors.ipv6.web.fetch import fetch
 from collectors.ipv6.web.session import Spent, Web, may_be_asked
 from collectors.ipv6.web.settings import WebSettings
 from collectors.link import weburl
 from collectors.link.connect import Deadline, Failure
 from collectors.link.resolve import Resolved
 from collectors.model import AddressFamily, Fact
-from tests.collectors.servers import Care, greeting, receive_head, resetting, silent
+from tests.collectors.servers import Care, greeting, receive_head, resetting, serving, silent
 from tests.collectors.weblab import answer
 from tests.sitelab import SiteLab, unavailable
 
@@ -262,11 +263,27 @@ def test_hostile_sites_cost_little_memory(lab: SiteLab) -> None:
         *(("127.0.0.1", False), ("0.0.0.7", False), ("0.1.2.3", False), ("169.254.169.254", False)),
         *(("224.0.0.1", False), ("255.255.255.255", False), ("240.0.0.1", False)),
         *(("::", False), ("::1", False), ("::ffff:203.0.113.1", False), ("fe80::1", False)),
+        *(("64:ff9b::7f00:1", False), ("64:ff9b::e000:1", False), ("2002:a9fe:a9fe::", False)),
+        *(("64:ff9b:1::7f00:1", False), ("64:ff9b:1:a00:0:500::", True), ("2001::1", False)),
         *(("fe80::1%eth0", False), ("ff02::1", False), ("::203.0.113.1", False), ("name", False)),
     ],
 )
 def test_which_addresses_may_be_asked(address: str, asked: bool) -> None:
     assert may_be_asked(address) is asked
+
+
+def no_name(name: str, family: AddressFamily) -> Resolved:
+    return Resolved((), 0.0, "dns_nxdomain")
+
+
+def test_an_address_that_is_given_is_looked_at_as_well() -> None:
+    """A page asked for at an address that no DNS told, behind a NAT64 say."""
+    web = Web("localhost", {}, no_name, WebSettings(), Deadline(9))
+    with serving(GOOD) as port:
+        url = weburl.parse(f"http://localhost:{port}/")
+        for address in ("127.0.0.1", "::ffff:127.0.0.1", "::1", "fe80::1"):
+            got = fetch(web, url, "ipv6" if ":" in address else "ipv4", address)
+            assert (got.ok, got.reason, got.status) == (False, "not_allowed", 0), got
 
 
 @pytest.mark.parametrize(
@@ -277,17 +294,54 @@ def test_which_addresses_may_be_asked(address: str, asked: bool) -> None:
         ("203.0.113.2", "203.0.113.9", ""),
         ("10.0.0.2", "10.1.2.3", ""),
         ("10.0.0.2", "127.0.0.1", "not_allowed"),
+        # by the IPv4 address in it
+        ("2400:da00::2", "64:ff9b::a00:5", "not_allowed"),
+        ("2400:da00::2", "64:ff9b::7f00:1", "not_allowed"),
+        ("2400:da00::2", "64:ff9b::a9fe:a9fe", "not_allowed"),
+        ("2400:da00::2", "64:ff9b::cb00:7109", ""),
+        ("2400:da00::2", "2002:a00:5::1", "not_allowed"),
+        ("2400:da00::2", "2002:7f00:1::1", "not_allowed"),
+        ("2400:da00::2", "2002:cb00:7109::1", ""),
+        ("2400:da00::2", "2001:0:cb00:7109::f5ff:fffa", "not_allowed"),  # 10.0.0.5
+        ("2400:da00::2", "2001:0:cb00:7109::80ff:fffe", "not_allowed"),  # 127.0.0.1
+        ("2400:da00::2", "2001:0:a00:5::34ff:8ef6", "not_allowed"),  # by way of 10.0.0.5
+        ("2400:da00::2", "2001:0:cb00:7109::34ff:8ef6", ""),
+        # where the IPv4 address is, is a local matter
+        ("2400:da00::2", "64:ff9b:1::a00:5", "not_allowed"),
+        ("2400:da00::2", "64:ff9b:1:a00:0:500::", "not_allowed"),
+        ("2400:da00::2", "64:ff9b:1::cb00:7109", "not_allowed"),
+        ("64:ff9b:1::cb00:7102", "64:ff9b:1::a00:5", "not_allowed"),
+        # those inside may lead inside, and no more
+        ("fd00::2", "64:ff9b::a00:5", ""),
+        ("fd00::2", "64:ff9b:1::a00:5", ""),
+        ("fd00::2", "64:ff9b:1::7f00:1", "not_allowed"),
+        ("fd00::2", "2002:7f00:1::1", "not_allowed"),
+        ("64:ff9b:1::a00:2", "fd00::8", ""),
+        # a site says itself where it is: all of it has to be inside
+        ("203.0.113.2 10.9.9.9", "fd00::8", "not_allowed"),
+        ("2400:da00::2 10.9.9.9", "10.1.2.3", "not_allowed"),
+        ("2400:da00::2 fd00::2 10.9.9.9", "64:ff9b::a00:5", "not_allowed"),
+        ("10.9.9.9 fd00::2", "fd00::8", ""),
+        ("::1 10.9.9.9", "fd00::8", ""),
+        ("::1", "fd00::8", "not_allowed"),
     ],
 )
 def test_a_site_on_the_internet_does_not_lead_inside(own: str, led_to: str, reason: str) -> None:
     def look_up(name: str, family: AddressFamily) -> Resolved:
         return Resolved((led_to,), 0.0)
 
-    web = Web("www.a.cn", {"ipv4": [own]}, look_up, WebSettings(), Deadline(9))
+    its: dict[AddressFamily, list[str]] = {
+        "ipv4": [one for one in own.split() if ":" not in one],
+        "ipv6": [one for one in own.split() if ":" in one],
+    }
+    web = Web("www.a.cn", its, look_up, WebSettings(), Deadline(9))
+    family: AddressFamily = "ipv6" if ":" in led_to else "ipv4"
     for host in ("cdn.a.cn", led_to):
         if reason:
             with pytest.raises(Failure, match=reason):
-                web.addresses(host, "ipv4")
+                web.addresses(host, family)
         else:
-            assert web.addresses(host, "ipv4") == (led_to,)
-    assert web.addresses("www.a.cn", "ipv4") == (own,)
+            assert web.addresses(host, family) == (led_to,)
+    for family, addresses in its.items():
+        if addresses and own != "::1" and "::1 " not in own:
+            assert web.addresses("www.a.cn", family) == tuple(addresses)

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from collectors.ipv6.model import Nat64, Site
+from collectors.ipv6.addresskind import kind
+from collectors.ipv6.model import NEVER_ASKED, Nat64, Site
 from collectors.ipv6.wire.nat64 import (
     LENGTHS,
     WELL_KNOWN_PREFIX,
@@ -79,7 +80,18 @@ def test_what_is_embedded_is_extracted(prefix: str, ipv4: ipaddress.IPv4Address)
 
 @given(networks())
 def test_the_prefix_is_found_by_the_well_known_addresses(prefix: str) -> None:
+    assume(not any(kind(embed(prefix, only)) in NEVER_ASKED for only in ONLY))
     assert prefix in prefixes(embed(prefix, only) for only in ONLY)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["::ffff:0:0/96", "::/96", "fe80::/96", "ff02::/96", "fec0::/64", "::/32"]
+)
+def test_no_translator_is_where_nobody_can_be(prefix: str) -> None:
+    """A resolver that answers so would have us ask IPv4 addresses of this machine's own way."""
+    made = [embed(prefix, only) for only in ONLY]
+    assert prefixes(made) == ()
+    assert prefixes([*made, embed(PREFIX, ONLY[0])]) == (PREFIX,)
 
 
 @given(st.lists(st.ip_addresses(v=6).map(str), max_size=5))

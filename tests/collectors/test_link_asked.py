@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.ipv6.dns.names import to_name
+from collectors.ipv6.web.domains import ascii_host
 from collectors.link import weburl
 from collectors.link.asked import Asked, split
 from collectors.link.weburl import Url
+from exporters.prometheus.allowlist import canonical
 
 
 @pytest.mark.parametrize(
@@ -109,6 +112,27 @@ def test_any_text_is_understood_or_refused(text: str, prober: str) -> None:
         assert asked.text.isascii()
         assert not set(asked.text) & set(" \r\n\t")
         assert split("http", asked.text).text == asked.text
+
+
+@pytest.mark.parametrize("text", ["2400:da00::80", "2400:da00::80/a", "https://2400:da00::80/"])
+def test_an_address_without_brackets_is_told_how(text: str) -> None:
+    with pytest.raises(ValueError, match=r"write it as \[2400:da00::80\]"):
+        weburl.site(text)
+    assert weburl.site("[2400:da00::80]").host == "2400:da00::80"
+
+
+def test_names_are_those_of_today() -> None:
+    """By IDNA 2008, and not what IDNA 2003 made of them: they are other sites."""
+    for name, ascii_ in {
+        "faß.de": "xn--fa-hia.de",
+        "FASS.de": "fass.de",
+        "中文。政务": "xn--fiq228c.xn--zfr164b",
+        "Bücher.example": "xn--bcher-kva.example",
+    }.items():
+        assert weburl.site(name).authority == ascii_
+        assert to_name(name).to_text(omit_final_dot=True) == ascii_
+        assert ascii_host(name) == ascii_
+        assert canonical(name) == ascii_
 
 
 @given(st.text(max_size=80))

@@ -1,7 +1,8 @@
 """What walks have learnt, shared by many sites: delegations, addresses of name servers, who is silent.
 
 It saves questions and changes no verdict: families are kept apart (what IPv4 found is no way for
-IPv6), and a silent server is asked last, not left out.
+IPv6), and a silent server is asked last, not left out. What nobody told counts from the third time on:
+what is lost on the way of one walk must not fail the sites after it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 Families = tuple[AddressFamily, ...]
 MOST_ENTRIES: Final = 20_000
 _DEAD = 60.0  # seconds until a zone to begin with is tried again
+_SOON = 5.0  # seconds that silence counts at first
+_OFTEN = 3  # times in a row
 
 
 class Zone(NamedTuple):
@@ -67,7 +70,12 @@ class DelegationCache:
         return start
 
     def keep_start(self, families: Families, name: Name, start: Start) -> None:
-        self._put(("start", families, name), start, _DEAD if start.dead else self._keep)
+        key = ("start", families, name)
+        if not start.dead:
+            self._forget(("often", key))
+            self._put(key, start, self._keep)
+        else:
+            self._put(key, start, _DEAD if self._often(key) else _SOON)
 
     def meeting(self, families: Families, name: Name) -> threading.Lock:
         """Held by who tries a zone to begin with, so that not every site tries it at once."""
@@ -86,15 +94,36 @@ class DelegationCache:
         return found
 
     def keep_found(self, families: Families, name: Name, type_: int, found: Found) -> None:
-        self._put(("found", families, name, type_), found, self._keep)
+        """What nobody has told is kept from the third time on."""
+        key = ("found", families, name, type_)
+        if found.told:
+            self._forget(("often", key))
+        elif not self._often(key):
+            return
+        self._put(key, found, self._keep)
 
     def silent(self, address: str) -> bool:
         """Whether an address gave no answer when it was asked last."""
         return bool(self._get(("silent", address)))
 
     def keep_silent(self, address: str, silent: bool) -> None:
-        if silent or self.silent(address):
-            self._put(("silent", address), silent, self._keep)
+        """Whether it gave one; silence counts for seconds, from the third time in a row on longer."""
+        key = ("silent", address)
+        if silent:
+            self._put(key, True, self._keep if self._often(key) else _SOON)
+        else:
+            self._forget(key, ("often", key))
+
+    def _often(self, key: tuple[object, ...]) -> bool:
+        """Whether it has been so, with this one, often in a row."""
+        count = (self._get(("often", key)) or 0) + 1
+        self._put(("often", key), count, self._keep)
+        return count >= _OFTEN
+
+    def _forget(self, *keys: tuple[object, ...]) -> None:
+        with self._lock:
+            for key in keys:
+                self._kept.pop(key, None)
 
     def _get(self, key: tuple[object, ...]) -> Any:
         with self._lock:

@@ -11,13 +11,14 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from collectors.ipv6.addresskind import kind
 from collectors.ipv6.dns.cache import DelegationCache, Found
 from collectors.ipv6.dns.delegation import Walker
 from collectors.ipv6.dns.exchange import Allowance, Spent
-from collectors.ipv6.dns.failures import NOBODY, SILENCE, Unanswered
+from collectors.ipv6.dns.failures import SILENCE, UNSEEN, Unanswered
 from collectors.ipv6.dns.names import to_name
 from collectors.ipv6.dns.reply import Useless
 from collectors.ipv6.dns.settings import DnsSettings
@@ -58,9 +59,12 @@ def check_dns(
     return _Check(host, settings, cache, deadline).facts()
 
 
-def look_up(walker: Walker) -> LookUp:
-    """Addresses of other hosts by the same way, remembered; by the system where no root answers."""
-    system = Resolver()
+def look_up(walker: Walker, deadline: Deadline | None = None) -> LookUp:
+    """Addresses of other hosts by the same way, remembered; by the system where no root answers.
+
+    Each takes what one walk may, and all together end by the deadline.
+    """
+    system, settings = Resolver(), walker.settings
 
     def one(host: str, family: AddressFamily) -> Resolved:
         start = time.perf_counter()
@@ -74,13 +78,19 @@ def look_up(walker: Walker) -> LookUp:
             return Resolved((), 0.0, "no_address", f"is an {own} address")
         if not valid_name(host):
             return Resolved((), 0.0, "dns_error", "is no DNS name")
-        limit = walker.settings.walk
         try:
-            found = walker.find_kept(host, _TYPES[family], Deadline(limit))
+            outer = deadline or Deadline(settings.walk)
+            outer.left()
+            found = walker.find_kept(host, _TYPES[family], outer)
+            if found.no_root:
+                patience = settings.timeout * 2
+                patience = min(patience, deadline.left()) if deadline else patience
+                return system.resolve([(host, family)], patience)[host, family]
         except Spent as error:
             return Resolved((), time.perf_counter() - start, "dns_timeout", error.detail)
-        if found.no_root:
-            return system.resolve([(host, family)], walker.settings.timeout * 2)[host, family]
+        except Failure:
+            words = "the time of the check is over"
+            return Resolved((), time.perf_counter() - start, "dns_timeout", words)
         seconds = time.perf_counter() - start
         if found.told:
             return Resolved(found.records, seconds, found.reason, found.detail)
@@ -141,19 +151,22 @@ class _Check:
             return not_tested(name, "no_answer", error.detail)
 
     def _addresses(self, found: dict[AddressFamily, Found]) -> Fact:
-        silent = [one for one in found.values() if one.reason in NOBODY]
-        if len(silent) == len(found):
-            return not_tested("site_addresses", "no_answer", silent[0].detail)
+        """Rows are what servers told; a question for the AAAA that nobody answered tells nothing."""
+        unseen = [f for f in FAMILIES if not found[f].told and found[f].reason in UNSEEN]
+        if "ipv6" in unseen or (unseen and not any(one.told for one in found.values())):
+            return not_tested("site_addresses", "no_answer", _unseen(found, unseen))
         rows = [(one, f, found[f].source) for f in FAMILIES for one in found[f].records]
         return _rows(rows)
 
     def _by_the_system(self) -> Fact:
         timeout = self._settings.timeout * 2
         answers = Resolver().resolve([(self._host, f) for f in FAMILIES], timeout)
-        told = [a for a in answers.values() if a.reason not in ("dns_timeout", "dns_error")]
-        if not told:
-            detail = next(iter(answers.values())).detail
-            return not_tested("site_addresses", "no_answer", f"{_SYSTEM}: {detail}")
+        unseen = [
+            f for (_, f), got in answers.items() if got.reason in ("dns_timeout", "dns_error")
+        ]
+        if "ipv6" in unseen:
+            detail = answers[self._host, "ipv6"].detail
+            return not_tested("site_addresses", "no_answer", f"{_SYSTEM}: AAAA: {detail}")
         return _rows([(a, f, _SYSTEM) for (_, f), got in answers.items() for a in got.addresses])
 
     def _zone(self) -> Holder:
@@ -177,6 +190,10 @@ class _Check:
         if not ipv6_here(addresses):
             return not_tested(name, "no_ipv6_here", "no route to a server to begin with")
         found = self._only6.find(self._host, "AAAA", self._deadline)
+        if found.reason in SILENCE and not found.told:  # a verdict about one family: asked anew
+            with suppress(Spent, Failure):  # in half of what is left, the rest is for others
+                half = Deadline(self._deadline.left() / 2)
+                found = self._only6.find(self._host, "AAAA", half)
         if found.no_root:
             return not_tested(name, "no_root", found.detail)
         failed_at = "" if found.told else found.zone
@@ -222,6 +239,14 @@ class _Check:
         except Failure:  # of this pair nothing is counted; the other facts tell why
             return None
         return None if isinstance(got.reply, Useless) else got.seconds
+
+
+def _unseen(found: dict[AddressFamily, Found], unseen: list[AddressFamily]) -> str:
+    """What nobody answered, and who did answer the other question: a server may drop one type
+    (RFC 4074, section 4.1), and so may what stands between."""
+    words = "; ".join(f"{_TYPES[f]}: {found[f].detail}" for f in unseen)
+    others = [f"{found[f].source} answers {_TYPES[f]}" for f in FAMILIES if found[f].told]
+    return "; ".join([words, *others])
 
 
 def _rows(rows: list[tuple[str, AddressFamily, str]]) -> Fact:

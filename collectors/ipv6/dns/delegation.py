@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from collectors.ipv6.dns.cache import DelegationCache, Families, Found, Start, Zone
-from collectors.ipv6.dns.exchange import Allowance, Asker, Spent
+from collectors.ipv6.dns.exchange import ASKED, Allowance, Asker, Spent
 from collectors.ipv6.dns.failures import NOBODY, SILENCE, Failed, Unanswered, summary
 from collectors.ipv6.dns.names import shown, to_name, upwards
 from collectors.ipv6.dns.reply import (
@@ -198,11 +198,13 @@ class Walker:
             told = self._servers.ask(addresses, 1, zone, name, type_, course.allowance, failed)
             if told:
                 return told
-        silent = [one.server for one in failed if one.reason in SILENCE]
-        if silent:  # one lost packet is no verdict
+        for share in ASKED[1:]:
+            silent = [one.server for one in failed if one.reason in SILENCE]
+            if not silent:
+                break
             failed = [one for one in failed if one.reason not in SILENCE]
             told = self._servers.ask(
-                silent, len(silent), zone, name, type_, course.allowance, failed
+                silent, len(silent), zone, name, type_, course.allowance, failed, share
             )
             if told:
                 return told

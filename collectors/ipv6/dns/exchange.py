@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from collectors.ipv6.dns.failures import SILENCE
 from collectors.ipv6.dns.reply import Question, Reply, Truncated, Useless, question, read
 from collectors.link.connect import Deadline, Failure, Stream, connect
 from collectors.link.datagram import Problem, locate, open_socket
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from dns.rdatatype import RdataType
 
 Transport = Literal["udp", "tcp", "any"]  # any: udp first
+# Lost messages are no verdict: how often silence is asked, and what share of the time to wait each has.
+ASKED: Final = (0.5, 0.5, 0.5, 1.0)  # by walks, where one of several servers is enough
+ASKED_LONG: Final = (0.5, 0.5, 0.5, 0.5, 1.0, 1.0)  # where it is about the server itself
 _MOST_STRAY = 1000  # messages that are no answer, before a server is given up
 _WITHOUT_EDNS = ("FORMERR", "NOTIMP", "BADVERS")
 
@@ -76,10 +80,15 @@ class Exchanged(NamedTuple):
 
 
 class Asker(NamedTuple):
-    """How to ask: port and seconds to wait for an answer."""
+    """How to ask: port and seconds to wait for an answer; by UDP only that share of them."""
 
     port: int
     timeout: float
+    share: float = 1.0
+
+    def patient(self, share: float) -> Asker:
+        """The same with another share: who asks again soon need not wait long for each."""
+        return self._replace(share=share)
 
     def ask(
         self,
@@ -93,7 +102,12 @@ class Asker(NamedTuple):
         """The reply of an address as a server of `zone`, never Truncated; raises Failure, Spent."""
         got = Exchanged(Truncated(), 0.0)
         for edns in (True, False):
-            got = self._once(address, question(name, type_, edns), zone, allowance, by)
+            try:
+                got = self._once(address, question(name, type_, edns), zone, allowance, by)
+            except Failure as error:
+                if error.reason in SILENCE:
+                    allowance.left()  # cut off by the end of our time it is no silence
+                raise
             if not (isinstance(got.reply, Useless) and got.reply.rcode in _WITHOUT_EDNS):
                 break
         return got
@@ -129,7 +143,8 @@ class Asker(NamedTuple):
         stray = 0
         with opened:
             start, sent_at = time.monotonic(), time.time_ns()
-            end = start + min(self.timeout, allowance.left())
+            wanted = self.timeout * self.share
+            end = start + min(wanted, allowance.left())
             if problem := opened.send(asked.wire, located):
                 raise Failure(*problem)
             while stray < _MOST_STRAY and (heard := opened.receive(end, located)):
@@ -142,7 +157,7 @@ class Asker(NamedTuple):
                     seconds = (heard.at - sent_at) / 1e9
                     return Exchanged(reply, seconds if 0 < seconds <= elapsed else elapsed)
                 stray += 1
-        raise self._unanswered(stray)
+        raise _unanswered(stray, wanted)
 
     def _by_stream(
         self, address: str, asked: Question, zone: Name, allowance: Allowance
@@ -161,15 +176,16 @@ class Asker(NamedTuple):
                     stray += 1
             except Failure as error:
                 if error.reason == "timeout":
-                    raise self._unanswered(stray) from error
+                    raise _unanswered(stray, self.timeout) from error
                 raise
         raise Failure("connect_reset", "the connection ended without an answer")
 
-    def _unanswered(self, stray: int) -> Failure:
-        if stray:
-            words = f"{stray} messages came, none an answer to the question"
-            return Failure("dns_malformed", words)
-        return Failure("dns_timeout", f"no answer within {self.timeout:.3g} s")
+
+def _unanswered(stray: int, seconds: float) -> Failure:
+    if stray:
+        words = f"{stray} messages came, none an answer to the question"
+        return Failure("dns_malformed", words)
+    return Failure("dns_timeout", f"no answer within {seconds:.3g} s")
 
 
 def _message(stream: Stream) -> bytes | None:

@@ -15,6 +15,8 @@ NOBODY: Final[tuple[Reason, ...]] = (
     *("unreachable_network", "unreachable_host", "unreachable_admin", "ttl_exceeded", "no_route"),
     *("unreachable_port", "connect_refused", "connect_reset"),
 )
+# So it is with what went wrong on this machine: nothing is seen of the site.
+UNSEEN: Final[tuple[Reason, ...]] = (*NOBODY, "error")
 _MOST_SHOWN = 6
 # Who says something wrong tells more than who is silent.
 _TELLING: Final[tuple[Reason, ...]] = (

@@ -1,9 +1,11 @@
-"""Host names as DNS has them (RFC 1035, RFC 5890)."""
+"""Host names as DNS has them (RFC 1035, RFC 5891)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from collectors.link.resolve import ascii_name
 
 if TYPE_CHECKING:
     from dns.name import Name
@@ -15,8 +17,7 @@ def to_name(host: str) -> Name:
     import dns.name
 
     try:
-        text = host if host.isascii() else host.encode("idna").decode("ascii")
-        return dns.name.from_text(text).canonicalize()
+        return dns.name.from_text(ascii_name(host)).canonicalize()
     except (dns.exception.DNSException, UnicodeError, ValueError) as error:
         raise ValueError(f"{host!r} is no DNS name: {error}") from error
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from collectors.ipv6.addresskind import kind
 from collectors.ipv6.dns.cache import DelegationCache, Zone
-from collectors.ipv6.dns.exchange import Allowance, Asker, Spent
+from collectors.ipv6.dns.exchange import ASKED, Allowance, Asker, Spent
 from collectors.ipv6.dns.failures import SILENCE, Failed
 from collectors.ipv6.dns.reply import Reply, Useless
 from collectors.ipv6.model import NEVER_ASKED
@@ -47,14 +47,15 @@ class ServersAsker:
         type_: RdataType,
         allowance: Allowance,
         failed: list[Failed],
+        share: float = ASKED[0],
     ) -> Told | None:
         """`alone` addresses side by side; where all fail the others, too, and the first in order
-        that leads on. Failures are added to `failed`."""
+        that leads on. Each has that share of the time to wait; failures are added to `failed`."""
         ordered = sorted(addresses, key=self._cache.silent)
         outcomes: list[tuple[str, Reply | Failure | Spent]] = []
 
         def ask(address: str) -> Reply | Failure | Spent:
-            return self._ask(address, zone, name, type_, allowance)
+            return self._ask(address, zone, name, type_, allowance, share)
 
         for some in (ordered[:alone], ordered[alone:]):
             if len(some) < 2:
@@ -74,10 +75,17 @@ class ServersAsker:
         return None
 
     def _ask(
-        self, address: str, zone: Zone, name: Name, type_: RdataType, allowance: Allowance
+        self,
+        address: str,
+        zone: Zone,
+        name: Name,
+        type_: RdataType,
+        allowance: Allowance,
+        share: float,
     ) -> Reply | Failure | Spent:
         try:
-            reply = self._asker.ask(address, name, type_, zone.name, allowance).reply
+            asker = self._asker.patient(share)
+            reply = asker.ask(address, name, type_, zone.name, allowance).reply
         except Failure as error:
             self._cache.keep_silent(address, error.reason in SILENCE)
             return error

@@ -50,7 +50,7 @@ class StartZone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DnsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How delegations are followed. Of `roots` the longest that holds a name is where its walk begins.
 
-    `timeout` is for one question (silence is asked once more), `walk` for everything one look-up
+    `timeout` is for one question (silence is asked again, at first with less), `walk` for everything one look-up
     takes, and `questions` and `bytes` bound it; `samples` are pairs of timed look-ups a server;
     `keep` is how long delegations are remembered at most.
     """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from collectors.ipv6.addresskind import kind
 from collectors.ipv6.dns.cache import Zone
 from collectors.ipv6.dns.delegation import Walker
-from collectors.ipv6.dns.exchange import Allowance, Transport
+from collectors.ipv6.dns.exchange import ASKED_LONG, Allowance, Spent, Transport
 from collectors.ipv6.dns.failures import SILENCE, Unanswered
 from collectors.ipv6.dns.names import shown, upwards
 from collectors.ipv6.dns.reply import MOST_SERVERS, Answer, Nothing, Useless
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 32  # all of most zones, so that silence costs its time once
 _MOST_ASKED = 8  # addresses of a server
+_LEAST = 3  # silences that are a verdict
 _LEFT_OUT = Failure("not_allowed", "not asked, it has too many addresses")
 _TRANSPORTS: tuple[Transport, ...] = ("udp", "tcp")
 _DISCARD = 9  # any port: nothing is sent
@@ -110,7 +111,7 @@ def name_servers(walker: Walker, held: Holder, deadline: Deadline) -> tuple[Name
             raise NoIpv6
         wanted = [(address, by) for address in askable for by in _TRANSPORTS]
         settings = walker.settings
-        most = max(settings.questions, 4 * len(wanted))
+        most = max(settings.questions, 2 * len(ASKED_LONG) * len(wanted))
         allowance = Allowance(deadline, settings.walk, most, settings.bytes)
 
         def asked(one: tuple[str, Transport]) -> Failure | None:
@@ -147,15 +148,20 @@ def _asked(
     import dns.rdatatype
 
     last: Failure | None = None
-    for _ in range(2):
+    for number, share in enumerate(ASKED_LONG if by == "udp" else (1.0,) * _LEAST):
         try:
             type_ = dns.rdatatype.SOA
-            reply = walker.asker.ask(address, apex, type_, apex, allowance, by).reply
+            asker = walker.asker.patient(share)
+            reply = asker.ask(address, apex, type_, apex, allowance, by).reply
         except Failure as error:
-            last = error
-            if error.reason in SILENCE:
-                continue
-            return error
+            if error.reason not in SILENCE:
+                return error
+            last = Failure(error.reason, f"{error.detail}, asked {number + 1} times")
+            continue
+        except Spent:
+            if last is None or number < _LEAST:
+                raise
+            break
         if isinstance(reply, Answer):
             return None
         if isinstance(reply, Useless):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from collectors.link.resolve import ascii_name
 from collectors.link.weburl import is_address
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def ascii_host(host: str) -> str:
     """A host in one spelling: small letters, in ASCII, no dot at the end."""
     host = host.rstrip(".").lower()
     try:
-        return host if host.isascii() else host.encode("idna").decode("ascii")
+        return ascii_name(host)
     except UnicodeError:
         return host
 

@@ -14,7 +14,7 @@ import msgspec
 
 from collectors.ipv6.web.clock import Clocked, round_trip
 from collectors.ipv6.web.domains import registrable
-from collectors.ipv6.web.session import SILENCES, Spent, Web
+from collectors.ipv6.web.session import SILENCES, Spent, Web, may_be_asked
 from collectors.link import weburl
 from collectors.link.connect import CHUNK, Deadline, Failure, Stream
 from collectors.link.httpanswer import leads_to
@@ -173,6 +173,8 @@ class _Chain:
     def _hop(self, got: Fetched, fixed: str) -> Response:
         """One request, to the first of the name's addresses that takes it."""
         web, url = self._web, got.url
+        if fixed and not may_be_asked(fixed):
+            raise Failure("not_allowed", f"{fixed} is nobody's site: not asked")
         addresses = (fixed,) if fixed else web.addresses(url.host, self._family)[:MAX_TRIED]
         got.fingerprint, got.status = "", 0
         for last, address in enumerate(addresses, 1):

@@ -1,7 +1,7 @@
 """What all that looks at one site shares: the end of it, the bytes left, its names, whom to ask.
 
 Addresses that can be nobody's site (loopback, link-local, mapped …) are never asked, whether they
-come from DNS, a page or a redirect.
+come from DNS, a page or a redirect. IPv6 addresses that lead to IPv4 ones are what those are, too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from collectors.ipv6.addresskind import kind
+from collectors.ipv6.addresskind import LOCAL_NAT64, address_in, embedded, kind
 from collectors.ipv6.model import NEVER_ASKED, AddressKind, LookUp
 from collectors.ipv6.web.domains import ascii_host
 from collectors.ipv6.web.settings import WebSettings
@@ -31,9 +31,24 @@ class Spent(Exception):
 def may_be_asked(address: str) -> bool:
     """Whether anybody else's site can be at an address."""
     try:
-        return kind(address) not in NEVER_ASKED
+        return NEVER_ASKED.isdisjoint(_kinds(address))
     except ValueError:
         return False
+
+
+def _kinds(address: str) -> set[AddressKind]:
+    """Its own kind, and those of the IPv4 addresses behind it; raises ValueError."""
+    return {kind(one) for one in (address, *embedded(address))}
+
+
+def _is_inside(address: str) -> bool:
+    return not INSIDE.isdisjoint(_kinds(address))
+
+
+def _may_lead_inside(address: str) -> bool:
+    """Behind a prefix of this network's own may be anything: where in it the IPv4 address stands, only
+    the translator knows."""
+    return _is_inside(address) or address_in(address, LOCAL_NAT64)
 
 
 class Web:
@@ -54,8 +69,9 @@ class Web:
         self._names: dict[tuple[str, AddressFamily], tuple[tuple[str, ...], Failure | None]] = {}
         for family in FAMILIES:
             self._names[host, family] = _known(host, family, tuple(addresses.get(family, ())))
-        own = [kind(one) for its in addresses.values() for one in its if may_be_asked(one)]
-        self._inside = bool(INSIDE.intersection(own))
+        own = [one for its in addresses.values() for one in its if may_be_asked(one)]
+        # all of it: else a site on the internet gives itself one such address, and is let in
+        self._inside = bool(own) and all(_is_inside(one) for one in own)
         self._silent: Counter[tuple[str, int]] = Counter()
 
     def left(self) -> float:
@@ -102,8 +118,9 @@ class Web:
         self, host: str, family: AddressFamily, addresses: Sequence[str]
     ) -> tuple[tuple[str, ...], Failure | None]:
         """As `_known`, of a host that the site names: one on the internet must not lead us inside."""
-        if not self._inside and any(may_be_asked(one) and kind(one) in INSIDE for one in addresses):
-            detail = f"{host} has the address {addresses[0]}, which is inside; the site is not"
+        inside = [one for one in addresses if may_be_asked(one) and _may_lead_inside(one)]
+        if inside and not self._inside:
+            detail = f"{host} has the address {inside[0]}, which is inside; the site is not"
             return (), Failure("not_allowed", detail)
         return _known(host, family, addresses)
 

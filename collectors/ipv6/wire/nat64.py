@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from collectors.ipv6.model import Nat64, Site, not_tested, site_fact
+from collectors.ipv6.addresskind import kind
+from collectors.ipv6.model import NEVER_ASKED, Nat64, Site, not_tested, site_fact
 from collectors.model import Fact, Reason
 
 TryPage = Callable[[str], tuple[bool, Reason, str]]
@@ -73,7 +74,8 @@ def prefixes(addresses: Iterable[str]) -> tuple[str, ...]:
     """The NAT64 prefixes that the AAAA of `ipv4only.arpa` show, most certain first.
 
     Both well-known addresses stand behind a true prefix; what looks like one of them elsewhere in an
-    address stands alone, unless there is but one answer.
+    address stands alone, unless there is but one answer. No translator is where nobody's site can be:
+    behind ::ffff:0:0/96 it is plain IPv4 of this machine.
     """
     seen: dict[str, set[bytes]] = {}
     for address in list(addresses)[:_MOST_ADDRESSES]:
@@ -83,7 +85,7 @@ def prefixes(addresses: Iterable[str]) -> tuple[str, ...]:
             except ValueError:
                 continue
             packed = ipaddress.IPv4Address(ipv4).packed
-            if packed in _ONLY:
+            if packed in _ONLY and kind(address) not in NEVER_ASKED:
                 seen.setdefault(prefix, set()).add(packed)
     counts = Counter({prefix: len(found) for prefix, found in seen.items()})
     most = max(counts.values(), default=0)
