@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.ipv6.addresskind import kind
@@ -80,8 +80,8 @@ def test_what_is_embedded_is_extracted(prefix: str, ipv4: ipaddress.IPv4Address)
 
 @given(networks())
 def test_the_prefix_is_found_by_the_well_known_addresses(prefix: str) -> None:
-    assume(not any(kind(embed(prefix, only)) in NEVER_ASKED for only in ONLY))
-    assert prefix in prefixes(embed(prefix, only) for only in ONLY)
+    usable = kind(embed(prefix, ONLY[0])) not in NEVER_ASKED
+    assert (prefix in prefixes(embed(prefix, only) for only in ONLY)) is usable
 
 
 @pytest.mark.parametrize(
