@@ -24,7 +24,6 @@ from collectors.ipv6.dns.check import FACTS as DNS_FACTS
 from collectors.ipv6.dns.check import check_dns, look_up
 from collectors.ipv6.dns.delegation import Walker
 from collectors.ipv6.model import (
-    NEVER_ASKED,
     SITE_FACTS,
     Dependency,
     LargeBody,
@@ -39,7 +38,7 @@ from collectors.ipv6.model import (
 from collectors.ipv6.sitesettings import CheckSettings
 from collectors.ipv6.web.check import WEB_FACTS, check_web
 from collectors.ipv6.web.fetch import fetch
-from collectors.ipv6.web.session import Spent, Web
+from collectors.ipv6.web.session import Spent, Web, may_be_asked
 from collectors.ipv6.wire.nat64 import Nat64Here, check_nat64, detect
 from collectors.ipv6.wire.sitepath import PATH_FACTS, check_path
 from collectors.link import weburl
@@ -244,16 +243,16 @@ class _Course:
                 _asked(addresses, "ipv4"),
                 literals,
                 self._here,
-                self._try_page,
+                lambda address: self._try_page(address, addresses),
                 native=all(ipv6) if ipv6 else None,
             )
         ]
 
-    def _try_page(self, address: str) -> tuple[bool, Reason, str]:
+    def _try_page(self, address: str, addresses: Sequence[SiteAddress]) -> tuple[bool, Reason, str]:
         """The homepage at an IPv6 address that no DNS tells."""
         web = Web(
             self._site.host,
-            {"ipv6": [address]},
+            {"ipv4": _asked(addresses, "ipv4"), "ipv6": [address]},
             self._look_up(),
             self._settings.web,
             self._deadline,
@@ -284,7 +283,7 @@ def _down(homepage: Fact) -> bool:
 
 
 def _asked(addresses: Sequence[SiteAddress], family: AddressFamily) -> list[str]:
-    return [a.address for a in addresses if a.family == family and a.kind not in NEVER_ASKED]
+    return [a.address for a in addresses if a.family == family and may_be_asked(a.address)]
 
 
 def _rows(fact: Fact, row: type[Row]) -> list[Row] | None:
