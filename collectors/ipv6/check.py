@@ -290,4 +290,4 @@ def _rows(fact: Fact, row: type[Row]) -> list[Row] | None:
     """The rows of a fact, None where it has no value."""
     if fact.unavailable:
         return None
-    return msgspec.convert(fact.value, list[row])  # type: ignore[valid-type]
+    return [msgspec.convert(one, row) for one in fact.value]

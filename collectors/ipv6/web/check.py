@@ -124,8 +124,8 @@ class _Check:
         for name in names:
             self.facts[name] = not_tested(name, why, detail)
 
-    def _tell(self, name: str, value: object) -> None:
-        self.facts[name] = site_fact(name, value)  # type: ignore[arg-type]
+    def _tell(self, name: str, value: msgspec.Struct | Sequence[msgspec.Struct]) -> None:
+        self.facts[name] = site_fact(name, value)
 
     def _homepage(self) -> None:
         self._pages = homepages(self._web, self._url, self._addresses, self._pace)

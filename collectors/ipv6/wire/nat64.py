@@ -6,6 +6,7 @@ none but what a DNS64 makes), RFC 6147.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -138,7 +139,7 @@ def check_nat64(
     if not ipv4_addresses and not native:
         return not_tested("site_nat64", "no_address", "neither IPv4 nor IPv6 that answers")
     found = Nat64(works=not literals, literals=tuple(literals))
-    change: Callable[..., Nat64] = lambda **to: msgspec.structs.replace(found, **to)  # noqa: E731
+    change = functools.partial(msgspec.structs.replace, found)
     words = f"{len(literals)} IPv4 addresses in what it loads" if literals else ""
     if not (here.prefixes and ipv4_addresses and try_page):
         if here.reason:
