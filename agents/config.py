@@ -44,11 +44,13 @@ class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole of it. `root` is where this host's `/` is seen (a container mounts it elsewhere)."""
+    """The whole of it. `root` is where this host's `/` is seen (a container mounts it elsewhere);
+    `state_dir` is what the agent keeps from one run to the next: agents/state.py."""
 
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
     root: str = "/"
+    state_dir: str = ""
     collectors: CollectorSettings = CollectorSettings()
     probes: ProbeSettings = ProbeSettings()
     paths: PathSettings = PathSettings()
@@ -174,6 +176,7 @@ def _located(config: Config, folder: str) -> Config:
     collectors = replace(config.collectors, settings=replace(settings, textfile=textfile))
     return replace(
         config,
+        state_dir=located(config.state_dir),
         web=replace(config.web, config_file=web),
         audit=replace(config.audit, packs=packs),
         collectors=collectors,

@@ -70,7 +70,12 @@ class Judge:
     ) -> list[Verdict]:
         """Verdicts in the order of the rules; `params` are all parameters, `host` the subject's id."""
         seen = _Seen(facts, params)
-        return [verdict for rule in self._rules for verdict in _judge(rule, seen, host)]
+        return [verdict for rule in self._rules for verdict in self._of(rule, seen, host)]
+
+    def _of(self, compiled: Compiled, seen: _Seen, host: str) -> list[Verdict]:
+        if reason := self.pack.off.get(compiled.rule.id):
+            return [_verdict(compiled.rule, "not_applicable", host, reason=f"off: {reason}")]
+        return _judge(compiled, seen, host)
 
 
 def judge(

@@ -103,7 +103,7 @@ class Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A document of rules. `params` are the defaults of its thresholds.
 
     `layers` are titles of the parts that a score is told by, `caps` hold the score down, `scores` are
-    further ones by name.
+    further ones by name. `off` are rules that are not judged, each with the reason.
     """
 
     pack: str
@@ -113,6 +113,7 @@ class Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     layers: dict[str, Text] = {}
     caps: tuple[Cap, ...] = ()
     scores: dict[str, SideScore] = {}
+    off: dict[str, str] = {}
 
     def about(self, subject: SubjectKind) -> tuple[Rule, ...]:
         """The rules that judge such a subject."""
@@ -179,16 +180,60 @@ class PackResult(msgspec.Struct, frozen=True):
     scores: dict[str, float | None] = {}
 
 
+Workflow = Literal["new", "acknowledged", "waived", "fixed", "regressed"]
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """A failed verdict with a life: one instance of one rule on one host, from audit to audit.
+
+    `first_seen` is when it first failed, `last_seen` when it last did, `changed` when `state` became what
+    it is; all UTC. `unseen_since` is when it could no longer be judged, null while it can: unknown never closes
+    a hit. `evidence` is the SHA-256 of what was shown (`actual`), which a waiver is given for. `waiver` is
+    the id of the one in force; `by` and `note` are of the person who acknowledged.
+    """
+
+    fingerprint: str
+    host: Host
+    rule: str
+    title: Text
+    severity: Severity
+    state: Workflow
+    first_seen: datetime
+    last_seen: datetime
+    changed: datetime
+    instance: str = ""
+    packs: tuple[str, ...] = ()
+    actual: Any = None
+    expected: Any = None
+    source: str = ""
+    evidence: str = ""
+    maps: dict[str, tuple[str, ...]] = {}
+    unseen_since: datetime | None = None
+    waiver: str = ""
+    by: str = ""
+    note: str = ""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What became of a hit: `before` is its state until now, null for one never seen."""
+
+    hit: Hit
+    before: Workflow | None
+    time: datetime
+
+
 class AuditResult(msgspec.Struct, frozen=True):
     """One audit: what `/findings` serves and `jianwei audit --format json` prints, as JSON.
 
-    `time` is when it began, in UTC; `duration` in seconds, observation included.
+    `time` is when it began, in UTC; `duration` in seconds, observation included. `hits` are those of the host
+    after it, where somebody keeps them.
     """
 
     host: Host
     time: datetime
     duration: float
     packs: tuple[PackResult, ...]
+    hits: tuple[Hit, ...] = ()
 
 
 def fingerprint(host: str, rule: str, instance: str) -> str:

@@ -7,19 +7,19 @@ looks like. Built-in packs are files in rules/packs.
 from __future__ import annotations
 
 import difflib
-import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from collectors import catalogue, strictyaml
 from collectors.ipv6.model import SITE_FACTS
-from collectors.strictyaml import Document, DocumentError, Path
+from collectors.strictyaml import Document, Path
+from rules import packfile
 from rules.engine import ALWAYS, Compiled
 from rules.evidence import plain
 from rules.expression import PARAMS, ExpressionError
-from rules.model import Pack, Rule, SubjectKind, Text
-from rules.settings import PACKS, built_in, is_path
+from rules.model import Cap, Pack, Rule, SubjectKind, Text
+from rules.packfile import Assembled, Read, kind
 
 _ID = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -38,44 +38,42 @@ def known_facts(subject: SubjectKind = "host") -> frozenset[str]:
     return frozenset(fact for it in catalogue.COLLECTORS.values() for fact in it.cls.facts)
 
 
-def load(name: str, facts: Collection[str] | None = None) -> Pack:
+def load(name: str, facts: Collection[str] | None = None, read: Read = strictyaml.read) -> Pack:
     """A pack by the name of a built-in one, or by path; raises DocumentError."""
-    return parse(*read(name), facts)
+    return whole(name, facts, read).pack
 
 
-def read(name: str) -> tuple[bytes, str]:
-    """The document of a pack, and its path."""
-    path = name
-    if not is_path(name):
-        path = os.path.join(PACKS, f"{name}.yaml")
-        if not os.path.exists(path):
-            raise DocumentError(
-                name, None, f"there is no such pack; there are: {', '.join(built_in())}"
-            )
-    return strictyaml.read(path), path
+def whole(
+    name: str, facts: Collection[str] | None = None, read: Read = strictyaml.read
+) -> Assembled:
+    """A pack and where each of its rules is written; raises DocumentError."""
+    path = packfile.path_of(name)
+    return _checked(packfile.assemble(read(path), path, read), facts)
 
 
 def outline(name: str) -> Pack:
     """A pack with no expression compiled or checked, for who needs its parameters or its facts."""
-    return Document(*read(name)).convert(Pack)
+    path = packfile.path_of(name)
+    return packfile.assemble(strictyaml.read(path), path).pack
 
 
 def parse(content: bytes | str, path: str, facts: Collection[str] | None = None) -> Pack:
     """A pack in `content`; `facts` are the names that rules may declare (None: all of ours)."""
-    document = Document(content, path)
-    pack = document.convert(Pack)
-    _check_pack(document, pack)
-    seen: dict[str, int] = {}
-    for number, rule in enumerate(pack.rules):
-        where: Path = ("rules", number)
-        if rule.id in seen:
-            line = document.line(("rules", seen[rule.id], "id"))
-            raise document.error((*where, "id"), f"the rule {rule.id!r} is on line {line} already")
-        seen[rule.id] = number
+    return _checked(packfile.assemble(content, path), facts).pack
+
+
+def _checked(assembled: Assembled, facts: Collection[str] | None) -> Assembled:
+    """The pack if all that is in it and in what it extends is right."""
+    if assembled.base:
+        _checked(assembled.base, facts)
+    pack = assembled.pack
+    _check_pack(assembled)
+    for number in assembled.own:
+        rule = pack.rules[number]
         known = known_facts(rule.subject) if facts is None else facts
         for part, problem in _problems(rule, pack, known):
-            raise document.error((*where, *part), f"rule {rule.id}: {problem}")
-    return pack
+            raise assembled.origins[number].error(part, f"rule {rule.id}: {problem}")
+    return assembled
 
 
 def resolve(pack: Pack, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,15 +83,16 @@ def resolve(pack: Pack, overrides: Mapping[str, Any]) -> dict[str, Any]:
             near = difflib.get_close_matches(name, list(pack.params), 1)
             hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(pack.params)}"
             raise ParamError(f"pack {pack.pack} has no parameter {name!r}; {hint}")
-        if _kind(value) != _kind(pack.params[name]):
+        if kind(value) != kind(pack.params[name]):
             raise ParamError(
-                f"parameter {name!r} of pack {pack.pack}: expected {_kind(pack.params[name])}, "
-                f"got {_kind(value)}"
+                f"parameter {name!r} of pack {pack.pack}: expected {kind(pack.params[name])}, "
+                f"got {kind(value)}"
             )
     return {**pack.params, **overrides}
 
 
-def _check_pack(document: Document, pack: Pack) -> None:
+def _check_pack(assembled: Assembled) -> None:
+    document, pack = assembled.document, assembled.pack
     if not _ID.fullmatch(pack.pack):
         raise document.error(("pack",), f"{pack.pack!r} is not a name; write for example mlps-l3")
     if problem := _blank(pack.title):
@@ -103,7 +102,7 @@ def _check_pack(document: Document, pack: Pack) -> None:
     for name, words in pack.layers.items():
         if problem := _blank(words):
             raise document.error(("layers", name), problem)
-    _check_scores(document, pack)
+    _check_scores(document, pack, assembled.written.caps)
     for name, value in pack.params.items():
         if not _NAME.fullmatch(name):
             raise document.error(("params", name), "a parameter is named like_this")
@@ -115,11 +114,11 @@ def _check_pack(document: Document, pack: Pack) -> None:
             raise document.error(("params", name), str(error)) from error
 
 
-def _check_scores(document: Document, pack: Pack) -> None:
+def _check_scores(document: Document, pack: Pack, caps: Sequence[Cap]) -> None:
     """Caps and further scores name rules that are there."""
     known = {rule.id for rule in pack.rules}
     named: list[tuple[Path, str]] = []
-    for number, cap in enumerate(pack.caps):
+    for number, cap in enumerate(caps):
         named += [(("caps", number, "rules", n), rule) for n, rule in enumerate(cap.rules)]
         if not 0 <= cap.at <= 1:
             raise document.error(("caps", number, "at"), "must be from 0 to 1")
@@ -218,13 +217,3 @@ def _blank(text: Text) -> str:
         if not words.strip():
             return f"{language} is empty"
     return ""
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, (int, float)):
-        return "number"
-    if isinstance(value, str):
-        return "text"
-    return "list" if isinstance(value, (list, tuple)) else "mapping"

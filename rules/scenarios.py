@@ -14,7 +14,14 @@ from rules.model import Outcome, Pack, Scenario, Verdict
 from rules.pack import resolve
 from rules.score import worst_by_rule
 
-LINUX = {"family": "linux", "id": "debian", "like": [], "version": "12", "name": "Debian 12"}
+LINUX = {
+    "family": "linux",
+    "id": "debian",
+    "like": [],
+    "version": "12",
+    "name": "Debian 12",
+    "packages": "dpkg",
+}
 
 
 class ScenarioResult(NamedTuple):
@@ -38,7 +45,7 @@ class ScenarioResult(NamedTuple):
 def run(pack: Pack) -> Iterator[ScenarioResult]:
     """Every scenario of a pack, in order. `os` is Linux unless a scenario says otherwise."""
     for index, rule in enumerate(pack.rules):
-        judge = Judge(msgspec.structs.replace(pack, rules=(rule,)))
+        judge = Judge(msgspec.structs.replace(pack, rules=(rule,), off={}))
         for expected, scenarios in rule.tests.by_outcome().items():
             for number, scenario in enumerate(scenarios):
                 facts = facts_of(scenario)

@@ -7,11 +7,13 @@ import msgspec
 
 from agents.cli.options import language_of, language_option
 from agents.limits import limited
-from collectors.strictyaml import Document, DocumentError
+from collectors import strictyaml
+from collectors.strictyaml import DocumentError
 from exporters.findings.text import neutral, words
 from rules import pack as packs
 from rules import scenarios
 from rules.model import Pack
+from rules.packfile import Origin, path_of
 from rules.settings import built_in
 
 DEADLINE = 60.0  # seconds for the scenarios of one pack
@@ -68,9 +70,9 @@ def lint(ctx: click.Context, files: tuple[str, ...]) -> None:
     """
     wrong = 0
     for name in files:
-        content, path = packs.read(name)
+        strictyaml.read(path_of(name))
         try:
-            pack = packs.parse(content, path)
+            pack = packs.load(name)
         except DocumentError as error:
             wrong += 1
             click.echo(neutral(str(error)), err=True)
@@ -94,14 +96,14 @@ def test(ctx: click.Context, files: tuple[str, ...]) -> None:
     """
     wrong = 0
     for name in files or built_in():
-        content, path = packs.read(name)
-        pack = packs.parse(content, path)
+        assembled = packs.whole(name)
+        pack = assembled.pack
         with limited(DEADLINE):
             results = list(scenarios.run(pack))
         failed = [result for result in results if not result.right]
         wrong += len(failed)
         for result in failed:
-            _tell(result, pack, Document(content, path))
+            _tell(result, pack, assembled.origins[result.rule])
         click.echo(
             f"{pack.pack}: {len(pack.rules)} rules, {len(results)} scenarios, {len(failed)} wrong"
         )
@@ -109,9 +111,10 @@ def test(ctx: click.Context, files: tuple[str, ...]) -> None:
         ctx.exit(1)
 
 
-def _tell(result: scenarios.ScenarioResult, pack: Pack, document: Document) -> None:
+def _tell(result: scenarios.ScenarioResult, pack: Pack, origin: Origin) -> None:
     """One scenario that came out wrong: where, what was expected, what came instead, of what."""
-    where = ("rules", result.rule, "tests", result.expected, result.number)
+    where = ("rules", origin.number, "tests", result.expected, result.number)
+    document = origin.document
     rule = pack.rules[result.rule]
     click.echo(f"{document.path}:{document.line(where)}: rule {result.id}")
     click.echo(f"  expected  {result.expected}")

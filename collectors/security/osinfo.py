@@ -12,15 +12,24 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from collectors.host.os import ETC, USR, parse_os_release
-from collectors.model import Answers, Collector, Fact, File, Inventory, Reading, malformed
-from collectors.rows import Uname
+from collectors.model import Answers, Collector, Fact, File, Inventory, Reading, Stat, malformed
+from collectors.rows import FileStat, Uname
 
 UNAME = Inventory("uname")
 MACHINE_ID = File("/etc/machine-id")
+# Which package manager's database is there: derivatives name themselves as they like.
+DATABASES = {
+    "dpkg": (Stat("/var/lib/dpkg/status"),),
+    "rpm": (
+        Stat("/var/lib/rpm/Packages"),
+        Stat("/var/lib/rpm/rpmdb.sqlite"),
+        Stat("/usr/lib/sysimage/rpm"),
+    ),
+}
 
 
 class OsInfoCollector(Collector, frozen=True):
-    """`os`: family (`linux`), id, like (a list), version, name, kernel, machine.
+    """`os`: family (`linux`), id, like (a list), version, name, kernel, machine, packages (dpkg, rpm or "").
 
     `host`: id (32 hexadecimal digits) and name.
     """
@@ -29,7 +38,7 @@ class OsInfoCollector(Collector, frozen=True):
     facts: ClassVar[tuple[str, ...]] = ("os", "host")
 
     def readings(self) -> tuple[Reading, ...]:
-        return (UNAME, ETC, USR, MACHINE_ID)
+        return (UNAME, ETC, USR, MACHINE_ID, *(it for them in DATABASES.values() for it in them))
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         with malformed("uname"):
@@ -46,6 +55,7 @@ class OsInfoCollector(Collector, frozen=True):
                 "name": release.get("PRETTY_NAME", ""),
                 "kernel": uname.release,
                 "machine": uname.machine,
+                "packages": _packages(answers),
             },
             {"": source.path, "family": "uname", "kernel": "uname", "machine": "uname"},
         )
@@ -56,6 +66,15 @@ class OsInfoCollector(Collector, frozen=True):
             {"id": host_id(machine if known else uname.nodename), "name": uname.nodename},
             {"id": MACHINE_ID.path if known else "uname", "name": "uname"},
         )
+
+
+def _packages(answers: Answers) -> str:
+    for manager, places in DATABASES.items():
+        for place in places:
+            # an older recording was not asked: its package manager is not known
+            if answers.answer(place).state == "content" and answers.rows(place, FileStat):
+                return manager
+    return ""
 
 
 def host_id(of: str) -> str:

@@ -51,7 +51,8 @@ def children(prefix: str, values: dict[str, str | Answer]) -> Answer:
 
 
 def facts(collector: Collector, answers: dict[Reading, Answer]) -> dict[str, Fact]:
-    made = collector.parse(Answers(answers))
+    """Its facts; what is not among the answers is absent."""
+    made = collector.parse(Answers({**dict.fromkeys(collector.readings(), ABSENT), **answers}))
     return {fact.name: fact for fact in made if isinstance(fact, Fact)}
 
 

@@ -1,0 +1,21 @@
+"""Where the agent keeps what outlives it: hits, slow inventories, queues. systemd.exec(5), StateDirectory;
+XDG Base Directory Specification."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from agents.config import Config
+
+
+def state_dir(config: Config) -> Path:
+    """The folder, which need not be there yet; `state_dir` of the configuration, or the usual place."""
+    if config.state_dir:
+        return Path(config.state_dir).expanduser()
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return Path(given.partition(":")[0])
+    if os.geteuid() == 0:
+        return Path("/var/lib/jianwei")
+    home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(home, "jianwei").expanduser()
