@@ -58,11 +58,15 @@ from collectors.ipv6.wire.facts import AdvertisersCollector
 from collectors.link.linefacts import LinesCollector
 from collectors.model import Collector
 from collectors.security.accounts import AccountsCollector
+from collectors.security.bootloader import BootLoaderCollector
 from collectors.security.files import FilesCollector
 from collectors.security.listeners import ListeningCollector
 from collectors.security.logindefs import LoginDefsCollector
 from collectors.security.osinfo import OsInfoCollector
+from collectors.security.pam import PamCollector
+from collectors.security.shells import ShellsCollector
 from collectors.security.sshd import SshdCollector
+from collectors.security.sshdtest import SshdEffectiveCollector
 from collectors.security.sysctl import SysctlCollector
 from collectors.security.timesync import TimesyncCollector
 
@@ -124,12 +128,16 @@ _ENTRIES = (
     Entry(Ipv6TunnelsCollector, metrics=False),
     Entry(ListenersCollector),
     Entry(AccountsCollector, metrics=False),
+    Entry(BootLoaderCollector, metrics=False),
     Entry(FilesCollector, metrics=False),
     Entry(LinesCollector, metrics=False),
     Entry(ListeningCollector, metrics=False),
     Entry(LoginDefsCollector, metrics=False),
     Entry(OsInfoCollector, metrics=False),
+    Entry(PamCollector, metrics=False),
+    Entry(ShellsCollector, metrics=False),
     Entry(SshdCollector, metrics=False),
+    Entry(SshdEffectiveCollector, metrics=False),
     Entry(SysctlCollector, metrics=False),
     Entry(TimesyncCollector, metrics=False),
 )
