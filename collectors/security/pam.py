@@ -42,7 +42,7 @@ class PamCollector(Collector, frozen=True):
 
     password_quality: configured, why, module, minlen, length (the shortest that passes, credits
     taken), classes, enforce_for_root …, defaults (what nobody sets). password_history: configured,
-    module, remember. password_hash: method, by, login_defs. lockout: services, rows of service,
+    module, remember. password_hash: method (left out where nobody says), by, login_defs. lockout: services, rows of service,
     locks, why, module, deny, unlock_time (0: for ever), even_deny_root … second_factor: services,
     rows of service, modules, required. su: restricted, why, group, use_uid, members.
     """

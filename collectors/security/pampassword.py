@@ -20,9 +20,21 @@ HISTORY_MODULES: Final = ("pam_pwhistory", "pam_unix")
 NOT_SET: Final = -1  # remember is kept by no module
 # Built in since libpwquality 1.4; before, minlen was 9 and each credit 1.
 DEFAULTS: Final[Mapping[str, int]] = {
-    "minlen": 8, "difok": 1, "dcredit": 0, "ucredit": 0, "lcredit": 0, "ocredit": 0,
-    "minclass": 0, "maxrepeat": 0, "maxsequence": 0, "maxclassrepeat": 0, "gecoscheck": 0,
-    "dictcheck": 1, "usercheck": 1, "enforcing": 1, "retry": 1,
+    "minlen": 8,
+    "difok": 1,
+    "dcredit": 0,
+    "ucredit": 0,
+    "lcredit": 0,
+    "ocredit": 0,
+    "minclass": 0,
+    "maxrepeat": 0,
+    "maxsequence": 0,
+    "maxclassrepeat": 0,
+    "gecoscheck": 0,
+    "dictcheck": 1,
+    "usercheck": 1,
+    "enforcing": 1,
+    "retry": 1,
 }
 CRACKLIB: Final = {**DEFAULTS, "minlen": 9, "difok": 5} | {
     f"{kind}credit": 1 for kind in ("d", "u", "l", "o")
@@ -192,4 +204,5 @@ def hashing(steps: list[Step], login_defs: str | None) -> dict[str, Any]:
         method, by, source = told.lower(), "login.defs", place
     else:  # each library has a default of its own
         method, by, source = "", "" if line else "no pam_unix", line.source if line else ""
-    return {"method": method, "by": by, "login_defs": told.lower(), "source": source}
+    known = {"method": method} if method else {}
+    return {**known, "by": by, "login_defs": told.lower(), "source": source}

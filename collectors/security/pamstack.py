@@ -50,7 +50,7 @@ class Line(NamedTuple):
         """What the control does with a module's answer: ok, done, bad, die, ignore, reset, N."""
         control = self.control.lower()
         actions = _CONTROLS.get(control) or dict(_PAIR.findall(control))
-        return actions.get(result, actions.get("default", "bad"))
+        return actions.get(result) or actions.get("default") or "bad"
 
 
 class Substack(NamedTuple):

@@ -45,12 +45,18 @@ _ASSIGNED = re.compile(
 )
 _PLAIN = re.compile(r"[A-Za-z0-9_.@:/*-]{1,128}")
 _NOBODY: Final = {
-    "user": "jianwei-nobody", "host": "host.invalid", "addr": "192.0.2.1",
-    "laddr": "192.0.2.2", "lport": "22",
+    "user": "jianwei-nobody",
+    "host": "host.invalid",
+    "addr": "192.0.2.1",
+    "laddr": "192.0.2.2",
+    "lport": "22",
 }
 _CRITERIA: Final = {
-    "user": "user", "host": "host", "address": "addr",
-    "localaddress": "laddr", "localport": "lport",
+    "user": "user",
+    "host": "host",
+    "address": "addr",
+    "localaddress": "laddr",
+    "localport": "lport",
 }
 
 
