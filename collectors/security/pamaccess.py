@@ -178,7 +178,10 @@ def su(
 ) -> dict[str, Any]:
     """`su`: whether somebody outside the group is refused, even with root's password."""
     wheel = next((x for x in flat([*auth, *account]) if x.module == "pam_wheel"), None)
-    restricted = not all(walk(steps, _outsider).passed for steps in (auth, account))
+    restricted = any(
+        walk(steps, _person).passed and not walk(steps, _outsider).passed
+        for steps in (auth, account)
+    )
     group = (wheel.option("group") or "wheel") if wheel else ""
     known = wheel is None or group in groups or wheel.option("group") is None
     if restricted:

@@ -129,10 +129,9 @@ class Stacks:
         self._count = 0
 
     def stack(self, service: str, kind: str) -> list[Step]:
-        """The steps of one type; of a service without file, those of `other`."""
+        """The steps of one type; of a service that has none, those of `other`."""
         self._count = 0
-        name = service if self._find(service) else "other"
-        return self._file(name, kind, 0, "")
+        return self._file(service, kind, 0, "") or self._file("other", kind, 0, "")
 
     def _file(self, name: str, kind: str, depth: int, source: str) -> list[Step]:
         if depth > MAX_DEPTH:
@@ -172,7 +171,7 @@ def walk(steps: list[Step], answer: Callable[[Line], str]) -> Walk:
     """Run a stack; `answer` is what each module says: success, ignore, auth_err …"""
     state = _State(answer)
     state.run(steps)
-    return Walk(state.reached, state.impression == "positive")
+    return Walk(state.reached, state.impression == "positive" and state.fine)
 
 
 class _State:
@@ -180,8 +179,10 @@ class _State:
         self._answer = answer
         self.reached: list[Line] = []
         self.impression = ""
+        self.fine = True
 
     def run(self, steps: list[Step]) -> None:
+        before = self.impression, self.fine  # what `reset` goes back to
         position = 0
         while position < len(steps):
             step = steps[position]
@@ -195,8 +196,9 @@ class _State:
             if action.isdigit():
                 position += int(action[:4])
             elif action in ("ok", "done"):
-                if result != "ignore":
-                    self.impression = self.impression or "positive"
+                # an answer that is no success counts as it is, and no later one takes its place
+                if self.impression != "negative" and self.fine:
+                    self.impression, self.fine = "positive", result == "success"
                 if action == "done" and self.impression == "positive":
                     return
             elif action in ("bad", "die"):
@@ -204,4 +206,4 @@ class _State:
                 if action == "die":
                     return
             elif action == "reset":
-                self.impression = ""
+                self.impression, self.fine = before

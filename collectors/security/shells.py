@@ -28,12 +28,15 @@ _OPENS = re.compile(r"^(?:case|while|until|for|select|[\w-]+\s*\(\)|function)(?:
 _CLOSES = re.compile(r"^(?:fi|esac|done|\})(?:\s|$)")
 _INTERACTIVE = re.compile(r"PS1|\$-|BASH|-t 0")
 _DECLARES = re.compile(r"^(export|readonly|declare|typeset)\s+((?:-\w+\s+)*)")
-_ASSIGNMENTS = re.compile(r"^(?:\w+=(?:\"[^\"]*\"|'[^']*'|[^\s\"']*)\s*)+$")
+_WORD = r"\w+=(?:\"[^\"]*\"|'[^']*'|[^\s\"']*)"
+_ASSIGNMENTS = re.compile(rf"{_WORD}(?:\s+{_WORD})*\s*$")
 _TMOUT = re.compile(r"(?:^|\s)TMOUT=(\"[^\"]*\"|'[^']*'|[^\s\"']*)")
 _NAMED = re.compile(r"(?:^|\s)TMOUT(?:\s|=|$)")
 _AUTOLOGOUT = re.compile(r"^\s*set\s+(?:-r\s+)?autologout\s*=\s*([0-9]{1,6})\b")
 _TAKES = re.compile(r"/etc/bash\.bashrc|/etc/bashrc|/etc/profile\.d")
+_TELLS = re.compile(r"TMOUT|[{}]|\b(?:if|fi|else|elif|case|esac|for|while|until|select|done)\b")
 _LONGEST = 4096  # of a line that is looked at
+_COMMANDS = 64  # of a line
 
 
 class Setting(NamedTuple):
@@ -118,15 +121,18 @@ def parse(path: str, text: str) -> Iterator[Setting]:
     # for each construct around a line, whether it makes it doubtful that the line is run
     around: list[bool] = []
     for number, raw in enumerate(text.split("\n"), 1):
+        if not _TELLS.search(raw, 0, _LONGEST):
+            continue
         line = _uncommented(raw[:_LONGEST]).strip()
         before, doubtful = "", False
-        for piece in _SEPARATOR.split(line):
+        interactive = bool(_INTERACTIVE.search(line))
+        for piece in _SEPARATOR.split(line, _COMMANDS):
             if _SEPARATOR.fullmatch(piece):
                 chained = piece in ("&&", "||") and not _sure(before, piece)
                 doubtful = chained or (doubtful and piece in ("&&", "||"))
                 continue
             before = piece.strip()
-            command = _construct(before, around, line)
+            command = _construct(before, around, interactive)
             made = _setting(command, doubtful or any(around), f"{path}:{number}")
             if made:
                 yield made
@@ -138,13 +144,13 @@ def _sure(before: str, separator: str) -> bool:
     return separator == "&&" and bool(said or _INTERACTIVE.search(before))
 
 
-def _construct(piece: str, around: list[bool], line: str) -> str:
+def _construct(piece: str, around: list[bool], interactive: bool) -> str:
     """Follow what opens and closes; the command that is left of the piece."""
     if piece.startswith(("else", "elif")) and around:
         around[-1] = True
     command = _LEAD.sub("", piece)
     if re.match(r"if(?:\s|$)", command):
-        around.append(not _INTERACTIVE.search(line))
+        around.append(not interactive)
     elif _OPENS.match(command):
         around.append(True)
     elif _CLOSES.match(command) and around:

@@ -80,17 +80,23 @@ class SshdEffectiveCollector(Collector, frozen=True):
             return
         tested, why = _tested(answers, TEST)
         (files,) = SshdCollector().parse(answers)
+        blocks = files.value["match"]
+        if why and any("localport" in block["criteria"].lower() for block in blocks):
+            # such a block makes sshd ask for whom it is to answer
+            tested, why = _tested(answers, _command(_NOBODY))
         line = command_line(answers)
         rows = [_row(EVERYONE, tested, _told(files.value), line, files.sources.get("", ""))]
         more: list[Reading] = []
-        for block in files.value["match"]:
-            command = _asked(block["criteria"]) if tested and len(rows) <= MAX_CONTEXTS else None
+        seen: set[str] = set()  # what the blocks before have said
+        for number, block in enumerate(blocks):
+            command = _asked(block["criteria"]) if tested and number < MAX_CONTEXTS else None
             try:
                 for_them = _tested(answers, command)[0] if command else None
             except NeedMore as need:
                 more += need.readings
                 continue
-            rows.append(_matched(block, rows, for_them, line))
+            rows.append(_matched(block, rows[0], seen, for_them, line))
+            seen.update(block["settings"])
         if more:
             raise NeedMore(*more)
         value = {
@@ -155,17 +161,17 @@ def _row(
 
 def _matched(
     block: Mapping[str, Any],
-    rows: list[dict[str, Any]],
+    everyone: dict[str, Any],
+    seen: set[str],
     tested: dict[str, Any] | None,
     line: dict[str, Any],
 ) -> dict[str, Any]:
     """The row of a Match block. What it says itself must show, or the question missed the block."""
     own = _lists(block["settings"])
-    seen = {keyword for row in rows for keyword in row["own"]}
     if tested and all(tested.get(k) == v for k, v in own.items() if k not in seen):
-        settings, by = {**rows[0], **tested}, "sshd -T"
+        settings, by = {**everyone, **tested}, "sshd -T"
     else:
-        settings, by = {**rows[0], **own}, "parser"
+        settings, by = {**everyone, **own}, "parser"
     made = {"context": block["criteria"], "by": by, "own": sorted(own), "source": block["source"]}
     return {**settings, **line, **made}
 
@@ -183,7 +189,12 @@ def _asked(criteria: str) -> Command | None:
         if key is None or "!" in value or not _PLAIN.fullmatch(first):
             return None
         whom[key] = _example(first)
-    return Command(("sshd", "-T", "-C", ",".join(f"{k}={v}" for k, v in whom.items())), timeout=3)
+    return _command(whom)
+
+
+def _command(whom: Mapping[str, str]) -> Command:
+    asked = ",".join(f"{name}={value}" for name, value in whom.items())
+    return Command(("sshd", "-T", "-C", asked), timeout=3)
 
 
 def _example(pattern: str) -> str:
