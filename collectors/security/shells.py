@@ -35,8 +35,8 @@ _NAMED = re.compile(r"(?:^|\s)TMOUT(?:\s|=|$)")
 _AUTOLOGOUT = re.compile(r"^\s*set\s+(?:-r\s+)?autologout\s*=\s*([0-9]{1,6})\b")
 _TAKES = re.compile(r"/etc/bash\.bashrc|/etc/bashrc|/etc/profile\.d")
 _TELLS = re.compile(r"TMOUT|[{}]|\b(?:if|fi|else|elif|case|esac|for|while|until|select|done)\b")
-_LONGEST = 4096  # of a line that is looked at
-_COMMANDS = 64  # of a line
+_LONGEST = 1000  # of a line that is looked at
+_COMMANDS = 16  # of a line
 
 
 class Setting(NamedTuple):
