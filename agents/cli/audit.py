@@ -21,16 +21,19 @@ from agents.cli.options import (
     recorded_option,
 )
 from agents.errors import UserError
+from agents.hitstore import HitKeeper
 from agents.limits import limited
 from agents.readiness import LOCAL_DEADLINE
 from agents.sources import observe_with, open_source
-from collectors import catalogue
+from collectors import catalogue, strictyaml
 from collectors.model import UNAVAILABLE, Fact
 from collectors.strictyaml import Document
 from exporters.findings.table import table
 from rules import pack as packs
+from rules import signing
 from rules.audit import audit, check_params, facts_of, needed
 from rules.model import SEVERITIES, AuditResult, Pack
+from rules.packfile import Read
 from rules.settings import AuditSettings
 
 facts_option = click.option(
@@ -67,6 +70,13 @@ MAX_FACTS = 64 << 20  # bytes
 )
 @param_option
 @facts_option
+@click.option(
+    "--hits",
+    "keep",
+    is_flag=True,
+    help="Keep the hits in the state folder: new, fixed, regressed, waived; see jianwei hits.",
+)
+@click.option("--told", type=int, default=0, hidden=True)
 @language_option
 @click.pass_context
 def command(
@@ -79,6 +89,8 @@ def command(
     fail_on: str,
     assignments: tuple[str, ...],
     facts: BinaryIO | None,
+    keep: bool,
+    told: int,
     lang: str | None,
 ) -> None:
     """Judge this machine by rule packs. Nothing is changed on it.
@@ -98,10 +110,11 @@ def command(
     more than a GiB; a line on standard error says so.
     """
     config = configuration.load(path)
-    loaded = load_packs(names or config.audit.packs)
+    loaded = load_packs(names or config.audit.packs, signing.reader(config.audit.trusted_keys))
     params = params_of(loaded, config.audit, assignments, strict=not names)
     collectors = catalogue.for_facts(needed(loaded), config.collectors.settings)
     instead = given(facts) if facts else {}
+    keeper = HitKeeper(config) if keep else None
     began, start = datetime.now(UTC), time.perf_counter()
     progress(f"reading {host or recorded or 'this machine'} …")
     with open_source(host, recorded, config.root, config.ssh) as source:
@@ -111,6 +124,8 @@ def command(
     with limited(config.audit.deadline, "audit.deadline"):
         result = audit(loaded, judged, params, began)
     result = msgspec.structs.replace(result, duration=time.perf_counter() - start)
+    if keeper:
+        result = keeper.kept(result, told)
     progress("")
     if form == "json":
         click.echo(msgspec.json.encode(result))
@@ -120,11 +135,11 @@ def command(
         ctx.exit(1)
 
 
-def load_packs(names: Iterable[str]) -> list[Pack]:
+def load_packs(names: Iterable[str], read: Read = strictyaml.read) -> list[Pack]:
     """The packs by name or file; raises DocumentError, and UserError for two of one name."""
     loaded: dict[str, Pack] = {}
     for name in names:
-        pack = packs.load(name)
+        pack = packs.load(name, read=read)
         if pack.pack in loaded:
             raise UserError(f"two packs are named {pack.pack!r}")
         loaded[pack.pack] = pack
