@@ -120,6 +120,8 @@ class AuditSchedule:
 
     def _pass_on(self, result: AuditResult) -> None:
         """What changed goes to those who are told; what they took is not kept for them any longer."""
+        if result.hits_problem:
+            log.error("hits are not kept: %s", result.hits_problem)
         if not result.changes:
             return
         if self._tell:

@@ -94,8 +94,12 @@ class HitKeeper:
         self._waivers = waivers.load(os.path.expanduser(path)) if path else ()
 
     def kept(self, result: AuditResult, told: int = 0) -> AuditResult:
-        """The audit with the hits after it and the changes not told; those up to `told` were."""
-        ledger = self._store.change(
-            result.host, lambda known: hits.after(known.told(told), result, self._waivers)
-        )
+        """The audit with the hits after it and the changes not told; those up to `told` were. Where they
+        cannot be kept, the audit with the problem: its verdicts are as good as ever."""
+        try:
+            ledger = self._store.change(
+                result.host, lambda known: hits.after(known.told(told), result, self._waivers)
+            )
+        except UserError as error:
+            return msgspec.structs.replace(result, hits_problem=str(error))
         return msgspec.structs.replace(result, hits=ledger.hits, changes=ledger.untold)

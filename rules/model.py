@@ -233,7 +233,7 @@ class AuditResult(msgspec.Struct, frozen=True):
     """One audit: what `/findings` serves and `jianwei audit --format json` prints, as JSON.
 
     `time` is when it began, in UTC; `duration` in seconds, observation included. `hits` are those of the host
-    after it, and `changes` those not told yet, where somebody keeps them.
+    after it, and `changes` those not told yet, where somebody keeps them; `hits_problem` is why they could not be kept.
     """
 
     host: Host
@@ -242,6 +242,7 @@ class AuditResult(msgspec.Struct, frozen=True):
     packs: tuple[PackResult, ...]
     hits: tuple[Hit, ...] = ()
     changes: tuple[Change, ...] = ()
+    hits_problem: str = ""
 
 
 def fingerprint(host: str, rule: str, instance: str) -> str:

@@ -76,7 +76,7 @@ MAX_FACTS = 64 << 20  # bytes
     is_flag=True,
     help="Keep the hits in the state folder: new, fixed, regressed, waived; see jianwei hits.",
 )
-@click.option("--told", type=int, default=0, hidden=True)
+@click.option("--told", type=int, hidden=True)  # of the agent: the last change that was passed on
 @language_option
 @click.pass_context
 def command(
@@ -90,7 +90,7 @@ def command(
     assignments: tuple[str, ...],
     facts: BinaryIO | None,
     keep: bool,
-    told: int,
+    told: int | None,
     lang: str | None,
 ) -> None:
     """Judge this machine by rule packs. Nothing is changed on it.
@@ -125,12 +125,14 @@ def command(
         result = audit(loaded, judged, params, began)
     result = msgspec.structs.replace(result, duration=time.perf_counter() - start)
     if keeper:
-        result = keeper.kept(result, told)
+        result = keeper.kept(result, told or 0)
     progress("")
     if form == "json":
         click.echo(msgspec.json.encode(result))
     else:
         click.echo(table(result, language_of(lang), sys.stdout.isatty()))
+    if result.hits_problem and told is None:
+        raise UserError(result.hits_problem)
     if fails(result, fail_on):
         ctx.exit(1)
 

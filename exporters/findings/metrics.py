@@ -98,6 +98,11 @@ def audit_families(result: AuditResult) -> Sequence[Family]:
         clause_family(result),
         *hit_families(result.hits, result.time),
         gauge(
+            "jianwei_hits_success",
+            "Whether the hits of the last audit could be kept.",
+            sample(0 if result.hits_problem else 1),
+        ),
+        gauge(
             "jianwei_audit_timestamp_seconds",
             "When the last audit began, in Unix time.",
             sample(result.time.timestamp()),
