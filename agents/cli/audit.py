@@ -12,20 +12,24 @@ import click
 import msgspec
 
 from agents import config as configuration
+from agents.cli import fleetaudit
 from agents.cli.options import (
     config_option,
     host_option,
     language_of,
     language_option,
     param_option,
+    progress,
     recorded_option,
 )
 from agents.errors import UserError
+from agents.fleet.audit import audit_all
 from agents.hitstore import HitKeeper
 from agents.limits import limited
 from agents.readiness import LOCAL_DEADLINE
 from agents.sources import observe_with, open_source
 from collectors import catalogue, strictyaml
+from collectors.ipv6.estate.file import hosts as inventory_hosts
 from collectors.model import UNAVAILABLE, Fact
 from collectors.strictyaml import Document
 from exporters.findings.table import table
@@ -71,6 +75,18 @@ MAX_FACTS = 64 << 20  # bytes
 @param_option
 @facts_option
 @click.option(
+    "--inventory",
+    type=click.Path(),
+    metavar="FILE",
+    help="Judge every host in FILE (YAML or CSV: docs/estate.md), many at once.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=32,
+    help="Hosts of an inventory asked at once.",
+)
+@click.option(
     "--hits",
     "keep",
     is_flag=True,
@@ -89,6 +105,8 @@ def command(
     fail_on: str,
     assignments: tuple[str, ...],
     facts: BinaryIO | None,
+    inventory: str | None,
+    workers: int,
     keep: bool,
     told: int | None,
     lang: str | None,
@@ -102,9 +120,10 @@ def command(
       jianwei audit
       jianwei audit --host ssh://admin@db-01 --format json
       jianwei audit --pack ./city.yaml --param max_days=60 --fail-on high
+      jianwei audit --inventory hosts.yaml --pack mlps-l3 --format json
     Exit codes:
       0  done, and nothing that --fail-on asks for
-      1  a rule came out as --fail-on says
+      1  a rule came out as --fail-on says, or a host of the inventory could not be asked
       2  bad input: configuration, pack, parameter, recording, or the host cannot be reached
     Judging that takes more than audit.deadline is ended by SIGALRM, by SIGABRT if it takes
     more than a GiB; a line on standard error says so.
@@ -112,9 +131,19 @@ def command(
     config = configuration.load(path)
     loaded = load_packs(names or config.audit.packs, signing.reader(config.audit.trusted_keys))
     params = params_of(loaded, config.audit, assignments, strict=not names)
+    keeper = HitKeeper(config) if keep else None
+    if inventory is not None:
+        if host or recorded or facts:
+            raise UserError("--inventory names the hosts: not with --host, --recorded or --facts")
+        hosts = inventory_hosts(inventory)
+        results = audit_all(config, hosts, loaded, params, workers)
+        ctx.exit(
+            fleetaudit.run(
+                results, len(hosts), keeper, form, lambda result: fails(result, fail_on), lang
+            )
+        )
     collectors = catalogue.for_facts(needed(loaded), config.collectors.settings)
     instead = given(facts) if facts else {}
-    keeper = HitKeeper(config) if keep else None
     began, start = datetime.now(UTC), time.perf_counter()
     progress(f"reading {host or recorded or 'this machine'} …")
     with open_source(host, recorded, config.root, config.ssh) as source:
@@ -211,9 +240,3 @@ def _fact(name: str, value: Any) -> Fact:
     if isinstance(value, dict) and value.keys() == {UNAVAILABLE}:
         return Fact(name, None, unavailable=str(value[UNAVAILABLE]))
     return Fact(name, value)
-
-
-def progress(text: str) -> None:
-    """One line on a terminal that the next one replaces; empty to leave none."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{text}", err=True, nl=False)
