@@ -34,6 +34,7 @@ LOGINS: Final = (
     *("login", "sshd", "remote", "gdm-password", "lightdm", "sddm", "kdm", "xdm", "cockpit"),
     *("xrdp-sesman", "vsftpd"),
 )
+CHANGES: Final = ("passwd", "login", "sshd")  # where a password is changed
 SERVICES: Final = (*LOGINS, "su", "su-l", "sudo", "sudo-i", "passwd", "chpasswd", "other")
 
 
@@ -44,7 +45,7 @@ class PamCollector(Collector, frozen=True):
     taken), classes, enforce_for_root …, defaults (what nobody sets). password_history: configured,
     module, remember. password_hash: method (left out where nobody says), by, login_defs. lockout: services, rows of service,
     locks, why, module, deny, unlock_time (0: for ever), even_deny_root … second_factor: services,
-    rows of service, modules, required. su: restricted, why, group, use_uid, members.
+    rows of service, modules, required. Where services differ, the weakest counts. su: restricted, why, group, use_uid, members.
     """
 
     name: ClassVar[str] = "pam"
@@ -77,20 +78,32 @@ class PamCollector(Collector, frozen=True):
             },
             {"": FOLDER},
         )
-        yield from self._passwords(answers, stacks, found)
+        yield from self._passwords(answers, stacks, found, there)
         yield from self._access(answers, stacks, found, there)
 
-    def _passwords(self, answers: Answers, stacks: Stacks, found: _Files) -> Iterator[Fact]:
-        steps = stacks.stack("passwd", "password")
+    def _passwords(
+        self, answers: Answers, stacks: Stacks, found: _Files, there: list[str]
+    ) -> Iterator[Fact]:
+        steps = [stacks.stack(name, "password") for name in there if name in CHANGES] or [
+            stacks.stack("passwd", "password")
+        ]
         remark = found.commented(pampassword.QUALITY_MODULES)
         files = [*_texts(answers, PWQUALITY_D), *_text(answers, PWQUALITY)]
-        quality = pampassword.quality(steps, files, remark)
-        yield Fact(
-            "password_quality", quality, {"": quality["source"] or FOLDER, **quality["places"]}
+        quality = pampassword.weakest(
+            [pampassword.quality(each, files, remark) for each in steps],
+            *("configured", "length", "classes", "enforce_for_root"),
         )
-        history = pampassword.history(steps, _text(answers, PWHISTORY))
+        sources = {"": quality["source"] or FOLDER, **quality["places"]}
+        yield Fact("password_quality", quality, sources)
+        kept = _text(answers, PWHISTORY)
+        history = pampassword.weakest(
+            [pampassword.history(each, kept) for each in steps], "remember", "enforce_for_root"
+        )
         yield Fact("password_history", history, {"": history["source"] or FOLDER})
-        hashing = pampassword.hashing(steps, answers.maybe(LOGIN_DEFS))
+        login_defs = answers.maybe(LOGIN_DEFS)
+        hashing = pampassword.weakest_hash(
+            [pampassword.hashing(each, login_defs) for each in steps]
+        )
         yield Fact("password_hash", hashing, {"": hashing["source"] or FOLDER})
 
     def _access(
@@ -111,13 +124,19 @@ class PamCollector(Collector, frozen=True):
         yield Fact("lockout", {"services": rows})
         factors = [pamaccess.second_factor(name, steps) for name, steps in auth.items()]
         yield Fact("second_factor", {"services": factors})
-        group = answers.maybe(GROUP) or ""
-        restricted = pamaccess.su(
-            stacks.stack("su", "auth"),
-            stacks.stack("su", "account"),
-            found.commented(("pam_wheel",), "su"),
-            _members(group),
-        )
+        members = _members(answers.maybe(GROUP) or "")
+        ways = [
+            pamaccess.su(
+                name,
+                stacks.stack(name, "auth"),
+                stacks.stack(name, "account"),
+                found.commented(("pam_wheel",), name),
+                members,
+            )
+            for name in ("su", *(name for name in there if name == "su-l"))
+        ]
+        # `su -` is a service of its own: the one that lets more people pass counts
+        restricted = min(ways, key=lambda row: row["restricted"])
         yield Fact("su", restricted, {"": restricted["source"]})
 
 

@@ -174,7 +174,11 @@ def _tally(auth: list[Step]) -> dict[str, Any] | None:
 
 
 def su(
-    auth: list[Step], account: list[Step], commented: str, groups: Mapping[str, Iterable[str]]
+    service: str,
+    auth: list[Step],
+    account: list[Step],
+    commented: str,
+    groups: Mapping[str, Iterable[str]],
 ) -> dict[str, Any]:
     """`su`: whether somebody outside the group is refused, even with root's password."""
     wheel = next((x for x in flat([*auth, *account]) if x.module == "pam_wheel"), None)
@@ -196,7 +200,7 @@ def su(
         "group": group,
         "use_uid": bool(wheel and "use_uid" in wheel.arguments),
         "members": sorted(groups.get(group, ())),
-        "source": wheel.source if wheel else commented or "/etc/pam.d/su",
+        "source": wheel.source if wheel else commented or f"/etc/pam.d/{service}",
     }
 
 

@@ -8,7 +8,7 @@ refusal refuses the change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from collectors.security.pamstack import Line, Step, flat, walk
@@ -206,3 +206,19 @@ def hashing(steps: list[Step], login_defs: str | None) -> dict[str, Any]:
         method, by, source = "", "" if line else "no pam_unix", line.source if line else ""
     known = {"method": method} if method else {}
     return {**known, "by": by, "login_defs": told.lower(), "source": source}
+
+
+def weakest(rows: Sequence[dict[str, Any]], *names: str) -> dict[str, Any]:
+    """What whoever may choose between the services gets away with: of each of `names` the least."""
+    made = min(rows, key=lambda row: [row[name] for name in names])
+    return made | {name: min(row[name] for row in rows) for name in names}
+
+
+def weakest_hash(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The row with the weakest method; one that nobody names is the weakest."""
+
+    def strength(row: dict[str, Any]) -> int:
+        method = row.get("method", "")
+        return -_HASHES.index(method) if method in _HASHES else -len(_HASHES)
+
+    return min(rows, key=strength)

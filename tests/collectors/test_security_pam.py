@@ -263,6 +263,17 @@ def test_history_of_pam_unix_and_its_hash() -> None:
     assert "method" not in facts({"passwd": "password required pam_unix.so\n"})["password_hash"]
 
 
+def test_the_weakest_of_several_stacks_counts() -> None:
+    """sshd has an expired password changed by a stack of its own on RPM systems."""
+    strict = PASSWORD.format(arguments="minlen=12 minclass=4 enforce_for_root")
+    loose = PASSWORD.format(arguments="minlen=6 minclass=4").replace("yescrypt", "md5")
+    found = facts({"passwd": strict, "sshd": loose})
+    quality = found["password_quality"]
+    assert (quality["length"], quality["classes"], quality["enforce_for_root"]) == (6, 4, False)
+    assert found["password_hash"]["method"] == "md5"
+    assert facts({"passwd": strict})["password_hash"]["method"] == "yescrypt"
+
+
 # --- lock -------------------------------------------------------------------------------------------
 
 BROKEN_LOCKS = {
@@ -358,6 +369,13 @@ def test_su(line: str, restricted: bool, why: str) -> None:
     assert (found["restricted"], found["why"]) == (restricted, why)
     if line == "auth required pam_wheel.so use_uid":
         assert found["members"] == ["li", "wang"]
+
+
+def test_su_with_a_dash_is_a_service_of_its_own() -> None:
+    wheel = "auth sufficient pam_rootok.so\nauth required pam_wheel.so\n"
+    found = facts({"su": wheel + DEBIAN, "su-l": DEBIAN})["su"]
+    assert (found["restricted"], found["source"]) == (False, "/etc/pam.d/su-l")
+    assert facts({"su": wheel + DEBIAN, "su-l": "auth include su\n"})["su"]["restricted"]
 
 
 @pytest.mark.parametrize(
