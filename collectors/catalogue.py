@@ -59,6 +59,7 @@ from collectors.link.linefacts import LinesCollector
 from collectors.model import Collector
 from collectors.security.accounts import AccountsCollector
 from collectors.security.files import FilesCollector
+from collectors.security.filescan import FileScanCollector
 from collectors.security.listeners import ListeningCollector
 from collectors.security.logindefs import LoginDefsCollector
 from collectors.security.osinfo import OsInfoCollector
@@ -68,11 +69,15 @@ from collectors.security.timesync import TimesyncCollector
 
 
 class Entry(NamedTuple):
-    """One collector: its class, whether it is on by default, whether it has metrics at all."""
+    """One collector: its class, whether it is on by default, whether it has metrics at all.
+
+    A `slow` one is no part of an audit: what it has seen is kept, and refreshed on a schedule.
+    """
 
     cls: type[Collector]
     on: bool = True
     metrics: bool = True
+    slow: bool = False
 
 
 _ENTRIES = (
@@ -125,6 +130,7 @@ _ENTRIES = (
     Entry(ListenersCollector),
     Entry(AccountsCollector, metrics=False),
     Entry(FilesCollector, metrics=False),
+    Entry(FileScanCollector, metrics=False, slow=True),
     Entry(LinesCollector, metrics=False),
     Entry(ListeningCollector, metrics=False),
     Entry(LoginDefsCollector, metrics=False),
@@ -149,10 +155,15 @@ Settings: Any = msgspec.defstruct(
 )
 
 
-def for_facts(names: set[str], settings: Any) -> list[Collector]:
-    """The collectors that supply these facts."""
+def for_facts(names: set[str], settings: Any, slow: bool = False) -> list[Collector]:
+    """The collectors that supply these facts: those that are asked at once, or the slow ones."""
     return [
         getattr(settings, name)
         for name, entry in COLLECTORS.items()
-        if names.intersection(entry.cls.facts)
+        if entry.slow == slow and names.intersection(entry.cls.facts)
     ]
+
+
+def slow() -> list[str]:
+    """Names of the slow collectors."""
+    return [name for name, entry in COLLECTORS.items() if entry.slow]

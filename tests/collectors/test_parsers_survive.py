@@ -33,8 +33,19 @@ from collectors.model import (
     Reading,
     Stat,
     Unavailable,
+    Walk,
 )
-from collectors.rows import Clock, FileStat, Mount, Process, ShadowEntry, Socket, Timex, Uname
+from collectors.rows import (
+    Clock,
+    FileStat,
+    Mount,
+    Process,
+    ShadowEntry,
+    Socket,
+    Timex,
+    Uname,
+    Walked,
+)
 from collectors.sources.recorded import RecordedSource
 
 MACHINE = Path(__file__).parent.parent / "fixtures/machines/debian12"
@@ -180,6 +191,8 @@ def answer_to(reading: Reading) -> st.SearchStrategy[Answer]:
             return rows(reading, Mount)
         case Inventory(kind=kind):
             return rows(reading, ROWS[kind])
+        case Walk():
+            return rows(reading, Walked)
 
 
 @pytest.mark.parametrize("name", COLLECTORS)
