@@ -62,10 +62,17 @@ from collectors.security.files import FilesCollector
 from collectors.security.filescan import FileScanCollector
 from collectors.security.listeners import ListeningCollector
 from collectors.security.logindefs import LoginDefsCollector
+from collectors.security.netservices import NetservicesCollector
 from collectors.security.osinfo import OsInfoCollector
+from collectors.security.packages import PackagesCollector
+from collectors.security.reboot import RebootCollector
+from collectors.security.repositories import RepositoriesCollector
+from collectors.security.services import ServicesCollector
+from collectors.security.shares import SharesCollector
 from collectors.security.sshd import SshdCollector
 from collectors.security.sysctl import SysctlCollector
 from collectors.security.timesync import TimesyncCollector
+from collectors.security.updates import UpdatesCollector
 
 
 class Entry(NamedTuple):
@@ -134,10 +141,17 @@ _ENTRIES = (
     Entry(LinesCollector, metrics=False),
     Entry(ListeningCollector, metrics=False),
     Entry(LoginDefsCollector, metrics=False),
+    Entry(NetservicesCollector, metrics=False),
     Entry(OsInfoCollector, metrics=False),
+    Entry(PackagesCollector, metrics=False),
+    Entry(RebootCollector, metrics=False),
+    Entry(RepositoriesCollector, metrics=False),
+    Entry(ServicesCollector, metrics=False),
+    Entry(SharesCollector, metrics=False),
     Entry(SshdCollector, metrics=False),
     Entry(SysctlCollector, metrics=False),
     Entry(TimesyncCollector, metrics=False),
+    Entry(UpdatesCollector, metrics=False, slow=True),
 )
 
 COLLECTORS: dict[str, Entry] = {entry.cls.name: entry for entry in _ENTRIES}

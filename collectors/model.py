@@ -156,6 +156,10 @@ class Answers:
         except KeyError:
             raise NeedMore(reading) from None
 
+    def asked(self, reading: Reading) -> bool:
+        """Whether it was asked for already, whatever came of it."""
+        return reading in self._by_reading
+
     def content(self, reading: Reading) -> bytes:
         answer = self.answer(reading)
         if answer.state != "content":

@@ -6,7 +6,7 @@ a file: dpkg-query(1), rpm(8).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from collectors.model import Answers, Collector, Command, Fact, NeedMore, ParseError, Reading, Walk
@@ -20,10 +20,11 @@ _RPM_ANY = tuple(range(256))  # it counts what it did not find
 
 
 class FileScanCollector(Collector, frozen=True):
-    """`file_scan`: age, complete, entries, unread (directories), and lists of rows
+    """`file_scan`: age, complete, entries, and lists of rows
 
-    suid: path, kind (suid, sgid, suid+sgid), mode_octal, uid, gid, package (empty: no package
-    owns it), owned (true, false; null where no package manager could tell).
+    suid: path, kind (suid, sgid, suid+sgid), mode_octal, uid, gid, known (a package manager could
+    tell whose it is), package (empty: no package owns it).
+    problems: path, why: what was not seen; none where complete.
     writable: path, kind, mode_octal, uid, gid: files that anybody may write, and directories that
     anybody may write without the sticky bit. unowned: path, kind, uid, gid.
     """
@@ -52,14 +53,15 @@ class FileScanCollector(Collector, frozen=True):
         (walked,) = answers.rows(reading, Walked) or (None,)
         if walked is None:
             raise ParseError("walk: no row")
+        problems = list(_problems(walked))
         packages = _packages(walked.noted, manager(answers), answers)
         yield Fact(
             "file_scan",
             {
                 "age": 0,
-                "complete": not (walked.after or walked.unread or walked.dropped),
+                "complete": not problems,
                 "entries": walked.entries,
-                "unread": list(walked.unread),
+                "problems": problems,
                 "suid": [
                     _suid(row, packages)
                     for row in walked.noted
@@ -78,6 +80,15 @@ class FileScanCollector(Collector, frozen=True):
         )
 
 
+def _problems(walked: Walked) -> Iterator[dict[str, str]]:
+    for path in walked.unread:
+        yield {"path": path, "why": "could not be read"}
+    if walked.after:
+        yield {"path": "/", "why": "the walk has not come to its end yet"}
+    if walked.dropped:
+        yield {"path": "/", "why": f"{walked.dropped} files more than can be told"}
+
+
 def _row(row: Noted) -> dict[str, Any]:
     return {
         "path": row.path,
@@ -92,8 +103,8 @@ def _row(row: Noted) -> dict[str, Any]:
 def _suid(row: Noted, packages: Mapping[str, str | None]) -> dict[str, Any]:
     kinds = [name for bit, name in ((SUID, "suid"), (SGID, "sgid")) if row.mode & bit]
     package = packages.get(row.path)
-    owned = None if package is None else bool(package)
-    return {**_row(row), "kind": "+".join(kinds), "package": package or "", "owned": owned}
+    known = package is not None
+    return {**_row(row), "kind": "+".join(kinds), "package": package or "", "known": known}
 
 
 def _packages(noted: Iterable[Noted], database: str, answers: Answers) -> dict[str, str | None]:
@@ -132,7 +143,7 @@ def _of_rpm(paths: Sequence[str], answers: Answers) -> dict[str, str | None]:
         path: Command(("rpm", "-qf", "--qf", "%{NAME}\\n", path), timeout=30.0, ok=_RPM_ANY)
         for path in paths
     }
-    missing = [one for one in commands.values() if not _asked(answers, one)]
+    missing = [one for one in commands.values() if not answers.asked(one)]
     if missing:
         raise NeedMore(*missing)
     found: dict[str, str | None] = {}
@@ -141,14 +152,6 @@ def _of_rpm(paths: Sequence[str], answers: Answers) -> dict[str, str | None]:
             first = answers.text(command).partition("\n")[0].strip()
             found[path] = "" if " " in first else first
     return found
-
-
-def _asked(answers: Answers, reading: Reading) -> bool:
-    try:
-        answers.answer(reading)
-    except NeedMore:
-        return False
-    return True
 
 
 def _literal(path: str) -> str:

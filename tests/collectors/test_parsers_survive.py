@@ -176,7 +176,7 @@ def rows(draw: st.DrawFn, reading: Reading, row: type[msgspec.Struct]) -> Answer
         victim = dict(draw(st.sampled_from(made)))
         victim[draw(st.sampled_from(sorted(victim)))] = draw(JSON)
         made.append(victim)
-    return Answer("content", json.dumps(made).encode())
+    return Answer("content", json.dumps(msgspec.to_builtins(made)).encode())
 
 
 def answer_to(reading: Reading) -> st.SearchStrategy[Answer]:
