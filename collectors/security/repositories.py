@@ -75,8 +75,8 @@ def _apt(answers: Answers) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(text.split("\n"), 1):
             if match := _ONE_LINE.match(line.strip()):
                 options = (match[1] or "").lower().replace(" ", "")
-                lax = re.search(r"(trusted|allow-insecure|allow-weak)=(yes|true|1)", options)
-                yield _apt_row(match[2], match[3], not lax, f"{path}:{number}")
+                option = re.search(r"(trusted|allow-insecure|allow-weak)=(yes|true|1)", options)
+                yield _apt_row(match[2], match[3], not option, f"{path}:{number}")
     for path, text in _texts(answers, DEB822):
         for number, fields in _stanzas(text):
             if fields.get("enabled", "yes").lower() in _FALSE:
