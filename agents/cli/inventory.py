@@ -10,8 +10,7 @@ import click
 import msgspec
 
 from agents import config as configuration
-from agents.cli.options import config_option
-from agents.cli.probetable import progress
+from agents.cli.options import config_option, progress
 from agents.errors import UserError
 from agents.inventories import Inventories, Kept
 from collectors import catalogue

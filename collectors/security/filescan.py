@@ -54,7 +54,9 @@ class FileScanCollector(Collector, frozen=True):
         if walked is None:
             raise ParseError("walk: no row")
         problems = list(_problems(walked))
-        packages = _packages(walked.noted, manager(answers), answers)
+        # a file system that is seen at two places below each other is walked twice
+        noted = tuple({row.path: row for row in walked.noted}.values())
+        packages = _packages(noted, manager(answers), answers)
         yield Fact(
             "file_scan",
             {
@@ -64,17 +66,17 @@ class FileScanCollector(Collector, frozen=True):
                 "problems": problems,
                 "suid": [
                     _suid(row, packages)
-                    for row in walked.noted
+                    for row in noted
                     if row.kind == "file" and row.mode & (SUID | SGID)
                 ],
                 "writable": [
                     _row(row)
-                    for row in walked.noted
+                    for row in noted
                     if row.kind in ("file", "directory")
                     and row.mode & ANYBODY
                     and not (row.kind == "directory" and row.mode & 0o1000)
                 ],
-                "unowned": [_row(row) for row in walked.noted if row.unowned],
+                "unowned": [_row(row) for row in noted if row.unowned],
             },
             {"": "walk over local file systems"},
         )
