@@ -55,7 +55,8 @@ class FileScanCollector(Collector, frozen=True):
             raise ParseError("walk: no row")
         problems = list(_problems(walked))
         # a file system that is seen at two places below each other is walked twice
-        noted = tuple({row.path: row for row in walked.noted}.values())
+        by_path = {row.path: row for row in walked.noted}
+        noted = [by_path[path] for path in sorted(by_path)]
         packages = _packages(noted, manager(answers), answers)
         yield Fact(
             "file_scan",

@@ -54,12 +54,12 @@ class _Walk:
 
     def run(self) -> Walked:
         words = [_key(unquote_to_bytes(word)) for word in self._reading.after.split(" ")]
-        resumed, after = (words[0], words[1]) if len(words) == 2 else (None, ())
+        resumed, after = (words[0], words[1]) if len(words) == 2 else (None, None)
         begun = False
         for root in sorted({_key(os.fsencode(path)) for path in self._reading.roots}):
             if resumed is not None and root < resumed:
                 continue
-            for last in self._below(root, after if root == resumed else ()):
+            for last in self._below(root, after if root == resumed else None):
                 begun = True
                 late = time.monotonic() > self._deadline
                 if late or self._entries >= self._reading.entries:
@@ -71,7 +71,7 @@ class _Walk:
     def _told(self, after: str) -> Walked:
         return Walked(tuple(self._noted), after, self._entries, tuple(self._unread), self._dropped)
 
-    def _below(self, root: Key, after: Key) -> Iterator[Key]:
+    def _below(self, root: Key, after: Key | None) -> Iterator[Key]:
         """Each directory of one file system once it has been looked through, those that come
         after `after`."""
         try:
@@ -82,8 +82,8 @@ class _Walk:
         waiting = [root]
         while waiting:
             folder = waiting.pop()
-            done = bool(after) and folder <= after
-            if done and after[: len(folder)] != folder:
+            done = after is not None and folder <= after
+            if done and after and after[: len(folder)] != folder:
                 continue  # all that is below it comes before `after` too
             try:
                 below = self._look_through(folder, device, note=not done)

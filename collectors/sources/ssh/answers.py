@@ -235,10 +235,11 @@ def _command(reading: Command, records: Sequence[Record]) -> Answer:
 def _walk(command: Command, records: Sequence[Record]) -> Answer:
     part = next(parts(records), None)
     late = part is None or part.end.status == KILLED
-    if part is None or (not late and part.end.status not in (0, 1)):
+    # what went away meanwhile makes it 1 as well, but a find that knows no -printf tells nothing
+    usable = part is not None and (part.end.status == 0 or (part.end.status == 1 and part.content))
+    if part is None or not (late or usable):
         return _command(command, records)
     long = len(part.content) > command.limit
-    # a directory that went away meanwhile makes it 1; those not readable are told
     return _rows([walks.parse(part.content[: command.limit], whole=not (late or long))])
 
 
