@@ -43,6 +43,19 @@ class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: LogFormat = "text"
 
 
+class InventorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Slow inventories that the packs of `audit` judge: how often they are scanned, and how many
+    seconds a scan of them all may take."""
+
+    enable: bool = True
+    interval: Duration = Duration(12 * 3600)
+    deadline: Duration = Duration(1800)
+
+    def __post_init__(self) -> None:
+        if self.interval < 60:
+            raise ValueError(f"the interval of {self.interval:g} s must be 1m or more")
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of it. `root` is where this host's `/` is seen (a container mounts it elsewhere);
     `state_dir` is what the agent keeps from one run to the next: agents/state.py."""
@@ -58,6 +71,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stamp_reflector: ReflectorSettings = ReflectorSettings()
     ipv6_watch: WatchSettings = WatchSettings()
     audit: AuditSettings = AuditSettings()
+    inventories: InventorySettings = InventorySettings()
     ipv6_sites: SiteSettings = SiteSettings()
     ssh: SshSettings = SshSettings()
 

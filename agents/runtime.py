@@ -17,6 +17,7 @@ from agents.errors import UserError
 from agents.glance import Glance
 from agents.probing import ProbeSchedule, Probing
 from agents.runner import Runner
+from agents.scanning import ScanSchedule
 from agents.sites import SiteSchedule
 from agents.steady import SteadyCpu
 from collectors.ipv6.wire.advertisers import FACT as ADVERTISERS
@@ -54,6 +55,7 @@ class _Active:
         self.audits = AuditSchedule(path, config.audit, told)
         self.probes.when_lines_change(self.audits.hasten)
         self.watch.when_unexpected_change(self.audits.hasten)
+        self.scans = ScanSchedule(path, config, self.audits.hasten)
         self.sites = SiteSchedule(path, config.ipv6_sites)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None
@@ -71,6 +73,7 @@ class _Active:
     def start(self) -> None:
         self.probes.start()
         self.audits.start()
+        self.scans.start()
         self.sites.start()
         self.watch.start()
         if self.reflector:
@@ -79,6 +82,7 @@ class _Active:
     def stop(self) -> None:
         self.probes.stop()
         self.audits.stop()
+        self.scans.stop()
         self.sites.stop()
         self.watch.stop()
         if self.reflector:
@@ -124,6 +128,7 @@ class Runtime:
             *self._steady.hold(with_scrape_series(observations)),
             *active.probes.families(),
             *active.audits.families(),
+            *active.scans.families(),
             *active.sites.families(),
             *active.readiness(),
             *active.watch.families(),

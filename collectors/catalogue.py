@@ -60,23 +60,35 @@ from collectors.model import Collector
 from collectors.security.accounts import AccountsCollector
 from collectors.security.bootloader import BootLoaderCollector
 from collectors.security.files import FilesCollector
+from collectors.security.filescan import FileScanCollector
 from collectors.security.listeners import ListeningCollector
 from collectors.security.logindefs import LoginDefsCollector
+from collectors.security.netservices import NetservicesCollector
 from collectors.security.osinfo import OsInfoCollector
 from collectors.security.pam import PamCollector
 from collectors.security.shells import ShellsCollector
+from collectors.security.packages import PackagesCollector
+from collectors.security.reboot import RebootCollector
+from collectors.security.repositories import RepositoriesCollector
+from collectors.security.services import ServicesCollector
+from collectors.security.shares import SharesCollector
 from collectors.security.sshd import SshdCollector
 from collectors.security.sshdtest import SshdEffectiveCollector
 from collectors.security.sysctl import SysctlCollector
 from collectors.security.timesync import TimesyncCollector
+from collectors.security.updates import UpdatesCollector
 
 
 class Entry(NamedTuple):
-    """One collector: its class, whether it is on by default, whether it has metrics at all."""
+    """One collector: its class, whether it is on by default, whether it has metrics at all.
+
+    A `slow` one is no part of an audit: what it has seen is kept, and refreshed on a schedule.
+    """
 
     cls: type[Collector]
     on: bool = True
     metrics: bool = True
+    slow: bool = False
 
 
 _ENTRIES = (
@@ -130,16 +142,24 @@ _ENTRIES = (
     Entry(AccountsCollector, metrics=False),
     Entry(BootLoaderCollector, metrics=False),
     Entry(FilesCollector, metrics=False),
+    Entry(FileScanCollector, metrics=False, slow=True),
     Entry(LinesCollector, metrics=False),
     Entry(ListeningCollector, metrics=False),
     Entry(LoginDefsCollector, metrics=False),
+    Entry(NetservicesCollector, metrics=False),
     Entry(OsInfoCollector, metrics=False),
     Entry(PamCollector, metrics=False),
     Entry(ShellsCollector, metrics=False),
+    Entry(PackagesCollector, metrics=False),
+    Entry(RebootCollector, metrics=False),
+    Entry(RepositoriesCollector, metrics=False),
+    Entry(ServicesCollector, metrics=False),
+    Entry(SharesCollector, metrics=False),
     Entry(SshdCollector, metrics=False),
     Entry(SshdEffectiveCollector, metrics=False),
     Entry(SysctlCollector, metrics=False),
     Entry(TimesyncCollector, metrics=False),
+    Entry(UpdatesCollector, metrics=False, slow=True),
 )
 
 COLLECTORS: dict[str, Entry] = {entry.cls.name: entry for entry in _ENTRIES}
@@ -157,10 +177,15 @@ Settings: Any = msgspec.defstruct(
 )
 
 
-def for_facts(names: set[str], settings: Any) -> list[Collector]:
-    """The collectors that supply these facts."""
+def for_facts(names: set[str], settings: Any, slow: bool = False) -> list[Collector]:
+    """The collectors that supply these facts: those that are asked at once, or the slow ones."""
     return [
         getattr(settings, name)
         for name, entry in COLLECTORS.items()
-        if names.intersection(entry.cls.facts)
+        if entry.slow == slow and names.intersection(entry.cls.facts)
     ]
+
+
+def slow() -> list[str]:
+    """Names of the slow collectors."""
+    return [name for name, entry in COLLECTORS.items() if entry.slow]

@@ -83,7 +83,21 @@ class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
     kind: InventoryKind
 
 
-Reading = File | Glob | Stat | Command | MountUsage | Inventory
+class Walk(msgspec.Struct, frozen=True, tag="walk"):
+    """A walk over whole file systems, from each of `roots` and never into another file system:
+    one row of `Walked`. Links are not followed, `exclude` and what is below it is left out.
+
+    It ends after `entries` or `seconds`, and goes on `after` where an earlier one has ended.
+    """
+
+    roots: tuple[str, ...] = ("/",)
+    exclude: tuple[str, ...] = ()
+    after: str = ""
+    entries: int = 20_000_000
+    seconds: float = 600.0
+
+
+Reading = File | Glob | Stat | Command | MountUsage | Inventory | Walk
 
 
 # --- answers ------------------------------------------------------------------------------------
@@ -141,6 +155,10 @@ class Answers:
             return self._by_reading[reading]
         except KeyError:
             raise NeedMore(reading) from None
+
+    def asked(self, reading: Reading) -> bool:
+        """Whether it was asked for already, whatever came of it."""
+        return reading in self._by_reading
 
     def content(self, reading: Reading) -> bytes:
         answer = self.answer(reading)
@@ -217,6 +235,8 @@ def describe(reading: Reading) -> str:
             return "mounts"
         case Inventory(kind=kind):
             return kind
+        case Walk():
+            return "walk over local file systems"
 
 
 # --- metrics (gc=False: there are many, and none is part of a cycle) -----------------------------

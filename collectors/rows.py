@@ -41,6 +41,32 @@ class Mount(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class Noted(msgspec.Struct, frozen=True):
+    """A file or directory that a walk has noted. `unowned`: no account or no group has its id."""
+
+    path: str
+    kind: FileKind
+    mode: int
+    uid: int
+    gid: int
+    unowned: bool = False
+
+
+class Walked(msgspec.Struct, frozen=True):
+    """What a walk has seen: SUID and SGID files, files that anybody may write, directories that
+    anybody may write without the sticky bit, and what nobody owns.
+
+    `after` is where the next walk goes on, empty where this one came to its end. `unread` are
+    directories that could not be read, `dropped` is how much was not noted since it was too much.
+    """
+
+    noted: tuple[Noted, ...] = ()
+    after: str = ""
+    entries: int = 0
+    unread: tuple[str, ...] = ()
+    dropped: int = 0
+
+
 class Socket(msgspec.Struct, frozen=True):
     """One TCP or UDP socket; `process` is empty where it could not be seen."""
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "audit": "Judge this machine by rule packs.",
     "hits": "List, show and acknowledge what audits found.",
     "rules": "List, lint, test and sign rule packs; the coverage of a standard.",
+    "inventory": "Scan what takes long to see, and say how old it is.",
     "probe": "Probe targets over IPv4 and IPv6.",
     "path": "Trace the way to targets over IPv4 and IPv6.",
     "ipv6": "Score the IPv6 readiness of a host or a site.",

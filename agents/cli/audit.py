@@ -25,6 +25,7 @@ from agents.cli.options import (
 from agents.errors import UserError
 from agents.fleet.audit import audit_all
 from agents.hitstore import HitKeeper
+from agents.inventories import slow_facts
 from agents.limits import limited
 from agents.readiness import LOCAL_DEADLINE
 from agents.sources import observe_with, open_source
@@ -72,6 +73,9 @@ MAX_FACTS = 64 << 20  # bytes
     help="Exit with 1 if a rule of this severity or above fails; unknown: if any rule fails or "
     "could not be judged.",
 )
+@click.option(
+    "--scan", is_flag=True, help="Take slow inventories now rather than as last scanned; minutes."
+)
 @param_option
 @facts_option
 @click.option(
@@ -103,6 +107,7 @@ def command(
     host: str | None,
     form: str,
     fail_on: str,
+    scan: bool,
     assignments: tuple[str, ...],
     facts: BinaryIO | None,
     inventory: str | None,
@@ -113,7 +118,8 @@ def command(
 ) -> None:
     """Judge this machine by rule packs. Nothing is changed on it.
 
-    What may not be read is unknown, never passed: run it as root to judge everything.
+    What may not be read is unknown, never passed: run it as root to judge everything. Slow
+    inventories are taken as last scanned (jianwei inventory), of another host with --scan only.
 
     \b
     Examples:
@@ -136,19 +142,22 @@ def command(
         if host or recorded or facts:
             raise UserError("--inventory names the hosts: not with --host, --recorded or --facts")
         hosts = inventory_hosts(inventory)
-        results = audit_all(config, hosts, loaded, params, workers)
+        results = audit_all(config, hosts, loaded, params, workers, scan)
         ctx.exit(
             fleetaudit.run(
                 results, len(hosts), keeper, form, lambda result: fails(result, fail_on), lang
             )
         )
-    collectors = catalogue.for_facts(needed(loaded), config.collectors.settings)
+    names_needed = needed(loaded)
+    collectors = catalogue.for_facts(names_needed, config.collectors.settings)
     instead = given(facts) if facts else {}
     began, start = datetime.now(UTC), time.perf_counter()
     progress(f"reading {host or recorded or 'this machine'} …")
     with open_source(host, recorded, config.root, config.ssh) as source:
         observations = observe_with(source, collectors, LOCAL_DEADLINE)
-    judged = {**facts_of(observations), **instead}
+        asked = source if scan or recorded else None
+        slow = slow_facts(config, names_needed, asked, elsewhere=host is not None)
+    judged = {**facts_of(observations), **slow, **instead}
     progress("judging …")
     with limited(config.audit.deadline, "audit.deadline"):
         result = audit(loaded, judged, params, began)

@@ -15,6 +15,7 @@ import msgspec
 
 from agents.config import Config
 from agents.errors import UserError
+from agents.inventories import slow_facts
 from agents.limits import limited
 from agents.readiness import LOCAL_DEADLINE
 from agents.sources import observe_with, open_source
@@ -54,14 +55,16 @@ def audit_all(
     loaded: Sequence[Pack],
     params: Mapping[str, Mapping[str, Any]],
     workers: int,
+    scan: bool = False,
 ) -> Iterator[HostResult]:
     """Each host as it is done, in any order. Hosts are asked by threads, which mostly wait; all are
-    judged here, by expressions that are compiled once."""
-    collectors = catalogue.for_facts(needed(loaded), config.collectors.settings)
+    judged here, by expressions that are compiled once. `scan`: slow inventories are taken as well."""
+    wanted = needed(loaded)
+    collectors = catalogue.for_facts(wanted, config.collectors.settings)
     auditor = Auditor(loaded, params)
     pool = ThreadPoolExecutor(workers, "fleet")
     try:
-        waiting = {pool.submit(_asked, config, row, collectors): row for row in hosts}
+        waiting = {pool.submit(_asked, config, row, collectors, wanted, scan): row for row in hosts}
         for future in as_completed(waiting):
             row = waiting.pop(future)
             seen = future.result()
@@ -74,13 +77,18 @@ def audit_all(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _asked(config: Config, row: EstateRow, collectors: Sequence[Collector]) -> Facts:
+def _asked(
+    config: Config, row: EstateRow, collectors: Sequence[Collector], wanted: set[str], scan: bool
+) -> Facts:
     began, start = datetime.now(UTC), time.monotonic()
-    facts: Mapping[str, Fact] = {}
+    facts: dict[str, Fact] = {}
     problem = ""
     try:
         with open_source(*row.asked, config.root, config.ssh) as source:
             facts = facts_of(observe_with(source, collectors, LOCAL_DEADLINE))
+            host, recorded = row.asked
+            asked = source if scan or recorded else None
+            facts |= slow_facts(config, wanted, asked, elsewhere=host is not None)
     except UserError as error:
         problem = str(error)
     except Exception as error:  # one host that shows a mistake of ours must not cost all others

@@ -28,9 +28,10 @@ from collectors.model import (
     ParseError,
     Reading,
     Stat,
+    Walk,
 )
 from collectors.rows import FileKind, FileStat
-from collectors.sources import commands, inventories, mounts
+from collectors.sources import commands, inventories, mounts, walks
 
 _CHUNK = 1 << 16
 _PAGE = 4096
@@ -66,6 +67,8 @@ class LocalSource:
                 return commands.run(reading)
             case MountUsage():
                 return _attempt(lambda: self._mounts.rows(reading))
+            case Walk():
+                return _attempt(lambda: [walks.walk(reading, self._root)])
             case Inventory(kind=kind):
                 table: dict[str, Callable[[], Iterable[msgspec.Struct]]] = inventories.LOCAL
                 if kind == "shadow":

@@ -3,7 +3,7 @@
     root/PATH              contents of files (odd bytes in a name as %XX)
     stats.json             rows of `FileStat`
     mounts.json            rows of `Mount`
-    inventories/KIND.json  rows of that inventory
+    inventories/KIND.json  rows of that inventory; walk.json: one row of `Walked`
     commands.json          [{argv, state, file | reason}], outputs in commands/NN.out
     exceptions.json        [{path | reading, state, reason}]: what was denied or failed
     asked.json             `describe()` of each reading that was recorded; ["*"] = everything is here
@@ -33,6 +33,7 @@ from collectors.model import (
     Reading,
     Stat,
     State,
+    Walk,
     describe,
 )
 from collectors.rows import FileStat, Mount
@@ -118,8 +119,13 @@ class RecordedSource:
             case MountUsage():
                 return self._mounts(reading)
             case Inventory(kind=kind):
-                name = f"inventories/{kind}.json"
-                return _rows(self._load(name, list[Any])) if self._has(name) else ABSENT
+                return self._inventory(kind)
+            case Walk():
+                return self._inventory("walk")
+
+    def _inventory(self, kind: str) -> Answer:
+        name = f"inventories/{kind}.json"
+        return _rows(self._load(name, list[Any])) if self._has(name) else ABSENT
 
     def _was_asked(self, reading: Reading) -> bool:
         return EVERYTHING in self._asked or describe(reading) in self._asked

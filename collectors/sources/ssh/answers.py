@@ -22,6 +22,7 @@ from collectors.model import (
     ParseError,
     Reading,
     Stat,
+    Walk,
     malformed,
 )
 from collectors.rows import FileStat, Mount
@@ -29,7 +30,7 @@ from collectors.sources.inventories import parse_shadow
 from collectors.sources.local import encode_rows, kind_of, printable
 from collectors.sources.mounts import parse_mountinfo
 from collectors.sources.patterns import path_matches
-from collectors.sources.ssh import inventories
+from collectors.sources.ssh import inventories, walks
 from collectors.sources.ssh.frames import Part, Record, Stream, decode, parse_stream, parts
 
 KILLED = 137  # how timeout(1) and a shell tell of a child ended by SIGKILL
@@ -116,6 +117,8 @@ def _answer(reading: Reading, records: Sequence[Record]) -> Answer:
             return _rows(parse(_told(records)))
         case Inventory(kind="processes"):
             return _rows(inventories.processes(_told(records)))
+        case Walk():
+            return _walk(walks.command(reading), records)
         case Inventory(kind=kind):
             answer = _command(inventories.COMMANDS[kind], records)
             if answer.state != "content":
@@ -227,6 +230,17 @@ def _command(reading: Command, records: Sequence[Record]) -> Answer:
     if status not in reading.ok:
         return Answer("failed", reason=f"exit status {status}")
     return Answer("content", part.content)
+
+
+def _walk(command: Command, records: Sequence[Record]) -> Answer:
+    part = next(parts(records), None)
+    late = part is None or part.end.status == KILLED
+    # what went away meanwhile makes it 1 as well, but a find that knows no -printf tells nothing
+    usable = part is not None and (part.end.status == 0 or (part.end.status == 1 and part.content))
+    if part is None or not (late or usable):
+        return _command(command, records)
+    long = len(part.content) > command.limit
+    return _rows([walks.parse(part.content[: command.limit], whole=not (late or long))])
 
 
 def _usage(records: Sequence[Record], mounts: Sequence[Mount], cut: str) -> Answer:

@@ -17,11 +17,11 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from collectors.model import Command, File, Glob, Inventory, MountUsage, Reading, Stat
+from collectors.model import Command, File, Glob, Inventory, MountUsage, Reading, Stat, Walk
 from collectors.rows import Mount
 from collectors.sources.commands import ENVIRONMENT
 from collectors.sources.mounts import LOCAL_TYPES, PATIENCE
-from collectors.sources.ssh import inventories, shell
+from collectors.sources.ssh import inventories, shell, walks
 
 FILE_PATIENCE = 5  # seconds for one file outside /proc and /sys; a FIFO among many has one
 READING_PATIENCE = 20  # seconds for any other reading
@@ -123,6 +123,8 @@ def _words(reading: Reading) -> list[str]:
             return _guarded(READING_PATIENCE, "", ["v"])
         case Inventory(kind=kind):
             return _words(inventories.COMMANDS[kind])
+        case Walk():
+            return _words(walks.command(reading))
         case MountUsage():
             return []  # asked by its mount table, then mount by mount
 
