@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from collectors.firewall.baseline import FirewallCollector
 from collectors.firewall.parity import Ipv6FirewallCollector
 from collectors.host.arp import ArpCollector
 from collectors.host.conntrack import ConntrackCollector
@@ -58,12 +59,19 @@ from collectors.ipv6.wire.facts import AdvertisersCollector
 from collectors.link.linefacts import LinesCollector
 from collectors.model import Collector
 from collectors.security.accounts import AccountsCollector
+from collectors.security.boot import BootCollector
+from collectors.security.coredumps import CoreDumpsCollector
 from collectors.security.files import FilesCollector
+from collectors.security.hostsaccess import HostsAccessCollector
+from collectors.security.interfaces import InterfacesCollector
 from collectors.security.listeners import ListeningCollector
 from collectors.security.logindefs import LoginDefsCollector
+from collectors.security.modules import ModulesCollector
+from collectors.security.mounts import MountsCollector
 from collectors.security.osinfo import OsInfoCollector
 from collectors.security.sshd import SshdCollector
 from collectors.security.sysctl import SysctlCollector
+from collectors.security.sysctlconfig import SysctlConfigCollector
 from collectors.security.timesync import TimesyncCollector
 
 
@@ -124,13 +132,21 @@ _ENTRIES = (
     Entry(Ipv6TunnelsCollector, metrics=False),
     Entry(ListenersCollector),
     Entry(AccountsCollector, metrics=False),
+    Entry(BootCollector, metrics=False),
+    Entry(CoreDumpsCollector, metrics=False),
     Entry(FilesCollector, metrics=False),
+    Entry(FirewallCollector, metrics=False),
+    Entry(HostsAccessCollector, metrics=False),
+    Entry(InterfacesCollector, metrics=False),
     Entry(LinesCollector, metrics=False),
     Entry(ListeningCollector, metrics=False),
     Entry(LoginDefsCollector, metrics=False),
+    Entry(ModulesCollector, metrics=False),
+    Entry(MountsCollector, metrics=False),
     Entry(OsInfoCollector, metrics=False),
     Entry(SshdCollector, metrics=False),
     Entry(SysctlCollector, metrics=False),
+    Entry(SysctlConfigCollector, metrics=False),
     Entry(TimesyncCollector, metrics=False),
 )
 
