@@ -10,8 +10,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from collectors.containers.docker import DockerCollector
+from collectors.containers.dockercontainers import DockerContainersCollector
+from collectors.containers.engines import EnginesCollector
 from collectors.firewall.baseline import FirewallCollector
 from collectors.firewall.parity import Ipv6FirewallCollector
+from collectors.firewall.persistent import FirewallServicesCollector
 from collectors.host.arp import ArpCollector
 from collectors.host.conntrack import ConntrackCollector
 from collectors.host.cpu import CpuCollector
@@ -135,7 +139,11 @@ _ENTRIES = (
     Entry(BootCollector, metrics=False),
     Entry(CoreDumpsCollector, metrics=False),
     Entry(FilesCollector, metrics=False),
+    Entry(DockerCollector, metrics=False),
+    Entry(DockerContainersCollector, metrics=False),
+    Entry(EnginesCollector, metrics=False),
     Entry(FirewallCollector, metrics=False),
+    Entry(FirewallServicesCollector, metrics=False),
     Entry(HostsAccessCollector, metrics=False),
     Entry(InterfacesCollector, metrics=False),
     Entry(LinesCollector, metrics=False),

@@ -164,7 +164,7 @@ def _rules(about: Mapping[str, Any], table: Table, sets: Sets) -> Iterator[Rule]
             yield from _vmap(value, tests, sets, source)
         elif name in _VERDICTS or name in ("jump", "goto"):
             verdict, target = _verdict(name, value)
-            yield Rule(tuple(tests), verdict, target, source, _conditions(statements))
+            yield Rule(tuple(tests), verdict, target, source, _conditions(statements or []))
             return
         elif name == "xt":
             # of iptables: a comment, or a condition or a verdict that nft does not tell

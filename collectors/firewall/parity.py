@@ -49,6 +49,7 @@ FORWARDINGS: Final[dict[Family, File]] = {
 }
 STATUS = File("/proc/self/status")  # read where a program failed: whether it could do better
 _NET_ADMIN: Final = 1 << 12  # capability.h
+FORWARDING = FORWARDINGS["ipv6"]
 OLD_TABLES: Final[dict[Family, File]] = {
     "ipv4": File("/proc/net/ip_tables_names"),
     "ipv6": File("/proc/net/ip6_tables_names"),
