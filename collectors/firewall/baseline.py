@@ -24,7 +24,7 @@ _STATE = re.compile(r"(?:ct state|--ctstate|--state)\b.*?established", re.IGNORE
 
 
 class FirewallCollector(Collector, frozen=True):
-    """`firewall`: active, tools, understood, families (rows), open (rows), dead (rows), dead_known.
+    """`firewall`: active, tools, families, open, unclear, dead (all rows), dead_known.
 
     families: name (ipv4, ipv6), policy (accept, drop, none: nothing filters, unknown), stateful (a rule
     for what comes in names established connections), forwards (the host passes packets on), forward (what
@@ -53,7 +53,6 @@ def _value(answers: Answers) -> dict[str, Any]:
     return {
         "active": told_of["active"],
         "tools": tools,
-        "understood": told_of["understood"],
         "families": [
             {
                 "name": family,
@@ -66,6 +65,11 @@ def _value(answers: Answers) -> dict[str, Any]:
             for family in _FAMILIES
         ],
         "open": list(_open(told_of["ports"])),
+        "unclear": [
+            {**row, "key": f"{row['family']}/{row['key']}"}
+            for row in told_of["not_understood"]
+            if not row["key"].startswith("icmpv6/")
+        ],
         "dead": dead,
         "dead_known": dead_known,
     }

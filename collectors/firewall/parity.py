@@ -104,7 +104,8 @@ class told:
             case ParseError() as error:
                 error.code = "error"
             case Unavailable() as error if not error.code:
-                raise _why(self._answers, error.reading) from error
+                with told(self._answers):  # what tells why may be odd itself
+                    raise _why(self._answers, error.reading) from error
 
 
 def gather(answers: Answers, forward: bool = False) -> Gathered:
