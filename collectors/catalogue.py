@@ -66,7 +66,6 @@ from collectors.security.accounts import AccountsCollector
 from collectors.security.boot import BootCollector
 from collectors.security.coredumps import CoreDumpsCollector
 from collectors.security.files import FilesCollector
-from collectors.security.hostsaccess import HostsAccessCollector
 from collectors.security.interfaces import InterfacesCollector
 from collectors.security.listeners import ListeningCollector
 from collectors.security.logindefs import LoginDefsCollector
@@ -144,7 +143,6 @@ _ENTRIES = (
     Entry(EnginesCollector, metrics=False),
     Entry(FirewallCollector, metrics=False),
     Entry(FirewallServicesCollector, metrics=False),
-    Entry(HostsAccessCollector, metrics=False),
     Entry(InterfacesCollector, metrics=False),
     Entry(LinesCollector, metrics=False),
     Entry(ListeningCollector, metrics=False),
