@@ -87,11 +87,15 @@ class SysctlConfigCollector(Collector, frozen=True):
         if not running:
             yield Fact("sysctl_configured", None, unavailable=f"absent: {ROOT}")
             return
-        yield Fact("sysctl_configured", _rows(configured(texts, running), running))
+        shown = {key for key in {*running, *DEFAULTS} if key in DEFAULTS or ".conf." not in key}
+        yield Fact("sysctl_configured", _rows(configured(texts, shown), shown, running))
 
 
-def configured(texts: Iterable[Text], running: Iterable[str]) -> dict[str, Setting]:
-    """The setting of each key, patterns laid beside the keys that run; raises ParseError."""
+def configured(texts: Iterable[Text], known: Iterable[str]) -> dict[str, Setting]:
+    """The setting of each key, patterns laid beside the keys that are known; raises ParseError.
+
+    Those of single interfaces are not known: a machine of containers has hundreds that come and go.
+    """
     found: dict[str, Setting] = {}
     for path, text, _ in texts:
         for number, line in enumerate(text.splitlines(), 1):
@@ -111,7 +115,7 @@ def configured(texts: Iterable[Text], running: Iterable[str]) -> dict[str, Setti
         raise ParseError(f"sysctl.d: more than {_PATTERNS} patterns")
     made = {_dotted(key): it for key, it in found.items() if key not in patterns}
     explicit = frozenset(made)
-    keys = [(_path(key), key) for key in running]
+    keys = [(_path(key), key) for key in known]
     for pattern, setting in patterns.items():
         if setting.value is None:
             continue
@@ -140,11 +144,11 @@ def _dotted(path: str) -> str:
     return path.translate(_SWAP)
 
 
-def _rows(files: Mapping[str, Setting], running: Mapping[str, int | str]) -> list[dict[str, Any]]:
-    of_interfaces = [key for key in running if ".conf." in key and key not in DEFAULTS]
-    shown = {*running, *DEFAULTS} - set(of_interfaces) | set(files)
+def _rows(
+    files: Mapping[str, Setting], shown: set[str], running: Mapping[str, int | str]
+) -> list[dict[str, Any]]:
     rows = []
-    for key in sorted(shown):
+    for key in sorted(shown | set(files)):
         setting, now = files.get(key), running.get(key)
         value = typed(setting.value or "") if setting else None
         rows.append(
