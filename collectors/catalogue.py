@@ -10,7 +10,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from collectors.containers.docker import DockerCollector
+from collectors.containers.dockercontainers import DockerContainersCollector
+from collectors.containers.engines import EnginesCollector
+from collectors.firewall.baseline import FirewallCollector
 from collectors.firewall.parity import Ipv6FirewallCollector
+from collectors.firewall.persistent import FirewallServicesCollector
 from collectors.host.arp import ArpCollector
 from collectors.host.conntrack import ConntrackCollector
 from collectors.host.cpu import CpuCollector
@@ -64,6 +69,14 @@ from collectors.security.filescan import FileScanCollector
 from collectors.security.listeners import ListeningCollector
 from collectors.security.logindefs import LoginDefsCollector
 from collectors.security.netservices import NetservicesCollector
+from collectors.security.boot import BootCollector
+from collectors.security.coredumps import CoreDumpsCollector
+from collectors.security.files import FilesCollector
+from collectors.security.interfaces import InterfacesCollector
+from collectors.security.listeners import ListeningCollector
+from collectors.security.logindefs import LoginDefsCollector
+from collectors.security.modules import ModulesCollector
+from collectors.security.mounts import MountsCollector
 from collectors.security.osinfo import OsInfoCollector
 from collectors.security.pam import PamCollector
 from collectors.security.shells import ShellsCollector
@@ -75,6 +88,7 @@ from collectors.security.shares import SharesCollector
 from collectors.security.sshd import SshdCollector
 from collectors.security.sshdtest import SshdEffectiveCollector
 from collectors.security.sysctl import SysctlCollector
+from collectors.security.sysctlconfig import SysctlConfigCollector
 from collectors.security.timesync import TimesyncCollector
 from collectors.security.updates import UpdatesCollector
 
@@ -147,6 +161,20 @@ _ENTRIES = (
     Entry(ListeningCollector, metrics=False),
     Entry(LoginDefsCollector, metrics=False),
     Entry(NetservicesCollector, metrics=False),
+    Entry(BootCollector, metrics=False),
+    Entry(CoreDumpsCollector, metrics=False),
+    Entry(FilesCollector, metrics=False),
+    Entry(DockerCollector, metrics=False),
+    Entry(DockerContainersCollector, metrics=False),
+    Entry(EnginesCollector, metrics=False),
+    Entry(FirewallCollector, metrics=False),
+    Entry(FirewallServicesCollector, metrics=False),
+    Entry(InterfacesCollector, metrics=False),
+    Entry(LinesCollector, metrics=False),
+    Entry(ListeningCollector, metrics=False),
+    Entry(LoginDefsCollector, metrics=False),
+    Entry(ModulesCollector, metrics=False),
+    Entry(MountsCollector, metrics=False),
     Entry(OsInfoCollector, metrics=False),
     Entry(PamCollector, metrics=False),
     Entry(ShellsCollector, metrics=False),
@@ -158,6 +186,7 @@ _ENTRIES = (
     Entry(SshdCollector, metrics=False),
     Entry(SshdEffectiveCollector, metrics=False),
     Entry(SysctlCollector, metrics=False),
+    Entry(SysctlConfigCollector, metrics=False),
     Entry(TimesyncCollector, metrics=False),
     Entry(UpdatesCollector, metrics=False, slow=True),
 )
