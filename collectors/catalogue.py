@@ -10,6 +10,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from collectors.crypto.certificates import CertificatesCollector
+from collectors.crypto.cryptopolicy import CryptoPolicyCollector
+from collectors.crypto.diskencryption import DiskEncryptionCollector
+from collectors.crypto.national import NationalCryptoCollector
+from collectors.crypto.residual import ResidualCollector
+from collectors.crypto.sshclient import SshClientCollector
+from collectors.crypto.webservers import WebServersCollector
 from collectors.firewall.parity import Ipv6FirewallCollector
 from collectors.host.arp import ArpCollector
 from collectors.host.conntrack import ConntrackCollector
@@ -124,14 +131,21 @@ _ENTRIES = (
     Entry(Ipv6TunnelsCollector, metrics=False),
     Entry(ListenersCollector),
     Entry(AccountsCollector, metrics=False),
+    Entry(CertificatesCollector, metrics=False),
+    Entry(CryptoPolicyCollector, metrics=False),
+    Entry(DiskEncryptionCollector, metrics=False),
     Entry(FilesCollector, metrics=False),
     Entry(LinesCollector, metrics=False),
     Entry(ListeningCollector, metrics=False),
     Entry(LoginDefsCollector, metrics=False),
+    Entry(NationalCryptoCollector, metrics=False),
     Entry(OsInfoCollector, metrics=False),
+    Entry(ResidualCollector, metrics=False),
+    Entry(SshClientCollector, metrics=False),
     Entry(SshdCollector, metrics=False),
     Entry(SysctlCollector, metrics=False),
     Entry(TimesyncCollector, metrics=False),
+    Entry(WebServersCollector, metrics=False),
 )
 
 COLLECTORS: dict[str, Entry] = {entry.cls.name: entry for entry in _ENTRIES}

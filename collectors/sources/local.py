@@ -29,6 +29,7 @@ from collectors.model import (
     Reading,
     Stat,
 )
+from collectors.pemblocks import certificates_only
 from collectors.rows import FileKind, FileStat
 from collectors.sources import commands, inventories, mounts
 
@@ -89,6 +90,8 @@ class LocalSource:
                     children += _inside(self._root, folder, names, reading.limit, plain=True)
         except OSError as error:
             return _from_error(error)
+        if reading.certificates:
+            children = [(path, reduced(answer)) for path, answer in children]
         return Answer("content", children=tuple(children))
 
     def _stat(self, pattern: str) -> Iterator[FileStat]:
@@ -111,6 +114,11 @@ class LocalSource:
     def _target(self, path: str) -> str:
         real = _real(self._root + path)
         return real.removeprefix(_real(self._root)) if self._root else real
+
+
+def reduced(answer: Answer) -> Answer:
+    """An answer of which only the certificates are left."""
+    return msgspec.structs.replace(answer, content=certificates_only(answer.content))
 
 
 def _real(path: str) -> str:
