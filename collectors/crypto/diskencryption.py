@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from collectors.model import Answers, Collector, Fact, File, Glob, Reading, Stat, Unavailable
+from collectors.model import Answers, Collector, Command, Fact, File, Glob, Reading, Stat, Unavailable
 from collectors.rows import FileStat
 
 MAPPED = Glob("/sys/block/dm-*/dm", names=("uuid", "name"))
@@ -19,13 +19,15 @@ SLAVES = Stat("/sys/block/*/slaves/*")
 MOUNTS = File("/proc/mounts")
 SWAPS = File("/proc/swaps")
 CRYPTTAB = File("/etc/crypttab")
+# Without --showkeys a key is zeros or the name of one in the kernel's keyring; of that only the cipher is taken.
+TABLE = Command(("dmsetup", "table", "--target", "crypt"), timeout=3)
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 # Options that make a device something else than LUKS with the cipher of its own header.
 _CIPHER = re.compile(r"(?:^|,)cipher=([^,]+)")
 
 
 class DiskEncryptionCollector(Collector, frozen=True):
-    """`disk_encryption`: devices (name, type such as LUKS2, cipher where crypttab names it), filesystems and swaps: rows
+    """`disk_encryption`: devices (name, type such as LUKS2, cipher: empty where neither dmsetup, as root, nor crypttab tells it), filesystems and swaps: rows
     of key, device, encrypted (true where all that is under it is), source. File systems without a device are left out.
     """
 
@@ -44,6 +46,8 @@ class DiskEncryptionCollector(Collector, frozen=True):
                 slaves[parts[3]].add(parts[-1])
         by_name = {name: node for node, name in names.items()}
         tab = _crypttab(answers.maybe(CRYPTTAB) or "")
+        if any(uuid.startswith("CRYPT-") for uuid in uuids.values()):
+            tab |= _table(answers.answer(TABLE).content.decode("utf-8", "replace"))
 
         def row(key: str, device: str, source: str) -> dict[str, Any]:
             node = device.removeprefix("/dev/")
@@ -134,4 +138,15 @@ def _crypttab(text: str) -> dict[str, str]:
         words = line.split()
         if len(words) >= 4 and not words[0].startswith("#") and (it := _CIPHER.search(words[3])):
             found[words[0]] = it[1]
+    return found
+
+
+def _table(text: str) -> dict[str, str]:
+    """The cipher of each device: `NAME: 0 SECTORS crypt CIPHER KEY …`."""
+    found = {}
+    for line in text.split("\n"):
+        name, _, rest = line.partition(": ")
+        words = rest.split(" ", 4)
+        if len(words) == 5 and words[2] == "crypt":
+            found[name] = words[3].removeprefix("capi:")
     return found

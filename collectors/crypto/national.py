@@ -10,7 +10,17 @@ import re
 from collections.abc import Iterable
 from typing import ClassVar
 
-from collectors.model import Answers, Collector, Command, Fact, File, Glob, Reading, Stat
+from collectors.model import (
+    Answers,
+    Collector,
+    Command,
+    Fact,
+    File,
+    Glob,
+    Reading,
+    Stat,
+    Unavailable,
+)
 from collectors.rows import FileStat
 
 VERSION = Command(("openssl", "version"), timeout=3)
@@ -101,7 +111,9 @@ def _pam(answers: Answers) -> list[str]:
     """Files with a line of pam_unix, not commented out, that has the word sm3."""
     found = []
     for path, answer in answers.children(PAM).items():
-        text = answer.content.decode("utf-8", "replace") if answer.state == "content" else ""
+        if answer.state not in ("content", "absent"):
+            raise Unavailable(File(path), answer)
+        text = answer.content.decode("utf-8", "replace")
         lines = (line.partition("#")[0].split() for line in text.split("\n"))
         if any("sm3" in words and any("pam_unix" in word for word in words) for words in lines):
             found.append(path)

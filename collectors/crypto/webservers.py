@@ -132,6 +132,9 @@ def _httpd(path: str, text: str, answers: Answers) -> Iterator[Site]:
     )
     main, *hosts = httpdconf.servers(path, text, lambda p: webfiles.texts(p, answers))
     ports = [words[0] for words in main.get("listen") if words]
+    # the main server answers where no virtual host does
+    taken = {port(address) for host in hosts for address in host.addresses}
+    ports = [] if "" in taken or "*" in taken else [one for one in ports if port(one) not in taken]
     for host in (main, *hosts):
         names = [w for key in ("servername", "serveralias") for ws in host.get(key) for w in ws]
         listen = host.addresses or ports
@@ -140,8 +143,8 @@ def _httpd(path: str, text: str, answers: Answers) -> Iterator[Site]:
         ways = [
             w for key in ("redirect", "redirectpermanent", "rewriterule") for w in host.get(key)
         ]
-        if host is main and hosts and not _on(host):
-            continue  # what a main server serves beside virtual hosts is theirs
+        if host is main and not listen:
+            continue
         yield Site(
             key=_key("httpd", names, listen),
             server="httpd",
@@ -162,6 +165,14 @@ def _httpd(path: str, text: str, answers: Answers) -> Iterator[Site]:
             hsts=any(_HSTS in (w.lower() for w in words) for words in host.get("header")),
             source=host.source,
         )
+
+
+def port(address: str) -> str:
+    """Of `443`, `*:443`, `[::]:443`, `_default_:443`; empty where an address has none."""
+    if address.isdigit():
+        return address
+    tail = address.rpartition("]")[2] if "]" in address else address
+    return tail.rpartition(":")[2] if ":" in tail else ""
 
 
 def _on(host: httpdconf.Server) -> bool:
