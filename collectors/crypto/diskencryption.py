@@ -11,7 +11,17 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from collectors.model import Answers, Collector, Command, Fact, File, Glob, Reading, Stat, Unavailable
+from collectors.model import (
+    Answers,
+    Collector,
+    Command,
+    Fact,
+    File,
+    Glob,
+    Reading,
+    Stat,
+    Unavailable,
+)
 from collectors.rows import FileStat
 
 MAPPED = Glob("/sys/block/dm-*/dm", names=("uuid", "name"))

@@ -6,6 +6,7 @@ Temporary folders: tmpfiles.d(5), where a file in /etc takes the place of one of
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
@@ -60,7 +61,8 @@ def _files(answers: Answers, glob: Glob) -> Iterator[tuple[str, str]]:
     if answers.answer(glob).state == "absent":
         return
     for path, answer in answers.children(glob).items():
-        if answer.state == "absent":
+        # a file that is masked is a link to /dev/null
+        if answer.state == "absent" or answer.reason == "is not a regular file":
             continue
         if answer.state != "content":
             raise Unavailable(File(path), answer)
@@ -113,6 +115,6 @@ def _folder(path: str, rules: dict[str, tuple[str, str, str]], memory: set[str])
         "key": path,
         "memory": path in memory,
         "at_boot": kind.startswith(("D", "R")),
-        "age_days": int(seconds // 86400) if seconds < 86400 else -(-int(seconds) // 86400),
+        "age_days": math.ceil(seconds / 86400),
         "source": source,
     }
