@@ -85,6 +85,8 @@ class CertificatesCollector(Collector, frozen=True):
     def parse(self, answers: Answers) -> Iterable[Fact]:
         with malformed("clock"):
             (clock,) = answers.rows(CLOCK, Clock)
+            if not 0 <= clock.seconds < 1e12:
+                raise ParseError("clock: no time")
         found, refused = self._found(answers)
         used = self._used(answers)
         paths = sorted({*used, *filter(_is_leaf(found), found)})[:MAX_FILES]

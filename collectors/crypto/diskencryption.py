@@ -21,6 +21,7 @@ from collectors.model import (
     Reading,
     Stat,
     Unavailable,
+    malformed,
 )
 from collectors.rows import FileStat
 
@@ -52,8 +53,9 @@ class DiskEncryptionCollector(Collector, frozen=True):
         slaves: dict[str, set[str]] = defaultdict(set)
         if answers.answer(SLAVES).state != "absent":
             for stat in answers.rows(SLAVES, FileStat):
-                parts = stat.path.split("/")
-                slaves[parts[3]].add(parts[-1])
+                with malformed(SLAVES.pattern):
+                    _, _, _, node, _, under = stat.path.split("/")
+                slaves[node].add(under)
         by_name = {name: node for node, name in names.items()}
         tab = _crypttab(answers.maybe(CRYPTTAB) or "")
         if any(uuid.startswith("CRYPT-") for uuid in uuids.values()):
@@ -104,7 +106,8 @@ def _mapped(answers: Answers) -> tuple[dict[str, str], dict[str, str]]:
             continue
         if answer.state != "content":
             raise Unavailable(File(path), answer)
-        _, _, _, node, _, name = path.split("/")
+        with malformed(MAPPED.pattern):
+            _, _, _, node, _, name = path.split("/")
         found[name][node] = answer.content.decode("utf-8", "replace").strip()
     return found["uuid"], found["name"]
 
