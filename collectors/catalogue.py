@@ -14,6 +14,13 @@ from collectors.containers.docker import DockerCollector
 from collectors.containers.dockercontainers import DockerContainersCollector
 from collectors.containers.engines import EnginesCollector
 from collectors.firewall.baseline import FirewallCollector
+from collectors.crypto.certificates import CertificatesCollector
+from collectors.crypto.cryptopolicy import CryptoPolicyCollector
+from collectors.crypto.diskencryption import DiskEncryptionCollector
+from collectors.crypto.national import NationalCryptoCollector
+from collectors.crypto.residual import ResidualCollector
+from collectors.crypto.sshclient import SshClientCollector
+from collectors.crypto.webservers import WebServersCollector
 from collectors.firewall.parity import Ipv6FirewallCollector
 from collectors.firewall.persistent import FirewallServicesCollector
 from collectors.host.arp import ArpCollector
@@ -155,6 +162,9 @@ _ENTRIES = (
     Entry(ListenersCollector),
     Entry(AccountsCollector, metrics=False),
     Entry(BootLoaderCollector, metrics=False),
+    Entry(CertificatesCollector, metrics=False),
+    Entry(CryptoPolicyCollector, metrics=False),
+    Entry(DiskEncryptionCollector, metrics=False),
     Entry(FilesCollector, metrics=False),
     Entry(FileScanCollector, metrics=False, slow=True),
     Entry(LinesCollector, metrics=False),
@@ -183,12 +193,17 @@ _ENTRIES = (
     Entry(RepositoriesCollector, metrics=False),
     Entry(ServicesCollector, metrics=False),
     Entry(SharesCollector, metrics=False),
+    Entry(NationalCryptoCollector, metrics=False),
+    Entry(OsInfoCollector, metrics=False),
+    Entry(ResidualCollector, metrics=False),
+    Entry(SshClientCollector, metrics=False),
     Entry(SshdCollector, metrics=False),
     Entry(SshdEffectiveCollector, metrics=False),
     Entry(SysctlCollector, metrics=False),
     Entry(SysctlConfigCollector, metrics=False),
     Entry(TimesyncCollector, metrics=False),
     Entry(UpdatesCollector, metrics=False, slow=True),
+    Entry(WebServersCollector, metrics=False),
 )
 
 COLLECTORS: dict[str, Entry] = {entry.cls.name: entry for entry in _ENTRIES}

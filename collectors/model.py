@@ -32,11 +32,13 @@ class Glob(msgspec.Struct, frozen=True, tag="glob"):
 
     The pattern knows `*`, `?` and `[…]` inside one path component. The answer has `children`.
     A name that does not exist under a match is left out; a match that cannot be read is not.
+    With `certificates`, of each file only its PEM certificates: keys are left where they are.
     """
 
     pattern: str
     names: tuple[str, ...] = ()
     limit: int = MEBIBYTE
+    certificates: bool = False
 
 
 class Stat(msgspec.Struct, frozen=True, tag="stat"):
@@ -225,8 +227,9 @@ def describe(reading: Reading) -> str:
     match reading:
         case File(path=path):
             return path
-        case Glob(pattern=pattern, names=names):
-            return pattern + (f"/{{{','.join(names)}}}" if names else "")
+        case Glob(pattern=pattern, names=names, certificates=certificates):
+            what = "certificates of " if certificates else ""
+            return what + pattern + (f"/{{{','.join(names)}}}" if names else "")
         case Stat(pattern=pattern):
             return f"stat {pattern}"
         case Command(argv=argv):

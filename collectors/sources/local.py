@@ -30,6 +30,7 @@ from collectors.model import (
     Stat,
     Walk,
 )
+from collectors.pemblocks import certificates_only
 from collectors.rows import FileKind, FileStat
 from collectors.sources import commands, inventories, mounts, walks
 
@@ -92,6 +93,8 @@ class LocalSource:
                     children += _inside(self._root, folder, names, reading.limit, plain=True)
         except OSError as error:
             return _from_error(error)
+        if reading.certificates:
+            children = [(path, reduced(answer)) for path, answer in children]
         return Answer("content", children=tuple(children))
 
     def _stat(self, pattern: str) -> Iterator[FileStat]:
@@ -114,6 +117,11 @@ class LocalSource:
     def _target(self, path: str) -> str:
         real = _real(self._root + path)
         return real.removeprefix(_real(self._root)) if self._root else real
+
+
+def reduced(answer: Answer) -> Answer:
+    """An answer of which only the certificates are left."""
+    return msgspec.structs.replace(answer, content=certificates_only(answer.content))
 
 
 def _real(path: str) -> str:

@@ -18,6 +18,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from collectors.model import Command, File, Glob, Inventory, MountUsage, Reading, Stat, Walk
+from collectors.pemblocks import AWK
 from collectors.rows import Mount
 from collectors.sources.commands import ENVIRONMENT
 from collectors.sources.mounts import LOCAL_TYPES, PATIENCE
@@ -101,7 +102,9 @@ def _words(reading: Reading) -> list[str]:
         case File(path=path, limit=limit):
             return _guarded(FILE_PATIENCE, path, ["f", path, str(limit + 1)])
         case Glob(pattern=pattern, names=names, limit=limit):
-            words = ["g", shell_pattern(pattern), listed(pattern), str(limit + 1), *names]
+            words = [*("g", shell_pattern(pattern), listed(pattern), str(limit + 1)), *names]
+            if reading.certificates:
+                words = ["h", AWK, *words]
             return _guarded(READING_PATIENCE, pattern, words)
         case Stat(pattern=pattern):
             return _guarded(

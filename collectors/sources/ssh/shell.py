@@ -36,6 +36,7 @@ NF < 2 { print "malformed"; next }
 # T: run with a deadline in seconds. G: run one of our functions in a shell of its own with one. M: many of
 # them in one shell with one deadline; should it pass, those that are not done each by G. R: one of these.
 # e: how it ended. q: is it there, or hidden. f: a file. l: a folder to list. g: a pattern. k: a match of it.
+# h: a pattern of whose files only what an awk program prints leaves the host; p: such a file.
 # s: stat lines. c: a command. u: usage of a mount. a: shadow. o: names and states of processes.
 # t: tables of sockets. i: sockets with their processes. v: uname. r: one reading.
 FUNCTIONS = r"""
@@ -65,11 +66,27 @@ k() {
     z=$1 m=$2; shift 2
     q "$m" || return 0
     printf '\n%s m\n%s' "$N" "$m"
-    [ $# -gt 0 ] || f "$m" "$z"
+    [ $# -gt 0 ] || if [ "$A" ]; then p "$m" "$z"; else f "$m" "$z"; fi
     for n; do
-        if q "$m/$n"; then printf '\n%s n\n%s' "$N" "$n"; f "$m/$n" "$z"; fi
+        if q "$m/$n"; then
+            printf '\n%s n\n%s' "$N" "$n"
+            if [ "$A" ]; then p "$m/$n" "$z"; else f "$m/$n" "$z"; fi
+        fi
     done
 }
+p() {
+    if [ -f "$1" ] && [ "$(wc -c <"$1")" -lt "$2" ] && head -c 0 -- "$1"
+    then
+        printf '\n%s c\n' "$N"
+        w=$(awk "$A" <"$1" 2>&1 >&3); e x "$?" "$w"
+    elif [ -f "$1" ] && head -c 0 -- "$1"
+    then printf '\n%s c\n' "$N"; e x 1 ": longer than $(($2 - 1)) bytes"
+    elif [ -f "$1" ] || [ ! -e "$1" ] || [ -d "$1" ]
+    then f "$1" 0
+    else printf '\n%s c\n' "$N"; e x 1 ': is not a regular file'
+    fi
+}
+h() { A=$1; shift; "$@"; A=; }
 g() {
     p=$1 b=$2 y=$3; shift 3
     eval "for d in $b; do l \"\$d\"; done; for j in $p; do k \"\$y\" \"\$j\" \"\$@\"; done"
