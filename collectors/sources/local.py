@@ -30,7 +30,7 @@ from collectors.model import (
     Stat,
 )
 from collectors.rows import FileKind, FileStat
-from collectors.sources import commands, inventories, mounts
+from collectors.sources import authorizedkeys, commands, inventories, mounts
 
 _CHUNK = 1 << 16
 _PAGE = 4096
@@ -70,6 +70,8 @@ class LocalSource:
                 table: dict[str, Callable[[], Iterable[msgspec.Struct]]] = inventories.LOCAL
                 if kind == "shadow":
                     return _attempt(lambda: inventories.shadow(self._root + "/etc/shadow"))
+                if kind == "authorized_keys":
+                    return _attempt(lambda: authorizedkeys.local(self._root))
                 if self._root and kind in _OF_THIS_PROCESS:
                     return Answer("failed", reason=f"cannot be seen through {self._root}")
                 return _attempt(table[kind])

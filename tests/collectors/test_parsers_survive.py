@@ -47,6 +47,7 @@ ROWS: dict[str, type[msgspec.Struct]] = {
     "listeners": Socket,
     "processes": Process,
     "shadow": ShadowEntry,
+    "authorized_keys": AuthorizedKey,
     "uname": Uname,
     "clock": Clock,
     "timex": Timex,

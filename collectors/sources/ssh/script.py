@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 
 from collectors.model import Command, File, Glob, Inventory, MountUsage, Reading, Stat
 from collectors.rows import Mount
+from collectors.sources import authorizedkeys
 from collectors.sources.commands import ENVIRONMENT
 from collectors.sources.mounts import LOCAL_TYPES, PATIENCE
 from collectors.sources.ssh import inventories, shell
@@ -90,6 +91,10 @@ def _words(reading: Reading) -> list[str]:
             return ["G", str(seconds + 2), *words]
         case Inventory(kind="shadow"):
             return _guarded(READING_PATIENCE, "", ["a", shell.SHADOW])
+        case Inventory(kind="authorized_keys"):
+            known = f" {' '.join(sorted(authorizedkeys.OPTIONS))} "
+            limit = str(authorizedkeys.LIMIT + 1)
+            return _guarded(READING_PATIENCE, "", ["b", shell.AUTHORIZED_KEYS, limit, known])
         case Inventory(kind="processes"):
             return _guarded(READING_PATIENCE, "", ["o", "/proc/[0-9]*/task/[0-9]*/stat"])
         case Inventory(kind="sockets"):
