@@ -58,13 +58,19 @@ from collectors.ipv6.wire.facts import AdvertisersCollector
 from collectors.link.linefacts import LinesCollector
 from collectors.model import Collector
 from collectors.security.accounts import AccountsCollector
+from collectors.security.authorizedkeys import AuthorizedKeysCollector
 from collectors.security.files import FilesCollector
+from collectors.security.groups import GroupsCollector
+from collectors.security.homes import HomesCollector
+from collectors.security.lastlogins import LastLoginsCollector
 from collectors.security.listeners import ListeningCollector
 from collectors.security.logindefs import LoginDefsCollector
 from collectors.security.osinfo import OsInfoCollector
 from collectors.security.sshd import SshdCollector
+from collectors.security.sudoers import SudoersCollector
 from collectors.security.sysctl import SysctlCollector
 from collectors.security.timesync import TimesyncCollector
+from collectors.security.umask import UmaskCollector
 
 
 class Entry(NamedTuple):
@@ -124,14 +130,20 @@ _ENTRIES = (
     Entry(Ipv6TunnelsCollector, metrics=False),
     Entry(ListenersCollector),
     Entry(AccountsCollector, metrics=False),
+    Entry(AuthorizedKeysCollector, metrics=False),
     Entry(FilesCollector, metrics=False),
+    Entry(GroupsCollector, metrics=False),
+    Entry(HomesCollector, metrics=False),
+    Entry(LastLoginsCollector, metrics=False),
     Entry(LinesCollector, metrics=False),
     Entry(ListeningCollector, metrics=False),
     Entry(LoginDefsCollector, metrics=False),
     Entry(OsInfoCollector, metrics=False),
     Entry(SshdCollector, metrics=False),
+    Entry(SudoersCollector, metrics=False),
     Entry(SysctlCollector, metrics=False),
     Entry(TimesyncCollector, metrics=False),
+    Entry(UmaskCollector, metrics=False),
 )
 
 COLLECTORS: dict[str, Entry] = {entry.cls.name: entry for entry in _ENTRIES}

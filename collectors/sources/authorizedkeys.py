@@ -22,9 +22,7 @@ TOO_LONG = f"longer than {LIMIT} bytes"
 NOT_PLAIN = "is not a regular file"
 
 OPTIONS = frozenset(
-    "agent-forwarding cert-authority command environment expiry-time from no-agent-forwarding"
-    " no-port-forwarding no-pty no-touch-required no-user-rc no-x11-forwarding permitlisten permitopen"
-    " port-forwarding principals pty restrict tunnel user-rc verify-required x11-forwarding".split()
+    ["agent-forwarding", "cert-authority", "command", "environment", "expiry-time", "from", "no-agent-forwarding", "no-port-forwarding", "no-pty", "no-touch-required", "no-user-rc", "no-x11-forwarding", "permitlisten", "permitopen", "port-forwarding", "principals", "pty", "restrict", "tunnel", "user-rc", "verify-required", "x11-forwarding"]
 )
 _TYPE = re.compile(r"(?:ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]{1,60}")
 _QUOTED = re.compile(r'"[^"]*"')
@@ -35,9 +33,10 @@ def accounts(passwd: str) -> Iterator[tuple[str, str]]:
     """Name and home of each account that has a home."""
     for line in passwd.split("\n")[:MAX_ACCOUNTS]:
         fields = line.split(":")
-        if len(fields) > 5 and fields[0] and fields[0][0] not in "#+-" and fields[5][:1] == "/":
-            if "/" not in fields[0]:
-                yield fields[0], fields[5].removesuffix("/")
+        if len(fields) < 6 or fields[0][:1] in ("", "#", "+", "-") or "/" in fields[0]:
+            continue
+        if fields[5].startswith("/"):
+            yield fields[0], fields[5].removesuffix("/")
 
 
 def parse(account: str, path: str, text: str) -> Iterator[AuthorizedKey]:

@@ -34,7 +34,17 @@ from collectors.model import (
     Stat,
     Unavailable,
 )
-from collectors.rows import Clock, FileStat, Mount, Process, ShadowEntry, Socket, Timex, Uname
+from collectors.rows import (
+    AuthorizedKey,
+    Clock,
+    FileStat,
+    Mount,
+    Process,
+    ShadowEntry,
+    Socket,
+    Timex,
+    Uname,
+)
 from collectors.sources.recorded import RecordedSource
 
 MACHINE = Path(__file__).parent.parent / "fixtures/machines/debian12"

@@ -15,8 +15,8 @@ from collectors import catalogue
 from collectors.host.os import ETC, USR
 from collectors.model import Answer, Answers, Collector, Fact, ParseError, Reading, Unavailable
 from collectors.observe import observe
-from collectors.rows import ShadowEntry, Socket, Timex
-from collectors.security.accounts import GROUP, PASSWD, SHADOW, AccountsCollector
+from collectors.rows import Clock, ShadowEntry, Socket, Timex
+from collectors.security.accounts import CLOCK, GROUP, PASSWD, SHADOW, AccountsCollector
 from collectors.security.files import FilesCollector
 from collectors.security.listeners import SOCKETS, ListeningCollector
 from collectors.security.logindefs import LOGIN_DEFS, LoginDefsCollector
@@ -74,7 +74,8 @@ GROUPS = "root:x:0:\nops:x:50:li,root\nli:x:1001:\nbad line\n"
 
 
 def accounts(shadow: Answer, passwd: str = PEOPLE) -> dict[str, Fact]:
-    return facts(AccountsCollector(), {PASSWD: text(passwd), GROUP: text(GROUPS), SHADOW: shadow})
+    answers: dict[Reading, Answer] = {PASSWD: text(passwd), GROUP: text(GROUPS), SHADOW: shadow}
+    return facts(AccountsCollector(), {**answers, CLOCK: rows(Clock(20_000 * 86400.0, "UTC", 0))})
 
 
 def test_accounts_as_the_c_library_reads_them() -> None:

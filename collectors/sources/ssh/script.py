@@ -93,8 +93,8 @@ def _words(reading: Reading) -> list[str]:
             return _guarded(READING_PATIENCE, "", ["a", shell.SHADOW])
         case Inventory(kind="authorized_keys"):
             known = f" {' '.join(sorted(authorizedkeys.OPTIONS))} "
-            limit = str(authorizedkeys.LIMIT + 1)
-            return _guarded(READING_PATIENCE, "", ["b", shell.AUTHORIZED_KEYS, limit, known])
+            words = ["b", shell.AUTHORIZED_KEYS, str(authorizedkeys.LIMIT + 1), known]
+            return _guarded(READING_PATIENCE, "", words)
         case Inventory(kind="processes"):
             return _guarded(READING_PATIENCE, "", ["o", "/proc/[0-9]*/task/[0-9]*/stat"])
         case Inventory(kind="sockets"):
