@@ -57,7 +57,7 @@ class Policy:
             self._odd(line)
 
     def _odd(self, line: Line) -> None:
-        self.not_understood.append({"source": line.source})
+        self.not_understood.append({"key": line.source, "source": line.source})
 
     def _default(self, line: Line, sign: str, scope: str, settings: list[str]) -> None:
         values: dict[str, Any] = {} if sign else self.defaults
