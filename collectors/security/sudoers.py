@@ -8,6 +8,7 @@ sudoerslines.py.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import ClassVar
 
 from collectors.model import (
@@ -59,7 +60,7 @@ class SudoersCollector(Collector, frozen=True):
         files = {MAIN.path: list(sudoerslines.lines(MAIN.path, text))}
         _read_includes(files, answers)
         policy = Policy()
-        for line in _in_order(MAIN.path, files, answers, 0):
+        for line in _in_order(files, answers):
             policy.add(line)
         sources = {"": MAIN.path, **{f"defaults.{n}": s for n, s in policy.sources.items()}}
         value = {
@@ -136,15 +137,23 @@ def _texts(wanted: File | Glob, answers: Answers) -> dict[str, str]:
     return texts
 
 
-def _in_order(
-    path: str, files: dict[str, list[Line]], answers: Answers, depth: int
-) -> Iterator[Line]:
-    if depth > MAX_DEPTH:
-        raise ParseError(f"{path}: too many levels of includes")
-    for line in files[path]:
-        wanted = _wanted(line, answers)
-        if wanted is None:
-            yield line
-            continue
-        for included in _texts(wanted, answers):
-            yield from _in_order(included, files, answers, depth + 1)
+def _in_order(files: dict[str, list[Line]], answers: Answers) -> Iterator[Line]:
+    """All lines, those of an included file where it is included."""
+    stack: list[Iterator[Line]] = [iter(files[MAIN.path])]
+    visited = 0
+    while stack:
+        for line in stack[-1]:
+            visited += 1
+            if visited > sudoerslines.MAX_LINES:
+                raise ParseError(f"{line.source}: more than {sudoerslines.MAX_LINES} lines in all")
+            wanted = _wanted(line, answers)
+            if wanted is None:
+                yield line
+                continue
+            if len(stack) >= MAX_DEPTH:
+                raise ParseError(f"{line.source}: too many levels of includes")
+            below = [files[path] for path in _texts(wanted, answers)]
+            stack.append(chain.from_iterable(below))
+            break
+        else:
+            stack.pop()

@@ -30,6 +30,7 @@ _WORDS = re.compile(r'(?:\\.|"[^"]*"|[^ \t\\"]|["\\])+')
 _DEFAULTS = re.compile(
     r"Defaults(?:([@:!>])[ \t]*((?:[^ \t,]+[ \t]*,[ \t]*)*[^ \t]+))?(?:[ \t]+|$)"
 )
+_GROUPING = re.compile(r'["\\()]')
 _ALIAS = re.compile(r"(User|Runas|Host|Cmnd|Cmd)_Alias[ \t]+")
 
 
@@ -95,6 +96,8 @@ def include(line: str) -> tuple[str, str] | None:
 
 def split(text: str, separator: str) -> list[str]:
     """Parts between separators that are not in quotes, parentheses or behind a backslash."""
+    if not _GROUPING.search(text):
+        return [part.strip() for part in text.split(separator)]
     parts: list[str] = []
     start = depth = 0
     quoted = escaped = False

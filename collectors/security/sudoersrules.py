@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from collectors.model import ParseError
@@ -9,21 +11,27 @@ from collectors.security import sudoerslines
 from collectors.security.sudoerslines import Line, Specification
 
 MAX_RULES = 20_000
+MAX_KINDS = 200  # of one specification
 MAX_MEMBERS = 100_000  # of all lists together, resolved
 MAX_ALIASES = 128  # that name one another
 
 # What holds where nobody sets it, of what rules ask for; use_pty became a default in sudo 1.9.14 only.
 DEFAULTS: dict[str, Any] = {
-    "use_pty": False, "logfile": "", "syslog": "authpriv", "authenticate": True,
-
-        "log_input": False,
-        "log_output": False,
-        "targetpw": False,
-        "rootpw": False,
-        "runaspw": False
-    ,
-    "timestamp_timeout": 5.0, "passwd_tries": 3, "noexec": False, "visiblepw": False,
+    "use_pty": False,
+    "logfile": "",
+    "syslog": "authpriv",
+    "authenticate": True,
+    "log_input": False,
+    "log_output": False,
+    "targetpw": False,
+    "rootpw": False,
+    "runaspw": False,
+    "timestamp_timeout": 5.0,
+    "passwd_tries": 3,
+    "noexec": False,
+    "visiblepw": False,
 }
+_ROOT = frozenset({"ALL", "root", "#0"})
 _NUMBERS = {"timestamp_timeout": float, "passwd_tries": int}
 
 
@@ -76,8 +84,9 @@ class Policy:
     def rules(self) -> list[dict[str, Any]]:
         """One row for each user of a specification and each list of commands of one kind."""
         found: dict[tuple[object, ...], dict[str, Any]] = {}
+        asked = self._asked()
         for specification in self._specifications:
-            for row in self._rows(specification):
+            for row in self._rows(specification, asked):
                 # the later of two rules for the same is the one that counts
                 same = (row["who"], *map(tuple, (row["except"], row["hosts"], row["runas"])))
                 key = (*same, tuple(row["commands"]), tuple(row["denied"]))
@@ -86,58 +95,65 @@ class Policy:
                 if len(found) > MAX_RULES:
                     raise ParseError(f"sudoers: more than {MAX_RULES} rules")
         rows = _without_overridden(list(found.values()))
+        seen: Counter[str] = Counter()
         for row in rows:
-            row["key"] = f"{row['who']} {row['source']}"
+            # without the line, which changes when something else is written above
+            name = f"{row['who']} {row['source'].rpartition(':')[0]}"
+            seen[name] += 1
+            row["key"] = name if seen[name] == 1 else f"{name} #{seen[name]}"
         return rows
 
-    def _rows(self, spec: Specification) -> list[dict[str, Any]]:
+    def _rows(self, spec: Specification, asked: dict[str, bool]) -> Iterator[dict[str, Any]]:
         users = self._resolve("User", spec.users)
         hosts = self._resolve("Host", spec.hosts)
-        by_kind: dict[tuple[str | None, frozenset[str]], dict[str, bool]] = {}
+        by_kind: dict[tuple[tuple[str, ...], tuple[str, ...], frozenset[str]], dict[str, bool]] = {}
         for it in spec.commands:
-            kind = (it.runas, it.tags)
-            commands = self._resolve("Cmnd", [it.command])
-            by_kind.setdefault(kind, {}).update(commands)
-        names = [name for name, wanted in users.items() if wanted]
-        rows = []
-        for (runas, tags), commands in by_kind.items():
-            written, _, groups = ("root" if runas is None else runas).partition(":")
             # `()` and `(:group)` are for running as oneself
-            as_users = self._resolve("Runas", sudoerslines.names(written))
-            for name in names:
-                row = self._row(name, as_users, tags, commands)
-                row["except"] = [other for other, wanted in users.items() if not wanted]
-                row["hosts"] = _signed(hosts)
-                row["runas_groups"] = sudoerslines.names(groups)
-                row["source"] = spec.source
-                rows.append(row)
-        return rows
+            written, _, groups = ("root" if it.runas is None else it.runas).partition(":")
+            runas = tuple(_signed(self._resolve("Runas", sudoerslines.names(written))))
+            commands = self._resolve("Cmnd", [it.command])
+            # one that is not meant takes it from what was said before, under whatever tags
+            denied = [name for name, wanted in commands.items() if not wanted]
+            for (other, *_), before in by_kind.items() if denied else ():
+                for name in denied if other == runas else ():
+                    before.pop(name, None)
+            kind = (runas, tuple(sudoerslines.names(groups)), it.tags)
+            _merge(by_kind.setdefault(kind, {}), commands)
+            if len(by_kind) > MAX_KINDS:
+                raise ParseError(f"{spec.source}: more than {MAX_KINDS} ways to run commands")
+        excepted = [name for name, wanted in users.items() if not wanted]
+        usual = asked.get("ALL", bool(self.defaults["authenticate"]))
+        for (runas, as_groups, tags), commands in by_kind.items():
+            for name in (name for name, wanted in users.items() if wanted):
+                yield {
+                    "who": name,
+                    "except": excepted,
+                    "hosts": _signed(hosts),
+                    "runas": list(runas),
+                    "runas_groups": list(as_groups),
+                    "root": not _ROOT.isdisjoint(runas) and "!root" not in runas,
+                    "commands": [command for command, wanted in commands.items() if wanted],
+                    "denied": [command for command, wanted in commands.items() if not wanted],
+                    "all": commands.get("ALL", False),
+                    **self._tagged(tags, asked.get(name, usual), commands.get("ALL", False)),
+                    "source": spec.source,
+                }
 
-    def _row(
-        self, who: str, runas: dict[str, bool], tags: frozenset[str], commands: dict[str, bool]
-    ) -> dict[str, Any]:
-        free = "NOPASSWD" in tags or ("PASSWD" not in tags and not self._asked(who))
+    def _tagged(self, tags: frozenset[str], asked: bool, everything: bool) -> dict[str, bool]:
         return {
-            "who": who,
-            "runas": _signed(runas),
-            "root": any(runas.get(name) for name in ("ALL", "root", "#0"))
-            and runas.get("root") is not False,
-            "commands": [name for name, wanted in commands.items() if wanted],
-            "denied": [name for name, wanted in commands.items() if not wanted],
-            "all": bool(commands.get("ALL")),
-            "nopasswd": free,
+            "nopasswd": "NOPASSWD" in tags or ("PASSWD" not in tags and not asked),
             "noexec": "NOEXEC" in tags or ("EXEC" not in tags and bool(self.defaults["noexec"])),
-            "setenv": "SETENV" in tags or ("NOSETENV" not in tags and bool(commands.get("ALL"))),
+            "setenv": "SETENV" in tags or ("NOSETENV" not in tags and everything),
         }
 
-    def _asked(self, who: str) -> bool:
-        """Whether sudo asks this user for a password where no tag says so."""
-        asked = bool(self.defaults["authenticate"])
+    def _asked(self) -> dict[str, bool]:
+        """Whom sudo asks for a password, or does not, other than everyone: `Defaults:who !authenticate`."""
+        asked: dict[str, bool] = {}
         for row in self.scoped:
             if row["sign"] == ":" and "authenticate" in row["settings"]:
-                scope = self._resolve("User", sudoerslines.names(row["scope"]))
-                if scope.get(who, scope.get("ALL", False)):
-                    asked = bool(row["settings"]["authenticate"])
+                for name, meant in self._resolve("User", sudoerslines.names(row["scope"])).items():
+                    if meant:
+                        asked[name] = bool(row["settings"]["authenticate"])
         return asked
 
     def _resolve(self, kind: str, members: list[str], depth: int = 0) -> dict[str, bool]:
@@ -147,9 +163,8 @@ class Policy:
             name = member.lstrip("!")
             wanted = (len(member) - len(name)) % 2 == 0
             inner = self._alias(kind, name, depth)
-            for literal, meant in ({name: True} if inner is None else inner).items():
-                found.pop(literal, None)
-                found[literal] = meant == wanted
+            them = {name: True} if inner is None else inner
+            _merge(found, {literal: meant == wanted for literal, meant in them.items()})
         self._members += len(found)
         if self._members > MAX_MEMBERS:
             raise ParseError(f"sudoers: lists of more than {MAX_MEMBERS} members")
@@ -164,6 +179,15 @@ class Policy:
                 raise ParseError(f"sudoers: {kind}_Alias {name} names itself")
             self._resolved[kind, name] = self._resolve(kind, members, depth + 1)
         return self._resolved[kind, name]
+
+
+def _merge(found: dict[str, bool], later: dict[str, bool]) -> None:
+    """The last that matches wins, so ALL takes the place of all before it."""
+    for literal, meant in later.items():
+        if literal == "ALL":
+            found.clear()
+        found.pop(literal, None)
+        found[literal] = meant
 
 
 def _signed(members: dict[str, bool]) -> list[str]:
@@ -203,7 +227,8 @@ def _without_overridden(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     covered: dict[str, set[str]] = {}
     for row in reversed(rows):
         later = covered.setdefault(row["who"], set())
-        if "ALL" not in later and not later.issuperset(row["runas"]):
+        # no one to run as: as oneself
+        if "ALL" not in later and not (row["runas"] and later.issuperset(row["runas"])):
             kept.append(row)
         whole = row["all"] and not row["denied"] and not row["except"] and row["hosts"] == ["ALL"]
         if whole and not any(name.startswith("!") for name in row["runas"]):
