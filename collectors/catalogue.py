@@ -73,6 +73,11 @@ from collectors.security.accounts import AccountsCollector
 from collectors.security.bootloader import BootLoaderCollector
 from collectors.security.files import FilesCollector
 from collectors.security.filescan import FileScanCollector
+from collectors.security.authorizedkeys import AuthorizedKeysCollector
+from collectors.security.files import FilesCollector
+from collectors.security.groups import GroupsCollector
+from collectors.security.homes import HomesCollector
+from collectors.security.lastlogins import LastLoginsCollector
 from collectors.security.listeners import ListeningCollector
 from collectors.security.logindefs import LoginDefsCollector
 from collectors.security.netservices import NetservicesCollector
@@ -94,10 +99,12 @@ from collectors.security.services import ServicesCollector
 from collectors.security.shares import SharesCollector
 from collectors.security.sshd import SshdCollector
 from collectors.security.sshdtest import SshdEffectiveCollector
+from collectors.security.sudoers import SudoersCollector
 from collectors.security.sysctl import SysctlCollector
 from collectors.security.sysctlconfig import SysctlConfigCollector
 from collectors.security.timesync import TimesyncCollector
 from collectors.security.updates import UpdatesCollector
+from collectors.security.umask import UmaskCollector
 
 
 class Entry(NamedTuple):
@@ -167,6 +174,11 @@ _ENTRIES = (
     Entry(DiskEncryptionCollector, metrics=False),
     Entry(FilesCollector, metrics=False),
     Entry(FileScanCollector, metrics=False, slow=True),
+    Entry(AuthorizedKeysCollector, metrics=False),
+    Entry(FilesCollector, metrics=False),
+    Entry(GroupsCollector, metrics=False),
+    Entry(HomesCollector, metrics=False),
+    Entry(LastLoginsCollector, metrics=False),
     Entry(LinesCollector, metrics=False),
     Entry(ListeningCollector, metrics=False),
     Entry(LoginDefsCollector, metrics=False),
@@ -199,11 +211,13 @@ _ENTRIES = (
     Entry(SshClientCollector, metrics=False),
     Entry(SshdCollector, metrics=False),
     Entry(SshdEffectiveCollector, metrics=False),
+    Entry(SudoersCollector, metrics=False),
     Entry(SysctlCollector, metrics=False),
     Entry(SysctlConfigCollector, metrics=False),
     Entry(TimesyncCollector, metrics=False),
     Entry(UpdatesCollector, metrics=False, slow=True),
     Entry(WebServersCollector, metrics=False),
+    Entry(UmaskCollector, metrics=False),
 )
 
 COLLECTORS: dict[str, Entry] = {entry.cls.name: entry for entry in _ENTRIES}

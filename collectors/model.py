@@ -71,7 +71,9 @@ class MountUsage(msgspec.Struct, frozen=True, tag="mounts"):
     exclude_points: str = ""
 
 
-InventoryKind = Literal["sockets", "listeners", "processes", "shadow", "uname", "clock", "timex"]
+InventoryKind = Literal[
+    "sockets", "listeners", "processes", "shadow", "authorized_keys", "uname", "clock", "timex"
+]
 
 
 class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
@@ -79,7 +81,7 @@ class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
 
     sockets: rows of `Socket`. listeners: those that listen, without their processes, at a fraction
     of the cost. processes: rows of `Process`. shadow: rows of `ShadowEntry`, the hashes reduced at
-    the source. uname, clock, timex: one row of `Uname`, `Clock`, `Timex`.
+    the source. authorized_keys: rows of `AuthorizedKey`, the keys likewise. uname, clock, timex: one row of `Uname`, `Clock`, `Timex`.
     """
 
     kind: InventoryKind

@@ -32,7 +32,7 @@ from collectors.model import (
 )
 from collectors.pemblocks import certificates_only
 from collectors.rows import FileKind, FileStat
-from collectors.sources import commands, inventories, mounts, walks
+from collectors.sources import authorizedkeys, commands, inventories, mounts, walks
 
 _CHUNK = 1 << 16
 _PAGE = 4096
@@ -74,6 +74,8 @@ class LocalSource:
                 table: dict[str, Callable[[], Iterable[msgspec.Struct]]] = inventories.LOCAL
                 if kind == "shadow":
                     return _attempt(lambda: inventories.shadow(self._root + "/etc/shadow"))
+                if kind == "authorized_keys":
+                    return _attempt(lambda: authorizedkeys.local(self._root))
                 if self._root and kind in _OF_THIS_PROCESS:
                     return Answer("failed", reason=f"cannot be seen through {self._root}")
                 return _attempt(table[kind])

@@ -46,6 +46,17 @@ from collectors.rows import (
     Uname,
     Walked,
 )
+from collectors.rows import (
+    AuthorizedKey,
+    Clock,
+    FileStat,
+    Mount,
+    Process,
+    ShadowEntry,
+    Socket,
+    Timex,
+    Uname,
+)
 from collectors.sources.recorded import RecordedSource
 
 MACHINE = Path(__file__).parent.parent / "fixtures/machines/debian12"
@@ -58,6 +69,7 @@ ROWS: dict[str, type[msgspec.Struct]] = {
     "listeners": Socket,
     "processes": Process,
     "shadow": ShadowEntry,
+    "authorized_keys": AuthorizedKey,
     "uname": Uname,
     "clock": Clock,
     "timex": Timex,

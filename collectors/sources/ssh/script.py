@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from collectors.model import Command, File, Glob, Inventory, MountUsage, Reading, Stat, Walk
 from collectors.pemblocks import AWK
 from collectors.rows import Mount
+from collectors.sources import authorizedkeys
 from collectors.sources.commands import ENVIRONMENT
 from collectors.sources.mounts import LOCAL_TYPES, PATIENCE
 from collectors.sources.ssh import inventories, shell, walks
@@ -116,6 +117,10 @@ def _words(reading: Reading) -> list[str]:
             return ["G", str(seconds + 2), *words]
         case Inventory(kind="shadow"):
             return _guarded(READING_PATIENCE, "", ["a", shell.SHADOW])
+        case Inventory(kind="authorized_keys"):
+            known = f" {' '.join(sorted(authorizedkeys.OPTIONS))} "
+            words = ["b", shell.AUTHORIZED_KEYS, str(authorizedkeys.LIMIT + 1), known]
+            return _guarded(READING_PATIENCE, "", words)
         case Inventory(kind="processes"):
             return _guarded(READING_PATIENCE, "", ["o", "/proc/[0-9]*/task/[0-9]*/stat"])
         case Inventory(kind="sockets"):
