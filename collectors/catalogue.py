@@ -58,10 +58,13 @@ from collectors.ipv6.wire.facts import AdvertisersCollector
 from collectors.link.linefacts import LinesCollector
 from collectors.model import Collector
 from collectors.security.accounts import AccountsCollector
+from collectors.security.auditd import AuditdCollector
 from collectors.security.files import FilesCollector
+from collectors.security.journald import JournaldCollector
 from collectors.security.listeners import ListeningCollector
 from collectors.security.logindefs import LoginDefsCollector
 from collectors.security.osinfo import OsInfoCollector
+from collectors.security.rsyslog import RsyslogCollector
 from collectors.security.sshd import SshdCollector
 from collectors.security.sysctl import SysctlCollector
 from collectors.security.timesync import TimesyncCollector
@@ -124,11 +127,14 @@ _ENTRIES = (
     Entry(Ipv6TunnelsCollector, metrics=False),
     Entry(ListenersCollector),
     Entry(AccountsCollector, metrics=False),
+    Entry(AuditdCollector, metrics=False),
     Entry(FilesCollector, metrics=False),
+    Entry(JournaldCollector, metrics=False),
     Entry(LinesCollector, metrics=False),
     Entry(ListeningCollector, metrics=False),
     Entry(LoginDefsCollector, metrics=False),
     Entry(OsInfoCollector, metrics=False),
+    Entry(RsyslogCollector, metrics=False),
     Entry(SshdCollector, metrics=False),
     Entry(SysctlCollector, metrics=False),
     Entry(TimesyncCollector, metrics=False),
