@@ -58,16 +58,23 @@ from collectors.ipv6.wire.facts import AdvertisersCollector
 from collectors.link.linefacts import LinesCollector
 from collectors.model import Collector
 from collectors.security.accounts import AccountsCollector
+from collectors.security.antimalware import AntimalwareCollector
 from collectors.security.auditd import AuditdCollector
+from collectors.security.backups import BackupsCollector
 from collectors.security.files import FilesCollector
+from collectors.security.integrity import AideCollector
 from collectors.security.journald import JournaldCollector
 from collectors.security.listeners import ListeningCollector
 from collectors.security.logindefs import LoginDefsCollector
+from collectors.security.logs import LogsCollector
+from collectors.security.mac import MacCollector
 from collectors.security.osinfo import OsInfoCollector
 from collectors.security.rsyslog import RsyslogCollector
 from collectors.security.sshd import SshdCollector
 from collectors.security.sysctl import SysctlCollector
+from collectors.security.timesources import TimeSourcesCollector
 from collectors.security.timesync import TimesyncCollector
+from collectors.security.trustedboot import TrustedBootCollector
 
 
 class Entry(NamedTuple):
@@ -127,17 +134,24 @@ _ENTRIES = (
     Entry(Ipv6TunnelsCollector, metrics=False),
     Entry(ListenersCollector),
     Entry(AccountsCollector, metrics=False),
+    Entry(AideCollector, metrics=False),
+    Entry(AntimalwareCollector, metrics=False),
     Entry(AuditdCollector, metrics=False),
+    Entry(BackupsCollector, metrics=False),
     Entry(FilesCollector, metrics=False),
     Entry(JournaldCollector, metrics=False),
     Entry(LinesCollector, metrics=False),
     Entry(ListeningCollector, metrics=False),
     Entry(LoginDefsCollector, metrics=False),
+    Entry(LogsCollector, metrics=False),
+    Entry(MacCollector, metrics=False),
     Entry(OsInfoCollector, metrics=False),
     Entry(RsyslogCollector, metrics=False),
     Entry(SshdCollector, metrics=False),
     Entry(SysctlCollector, metrics=False),
+    Entry(TimeSourcesCollector, metrics=False),
     Entry(TimesyncCollector, metrics=False),
+    Entry(TrustedBootCollector, metrics=False),
 )
 
 COLLECTORS: dict[str, Entry] = {entry.cls.name: entry for entry in _ENTRIES}

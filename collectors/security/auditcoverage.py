@@ -85,8 +85,13 @@ CONTROLS = (
         syscalls=("creat", "ftruncate", "open", "openat", "truncate"),
         errors=("-EACCES", "-EPERM"),
     ),
-    Control("scheduled", ("/etc/crontab", "/etc/cron.d", "/var/spool/cron")),
-    Control("remote", ("/etc/ssh/sshd_config", "/etc/pam.d")),
+    Control(
+        "configuration",
+        (
+            *("/etc/ssh/sshd_config", "/etc/pam.d", "/etc/crontab", "/etc/cron.d"),
+            "/var/spool/cron",
+        ),
+    ),
     Control("audit", ("/etc/audit",)),
 )
 PATHS = tuple(path for control in CONTROLS for path in control.paths)
@@ -118,7 +123,7 @@ def canonical(path: str) -> str:
 def index(rules: Iterable[AuditRule]) -> Index:
     found = Index(defaultdict(set), defaultdict(list), [], False)
     for rule in rules:
-        if rule.action != "always" or rule.list != "exit":
+        if rule.action != "always" or rule.filter != "exit":
             continue
         if _of_root(rule):
             found = found._replace(root_commands=True)

@@ -87,7 +87,7 @@ class AuditdCollector(Collector, frozen=True):
         yield known("audit_rules", lambda: _rules(answers))
         yield known("audit_loaded", lambda: _difference(answers))
         yield known("audit_coverage", lambda: _coverage(answers))
-        yield known("auditd_conf", lambda: _conf(answers))
+        yield known("auditd_conf", lambda: configuration(answers))
 
 
 def _state(answers: Answers) -> Fact:
@@ -101,12 +101,12 @@ def _state(answers: Answers) -> Fact:
     if text is not None and not {"enabled", "pid"} <= set(told):
         raise ParseError("auditctl -s: no state")
     names = ("enabled", "failure", "backlog_limit", "lost")
-    value = {
+    state = {
         "installed": text is not None,
         "running": told.get("pid", 0) != 0,
         **{name: told.get(name, 0) for name in names},
     }
-    return Fact("auditd", value, {"": "auditctl -s"})
+    return Fact("auditd", state, {"": "auditctl -s"})
 
 
 def _on_disk(answers: Answers) -> RuleSet:
@@ -121,30 +121,26 @@ def _loaded(answers: Answers) -> RuleSet:
 
 def _rules(answers: Answers) -> Fact:
     found = _on_disk(answers)
+    off = [
+        {"text": rule.text[:500], "source": source}
+        for rule, source in found.rules.items()
+        if _hides(rule)
+    ]
+    if found.settings.get("-e") == "0":
+        off.append({"text": "-e 0", "source": "/etc/audit/rules.d"})
     value = {
         "count": len(found.rules),
         "immutable": found.settings.get("-e") == "2",
         "failure": int(found.settings.get("-f", "1")[:9]),
-        "off": [
-            *(
-                {"text": rule.text, "source": source}
-                for rule, source in found.rules.items()
-                if _hides(rule)
-            ),
-            *({"text": "-e 0", "source": RULES.pattern} for _ in [1] if _switched_off(found)),
-        ][:MAX_SHOWN],
+        "off": off[:MAX_SHOWN],
         "bad": found.bad,
     }
     return Fact("audit_rules", value, {"": "/etc/audit/rules.d"})
 
 
-def _switched_off(found: RuleSet) -> bool:
-    return found.settings.get("-e") == "0"
-
-
 def _hides(rule: auditrules.AuditRule) -> bool:
     """Whether it keeps whole processes out of the records, and not some calls, files or programs."""
-    if rule.action != "never" or rule.list not in ("task", "exit"):
+    if rule.action != "never" or rule.filter not in ("task", "exit"):
         return False
     names = {field.partition("=")[0] for field in rule.fields}
     return not rule.syscalls and not names & {"path", "dir", "exe", "subj_type", "msgtype"}
@@ -191,7 +187,8 @@ def _coverage(answers: Answers) -> Fact:
     return Fact("audit_coverage", value, {"": "/etc/audit/rules.d"})
 
 
-def _conf(answers: Answers) -> Fact:
+def configuration(answers: Answers) -> Fact:
+    """The fact `auditd_conf`."""
     text = answers.text(CONF)
     value = dict(DEFAULTS)
     sources = {"": CONF.path}

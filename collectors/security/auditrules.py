@@ -41,7 +41,7 @@ _SETTINGS |= {"--reset_backlog_wait_time_actual": 0}
 class AuditRule(NamedTuple):
     """One rule. `syscalls` none = all of them. A watch has the fields `path=…` and `perm=…` alone."""
 
-    list: str
+    filter: str
     action: str
     syscalls: tuple[str, ...]
     fields: tuple[str, ...]
@@ -53,7 +53,7 @@ class AuditRule(NamedTuple):
 
     @property
     def text(self) -> str:
-        parts = [f"-a {self.action},{self.list}"]
+        parts = [f"-a {self.action},{self.filter}"]
         parts += [f"-F {field}" for field in self.fields if field.startswith("arch=")]
         parts += [f"-S {','.join(self.syscalls)}"] if self.syscalls else []
         parts += [f"-F {field}" for field in self.fields if not field.startswith("arch=")]
@@ -181,7 +181,7 @@ def parse(words: list[str]) -> tuple[AuditRule, bool]:
 def _as_watch(rule: AuditRule) -> AuditRule:
     """A rule that is a watch in other words, as a watch."""
     names = sorted(field.partition("=")[0] for field in rule.fields)
-    if rule.syscalls or rule.list != "exit" or "dir" not in names:
+    if rule.syscalls or rule.filter != "exit" or "dir" not in names:
         return rule
     if names not in (["dir"], ["dir", "perm"]):
         return rule

@@ -228,8 +228,8 @@ class _Reader:
     def action(self, kind: str, told: dict[str, str]) -> None:
         selector = self.within()
         if kind == "omfile" and told.get("file"):
-            mode = _octal(told.get("filecreatemode", ""), self.config.mode)
-            self.file(selector, told["file"], mode)
+            octal = _octal(told.get("filecreatemode", ""), self.config.mode)
+            self.file(selector, told["file"], octal)
         elif kind == "omfwd" and told.get("target"):
             protocol = told.get("protocol", "udp").lower()
             mode, driver = told.get("streamdrivermode", "0"), told.get("streamdriver", "")
