@@ -94,6 +94,7 @@ CONTROLS = (
     ),
     Control("audit", ("/etc/audit",)),
 )
+ALWAYS = ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/audit")  # wanted even if not there
 PATHS = tuple(path for control in CONTROLS for path in control.paths)
 
 # What the newer architectures never had: programs there use the call with `at`.
@@ -174,7 +175,7 @@ def wanted(control: Control, there: Collection[str], machine: str) -> list[str]:
 
 
 def _paths(control: Control, there: Collection[str]) -> list[str]:
-    return [path for path in control.paths if path in there]
+    return [path for path in control.paths if path in there or path in ALWAYS]
 
 
 def _calls(control: Control, machine: str) -> list[str]:

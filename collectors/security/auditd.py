@@ -71,7 +71,7 @@ class AuditdCollector(Collector, frozen=True):
     `audit_coverage`: what is to be recorded by name (identity, time, …): wanted, missing (by what is
     on disk), unloaded (on disk and yet not loaded, as far as that is known).
 
-    `auditd_conf`: keyword → number or text in small letters, capacity (MiB of all logs).
+    `auditd_conf`: installed, keyword → number or text in small letters, capacity (MiB of all logs).
     """
 
     name: ClassVar[str] = "auditd"
@@ -189,10 +189,10 @@ def _coverage(answers: Answers) -> Fact:
 
 def configuration(answers: Answers) -> Fact:
     """The fact `auditd_conf`."""
-    text = answers.text(CONF)
-    value = dict(DEFAULTS)
+    text = answers.maybe(CONF)
+    value: dict[str, Any] = dict(DEFAULTS) | {"installed": text is not None}
     sources = {"": CONF.path}
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate((text or "").split("\n"), 1):
         name, equals, told = line.partition("=")
         name, told = name.strip().lower(), told.strip()
         if not equals or name.startswith("#") or name not in DEFAULTS:

@@ -88,7 +88,7 @@ class BackupsCollector(Collector, frozen=True):
             ]
             if found:
                 newest = max(found, key=lambda row: row.mtime)
-                days = int((clock.seconds - newest.mtime) / DAY)
+                days = max(0, int((clock.seconds - newest.mtime) / DAY))
                 rows.append(_row("result", newest.path, newest.path, days))
         yield Fact("backups", rows or [_row("none", "host", "/etc/crontab")], {"": "/etc/crontab"})
 

@@ -55,10 +55,10 @@ class AideCollector(Collector, frozen=True):
         if rows:
             newest = max(rows, key=lambda row: row.mtime)
             value["database"] = newest.path
-            value["database_days"] = int((clock.seconds - newest.mtime) / DAY)
+            value["database_days"] = max(0, int((clock.seconds - newest.mtime) / DAY))
         reports = [row.mtime for row in answers.rows(REPORTS, FileStat) if row.kind == "file"]
         if reports:
-            value["checked_days"] = int((clock.seconds - max(reports)) / DAY)
+            value["checked_days"] = max(0, int((clock.seconds - max(reports)) / DAY))
         yield Fact("aide", value, {"": config[0] if config else CONFIGS[0].path})
 
 

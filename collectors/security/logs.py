@@ -43,7 +43,7 @@ class LogsCollector(Collector, frozen=True):
 
     `log_retention`: rows of log, by (time, size, ever), keep_days (by time), rotate, period, files
     (rotated ones), full (so many that the next rotation removes one), oldest_days.
-    `audit_retention`: the same, one row, of the audit daemon's log.
+    `audit_retention`: the same of the audit daemon's log; none where there is no such daemon.
     """
 
     name: ClassVar[str] = "logs"
@@ -135,7 +135,10 @@ def _now(answers: Answers) -> float:
 def _age(rows: list[FileStat], now: float) -> dict[str, int]:
     """A file's last change is as old as its youngest record: what is told is the least."""
     times = [row.mtime for row in rows if row.mtime > 0]
-    return {"files": len(rows), "oldest_days": int((now - min(times)) / DAY) if times else 0}
+    return {
+        "files": len(rows),
+        "oldest_days": max(0, int((now - min(times)) / DAY)) if times else 0,
+    }
 
 
 def _included(pattern: str, answers: Answers) -> dict[str, str]:
@@ -151,6 +154,8 @@ def _included(pattern: str, answers: Answers) -> dict[str, str]:
 def _audit_retention(answers: Answers) -> Fact:
     now = _now(answers)
     conf = auditd.configuration(answers)
+    if not conf.value["installed"]:
+        return Fact("audit_retention", [], {"": auditd.CONF.path})
     path = str(conf.value["log_file"])
     folder = path.rpartition("/")[0]
     rows = answers.rows(Stat(f"{folder}/*"), FileStat)
