@@ -68,8 +68,8 @@ class AuditdCollector(Collector, frozen=True):
     user from it), bad (lines that auditctl refuses). `audit_loaded`: count, missing (on disk and
     not loaded), extra (loaded and not on disk). Both as rows of text, source.
 
-    `audit_coverage`: what is to be recorded by name (identity, time, …): wanted, missing (by what is
-    on disk), unloaded (on disk and yet not loaded, as far as that is known).
+    `audit_coverage`: what is to be recorded by name (identity, time, …): wanted, and missing in the rules on
+    disk, which are those of the next boot; whether the kernel has them is `audit_loaded`.
 
     `auditd_conf`: installed, keyword → number or text in small letters, capacity (MiB of all logs).
     """
@@ -169,21 +169,14 @@ def _coverage(answers: Answers) -> Fact:
     with malformed("uname"):
         (uname,) = answers.rows(UNAME, Uname)
     there = {row.path for stat in STATS for row in answers.rows(stat, FileStat)}
-    disk = auditcoverage.index(_on_disk(answers).rules)
-    loaded = None
-    if answers.answer(LOADED).state in ("content", "absent"):
-        loaded = auditcoverage.index(_loaded(answers).rules)
-    value: dict[str, Any] = {}
-    for control in auditcoverage.CONTROLS:
-        missing = auditcoverage.missing(control, disk, there, uname.machine)
-        now = missing
-        if loaded is not None:
-            now = auditcoverage.missing(control, loaded, there, uname.machine)
-        value[control.name] = {
+    rules = auditcoverage.index(_on_disk(answers).rules)
+    value = {
+        control.name: {
             "wanted": auditcoverage.wanted(control, there, uname.machine),
-            "missing": missing,
-            "unloaded": [what for what in now if what not in missing],
+            "missing": auditcoverage.missing(control, rules, there, uname.machine),
         }
+        for control in auditcoverage.CONTROLS
+    }
     return Fact("audit_coverage", value, {"": "/etc/audit/rules.d"})
 
 
