@@ -97,6 +97,18 @@ from collectors.security.reboot import RebootCollector
 from collectors.security.repositories import RepositoriesCollector
 from collectors.security.services import ServicesCollector
 from collectors.security.shares import SharesCollector
+from collectors.security.antimalware import AntimalwareCollector
+from collectors.security.auditd import AuditdCollector
+from collectors.security.backups import BackupsCollector
+from collectors.security.files import FilesCollector
+from collectors.security.integrity import AideCollector
+from collectors.security.journald import JournaldCollector
+from collectors.security.listeners import ListeningCollector
+from collectors.security.logindefs import LoginDefsCollector
+from collectors.security.logs import LogsCollector
+from collectors.security.mac import MacCollector
+from collectors.security.osinfo import OsInfoCollector
+from collectors.security.rsyslog import RsyslogCollector
 from collectors.security.sshd import SshdCollector
 from collectors.security.sshdtest import SshdEffectiveCollector
 from collectors.security.sudoers import SudoersCollector
@@ -105,6 +117,9 @@ from collectors.security.sysctlconfig import SysctlConfigCollector
 from collectors.security.timesync import TimesyncCollector
 from collectors.security.updates import UpdatesCollector
 from collectors.security.umask import UmaskCollector
+from collectors.security.timesources import TimeSourcesCollector
+from collectors.security.timesync import TimesyncCollector
+from collectors.security.trustedboot import TrustedBootCollector
 
 
 class Entry(NamedTuple):
@@ -209,6 +224,19 @@ _ENTRIES = (
     Entry(OsInfoCollector, metrics=False),
     Entry(ResidualCollector, metrics=False),
     Entry(SshClientCollector, metrics=False),
+    Entry(AideCollector, metrics=False),
+    Entry(AntimalwareCollector, metrics=False),
+    Entry(AuditdCollector, metrics=False),
+    Entry(BackupsCollector, metrics=False),
+    Entry(FilesCollector, metrics=False),
+    Entry(JournaldCollector, metrics=False),
+    Entry(LinesCollector, metrics=False),
+    Entry(ListeningCollector, metrics=False),
+    Entry(LoginDefsCollector, metrics=False),
+    Entry(LogsCollector, metrics=False),
+    Entry(MacCollector, metrics=False),
+    Entry(OsInfoCollector, metrics=False),
+    Entry(RsyslogCollector, metrics=False),
     Entry(SshdCollector, metrics=False),
     Entry(SshdEffectiveCollector, metrics=False),
     Entry(SudoersCollector, metrics=False),
@@ -218,6 +246,9 @@ _ENTRIES = (
     Entry(UpdatesCollector, metrics=False, slow=True),
     Entry(WebServersCollector, metrics=False),
     Entry(UmaskCollector, metrics=False),
+    Entry(TimeSourcesCollector, metrics=False),
+    Entry(TimesyncCollector, metrics=False),
+    Entry(TrustedBootCollector, metrics=False),
 )
 
 COLLECTORS: dict[str, Entry] = {entry.cls.name: entry for entry in _ENTRIES}
