@@ -15,6 +15,7 @@ import msgspec
 
 from agents import children
 from agents.rounds import Rounds
+from agents.scapolicies import read as policy
 from collectors.model import Family, gauge, sample
 from collectors.strictyaml import DocumentError
 from exporters.findings.metrics import audit_families
@@ -127,7 +128,9 @@ class AuditSchedule:
         audit's to tell."""
         if self._judged is None:
             try:
-                outlines = [packs.outline(name) for name in self._settings.packs]
+                outlines = [
+                    packs.outline(name) for name in self._settings.packs if policy(name) is None
+                ]
             except (OSError, DocumentError):
                 return frozenset()
             self._judged = frozenset(needed(outlines).intersection(self._facts))

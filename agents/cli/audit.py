@@ -12,13 +12,16 @@ import click
 import msgspec
 
 from agents import config as configuration
+from agents import scapolicies
 from agents.cli.options import (
+    allow_commands_option,
     config_option,
     host_option,
     language_of,
     language_option,
     param_option,
     recorded_option,
+    semantics_option,
 )
 from agents.errors import UserError
 from agents.limits import limited
@@ -29,7 +32,7 @@ from collectors.model import UNAVAILABLE, Fact
 from collectors.strictyaml import Document
 from exporters.findings.table import table
 from rules import pack as packs
-from rules.audit import audit, check_params, facts_of, needed
+from rules.audit import audit, check_params, facts_of, host_of, needed
 from rules.model import SEVERITIES, AuditResult, Pack
 from rules.settings import AuditSettings
 
@@ -67,6 +70,8 @@ MAX_FACTS = 64 << 20  # bytes
 )
 @param_option
 @facts_option
+@allow_commands_option
+@semantics_option
 @language_option
 @click.pass_context
 def command(
@@ -79,6 +84,8 @@ def command(
     fail_on: str,
     assignments: tuple[str, ...],
     facts: BinaryIO | None,
+    allow_commands: bool,
+    semantics: str | None,
     lang: str | None,
 ) -> None:
     """Judge this machine by rule packs. Nothing is changed on it.
@@ -90,6 +97,7 @@ def command(
       jianwei audit
       jianwei audit --host ssh://admin@db-01 --format json
       jianwei audit --pack ./city.yaml --param max_days=60 --fail-on high
+      jianwei audit --pack ./cis_debian12.yml --allow-commands
     Exit codes:
       0  done, and nothing that --fail-on asks for
       1  a rule came out as --fail-on says
@@ -98,7 +106,9 @@ def command(
     more than a GiB; a line on standard error says so.
     """
     config = configuration.load(path)
-    loaded = load_packs(names or config.audit.packs)
+    meaning = 4 if semantics == "4" else 5 if semantics else config.audit.sca_semantics
+    policies = scapolicies.sort(names or config.audit.packs, meaning)
+    loaded = load_packs(policies.packs) if policies.packs or not policies.policies else []
     params = params_of(loaded, config.audit, assignments, strict=not names)
     collectors = catalogue.for_facts(needed(loaded), config.collectors.settings)
     instead = given(facts) if facts else {}
@@ -106,11 +116,23 @@ def command(
     progress(f"reading {host or recorded or 'this machine'} …")
     with open_source(host, recorded, config.root, config.ssh) as source:
         observations = observe_with(source, collectors, LOCAL_DEADLINE)
-    judged = {**facts_of(observations), **instead}
+        judged = {**facts_of(observations), **instead}
+        more = scapolicies.judge(
+            policies,
+            source,
+            host_of(judged).id,
+            allow_commands or config.audit.allow_commands,
+            config.root,
+            config.audit.deadline * 0.7,
+        )
     progress("judging …")
     with limited(config.audit.deadline, "audit.deadline"):
         result = audit(loaded, judged, params, began)
-    result = msgspec.structs.replace(result, duration=time.perf_counter() - start)
+    result = msgspec.structs.replace(
+        result,
+        duration=time.perf_counter() - start,
+        packs=scapolicies.merged(result.packs, more),
+    )
     progress("")
     if form == "json":
         click.echo(msgspec.json.encode(result))

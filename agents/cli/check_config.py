@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from agents import config as configuration
+from agents import scapolicies
 from agents.errors import UserError
 from agents.probing import Probing
 from collectors import strictyaml
@@ -71,7 +72,10 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
 def _check_packs(config: configuration.Config) -> None:
     """Packs and their parameters are the audit's to load; here the whole is checked at once."""
     try:
-        check_params([packs.load(name) for name in config.audit.packs], config.audit.params)
+        check_params(
+            [packs.load(name) for name in scapolicies.check(config.audit.packs)],
+            config.audit.params,
+        )
     except packs.ParamError as error:
         raise UserError(f"audit.params: {error}") from error
 
