@@ -68,22 +68,49 @@ def check(names: Iterable[str]) -> list[str]:
     return sort(names).packs
 
 
-def judge(
-    found: Sorted, source: Source, host: str, allow_commands: bool, root: str, seconds: float
-) -> tuple[PackResult, ...]:
-    """The results of the policies; `root` is where a local host is seen, `seconds` the time for reading."""
-    judging = [
-        Judging(policy, _options(policy, found, source, allow_commands, root))
-        for policy in found.policies
-    ]
-    end = time.monotonic() + seconds
-    answers: dict[Reading, Answer] = {}
-    for _ in range(MAX_ROUNDS):
-        wanted = dict.fromkeys(reading for one in judging for reading in one.wants(answers))
-        if not wanted:
-            break
-        answers.update(answer(source, list(wanted), end))
-    return tuple(one.result(host) for one in judging)
+class Asking:
+    """The policies of one audit on one source; `root` is where a local host is seen.
+
+    `source` is the one that facts are to be asked of: of a host over SSH its first call asks for what
+    the policies read as well, so that they cost no trip of their own.
+    """
+
+    def __init__(self, found: Sorted, source: Source, allow_commands: bool, root: str) -> None:
+        self._judging = [
+            Judging(policy, _options(policy, found, source, allow_commands, root))
+            for policy in found.policies
+        ]
+        near = not found.policies or isinstance(source, (LocalSource, RecordedSource))
+        self.source = source if near else _Ahead(source, self._wanted({}))
+
+    def results(self, host: str, seconds: float) -> tuple[PackResult, ...]:
+        """How they come out; `host` is its id, `seconds` the time for reading on this machine."""
+        end = time.monotonic() + seconds
+        answers: dict[Reading, Answer] = {}
+        for _ in range(MAX_ROUNDS):
+            wanted = self._wanted(answers)
+            if not wanted:
+                break
+            answers.update(answer(self.source, wanted, end))
+        return tuple(one.result(host) for one in self._judging)
+
+    def _wanted(self, answers: Mapping[Reading, Answer]) -> list[Reading]:
+        return list(dict.fromkeys(it for one in self._judging for it in one.wants(answers)))
+
+
+class _Ahead:
+    """A source that is asked for more than is needed now, once; it keeps what came."""
+
+    def __init__(self, source: Source, more: Sequence[Reading]) -> None:
+        self._source, self._more = source, more
+        self._known: dict[Reading, Answer] = {}
+
+    def answer(self, readings: Sequence[Reading]) -> Mapping[Reading, Answer]:
+        asked = [it for it in dict.fromkeys((*readings, *self._more)) if it not in self._known]
+        self._more = ()
+        if asked:
+            self._known.update(self._source.answer(asked))
+        return {it: self._known[it] for it in readings}
 
 
 def _options(

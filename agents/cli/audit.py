@@ -115,16 +115,11 @@ def command(
     began, start = datetime.now(UTC), time.perf_counter()
     progress(f"reading {host or recorded or 'this machine'} …")
     with open_source(host, recorded, config.root, config.ssh) as source:
-        observations = observe_with(source, collectors, LOCAL_DEADLINE)
+        commands = allow_commands or config.audit.allow_commands
+        asking = scapolicies.Asking(policies, source, commands, config.root)
+        observations = observe_with(asking.source, collectors, LOCAL_DEADLINE)
         judged = {**facts_of(observations), **instead}
-        more = scapolicies.judge(
-            policies,
-            source,
-            host_of(judged).id,
-            allow_commands or config.audit.allow_commands,
-            config.root,
-            config.audit.deadline * 0.7,
-        )
+        more = asking.results(host_of(judged).id, config.audit.deadline * 0.7)
     progress("judging …")
     with limited(config.audit.deadline, "audit.deadline"):
         result = audit(loaded, judged, params, began)

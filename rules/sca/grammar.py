@@ -73,7 +73,8 @@ class Term:
             self.regex = self._comparison(body[2:], engine, semantics)
         else:
             # 4.x: letters of either case are the same
-            self._literal = Regex(f"^(?:{re.escape(body)})$", "pcre2", semantics)
+            case = "i" if semantics == 4 else "-i"
+            self._literal = Regex(f"^(?{case}:{re.escape(body)})$", "pcre2", semantics)
 
     def _comparison(self, text: str, engine: Engine, semantics: Semantics) -> Regex:
         regex, compare, rest = text.partition(" compare ")
@@ -146,9 +147,9 @@ def rule(
         raise RuleError(f"is longer than {MAX_RULE} characters")
     if "\0" in text or "\n" in text:
         raise RuleError("holds a line end or a NUL")
-    body = text.strip(" \t")
+    body = text.lstrip(" \t")
     if semantics == 5:
-        body = replace(body)
+        body = replace(body.rstrip(" \t"))
     negated = body.startswith(("not ", "NOT "))
     if negated:
         body = body[4:].lstrip(" \t")
@@ -232,6 +233,8 @@ def _words(command: str) -> tuple[str, ...]:
 
 
 def _pattern(text: str, engine: Engine, semantics: Semantics) -> Pattern:
+    if text.endswith(" &&") or text.startswith("&& "):
+        raise Unjudged("there must be something on both sides of &&")
     # a space too many before r: or n: would make the test a whole line that nobody means
     parts = [_ASIDE.sub("", part, 1) if part[:1] == " " else part for part in text.split(" && ")]
     if len(parts) > MAX_TERMS:

@@ -7,7 +7,7 @@ Some places are never read: devices, and files of the kernel whose reading chang
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import deque
 
 from collectors.model import MEBIBYTE, Answer, Answers, Command, Glob, NeedMore, Reading, Stat
 from collectors.rows import FileStat
@@ -17,7 +17,7 @@ FILE_LIMIT = 4 * MEBIBYTE
 OUTPUT_LIMIT = MEBIBYTE
 COMMAND_TIMEOUT = 10.0  # seconds
 MAX_DEPTH = 8  # folders within folders
-MAX_ENTRIES = 5000  # of one rule's folders
+MAX_FOLDERS = 256  # that one rule lists
 MAX_FILES = 500  # whose content one rule looks at
 
 _NEVER = re.compile(
@@ -27,7 +27,7 @@ _NEVER = re.compile(
 # password hashes, private keys, key tables: read on this machine only, and never told
 _SECRET = re.compile(
     r"/etc/(g?shadow|security/opasswd)|/etc/.*(_key|\.key|\.keytab|private.*|\.p12|\.pfx)$"
-    r"|/\.ssh/(id_|identity)|^/proc/\d+/environ$"
+    r"|/\.ssh/(id_|identity)|^/proc/\d+/environ$|\bg?shadow\b"
 )
 
 
@@ -97,48 +97,57 @@ class Places:
             raise Unseen(f"{reading.pattern}: {answer.reason or answer.state}")
         return self._answers.rows(reading, FileStat)
 
-    def files(self, folder: str) -> list[FileStat]:
-        """Files and links in a folder and in those within it; what a link leads to is not entered."""
-        kind = self.kind(folder)
+    def files(self, folder: str) -> tuple[list[FileStat], str]:
+        """Files and links in a folder and in those within it, and why there may be more, or nothing.
+        What a link leads to is not entered."""
+        first, more = self._listed(folder)
+        try:
+            kind = self.kind(folder)
+        except NeedMore as error:
+            raise NeedMore(*error.readings, *more) from error
         if not kind:
             raise Missing(f"there is no {folder}")
         if kind != "directory":
             raise Unseen(f"{folder} is no directory")
         found: list[FileStat] = []
-        left, entries = [(folder, 0)], 0
-        more: list[Reading] = []
-        while left:
-            here, depth = left.pop()
-            if depth > MAX_DEPTH:
-                raise Unseen(f"{folder} has folders more than {MAX_DEPTH} deep")
-            try:
-                rows = list(self._listed(here))
-            except NeedMore as error:
-                more += error.readings
-                continue
-            entries += len(rows)
-            if entries > MAX_ENTRIES:
-                raise Unseen(f"{folder} has more than {MAX_ENTRIES} entries")
-            left += [(row.path, depth + 1) for row in rows if row.kind == "directory"]
+        rows, left, folders, unseen = first, deque[tuple[str, int]](), 1, ""
+        depth = 0
+        while True:
+            if isinstance(rows, str):
+                unseen = unseen or rows
+                rows = []
             found += [row for row in rows if row.kind in ("file", "link")]
+            within = [row.path for row in rows if row.kind == "directory"]
+            folders += len(within)
+            if within and (depth == MAX_DEPTH or folders > MAX_FOLDERS):
+                unseen = (
+                    f"{folder} has more than {MAX_FOLDERS} folders, or more than {MAX_DEPTH} deep"
+                )
+                within = []
+            left += ((path, depth + 1) for path in within)
+            if not left:
+                break
+            here, depth = left.popleft()
+            rows, unasked = self._listed(here)
+            more += unasked
         if more:
             raise NeedMore(*more)
-        return sorted(found, key=lambda row: row.path)
+        return sorted(found, key=lambda row: row.path), unseen
 
-    def _listed(self, folder: str) -> Iterator[FileStat]:
+    def _listed(self, folder: str) -> tuple[list[FileStat] | str, list[Reading]]:
+        """What is in a folder, or why that is not known, and what has to be asked for it."""
         base = literal(folder).rstrip("/")
-        # a pattern finds hidden names only if it begins with a dot itself
-        patterns = (Stat(f"{base}/*"), Stat(f"{base}/.*"))
-        unasked: list[Reading] = []
         rows: list[FileStat] = []
-        for pattern in patterns:
+        unasked: list[Reading] = []
+        # a pattern finds hidden names only if it begins with a dot itself
+        for pattern in (f"{base}/*", f"{base}/.*"):
             try:
-                rows += self._rows(pattern)
+                rows += self._rows(Stat(pattern))
             except NeedMore as error:
                 unasked += error.readings
-        if unasked:
-            raise NeedMore(*unasked)
-        return iter(rows)
+            except Unseen as error:
+                return str(error), []
+        return rows, unasked
 
 
 def literal(path: str) -> str:

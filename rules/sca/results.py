@@ -94,10 +94,11 @@ class _Looking:
             raise Unseen(unseen)
         return RuleResult("not_found", f"there is no {kind} {' or '.join(self._rule.targets)}")
 
-    def _within(self, pattern: Pattern, paths: list[str]) -> RuleResult:
-        """Look for a pattern in files of which some are perhaps not there."""
+    def _within(self, pattern: Pattern, paths: list[str], unseen: str = "") -> RuleResult:
+        """Look for a pattern in files of which some are perhaps not there. `unseen` says why there may be
+        more of them."""
         contents: list[Content] = []
-        missing = unseen = ""
+        missing = ""
         wanted: list[Reading] = []
         for path in paths:
             try:
@@ -131,32 +132,34 @@ class _Looking:
         if rule.names is None:
             return self._there("directory")
         found: list[str] = []
-        missing = ""
+        missing = unseen = ""
         wanted: list[Reading] = []
         for folder in rule.targets:
             try:
-                rows = self._places.files(folder)
+                rows, why = self._places.files(folder)
             except NeedMore as error:
                 wanted += error.readings
             except Missing as error:
                 missing = missing or str(error)
+            except Unseen as error:
+                unseen = unseen or str(error)
             else:
-                named = (row.path for row in rows if self._named(row.path))
-                found += named
+                unseen = unseen or why
+                found += (row.path for row in rows if self._named(row.path))
         if wanted:
             raise NeedMore(*wanted)
-        if missing and not found:
-            raise Missing(missing)
         where = ", ".join(rule.targets)
-        if rule.pattern is None:
-            if found:
-                return RuleResult("found", f"{found[0]} is there", Line("", found[0]))
-            return RuleResult("not_found", f"no file of that name in {where}", Line("", where))
-        if len(found) > MAX_FILES:
-            raise Unseen(f"{where} has more than {MAX_FILES} files of that name")
         if not found:
+            if unseen:
+                raise Unseen(unseen)
+            if missing:
+                raise Missing(missing)
             return RuleResult("not_found", f"no file of that name in {where}", Line("", where))
-        return self._within(rule.pattern, found)
+        if rule.pattern is None:
+            return RuleResult("found", f"{found[0]} is there", Line("", found[0]))
+        if len(found) > MAX_FILES:
+            unseen = f"{where} has more than {MAX_FILES} files of that name"
+        return self._within(rule.pattern, found[:MAX_FILES], unseen)
 
     def _named(self, path: str) -> bool:
         name = path.rpartition("/")[2].encode("utf-8", "surrogateescape")
