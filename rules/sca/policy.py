@@ -43,6 +43,7 @@ class _Requirements(msgspec.Struct, frozen=True):
     condition: str
     rules: tuple[str, ...]
     title: Words = None
+    name: Words = None
 
 
 class _Check(msgspec.Struct, frozen=True):
@@ -148,7 +149,7 @@ class _Maker:
         if it is None:
             return None
         where: Path = ("requirements",)
-        title = _text(it.title) or "requirements"
+        title = _text(it.title) or _text(it.name) or "requirements"
         condition = self._condition(it.condition, where)
         rules = self._rules(it.rules, where, self.engine)
         line = self._document.line(where)
@@ -237,8 +238,9 @@ def _compliance(value: Any) -> dict[str, tuple[str, ...]]:
 
 def _mitre(value: Any) -> dict[str, tuple[str, ...]]:
     """5.x: techniques of MITRE ATT&CK beside the compliance."""
-    technique = value.get("technique") if isinstance(value, dict) else None
-    ids = technique.get("id") if isinstance(technique, dict) else None
-    if not isinstance(ids, list):
-        return {}
-    return {"mitre": tuple(str(one) for one in ids if isinstance(one, (str, int)))}
+    found: list[str] = []
+    for key in ("technique", "subtechnique"):
+        part = value.get(key) if isinstance(value, dict) else None
+        ids = part.get("id") if isinstance(part, dict) else None
+        found += (one for one in ids if isinstance(one, str)) if isinstance(ids, list) else ()
+    return {"mitre": tuple(found)} if found else {}

@@ -80,10 +80,11 @@ def _compiled(pattern: str, folds: bool, text: str) -> Any:
     options.encoding = re2.Options.Encoding.LATIN1  # one byte is one character
     try:
         return re2.compile(pattern.encode("utf-8", "surrogateescape"), options)
-    except (re2.error, UnicodeEncodeError) as error:
-        raise Unjudged(
-            f"{text[:200]!r} is broken, or is PCRE2 that RE2 does not have: {error}"
-        ) from error
+    except re2.error as error:
+        why = error.args[0].decode("utf-8", "replace") if error.args else "?"
+        raise Unjudged(f"RE2 does not take {text[:200]!r}: {why}") from error
+    except UnicodeEncodeError as error:
+        raise Unjudged(f"{text[:200]!r} is no text") from error
 
 
 def osregex(text: str) -> str:

@@ -177,7 +177,7 @@ class _Looking:
             raise Unseen(f"{shown[:100]}: {answer.reason or answer.state}")
         if rule.pattern is None:
             return RuleResult("found", "the command was run", Line("", shown))
-        content = Content(shown, answer.content.strip(b"\n"), secret(shown))
+        content = Content(shown, answer.content.strip(b"\n"), _tells_secrets(rule.targets))
         looked = look(rule.pattern, [content], options.semantics)
         return self._told(looked.found, looked.line, f"the output of {shown[:100]}")
 
@@ -198,3 +198,8 @@ class _Looking:
         looked = look(self._rule.pattern, [content], 4)
         line = looked.line and Line(looked.line.text, f"process {looked.line.text}")
         return self._told(looked.found, line, "processes")
+
+
+def _tells_secrets(argv: tuple[str, ...]) -> bool:
+    """Whether a command's output may hold secrets: of files with secrets, all but their modes."""
+    return argv[0].rpartition("/")[2] not in ("stat", "ls") and secret(" ".join(argv))

@@ -124,7 +124,7 @@ checks:
   - id: a1
     name: "As in 5.x"
     compliance: {cmmc: ["CM.1"], unheard_of: ["X"], one: "1.1", number: [1.2]}
-    mitre: {tactic: {id: [TA1]}, technique: {id: [T1036, T1564], name: [a, b]}}
+    mitre: {tactic: {id: [TA1]}, technique: {id: [T1036], name: [a]}, subtechnique: {id: [T1564.1]}}
     condition: all
     rules: ['f:/etc/a -> r:^x+$']
 """
@@ -140,7 +140,7 @@ def test_a_policy_of_5() -> None:
         "unheard_of": ("X",),
         "one": ("1.1",),
         "number": ("1.2",),
-        "mitre": ("T1036", "T1564"),
+        "mitre": ("T1036", "T1564.1"),
     }
 
 
