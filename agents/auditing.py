@@ -15,6 +15,7 @@ import msgspec
 
 from agents import children
 from agents.rounds import Rounds
+from agents.scapolicies import read as policy
 from collectors.model import Family, gauge, sample
 from collectors.strictyaml import DocumentError
 from exporters.findings.metrics import audit_families
@@ -146,7 +147,8 @@ class AuditSchedule:
         if self._judged is None:
             try:
                 read = signing.reader(self._settings.trusted_keys)
-                outlines = [packs.outline(name, read) for name in self._settings.packs]
+                names = [name for name in self._settings.packs if policy(name, read) is None]
+                outlines = [packs.outline(name, read) for name in names]
             except (OSError, DocumentError):
                 return frozenset()
             self._judged = frozenset(needed(outlines).intersection(self._facts))

@@ -51,13 +51,15 @@ class Command(msgspec.Struct, frozen=True, tag="command"):
     """Standard output of a fixed argv, run without a shell, with LC_ALL=C and a fixed PATH.
 
     Exit status other than those in `ok` is a failed answer; a missing program is absent.
-    `timeout` is in seconds, `limit` in bytes.
+    `timeout` is in seconds, `limit` in bytes. `errors`: with its standard error, which is not for
+    hosts over SSH.
     """
 
     argv: tuple[str, ...]
     timeout: float = 10.0
     limit: int = 4 * MEBIBYTE
     ok: tuple[int, ...] = (0,)
+    errors: bool = False
 
 
 class MountUsage(msgspec.Struct, frozen=True, tag="mounts"):

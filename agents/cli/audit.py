@@ -12,8 +12,10 @@ import click
 import msgspec
 
 from agents import config as configuration
+from agents import scapolicies
 from agents.cli import fleetaudit
 from agents.cli.options import (
+    allow_commands_option,
     config_option,
     host_option,
     language_of,
@@ -21,6 +23,7 @@ from agents.cli.options import (
     param_option,
     progress,
     recorded_option,
+    semantics_option,
 )
 from agents.errors import UserError
 from agents.fleet.audit import audit_all
@@ -36,7 +39,7 @@ from collectors.strictyaml import Document
 from exporters.findings.table import table
 from rules import pack as packs
 from rules import signing
-from rules.audit import audit, check_params, facts_of, needed
+from rules.audit import audit, check_params, facts_of, host_of, needed
 from rules.model import SEVERITIES, AuditResult, Pack
 from rules.packfile import Read
 from rules.settings import AuditSettings
@@ -97,6 +100,8 @@ MAX_FACTS = 64 << 20  # bytes
     help="Keep the hits in the state folder: new, fixed, regressed, waived; see jianwei hits.",
 )
 @click.option("--told", type=int, hidden=True)  # of the agent: the last change that was passed on
+@allow_commands_option
+@semantics_option
 @language_option
 @click.pass_context
 def command(
@@ -114,6 +119,8 @@ def command(
     workers: int,
     keep: bool,
     told: int | None,
+    allow_commands: bool,
+    semantics: str | None,
     lang: str | None,
 ) -> None:
     """Judge this machine by rule packs. Nothing is changed on it.
@@ -127,6 +134,7 @@ def command(
       jianwei audit --host ssh://admin@db-01 --format json
       jianwei audit --pack ./city.yaml --param max_days=60 --fail-on high
       jianwei audit --inventory hosts.yaml --pack mlps-l3 --format json
+      jianwei audit --pack ./cis_debian12.yml --allow-commands
     Exit codes:
       0  done, and nothing that --fail-on asks for
       1  a rule came out as --fail-on says, or a host of the inventory could not be asked
@@ -135,14 +143,17 @@ def command(
     more than a GiB; a line on standard error says so.
     """
     config = configuration.load(path)
-    loaded = load_packs(names or config.audit.packs, signing.reader(config.audit.trusted_keys))
+    meaning = 4 if semantics == "4" else 5 if semantics else config.audit.sca_semantics
+    read = signing.reader(config.audit.trusted_keys)
+    policies = scapolicies.sort(names or config.audit.packs, meaning, read)
+    loaded = load_packs(policies.packs, read) if policies.packs or not policies.policies else []
     params = params_of(loaded, config.audit, assignments, strict=not names)
     keeper = HitKeeper(config) if keep else None
     if inventory is not None:
         if host or recorded or facts:
             raise UserError("--inventory names the hosts: not with --host, --recorded or --facts")
         hosts = inventory_hosts(inventory)
-        results = audit_all(config, hosts, loaded, params, workers, scan)
+        results = audit_all(config, hosts, loaded, params, workers, policies, scan)
         ctx.exit(
             fleetaudit.run(
                 results, len(hosts), keeper, form, lambda result: fails(result, fail_on), lang
@@ -154,14 +165,21 @@ def command(
     began, start = datetime.now(UTC), time.perf_counter()
     progress(f"reading {host or recorded or 'this machine'} …")
     with open_source(host, recorded, config.root, config.ssh) as source:
-        observations = observe_with(source, collectors, LOCAL_DEADLINE)
+        commands = allow_commands or config.audit.allow_commands
+        asking = scapolicies.Asking(policies, source, commands, config.root)
+        observations = observe_with(asking.source, collectors, LOCAL_DEADLINE)
         asked = source if scan or recorded else None
         slow = slow_facts(config, names_needed, asked, elsewhere=host is not None)
-    judged = {**facts_of(observations), **slow, **instead}
+        judged = {**facts_of(observations), **slow, **instead}
+        more = asking.results(host_of(judged).id, config.audit.deadline * 0.7)
     progress("judging …")
     with limited(config.audit.deadline, "audit.deadline"):
         result = audit(loaded, judged, params, began)
-    result = msgspec.structs.replace(result, duration=time.perf_counter() - start)
+    result = msgspec.structs.replace(
+        result,
+        duration=time.perf_counter() - start,
+        packs=scapolicies.merged(result.packs, more),
+    )
     if keeper:
         result = keeper.kept(result, told or 0)
     progress("")

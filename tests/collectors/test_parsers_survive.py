@@ -36,17 +36,6 @@ from collectors.model import (
     Walk,
 )
 from collectors.rows import (
-    Clock,
-    FileStat,
-    Mount,
-    Process,
-    ShadowEntry,
-    Socket,
-    Timex,
-    Uname,
-    Walked,
-)
-from collectors.rows import (
     AuthorizedKey,
     Clock,
     FileStat,
@@ -56,6 +45,7 @@ from collectors.rows import (
     Socket,
     Timex,
     Uname,
+    Walked,
 )
 from collectors.sources.recorded import RecordedSource
 

@@ -111,6 +111,8 @@ def _words(reading: Reading) -> list[str]:
             return _guarded(
                 READING_PATIENCE, pattern, ["s", shell_pattern(pattern), listed(pattern)]
             )
+        case Command(errors=True):
+            return ["e", "x", "126"]  # may not be run
         case Command(argv=argv, timeout=timeout, limit=limit):
             seconds = math.ceil(timeout)
             words = ["c", str(seconds), str(limit + 1), *argv]
