@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +28,9 @@ from agents.sources import observe_with, open_source
 from collectors import catalogue
 from collectors.model import UNAVAILABLE, Fact
 from collectors.strictyaml import Document
+from exporters.findings.formats import FORMATS
 from exporters.findings.table import table
+from exporters.report.files import write
 from rules import pack as packs
 from rules.audit import audit, check_params, facts_of, needed
 from rules.model import SEVERITIES, AuditResult, Pack
@@ -55,7 +58,10 @@ MAX_FACTS = 64 << 20  # bytes
 @host_option
 @recorded_option
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+    "--format", "form", type=click.Choice(list(FORMATS)), default="table", show_default=True
+)
+@click.option(
+    "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Write there instead."
 )
 @click.option(
     "--fail-on",
@@ -76,6 +82,7 @@ def command(
     recorded: str | None,
     host: str | None,
     form: str,
+    output: str | None,
     fail_on: str,
     assignments: tuple[str, ...],
     facts: BinaryIO | None,
@@ -89,6 +96,7 @@ def command(
     Examples:
       jianwei audit
       jianwei audit --host ssh://admin@db-01 --format json
+      jianwei audit --pack mlps-l3 --format html --output audit.html
       jianwei audit --pack ./city.yaml --param max_days=60 --fail-on high
     Exit codes:
       0  done, and nothing that --fail-on asks for
@@ -112,12 +120,28 @@ def command(
         result = audit(loaded, judged, params, began)
     result = msgspec.structs.replace(result, duration=time.perf_counter() - start)
     progress("")
-    if form == "json":
-        click.echo(msgspec.json.encode(result))
-    else:
-        click.echo(table(result, language_of(lang), sys.stdout.isatty()))
+    tell(result, loaded, form, language_of(lang), output)
     if fails(result, fail_on):
         ctx.exit(1)
+
+
+def tell(
+    result: AuditResult, loaded: Sequence[Pack], form: str, language: str, output: str | None
+) -> None:
+    """In one of the formats, to standard output or to a file that nobody reads half of."""
+    if form == "table" and not output:
+        click.echo(table(result, language, sys.stdout.isatty()))
+        return
+    rules = {rule.id: rule for pack in loaded for rule in pack.rules}
+    hits = {hit.fingerprint: hit for hit in result.hits}
+    content = FORMATS[form](result, rules, hits, language)
+    if not output:
+        click.echo(content, nl=False)
+        return
+    try:
+        write(os.path.dirname(output) or ".", {os.path.basename(output): content})
+    except OSError as error:
+        raise UserError(f"--output {output}: {error.strerror}") from error
 
 
 def load_packs(names: Iterable[str]) -> list[Pack]:
