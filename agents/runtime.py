@@ -18,7 +18,9 @@ from agents.glance import Glance
 from agents.probing import ProbeSchedule, Probing
 from agents.runner import Runner
 from agents.sites import SiteSchedule
+from agents.state import state_dir
 from agents.steady import SteadyCpu
+from agents.telling import Teller
 from collectors.ipv6.wire.advertisers import FACT as ADVERTISERS
 from collectors.link.stampreflector import Reflector
 from collectors.model import Family, gauge, sample
@@ -51,6 +53,7 @@ class _Active:
         self.probes = ProbeSchedule(probing, LocalSource(config.root), path)
         self.watch = AdvertisementWatch(config.ipv6_watch)
         told = {LINES: self.probes.lines, ADVERTISERS: self.watch.advertisers}
+        self.teller = Teller(config.findings, state_dir(config))
         self.audits = AuditSchedule(path, config.audit, told)
         self.probes.when_lines_change(self.audits.hasten)
         self.watch.when_unexpected_change(self.audits.hasten)
@@ -69,6 +72,7 @@ class _Active:
         return self._readiness
 
     def start(self) -> None:
+        self.teller.start()
         self.probes.start()
         self.audits.start()
         self.sites.start()
@@ -79,6 +83,7 @@ class _Active:
     def stop(self) -> None:
         self.probes.stop()
         self.audits.stop()
+        self.teller.stop()
         self.sites.stop()
         self.watch.stop()
         if self.reflector:
@@ -124,6 +129,7 @@ class Runtime:
             *self._steady.hold(with_scrape_series(observations)),
             *active.probes.families(),
             *active.audits.families(),
+            *active.teller.families(),
             *active.sites.families(),
             *active.readiness(),
             *active.watch.families(),
