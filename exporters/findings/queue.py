@@ -19,16 +19,19 @@ from typing import Final, NamedTuple
 DATABASE: Final = "queue.db"
 OVERHEAD: Final = 32  # bytes that a message costs beside its own
 LOCK_PATIENCE: Final = 5.0  # seconds for a writer before us to end
+_NOT_ITS_FAULT: Final = (  # no space, no permission, no memory: the messages may be all there
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_IOERR),
+)
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS messages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, body BLOB NOT NULL
+    id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, size INTEGER NOT NULL,
+    body BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, count INTEGER NOT NULL);
 INSERT OR IGNORE INTO totals VALUES ('sent', 0), ('dropped', 0);
 """
-_FILL: Final = (
-    f"SELECT count(*), coalesce(sum(length(body) + {OVERHEAD}), 0), min(time) FROM messages"
-)
+_FILL: Final = "SELECT count(*), coalesce(sum(size), 0), min(time) FROM messages"
 
 
 class QueueError(Exception):
@@ -66,9 +69,9 @@ class Queue:
         try:
             try:
                 self._open(path)
-            except sqlite3.OperationalError:
-                raise  # no space, no permission: not the database's fault
-            except sqlite3.DatabaseError:
+            except sqlite3.DatabaseError as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_ITS_FAULT:
+                    raise
                 self.started_anew = True
                 _put_aside(path)
                 self._open(path)
@@ -97,16 +100,16 @@ class Queue:
         with self._mutex:
             with self._writing() as connection:
                 connection.executemany(
-                    "INSERT INTO messages (time, body) VALUES (?, ?)",
-                    ((now, one) for one in bodies),
+                    "INSERT INTO messages (time, size, body) VALUES (?, ?, ?)",
+                    ((now, len(one) + OVERHEAD, one) for one in bodies),
                 )
                 total = self._bytes + sum(len(one) + OVERHEAD for one in bodies)
                 dropped, last = 0, None
                 if total > self._max:
-                    sizes = connection.execute("SELECT id, length(body) FROM messages ORDER BY id")
+                    sizes = connection.execute("SELECT id, size FROM messages ORDER BY id")
                     with closing(sizes):
                         for last, size in sizes:  # noqa: B007 - the last one dropped
-                            total -= size + OVERHEAD
+                            total -= size
                             dropped += 1
                             if total <= self._max:
                                 break
@@ -127,8 +130,7 @@ class Queue:
         with self._mutex:
             with self._writing() as connection:
                 count, size = connection.execute(
-                    f"SELECT count(*), coalesce(sum(length(body) + {OVERHEAD}), 0) "  # noqa: S608
-                    "FROM messages WHERE id <= ?",
+                    "SELECT count(*), coalesce(sum(size), 0) FROM messages WHERE id <= ?",
                     (last,),
                 ).fetchone()
                 self._delete(connection, last, "sent", count)

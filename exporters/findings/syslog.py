@@ -97,10 +97,10 @@ class StreamSink:
             finally:
                 self._socket.close()
                 self._socket = None
+        except OSError as error:  # first: what is wrong with a certificate is a ValueError too
+            raise SinkError(f"{where}: {told(error)}") from error
         except ValueError as error:
             raise SinkError(f"{where}: {error}") from error
-        except OSError as error:
-            raise SinkError(f"{where}: {told(error)}") from error
 
     def close(self) -> None:
         self._ended = True
