@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # SQLite and TLS cost memory, and most agents tell nobody
 log = logging.getLogger(__name__)
 
 FOLDER: Final = "queue"  # in the agent's state folder
+SINKS: Final = ("ocsf_file", "ocsf_https", "cef")  # keys of the settings, and folders
 END_PATIENCE: Final = 2.0  # seconds for a batch under way to be ended
 COMPLAIN_EVERY: Final = 60.0  # seconds between two lines about the same full queue
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "explain": "Say exactly what each collector reads, and whether it may.",
     "record": "Record everything a machine answers into a folder.",
     "audit": "Judge this machine by rule packs.",
+    "findings": "Show what waits for receivers of findings.",
     "rules": "List, lint and test rule packs.",
     "probe": "Probe targets over IPv4 and IPv6.",
     "path": "Trace the way to targets over IPv4 and IPv6.",

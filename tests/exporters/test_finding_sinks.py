@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from collectors.strictyaml import Secret
+from collectors.strictyaml import Duration, Secret
 from exporters.findings.delivery import SinkError
 from exporters.findings.ocsffile import FileSink
 from exporters.findings.ocsfhttps import HttpsSink
-from exporters.findings.settings import CefSettings, HttpsSettings
+from exporters.findings.settings import CefSettings, HttpsSettings, Transport
 from exporters.findings.syslog import DatagramSink, StreamSink
 from tests.exporters.certificates import Authority
 from tests.rsysloglab import Rsyslog, needs_rsyslogd
@@ -98,16 +98,13 @@ def test_rsyslog_has_it_over_tcp_and_udp(tmp_path: Path, authority: Authority) -
 @needs_rsyslogd
 @pytest.mark.parametrize("transport", ["tls", "tcp"])
 def test_a_receiver_that_stands_still_has_taken_nothing(
-    tmp_path: Path, authority: Authority, transport: str
+    tmp_path: Path, authority: Authority, transport: Transport
 ) -> None:
     """Its kernel takes the bytes and acknowledges them: that is not it."""
     with Rsyslog(tmp_path / "r", transport, authority) as receiver:
         ca = str(tmp_path / "r/ca.crt") if transport == "tls" else ""
         settings = CefSettings(
-            address=receiver.address,
-            transport=transport,
-            ca_file=ca,
-            timeout=1,  # type: ignore[arg-type]
+            address=receiver.address, transport=transport, ca_file=ca, timeout=Duration(1)
         )
         receiver.signal(signal.SIGSTOP)
         with pytest.raises(SinkError, match="in time"):
@@ -127,7 +124,7 @@ def test_a_receiver_that_closes_or_resets_early_has_taken_nothing() -> None:
 
             thread = threading.Thread(target=serve)
             thread.start()
-            address = "127.0.0.1:%d" % server.getsockname()[1]
+            address = f"127.0.0.1:{server.getsockname()[1]}"
             with pytest.raises(SinkError):
                 StreamSink(CefSettings(address=address, transport="tcp"), hold=1).send(BODIES)
             thread.join()
@@ -222,7 +219,7 @@ def test_https_that_does_not_answer_in_time(
     tmp_path: Path, authority: Authority, answer: str
 ) -> None:
     with https(authority, tmp_path, answer) as server:
-        sink = HttpsSink(https_settings(server, tmp_path, timeout=0.5))
+        sink = HttpsSink(https_settings(server, tmp_path, timeout=Duration(0.5)))
         begin = time.monotonic()
         with pytest.raises(SinkError, match="in time"):
             sink.send([b"{}"])
