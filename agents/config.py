@@ -203,7 +203,12 @@ def _located(config: Config, folder: str) -> Config:
         config,
         state_dir=located(config.state_dir),
         web=replace(config.web, config_file=web),
-        audit=replace(config.audit, packs=packs),
+        audit=replace(
+            config.audit,
+            packs=packs,
+            waivers_file=located(config.audit.waivers_file),
+            trusted_keys=tuple(map(located, config.audit.trusted_keys)),
+        ),
         findings=findings,
         collectors=collectors,
         probes=probes,

@@ -54,7 +54,8 @@ class _Active:
         self.watch = AdvertisementWatch(config.ipv6_watch)
         told = {LINES: self.probes.lines, ADVERTISERS: self.watch.advertisers}
         self.teller = Teller(config.findings, state_dir(config))
-        self.audits = AuditSchedule(path, config.audit, told)
+        tell = self.teller.put if self.teller.wanted else None
+        self.audits = AuditSchedule(path, config.audit, told, tell)
         self.probes.when_lines_change(self.audits.hasten)
         self.watch.when_unexpected_change(self.audits.hasten)
         self.sites = SiteSchedule(path, config.ipv6_sites)

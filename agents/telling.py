@@ -49,6 +49,12 @@ class Teller:
         self._patience = patience or Patience()
         self._channels: list[_Channel] = []
 
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anybody to tell."""
+        it = self._settings
+        return bool(it.ocsf_file or it.ocsf_https or it.cef)
+
     def start(self) -> None:
         for name, encode, sink in _receivers(self._settings):
             channel = _Channel(name, encode, sink, self._patience)
@@ -61,12 +67,13 @@ class Teller:
             channel.stop()
         self._channels.clear()
 
-    def put(self, changes: Sequence[Change], rules: Mapping[str, Rule]) -> None:
-        """On disk when it returns, or in the log why not. Before `start` and after `stop` nobody hears."""
-        if changes and self._channels:
-            events = [told.of_change(change, rules) for change in changes]
-            for channel in self._channels:
-                channel.put(events)
+    def put(self, changes: Sequence[Change], rules: Mapping[str, Rule]) -> bool:
+        """Whether every queue has them, on disk; else the log says why, and who keeps them puts them again."""
+        if self.wanted and not self._channels:
+            return False  # not started, or stopped already
+        events = [told.of_change(change, rules) for change in changes]
+        taken = [channel.put(events) for channel in self._channels]
+        return all(taken)
 
     def families(self) -> Sequence[Family]:
         """Of each receiver; nothing where there is none."""
@@ -91,7 +98,6 @@ class _Channel:
         self.name = name
         self._encode, self._sink, self._patience = encode, sink, patience
         self._queue: Queue | None = None
-        self._refused = 0  # messages that the queue could not even take
         self._problem = ""
         self._complained = -COMPLAIN_EVERY
         self._stopping, self._work = threading.Event(), threading.Event()
@@ -104,7 +110,7 @@ class _Channel:
             self._queue = Queue(folder, max_bytes)
         except QueueError as error:
             self._problem = str(error)
-            log.error("findings for %s are lost: %s", self.name, error)
+            log.error("findings for %s cannot be queued: %s", self.name, error)
             return
         if self._queue.started_anew:
             log.error("findings for %s: the queue was damaged and is empty; the old one is in %s",
@@ -120,7 +126,7 @@ class _Channel:
         if self._queue:
             self._queue.close()
 
-    def put(self, events: Sequence[Told]) -> None:
+    def put(self, events: Sequence[Told]) -> bool:
         from exporters.findings.queue import QueueError
 
         bodies = [self._encode(event) for event in events]
@@ -129,9 +135,8 @@ class _Channel:
                 raise QueueError(self._problem)
             dropped = self._queue.put(bodies)
         except QueueError as error:
-            self._refused += len(bodies)
-            log.error("%d findings for %s are lost: %s", len(bodies), self.name, error)
-            return
+            log.error("%d findings for %s cannot be queued: %s", len(bodies), self.name, error)
+            return False
         self._work.set()
         if dropped and time.monotonic() - self._complained >= COMPLAIN_EVERY:
             self._complained = time.monotonic()
@@ -141,6 +146,7 @@ class _Channel:
                 self.name,
                 dropped,
             )
+        return True
 
     def report(self) -> _Report:
         from exporters.findings.queue import QueueError
@@ -150,10 +156,9 @@ class _Channel:
         except QueueError as error:
             self._problem, fill = str(error), None
         if fill is None:
-            return _Report(0, 0.0, 0, self._refused, well=False)
+            return _Report(0, 0.0, 0, 0, well=False)
         age = max(0.0, time.time() - fill.oldest) if fill.oldest is not None else 0.0
-        dropped = fill.dropped + self._refused
-        return _Report(fill.bytes, age, fill.sent, dropped, not self._problem)
+        return _Report(fill.bytes, age, fill.sent, fill.dropped, not self._problem)
 
     def _loop(self) -> None:
         from exporters.findings.delivery import SinkError
@@ -243,7 +248,7 @@ def _families(reports: Sequence[tuple[str, _Report]]) -> Sequence[Family]:
         ),
         counter(
             "jianwei_findings_dropped_total",
-            "Messages that were lost since the queue was full or the disk refused them.",
+            "Messages that were lost since the queue was full.",
             *(sample(float(it.dropped), sink=name) for name, it in reports),
         ),
     )

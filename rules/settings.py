@@ -17,12 +17,16 @@ class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `interval` is from the start of one audit to the next; an audit that takes longer than
     `deadline` is ended. `params` overrides a pack's parameters: pack → parameter → value.
+    `waivers_file` is described in rules/waivers.py. `trusted_keys` are files of public keys: where there
+    are any, packs that are not our own must be signed by one of them (rules/signing.py).
     """
 
     packs: tuple[str, ...] = ("host-basics", "ipv6-readiness")
     interval: Duration = Duration(3600)
     deadline: Duration = Duration(60)
     params: dict[str, dict[str, Any]] = {}
+    waivers_file: str = ""
+    trusted_keys: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.interval < 1:

@@ -1,6 +1,6 @@
 """Messages that a receiver has not taken yet, on disk: what is put survives `kill -9` and a power cut.
 
-An SQLite database in WAL mode (docs/adr/0008): a message is there whole or not at all. One process writes
+An SQLite database in WAL mode (docs/adr/0009): a message is there whole or not at all. One process writes
 it, which a lock sees to. When the queue is full, the oldest messages make room and are counted.
 """
 

@@ -28,7 +28,7 @@ from exporters.findings.queue import Queue, looked_at
 from exporters.findings.settings import MIN_QUEUE, CefSettings, FindingsSettings, Transport
 from rules.model import Change
 from tests.exporters.certificates import Authority
-from tests.exporters.findingsamples import NOW, RULES, changes, hit
+from tests.exporters.findingsamples import ATTACKS, NOW, RULES, changes, hit
 from tests.exporters.test_finding_sinks import https, https_settings
 from tests.rsysloglab import Rsyslog, needs_rsyslogd
 from tests.sshlab import wait_until
@@ -70,12 +70,12 @@ def test_a_file_and_nobody_else(tmp_path: Path) -> None:
         wait_until(lambda: of(teller, "sent_total", "ocsf_file") == 4)
         assert of(teller, "queue_bytes", "ocsf_file") == 0
         assert of(teller, "delivery_success", "ocsf_file") == 1
-        teller.put([], RULES)
+        assert teller.put([], RULES)
     found = [json.loads(line) for line in path.read_text().splitlines()]
     assert [one["activity_id"] for one in found] == [1, 1, 1, 3]
     nobody = Teller(FindingsSettings(), tmp_path)
     nobody.start()
-    nobody.put(changes(1), RULES)
+    assert nobody.put(changes(1), RULES)
     assert list(nobody.families()) == []
     nobody.stop()
 
@@ -122,6 +122,44 @@ def test_the_agent_has_its_receivers_and_a_reload_keeps_what_waits(tmp_path: Pat
     assert fill.messages == 2
 
 
+CITY = """
+pack: city
+title: {{zh: 市级, en: City}}
+rules:
+  - id: linux.a.b
+    title: {{zh: 甲, en: A}}
+    severity: high
+    facts: [accounts]
+    assert: size(accounts) {compare} 0
+    actual: size(accounts)
+    maps: {{gb22239: [8.1.4.1.a]}}
+    fix: {{zh: 处理, en: Mend it}}
+"""
+
+
+def test_what_audits_on_schedule_find_is_told_until_it_is_fixed(tmp_path: Path) -> None:
+    path, pack, out = (tmp_path / name for name in ("jianwei.yaml", "city.yaml", "out.ndjson"))
+    path.write_text(
+        f"state_dir: {tmp_path}/state\nprobes: {{gateways: false}}\nfindings: {{ocsf_file: {out}}}\n"
+        "audit: {packs: [./city.yaml], interval: 1s}\n"
+    )
+    pack.write_text(CITY.format(compare="<"))
+    runtime = Runtime(str(path))
+    runtime.start()
+    try:
+        wait_until(lambda: out.exists() and b'"Create"' in out.read_bytes(), 30)
+        pack.write_text(CITY.format(compare=">"))
+        wait_until(lambda: b'"Close"' in out.read_bytes(), 30)
+    finally:
+        runtime.stop()
+    first, *_, last = [json.loads(line) for line in out.read_text().splitlines()]
+    assert (first["activity_id"], first["status_id"], first["compliance"]["status_id"]) == (1, 1, 3)
+    assert first["remediation"]["desc"] == "处理 / Mend it"
+    assert first["compliance"]["requirements"][1] == "GB/T 28448-2019 L3-CES1-01"
+    assert (last["activity_id"], last["status_id"], last["compliance"]["status_id"]) == (3, 4, 1)
+    assert first["finding_info"]["uid"] == last["finding_info"]["uid"]
+
+
 def test_what_waits_outlives_the_agent(tmp_path: Path) -> None:
     down = FindingsSettings(cef=CefSettings(address="127.0.0.1:9", transport="tcp"))
     with telling(down, tmp_path) as teller:
@@ -153,16 +191,16 @@ def test_a_full_queue_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     queue.close()
 
 
-def test_a_queue_that_cannot_be_made_is_told_and_counted(
+def test_a_queue_that_cannot_be_made_has_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "queue").write_text("in the way")
     settings = FindingsSettings(ocsf_file=str(tmp_path / "out"))
     with telling(settings, tmp_path) as teller:
-        teller.put(changes(2), RULES)
-        assert of(teller, "dropped_total", "ocsf_file") == 2
+        assert not teller.put(changes(2), RULES)
         assert of(teller, "delivery_success", "ocsf_file") == 0
-    assert "findings for ocsf_file are lost" in caplog.text
+    assert "2 findings for ocsf_file cannot be queued" in caplog.text
+    assert not teller.put(changes(2), RULES)  # stopped
 
 
 @needs_rsyslogd
@@ -190,6 +228,25 @@ def test_a_receiver_killed_in_the_middle_misses_nothing(
         found = instances(receiver.lines())
         assert len(found) == 500
         assert min(found.values()) >= 4
+
+
+@needs_rsyslogd
+def test_what_an_attacker_wrote_is_one_message(tmp_path: Path) -> None:
+    with Rsyslog(tmp_path / "r", "tcp", Authority()) as receiver:
+        cef = CefSettings(address=receiver.address, transport="tcp")
+        with telling(FindingsSettings(cef=cef), tmp_path) as teller:
+            told = [
+                Change(hit(f"{n}{text}", actual=text), None, NOW) for n, text in enumerate(ATTACKS)
+            ]
+            teller.put(told, RULES)
+            wait_until(lambda: of(teller, "sent_total") == len(ATTACKS))
+        wait_until(lambda: len(receiver.lines()) >= len(ATTACKS))
+        lines = receiver.lines()
+        assert len(lines) == len(ATTACKS)
+        assert all(
+            line.startswith("local0.err gov-node-01 jianwei finding CEF:0|Jian") for line in lines
+        )
+        assert all(" act=new " in line and " act=fixed" not in line for line in lines)
 
 
 @needs_rsyslogd
