@@ -130,11 +130,13 @@ rules:
     title: {{zh: 甲, en: A}}
     severity: high
     facts: [accounts]
-    assert: size(accounts) {compare} 0
+    assert: size(accounts) {compare}
     actual: size(accounts)
     maps: {{gb22239: [8.1.4.1.a]}}
     fix: {{zh: 处理, en: Mend it}}
+    tests: {{pass: [{passes}], fail: [{fails}]}}
 """
+SOME, NONE = "{accounts: [{name: root}]}", "{accounts: []}"
 
 
 def test_what_audits_on_schedule_find_is_told_until_it_is_fixed(tmp_path: Path) -> None:
@@ -143,12 +145,12 @@ def test_what_audits_on_schedule_find_is_told_until_it_is_fixed(tmp_path: Path) 
         f"state_dir: {tmp_path}/state\nprobes: {{gateways: false}}\nfindings: {{ocsf_file: {out}}}\n"
         "audit: {packs: [./city.yaml], interval: 1s}\n"
     )
-    pack.write_text(CITY.format(compare="<"))
+    pack.write_text(CITY.format(compare="== 0", passes=NONE, fails=SOME))
     runtime = Runtime(str(path))
     runtime.start()
     try:
         wait_until(lambda: out.exists() and b'"Create"' in out.read_bytes(), 30)
-        pack.write_text(CITY.format(compare=">"))
+        pack.write_text(CITY.format(compare="> 0", passes=SOME, fails=NONE))
         wait_until(lambda: b'"Close"' in out.read_bytes(), 30)
     finally:
         runtime.stop()
