@@ -88,6 +88,18 @@ def test_output_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     assert "--output" in done.stderr
 
 
+def test_an_inventory_has_the_formats_that_are_lines(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts.yaml"
+    hosts.write_text("hosts: [{name: db-01, host: 'ssh://nobody@127.0.0.1:1'}]\n")
+    for more in (("--format", "html"), ("--format", "json", "--output", str(tmp_path / "out"))):
+        done = run("audit", "--inventory", str(hosts), *more)
+        assert done.exit_code == 2
+        assert "table, json or ocsf" in done.stderr
+    done = run("audit", "--inventory", str(hosts), "--format", "ocsf")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "db-01: " in done.stderr  # why there is nothing of it
+
+
 def test_json_of_a_recording() -> None:
     found = audited("--recorded", DEFAULT)
     assert found["host"]["name"] == "gov-node-01"

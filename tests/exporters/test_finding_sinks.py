@@ -130,6 +130,36 @@ def test_a_receiver_that_closes_or_resets_early_has_taken_nothing() -> None:
             thread.join()
 
 
+@pytest.mark.parametrize("answers", [True, False])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_receiver_may_close_with_a_close_notify_or_without(
+    tmp_path: Path, authority: Authority, answers: bool, version: ssl.TLSVersion
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("receiver").write(tmp_path, "receiver"))
+    context.maximum_version = version
+    (tmp_path / "ca.crt").write_bytes(authority.pem)
+    seen = b""
+
+    def serve() -> None:
+        nonlocal seen
+        plain, _ = server.accept()
+        with context.wrap_socket(plain, server_side=True) as peer:
+            while part := peer.recv(100):
+                seen += part
+            if answers:
+                peer.unwrap().close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        settings = CefSettings(address=address, ca_file=str(tmp_path / "ca.crt"))
+        StreamSink(settings, hold=0.1).send(BODIES)
+        thread.join()
+    assert seen == b"".join(b"%d %s" % (len(body), body) for body in BODIES)
+
+
 class _Receiver(http.server.BaseHTTPRequestHandler):
     """Answers as the list on its server says: a status, or what to do instead."""
 
