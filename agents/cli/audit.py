@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +27,7 @@ from agents.cli.options import (
     semantics_option,
 )
 from agents.errors import UserError
-from agents.fleet.audit import audit_all
+from agents.fleet.audit import HostResult, audit_all
 from agents.hitstore import HitKeeper
 from agents.inventories import slow_facts
 from agents.limits import limited
@@ -36,7 +37,10 @@ from collectors import catalogue, strictyaml
 from collectors.ipv6.estate.file import hosts as inventory_hosts
 from collectors.model import UNAVAILABLE, Fact
 from collectors.strictyaml import Document
+from exporters.findings.formats import FORMATS
 from exporters.findings.table import table
+from exporters.findings.text import neutral
+from exporters.report.files import write
 from rules import pack as packs
 from rules import signing
 from rules.audit import audit, check_params, facts_of, host_of, needed
@@ -51,6 +55,7 @@ facts_option = click.option(
     help="JSON of facts by name that are judged instead of those collected; -: standard input.",
 )
 FAIL_ON = ("none", "low", "medium", "high", "critical", "unknown")
+FLEET_FORMATS = ("table", "json", "ocsf")
 MAX_FACTS = 64 << 20  # bytes
 
 
@@ -66,7 +71,10 @@ MAX_FACTS = 64 << 20  # bytes
 @host_option
 @recorded_option
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+    "--format", "form", type=click.Choice(list(FORMATS)), default="table", show_default=True
+)
+@click.option(
+    "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Write there instead."
 )
 @click.option(
     "--fail-on",
@@ -111,6 +119,7 @@ def command(
     recorded: str | None,
     host: str | None,
     form: str,
+    output: str | None,
     fail_on: str,
     scan: bool,
     assignments: tuple[str, ...],
@@ -132,6 +141,7 @@ def command(
     Examples:
       jianwei audit
       jianwei audit --host ssh://admin@db-01 --format json
+      jianwei audit --pack mlps-l3 --format html --output audit.html
       jianwei audit --pack ./city.yaml --param max_days=60 --fail-on high
       jianwei audit --inventory hosts.yaml --pack mlps-l3 --format json
       jianwei audit --pack ./cis_debian12.yml --allow-commands
@@ -152,11 +162,14 @@ def command(
     if inventory is not None:
         if host or recorded or facts:
             raise UserError("--inventory names the hosts: not with --host, --recorded or --facts")
+        if form not in FLEET_FORMATS or output:
+            raise UserError("--inventory prints table, json or ocsf, to standard output")
         hosts = inventory_hosts(inventory)
         results = audit_all(config, hosts, loaded, params, workers, policies, scan)
+        encode = None if form == "table" else lambda it: of_host(it, loaded, form)
         ctx.exit(
             fleetaudit.run(
-                results, len(hosts), keeper, form, lambda result: fails(result, fail_on), lang
+                results, len(hosts), keeper, encode, lambda result: fails(result, fail_on), lang
             )
         )
     names_needed = needed(loaded)
@@ -183,14 +196,44 @@ def command(
     if keeper:
         result = keeper.kept(result, told or 0)
     progress("")
-    if form == "json":
-        click.echo(msgspec.json.encode(result))
-    else:
-        click.echo(table(result, language_of(lang), sys.stdout.isatty()))
+    tell(result, loaded, form, language_of(lang), output)
     if result.hits_problem and told is None:
         raise UserError(result.hits_problem)
     if fails(result, fail_on):
         ctx.exit(1)
+
+
+def tell(
+    result: AuditResult, loaded: Sequence[Pack], form: str, language: str, output: str | None
+) -> None:
+    """In one of the formats, to standard output or to a file that nobody reads half of."""
+    if form == "table" and not output:
+        click.echo(table(result, language, sys.stdout.isatty()))
+        return
+    content = formatted(result, loaded, form, language)
+    if not output:
+        click.echo(content, nl=False)
+        return
+    try:
+        write(os.path.dirname(output) or ".", {os.path.basename(output): content})
+    except OSError as error:
+        raise UserError(f"--output {output}: {error.strerror}") from error
+
+
+def formatted(result: AuditResult, loaded: Sequence[Pack], form: str, language: str) -> bytes:
+    rules = {rule.id: rule for pack in loaded for rule in pack.rules}
+    hits = {hit.fingerprint: hit for hit in result.hits}
+    return FORMATS[form](result, rules, hits, language)
+
+
+def of_host(it: HostResult, loaded: Sequence[Pack], form: str) -> bytes:
+    """Lines of one host of an inventory. OCSF has none for one that could not be asked: standard error has."""
+    if form == "json":
+        return msgspec.json.encode(it) + b"\n"
+    if it.result:
+        return formatted(it.result, loaded, form, "")
+    click.echo(f"{neutral(it.name)}: {neutral(it.problem)}", err=True)
+    return b""
 
 
 def load_packs(names: Iterable[str], read: Read = strictyaml.read) -> list[Pack]:
