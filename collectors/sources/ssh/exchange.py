@@ -96,7 +96,7 @@ def exchange(
 def _again(told: bytes, nonce: str, readings: Sequence[Reading]) -> list[bytes]:
     """Lines for what changed while it was read with the others, or where there is no tar, xargs …"""
     stream, _ = parse_stream(told, nonce)
-    numbers = unresolved(stream, range(len(readings)))
+    numbers = unresolved(stream, sshscript.asked_together(readings))
     return list(sshscript.ask_again(numbers, readings)) if numbers else []
 
 

@@ -41,8 +41,8 @@ def opening(nonce: str, sudo: bool = False) -> bytes:
 
 
 def ask(readings: Sequence[Reading]) -> Iterator[bytes]:
-    """One line a reading, mount tables first; they are followed by a `q` record. Files come last and
-    together, followed by a `more` record."""
+    """One line a reading, mount tables first; they are followed by a `q` record. Then come files, many
+    in a line, and the rest, followed by a `more` record."""
     numbered = list(enumerate(readings))
     mounts = [(i, r) for i, r in numbered if isinstance(r, MountUsage)]
     for number, _ in mounts:
@@ -50,15 +50,18 @@ def ask(readings: Sequence[Reading]) -> Iterator[bytes]:
         yield _line(number, "f", "/proc/self/mountinfo", str(16 << 20))
     if mounts:
         yield b"printf '\\n%s q\\n' \"$N\"\n"
-    together: list[bytes] = []
+    together = asked_together(readings)
+    yield from _together(_line(n, *_apart(_words(readings[n])), call="R") for n in together)
     for number, reading in numbered:
-        words = [] if isinstance(reading, MountUsage) else _words(reading)
-        if isinstance(reading, (File, Glob, Stat)):
-            together.append(_line(number, *_apart(words), call="R"))
-        elif words:
-            yield _line(number, *words)
-    yield from _together(together)
+        if number not in together and not isinstance(reading, MountUsage):
+            yield _line(number, *_words(reading))
     yield b"printf '\\n%s more\\n' \"$N\"\n"
+
+
+def asked_together(readings: Sequence[Reading]) -> dict[int, None]:
+    """The numbers of those readings that are, in their order."""
+    files = (n for n, reading in enumerate(readings) if isinstance(reading, (File, Glob, Stat)))
+    return dict.fromkeys(files)
 
 
 def ask_again(numbers: Iterable[int], readings: Sequence[Reading]) -> Iterator[bytes]:

@@ -338,6 +338,7 @@ M() {
     n=$( { T 10 sh -c "$L
 R() { i=\$1; shift 2; r \"\$i\" \"\$@\"; echo \"\$i\" >&4; }
 K=1
+trap '' PIPE  # where there is no tar, nobody takes the paths
 W \"\$1\"" sh "$1" 4>&1 1>&3; } )
     y=$?
     [ $y != 0 ] || return 0

@@ -7,7 +7,7 @@ with plain headers are taken, and no size is believed beyond what was told.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from collectors.sources.ssh.frames import LINKS, TOGETHER, Record, Stream
@@ -68,10 +68,15 @@ def together(stream: Stream) -> Together:
     return found
 
 
-def unresolved(stream: Stream, numbers: Sequence[int]) -> list[int]:
-    """The readings of which something was to come with the others and did not."""
+def unresolved(stream: Stream, numbers: Iterable[int]) -> list[int]:
+    """Of these readings those that did not end, or of which something was to come with others and did
+    not."""
     known = together(stream)
-    return [n for n in numbers if not all(known.has(record) for record in stream.get(n, ()))]
+    return [n for n in numbers if not _settled(stream.get(n, ()), known)]
+
+
+def _settled(records: Sequence[Record], known: Together) -> bool:
+    return bool(records) and records[-1].kind == "d" and all(map(known.has, records))
 
 
 def _stats(payload: bytes) -> Iterator[tuple[bytes, bytes]]:
