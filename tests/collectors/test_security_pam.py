@@ -377,6 +377,13 @@ def test_su_with_a_dash_is_a_service_of_its_own() -> None:
     assert facts({"su": wheel + DEBIAN, "su-l": "auth include su\n"})["su"]["restricted"]
 
 
+def test_no_su_is_no_way_to_root() -> None:
+    assert not facts({"login": DEBIAN})["su"]["installed"]
+    assert facts({"su": DEBIAN})["su"]["installed"]
+    # without PAM it may be there all the same
+    assert facts({})["su"]["installed"]
+
+
 @pytest.mark.parametrize(
     ("line", "required"),
     [
