@@ -94,9 +94,15 @@ class CertificatesCollector(Collector, frozen=True):
             if not 0 <= clock.seconds < 1e12:
                 raise ParseError("clock: no time")
         found, refused = self._found(answers)
-        used = self._used(answers)
-        paths = sorted({*used, *filter(_is_leaf(found), found)})[:MAX_FILES]
         more: list[Reading] = []
+        used: dict[str, set[str]] = {}
+        try:
+            used = self._used(answers)
+        except NeedMore as need:
+            more += (
+                need.readings
+            )  # asked for with the certificates that are known: a round is a trip
+        paths = sorted({*used, *filter(_is_leaf(found), found)})[:MAX_FILES]
         rows: list[dict[str, Any]] = []
         for path in paths:
             try:
