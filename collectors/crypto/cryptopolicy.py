@@ -58,6 +58,9 @@ class CryptoPolicyCollector(Collector, frozen=True):
             webfiles.ask_for_includes(path, text, included, answers)
             found = _system_default(path, text, answers)
             values["openssl_config"] = path
+            sources["openssl_config"] = path
+            if not policy:
+                sources[""] = path
             for name, key in (("min_protocol", "MinProtocol"), ("cipher_string", "CipherString")):
                 if key in found:
                     values[name], sources[name] = found[key].value, found[key].source
