@@ -218,12 +218,12 @@ def _pieces(line: str) -> Iterator[tuple[str, bool]]:
 def _take(command: str, stack: list[_Block], source: str, joined: bool) -> bool:
     """Whether the command sets one."""
     while True:
+        if stack[-1].kind == "case":
+            command = re.sub(r"^\(?[^()]*\)[ \t]*", "", command)
         if (match := _OPENING.match(command)) and len(stack) < 100:
             kind = match[1] if match[1] in ("if", "case") else "loop"
             stack.append(_Block(kind))
             return False
-        if stack[-1].kind == "case":
-            command = re.sub(r"^\(?[^()]*\)[ \t]*", "", command)
         word = re.match(r"[a-z]+(?=[ \t]|$)", command)
         name = word[0] if word else ""
         if name in ("elif", "else") and stack[-1].kind == "if":

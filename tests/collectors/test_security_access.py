@@ -79,7 +79,7 @@ def facts(collector: Collector, answers: dict[Reading, Answer]) -> dict[str, Any
 
 
 def passwords(*entries: ShadowEntry, clock: Answer = NOW) -> dict[str, Any]:
-    answers = {PASSWD: text(PEOPLE), GROUP: text("li:x:1000:\n")}
+    answers: dict[Reading, Answer] = {PASSWD: text(PEOPLE), GROUP: text("li:x:1000:\n")}
     found = facts(AccountsCollector(), {**answers, SHADOW: rows(*entries), CLOCK: clock})
     return {row["name"]: row for row in found["passwords"].value}
 
@@ -102,14 +102,18 @@ def test_days_since_the_last_change(changed: int | None, days: int) -> None:
 
 
 def test_without_a_clock_passwords_are_not_known() -> None:
-    answers = {PASSWD: text(PEOPLE), GROUP: text(""), SHADOW: rows()}
+    answers: dict[Reading, Answer] = {PASSWD: text(PEOPLE), GROUP: text(""), SHADOW: rows()}
     found = facts(AccountsCollector(), answers)
     assert found["accounts"].value
     assert found["passwords"].unavailable.startswith("absent: clock")
 
 
 def test_own_groups() -> None:
-    answers = {PASSWD: text("a:$6$x:1:1::/:\nb::2:9::/:\n"), GROUP: text("g:x:1:\n"), CLOCK: NOW}
+    answers: dict[Reading, Answer] = {
+        PASSWD: text("a:$6$x:1:1::/:\nb::2:9::/:\n"),
+        GROUP: text("g:x:1:\n"),
+        CLOCK: NOW,
+    }
     first, second = facts(AccountsCollector(), answers)["accounts"].value
     assert (first["group"], second["group"]) == ("g", "")
     assert (first["in_passwd"], second["in_passwd"]) == ("hash", "empty")
