@@ -18,6 +18,8 @@ USUAL = ("/root", "/home/*")
 SSH = (".ssh", ".ssh/authorized_keys", ".ssh/authorized_keys2")
 TRUSTING = (".rhosts", ".shosts", ".netrc")
 NAMES = (*SSH, *TRUSTING)
+# What finds them, and some that are passed over: few patterns, for over SSH each takes a process.
+BELOW = (".[rsn]*", ".ssh/authorized_keys*")
 MOST = 500  # homes elsewhere
 
 _PLAIN = re.compile(r"(/[A-Za-z0-9._@+-]+)+")
@@ -53,7 +55,7 @@ class HomesCollector(Collector, frozen=True):
 
 
 def _stats(place: str) -> list[Stat]:
-    return [Stat(place), *(Stat(f"{place}/{name}") for name in NAMES)]
+    return [Stat(place), *(Stat(f"{place}/{pattern}") for pattern in BELOW)]
 
 
 def _elsewhere(accounts: list[dict[str, Any]], answers: Answers) -> dict[str, FileStat]:

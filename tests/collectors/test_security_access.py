@@ -142,9 +142,11 @@ def test_homes() -> None:
         PASSWD: text(PEOPLE),
         Stat("/root"): rows(directory("/root", 0)),
         Stat("/home/*"): rows(directory("/home/li", 1001, 0o755)),
-        Stat("/home/*/.ssh"): rows(directory("/home/li/.ssh", 1000)),
+        Stat("/home/*/.[rsn]*"): rows(
+            directory("/home/li/.ssh", 1000), directory("/home/li/.npm", 1000)
+        ),
         Stat("/srv/wang"): rows(directory("/srv/wang", 1001, 0o777, "link")),
-        Stat("/srv/wang/.rhosts"): rows(directory("/srv/wang/.rhosts", 1001, 0o600, "file")),
+        Stat("/srv/wang/.[rsn]*"): rows(directory("/srv/wang/.rhosts", 1001, 0o600, "file")),
     }
     found = facts(HomesCollector(), answers)
     states = {row["name"]: (row["state"], row["own"]) for row in found["homes"].value}
