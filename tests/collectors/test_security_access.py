@@ -165,6 +165,12 @@ def test_homes_that_cannot_be_listed_are_not_known() -> None:
         facts(HomesCollector(), {PASSWD: text(PEOPLE), Stat("/home/*"): DENIED})
 
 
+def test_homes_of_others_are_closed_to_a_plain_user() -> None:
+    found = facts(HomesCollector(), {PASSWD: text(PEOPLE), Stat("/home/*/.[rsn]*"): DENIED})
+    assert found["homes"].value
+    assert found["home_files"].unavailable.startswith("denied: stat /home")
+
+
 def test_a_missing_home() -> None:
     row = facts(HomesCollector(), {PASSWD: text(PEOPLE)})["homes"].value[1]
     assert (row["path"], row["state"], row["owner"]) == ("/home/li", "missing", -1)
