@@ -54,6 +54,7 @@ NF < 2 { print "malformed"; next }
 # Of a key only its length crosses the wire, of options the names, of a comment the length. What is
 # longer than the limit ends with a comment that says so.
 AUTHORIZED_KEYS = r"""
+BEGIN { FS = "[ \t]+" }
 function is_type(word) { return length(word) < 66 && word ~ /^(ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+$/ }
 function option(word) {
     sub(/=.*/, "", word)
@@ -65,12 +66,12 @@ function rest(word,    text) {
     gsub(/./, "x", text)
     return text
 }
-{ size += length($0) + 1; sub(/^[ \t]+/, "") }
+{ size += length($0) + 1; gsub(/^[ \t]+|[ \t]+$/, "") }
 $0 == "" || /^#/ { print ""; next }
 {
     head = ""
     if (!is_type($1)) {
-        gsub(/\\"/, ""); gsub(/"[^"]*"/, ""); sub(/^[ \t]+/, "")
+        gsub(/\\"/, ""); gsub(/"[^"]*"/, ""); gsub(/^[ \t]+|[ \t]+$/, "")
         n = split($1, words, ",")
         for (i = 1; i <= n; i++) head = head (i > 1 ? "," : "") option(words[i])
         head = head " "
