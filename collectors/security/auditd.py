@@ -6,6 +6,7 @@ What is loaded is asked of the kernel by auditctl, which needs root.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -84,9 +85,10 @@ class AuditdCollector(Collector, frozen=True):
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         yield known("auditd", lambda: _state(answers))
-        yield known("audit_rules", lambda: _rules(answers))
-        yield known("audit_loaded", lambda: _difference(answers))
-        yield known("audit_coverage", lambda: _coverage(answers))
+        disk = functools.cache(lambda: _on_disk(answers))
+        yield known("audit_rules", lambda: _rules(disk()))
+        yield known("audit_loaded", lambda: _difference(disk(), answers))
+        yield known("audit_coverage", lambda: _coverage(disk(), answers))
         yield known("auditd_conf", lambda: configuration(answers))
 
 
@@ -119,8 +121,7 @@ def _loaded(answers: Answers) -> RuleSet:
     return auditrules.listed(answers.maybe(LOADED) or "", "auditctl -l")
 
 
-def _rules(answers: Answers) -> Fact:
-    found = _on_disk(answers)
+def _rules(found: RuleSet) -> Fact:
     off = [
         {"text": rule.text[:500], "source": source}
         for rule, source in found.rules.items()
@@ -146,8 +147,8 @@ def _hides(rule: auditrules.AuditRule) -> bool:
     return not rule.syscalls and not names & {"path", "dir", "exe", "subj_type", "msgtype"}
 
 
-def _difference(answers: Answers) -> Fact:
-    disk, loaded = _on_disk(answers), _loaded(answers)
+def _difference(disk: RuleSet, answers: Answers) -> Fact:
+    loaded = _loaded(answers)
     value = {
         "count": len(loaded.rules),
         "missing": _rows(disk, loaded),
@@ -165,11 +166,11 @@ def _rows(these: RuleSet, without: RuleSet) -> list[dict[str, str]]:
     return found[:MAX_SHOWN]
 
 
-def _coverage(answers: Answers) -> Fact:
+def _coverage(disk: RuleSet, answers: Answers) -> Fact:
     with malformed("uname"):
         (uname,) = answers.rows(UNAME, Uname)
     there = {row.path for stat in STATS for row in answers.rows(stat, FileStat)}
-    rules = auditcoverage.index(_on_disk(answers).rules)
+    rules = auditcoverage.index(disk.rules)
     value = {
         control.name: {
             "wanted": auditcoverage.wanted(control, there, uname.machine),
