@@ -138,7 +138,7 @@ class _Reader:
             self.selected(match[0], match.end())
         elif text[start] == "&":
             self.selected(self.last, start + 1)
-        elif text[start] in ":@/-|?^*~" and self.selector:
+        elif text[start] in ":@/-|?^*~" and (self.selector or self.scopes):
             self.legacy(self.line())
         elif text.startswith("else", start):
             self.selector, self.position = "else", start + 4

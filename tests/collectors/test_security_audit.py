@@ -155,7 +155,7 @@ def test_denied_access_is_of_both_errors() -> None:
 
 
 def audit(**answers: Answer) -> dict[str, object]:
-    names = {
+    names: dict[str, Reading] = {
         "state": STATE,
         "loaded": LOADED,
         "rules": RULES,

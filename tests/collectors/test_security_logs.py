@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from collectors.model import Answer, Glob, ParseError, Reading
 from collectors.rows import Process
-from collectors.security import logrotate, logs, rsyslog, rsyslogconfig
+from collectors.security import auditd, logrotate, logs, rsyslog, rsyslogconfig
 from collectors.security.journald import DIRECTORY, DROP_INS, MAINS, JournaldCollector
 from collectors.security.logs import AUDIT, LOGS, LogsCollector
 from collectors.security.rsyslog import PROCESSES, RsyslogCollector
@@ -376,14 +376,14 @@ def test_logrotate_counts_the_same(machine: str, tmp_path: Path) -> None:
         text=True,
         check=False,
     ).stderr
-    theirs = {}
+    theirs: dict[str, tuple[str, int]] = {}
     for match in re.finditer(
         r"rotating pattern: (.*?) +(daily|weekly|monthly|yearly) \(?(\d+) rotations",
         told,
         re.DOTALL,
     ):
-        for path in match[1].split():
-            theirs[path] = (match[2], int(match[3]))
+        for name in match[1].split():
+            theirs[name] = (match[2], int(match[3]))
     read = {str(path): path.read_text() for path in (tmp_path / "d").iterdir()}
     found = logrotate.blocks(str(main), main.read_text(), lambda _: read)
     ours = {p: (b.keeping.period, b.keeping.rotate) for b in found for p in b.patterns}
@@ -472,7 +472,7 @@ def test_retention_of_the_audit_log() -> None:
         answers: dict[Reading, Answer] = {
             logs.CLOCK: rows(CLOCK),
             AUDIT: rows(*names),
-            logs.auditd.CONF: text(content.format(count).replace("ROTATE", action)),
+            auditd.CONF: text(content.format(count).replace("ROTATE", action)),
         }
         (found,) = facts(LogsCollector(), answers)["audit_retention"].value
         assert isinstance(found, dict)
