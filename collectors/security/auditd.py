@@ -27,6 +27,7 @@ from collectors.rows import FileStat, Uname
 from collectors.security import auditcoverage, auditrules
 from collectors.security.auditrules import RuleSet
 from collectors.security.partial import known, texts
+from collectors.sources.patterns import path_matches
 
 STATE = Command(("auditctl", "-s"), timeout=5.0)
 LOADED = Command(("auditctl", "-l"), timeout=5.0)
@@ -35,12 +36,17 @@ COMPILED = File("/etc/audit/audit.rules")
 CONF = File("/etc/audit/auditd.conf")
 UNAME = Inventory("uname")
 MAX_SHOWN = 50
-_ETC, _LOG = "/etc/*", "/var/log/*"  # one reading each in place of many
+# One reading in place of many: over SSH each that matches is a process.
+_FOLDERS = ("/etc", "/var/log")
+_MANY = ("/usr/bin/ch[afs]*", "/usr/bin/*passwd", "/usr/bin/*mount", "/usr/bin/su*")
+_MANY += ("/usr/sbin/user*", "/usr/sbin/group*")
 
 
 def _pattern(path: str) -> str:
     folder = path.rpartition("/")[0]
-    return f"{folder}/*" if f"{folder}/*" in (_ETC, _LOG) else path
+    if folder in _FOLDERS:
+        return f"{folder}/*"
+    return next((pattern for pattern in _MANY if path_matches(path, pattern)), path)
 
 
 STATS = tuple(Stat(pattern) for pattern in dict.fromkeys(map(_pattern, auditcoverage.PATHS)))
