@@ -34,6 +34,7 @@ LOADED = Command(("auditctl", "-l"), timeout=5.0)
 RULES = Glob("/etc/audit/rules.d/*.rules")
 COMPILED = File("/etc/audit/audit.rules")
 CONF = File("/etc/audit/auditd.conf")
+NAMES = {"uid": File("/etc/passwd"), "gid": File("/etc/group")}
 UNAME = Inventory("uname")
 MAX_SHOWN = 50
 # One reading in place of many: over SSH each that matches is a process.
@@ -87,7 +88,7 @@ class AuditdCollector(Collector, frozen=True):
     )
 
     def readings(self) -> tuple[Reading, ...]:
-        return (STATE, LOADED, RULES, COMPILED, CONF, UNAME, *STATS)
+        return (STATE, LOADED, RULES, COMPILED, CONF, UNAME, *NAMES.values(), *STATS)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         yield known("auditd", lambda: _state(answers))
@@ -119,7 +120,14 @@ def _state(answers: Answers) -> Fact:
 
 def _on_disk(answers: Answers) -> RuleSet:
     files = texts(answers, RULES.pattern)
-    return auditrules.on_disk(files, COMPILED.path, "" if files else answers.maybe(COMPILED) or "")
+    compiled = "" if files else answers.maybe(COMPILED) or ""
+    names = {
+        f"{kind}:{fields[0]}": fields[2]
+        for kind, file in NAMES.items()
+        for line in (answers.maybe(file) or "").split("\n")
+        if len(fields := line.split(":", 3)) > 3 and fields[2].isdecimal()
+    }
+    return auditrules.on_disk(files, COMPILED.path, compiled, names)
 
 
 def _loaded(answers: Answers) -> RuleSet:
