@@ -39,8 +39,10 @@ UNAME = Inventory("uname")
 MAX_SHOWN = 50
 # One reading in place of many: over SSH each that matches is a process.
 _FOLDERS = ("/etc", "/var/log")
-_MANY = ("/usr/bin/ch[afs]*", "/usr/bin/*passwd", "/usr/bin/*mount", "/usr/bin/su*")
-_MANY += ("/usr/sbin/user*", "/usr/sbin/group*")
+_MANY = (
+    *("/usr/bin/ch[afs]*", "/usr/bin/*passwd", "/usr/bin/*mount", "/usr/bin/su*"),
+    *("/usr/sbin/user*", "/usr/sbin/group*"),
+)
 
 
 def _pattern(path: str) -> str:
