@@ -17,11 +17,13 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from collectors.model import Command, File, Glob, Inventory, MountUsage, Reading, Stat
+from collectors.model import Command, File, Glob, Inventory, MountUsage, Reading, Stat, Walk
+from collectors.pemblocks import AWK
 from collectors.rows import Mount
+from collectors.sources import authorizedkeys
 from collectors.sources.commands import ENVIRONMENT
 from collectors.sources.mounts import LOCAL_TYPES, PATIENCE
-from collectors.sources.ssh import inventories, shell
+from collectors.sources.ssh import inventories, shell, walks
 
 FILE_PATIENCE = 5  # seconds for one file outside /proc and /sys; a FIFO among many has one
 READING_PATIENCE = 20  # seconds for any other reading
@@ -101,18 +103,26 @@ def _words(reading: Reading) -> list[str]:
         case File(path=path, limit=limit):
             return _guarded(FILE_PATIENCE, path, ["f", path, str(limit + 1)])
         case Glob(pattern=pattern, names=names, limit=limit):
-            words = ["g", shell_pattern(pattern), listed(pattern), str(limit + 1), *names]
+            words = [*("g", shell_pattern(pattern), listed(pattern), str(limit + 1)), *names]
+            if reading.certificates:
+                words = ["h", AWK, *words]
             return _guarded(READING_PATIENCE, pattern, words)
         case Stat(pattern=pattern):
             return _guarded(
                 READING_PATIENCE, pattern, ["s", shell_pattern(pattern), listed(pattern)]
             )
+        case Command(errors=True):
+            return ["e", "x", "126"]  # may not be run
         case Command(argv=argv, timeout=timeout, limit=limit):
             seconds = math.ceil(timeout)
             words = ["c", str(seconds), str(limit + 1), *argv]
             return ["G", str(seconds + 2), *words]
         case Inventory(kind="shadow"):
             return _guarded(READING_PATIENCE, "", ["a", shell.SHADOW])
+        case Inventory(kind="authorized_keys"):
+            known = f" {' '.join(sorted(authorizedkeys.OPTIONS))} "
+            words = ["b", shell.AUTHORIZED_KEYS, str(authorizedkeys.LIMIT + 1), known]
+            return _guarded(READING_PATIENCE, "", words)
         case Inventory(kind="processes"):
             return _guarded(READING_PATIENCE, "", ["o", "/proc/[0-9]*/task/[0-9]*/stat"])
         case Inventory(kind="sockets"):
@@ -123,6 +133,8 @@ def _words(reading: Reading) -> list[str]:
             return _guarded(READING_PATIENCE, "", ["v"])
         case Inventory(kind=kind):
             return _words(inventories.COMMANDS[kind])
+        case Walk():
+            return _words(walks.command(reading))
         case MountUsage():
             return []  # asked by its mount table, then mount by mount
 
