@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from typing import Any
 
 import click
@@ -37,6 +38,18 @@ param_option = click.option(
     metavar="[PACK.]NAME=VALUE",
     help="Override a parameter of the packs, value in YAML; may be repeated.",
 )
+semantics_option = click.option(
+    "--sca-semantics",
+    "semantics",
+    type=click.Choice(["4", "5"]),
+    help="Whether Wazuh SCA policies mean what they mean in Wazuh 4.x or in 5.x; else as configured (5).",
+)
+allow_commands_option = click.option(
+    "--allow-commands",
+    is_flag=True,
+    help="Run the commands that Wazuh SCA policies name, on this machine and from files that root alone "
+    "can write.",
+)
 language_option = click.option(
     "--lang", type=click.Choice(["zh", "en"]), help="Language; else of the locale."
 )
@@ -49,3 +62,9 @@ def language_of(choice: str | None) -> str:
     names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
     locale = next(filter(None, names), "").partition(".")[0]
     return "zh" if locale in ("", "C", "POSIX") or locale.startswith("zh") else "en"
+
+
+def progress(text: str) -> None:
+    """One line on a terminal that the next one replaces; empty to leave none."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{text}", err=True, nl=False)
