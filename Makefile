@@ -49,6 +49,7 @@ bench: dev packages ## measure; side by side with node_exporter, fping and black
 	$(BIN)/python -m benchmarks.agent
 	$(BIN)/python -m benchmarks.links
 	$(BIN)/python -m benchmarks.readiness
+	$(BIN)/python -m benchmarks.baseline
 
 soak: dev ## 20,000 scrapes; memory must not grow
 	$(BIN)/python -m benchmarks.soak

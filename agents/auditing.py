@@ -15,14 +15,15 @@ import msgspec
 
 from agents import children
 from agents.rounds import Rounds
-from agents.scapolicies import read as policy
+from agents.scapolicies import policy_of
 from collectors.model import Family, gauge, sample
 from collectors.strictyaml import DocumentError
 from exporters.findings.metrics import audit_families
 from exporters.findings.readinessmetrics import Scored, scored_host
 from rules import pack as packs
+from rules import signing
 from rules.audit import needed
-from rules.model import AuditResult
+from rules.model import AuditResult, Change
 from rules.settings import AuditSettings
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,8 @@ class AuditSchedule:
 
     `last` is the last audit that succeeded; `problem` why there is no newer one, or empty. `facts` are
     what only the agent itself knows, by name: each is asked for before an audit by a pack that
-    judges it, and is None where there is nothing to tell.
+    judges it, and is None where there is nothing to tell. `tell` takes the changes of hits; what it has not
+    taken, by raising, it is given again after the next audit.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class AuditSchedule:
         config_path: str,
         settings: AuditSettings,
         facts: Mapping[str, Callable[[], Any]] | None = None,
+        tell: Callable[[Sequence[Change]], None] | None = None,
     ) -> None:
         self._arguments = (
             "audit",
@@ -59,10 +62,13 @@ class AuditSchedule:
             "json",
             "--fail-on",
             "none",
+            "--hits",
         )
         self._settings = settings
         self._facts = facts or {}
+        self._tell = tell
         self._judged: frozenset[str] | None = None  # None: the packs were not looked at
+        self._told = 0  # the number of the last change that was passed on
         self.last: Findings | None = None
         self.problem = (
             "the first audit has not ended yet" if settings.packs else "audit.packs is empty"
@@ -111,26 +117,38 @@ class AuditSchedule:
         else:
             told = audit_families(result), scored_host(result)
             self.last, self.problem = Findings(ended.output, result, *told), ""
+            self._pass_on(result)
+
+    def _pass_on(self, result: AuditResult) -> None:
+        """What changed goes to those who are told; what they took is not kept for them any longer."""
+        if result.hits_problem:
+            log.error("hits are not kept: %s", result.hits_problem)
+        if not result.changes:
+            return
+        if self._tell:
+            self._tell(result.changes)
+        self._told = result.changes[-1].number
 
     @contextlib.contextmanager
     def _given(self) -> Iterator[tuple[tuple[str, ...], int]]:
         """The arguments of an audit, and its standard input."""
-        told = {name: self._facts[name]() for name in sorted(self._names())}
-        told = {name: value for name, value in told.items() if value is not None}
-        if not told:
-            yield self._arguments, subprocess.DEVNULL
+        known = {name: self._facts[name]() for name in sorted(self._names())}
+        known = {name: value for name, value in known.items() if value is not None}
+        arguments = (*self._arguments, "--told", str(self._told))
+        if not known:
+            yield arguments, subprocess.DEVNULL
             return
-        with children.giving(msgspec.json.encode(told)) as given:
-            yield (*self._arguments, "--facts", "-"), given
+        with children.giving(msgspec.json.encode(known)) as given:
+            yield (*arguments, "--facts", "-"), given
 
     def _names(self) -> frozenset[str]:
         """Those of the facts that a rule of the packs is about. A pack that cannot be read is the
         audit's to tell."""
         if self._judged is None:
             try:
-                outlines = [
-                    packs.outline(name) for name in self._settings.packs if policy(name) is None
-                ]
+                read = signing.reader(self._settings.trusted_keys)
+                ours = (it for it in self._settings.packs if policy_of(it, read) is None)
+                outlines = [packs.outline(name, read) for name in ours]
             except (OSError, DocumentError):
                 return frozenset()
             self._judged = frozenset(needed(outlines).intersection(self._facts))

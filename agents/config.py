@@ -178,7 +178,12 @@ def _located(config: Config, folder: str) -> Config:
         config,
         state_dir=located(config.state_dir),
         web=replace(config.web, config_file=web),
-        audit=replace(config.audit, packs=packs),
+        audit=replace(
+            config.audit,
+            packs=packs,
+            waivers_file=located(config.audit.waivers_file),
+            trusted_keys=tuple(map(located, config.audit.trusted_keys)),
+        ),
         collectors=collectors,
         probes=probes,
         ipv6_sites=site_settings,

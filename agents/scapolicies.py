@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from agents.errors import UserError
 from collectors import strictyaml
@@ -18,7 +17,7 @@ from collectors.model import Answer, Command, Reading, Source
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource
 from rules.model import PackResult
-from rules.packfile import path_of
+from rules.packfile import Read, path_of
 from rules.sca.evaluate import MAX_ROUNDS, Judging
 from rules.sca.policy import Policy, is_policy, parse
 from rules.sca.regex import Semantics
@@ -31,19 +30,21 @@ PATIENCE = 0.5  # seconds beyond its own timeout that a command under way is wai
 LATE = Answer("failed", reason="no answer in time")
 
 
-class Sorted(NamedTuple):
+class Sorted:
     """The names of packs, and the policies; `distrusted` says by id why commands must not be run."""
 
-    packs: list[str]
-    policies: list[Policy]
-    distrusted: dict[str, str]
+    def __init__(self) -> None:
+        self.packs: list[str] = []
+        self.policies: list[Policy] = []
+        self.distrusted: dict[str, str] = {}
+        self.allow_commands = False
 
 
-def sort(names: Iterable[str], semantics: Semantics = 5) -> Sorted:
+def sort(names: Iterable[str], semantics: Semantics = 5, read: Read = strictyaml.read) -> Sorted:
     """Tell policies and packs apart and load the policies; raises DocumentError and UserError."""
-    found = Sorted([], [], {})
+    found = Sorted()
     for name in names:
-        content = read(name)
+        content = policy_of(name, read)
         if content is None:
             found.packs.append(name)
             continue
@@ -55,17 +56,17 @@ def sort(names: Iterable[str], semantics: Semantics = 5) -> Sorted:
     return found
 
 
-def read(name: str) -> bytes | None:
+def policy_of(name: str, read: Read = strictyaml.read) -> bytes | None:
     """The content of a policy, None of a pack; raises DocumentError."""
     if not is_path(name):
         return None
-    content = strictyaml.read(path_of(name))
+    content = read(path_of(name))
     return content if is_policy(content) else None
 
 
-def check(names: Iterable[str]) -> list[str]:
+def check(names: Iterable[str], read: Read = strictyaml.read) -> list[str]:
     """The names that are of packs; the policies are checked. Raises DocumentError and UserError."""
-    return sort(names).packs
+    return sort(names, read=read).packs
 
 
 class Asking:
@@ -75,10 +76,9 @@ class Asking:
     the policies read as well, so that they cost no trip of their own.
     """
 
-    def __init__(self, found: Sorted, source: Source, allow_commands: bool, root: str) -> None:
+    def __init__(self, found: Sorted, source: Source, root: str) -> None:
         self._judging = [
-            Judging(policy, _options(policy, found, source, allow_commands, root))
-            for policy in found.policies
+            Judging(policy, _options(policy, found, source, root)) for policy in found.policies
         ]
         near = not found.policies or isinstance(source, (LocalSource, RecordedSource))
         self.source = source if near else _Ahead(source, self._wanted({}))
@@ -113,12 +113,10 @@ class _Ahead:
         return {it: self._known[it] for it in readings}
 
 
-def _options(
-    policy: Policy, found: Sorted, source: Source, allow_commands: bool, root: str
-) -> Options:
+def _options(policy: Policy, found: Sorted, source: Source, root: str) -> Options:
     local, recorded = isinstance(source, LocalSource), isinstance(source, RecordedSource)
     refused = ""
-    if not allow_commands:
+    if not found.allow_commands:
         refused = Options().commands
     elif not local and not recorded:
         refused = "commands of a policy are not run over SSH"

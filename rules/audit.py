@@ -38,6 +38,24 @@ def check_params(
     return {pack.pack: resolve(pack, params.get(pack.pack, {})) for pack in packs}
 
 
+class Auditor:
+    """Packs compiled once, for any number of hosts. `params` overrides by pack; raises ParamError."""
+
+    def __init__(self, packs: Sequence[Pack], params: Mapping[str, Mapping[str, Any]]) -> None:
+        self._params = check_params(packs, params)
+        self._judges = [Judge(pack, "host") for pack in packs if pack.about("host")]
+
+    def audit(
+        self, facts: Mapping[str, Fact], time: datetime, duration: float = 0.0
+    ) -> AuditResult:
+        """Judge a host. Pure."""
+        host = host_of(facts)
+        results = (
+            judged(judge, facts, self._params[judge.pack.pack], host.id) for judge in self._judges
+        )
+        return AuditResult(host, time, duration, tuple(results))
+
+
 def audit(
     packs: Sequence[Pack],
     facts: Mapping[str, Fact],
@@ -45,15 +63,8 @@ def audit(
     time: datetime,
     duration: float = 0.0,
 ) -> AuditResult:
-    """Judge a host. `params` overrides by pack; raises ParamError. Pure."""
-    by_pack = check_params(packs, params)
-    host = host_of(facts)
-    results = (
-        judged(Judge(pack, "host"), facts, by_pack[pack.pack], host.id)
-        for pack in packs
-        if pack.about("host")
-    )
-    return AuditResult(host, time, duration, tuple(results))
+    """Judge one host; as Auditor."""
+    return Auditor(packs, params).audit(facts, time, duration)
 
 
 def judged(

@@ -13,7 +13,7 @@ import msgspec
 
 from collectors.model import Fact
 from rules.evaluator import Evaluator
-from rules.evidence import MAX_TEXT, brief, plain
+from rules.evidence import MAX_TEXT, brief, evidence_of, plain
 from rules.expression import PARAMS, Expression, ExpressionError
 from rules.model import Outcome, Pack, Rule, SubjectKind, Verdict, fingerprint
 
@@ -249,7 +249,9 @@ def _source_of(instance: str, rule: Rule, seen: _Seen) -> str:
 
 
 def _verdict(rule: Rule, outcome: Outcome, host: str, **more: Any) -> Verdict:
+    shown = more.get("actual")
     return Verdict(
+        evidence=evidence_of(shown, rule.volatile) if outcome == "fail" else "",
         rule=rule.id,
         verdict=outcome,
         severity=rule.severity,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Collection, Mapping
 from typing import Any
 
 MAX_DEPTH = 16
@@ -46,3 +48,13 @@ def brief(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     return brief(str(value))
+
+
+def evidence_of(shown: Any, volatile: Collection[str]) -> str:
+    """A hash of what is shown of a hit, without what changes by itself: 32 hexadecimal digits."""
+    if "actual" in volatile:
+        shown = None
+    elif isinstance(shown, dict):
+        shown = {name: value for name, value in shown.items() if name not in volatile}
+    text = json.dumps(shown, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

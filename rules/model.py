@@ -58,7 +58,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"ass
     `applies`, `offenders`, `unseen`, `asserts`, `actual` and `expected` are CEL expressions over `facts`,
     `os` and `params`. `offenders` is a list of rows that break the rule; `key` is the field that
     tells them apart, `show` the fields that people see; `unseen` is a list of such rows that could
-    not be judged, each an unknown. `manual` is the question to a person.
+    not be judged, each an unknown. `volatile` are the shown fields, or `actual`, that change by themselves, such as
+    ages: they are no part of a hit's evidence. `manual` is the question to a person.
     `subject` is what it judges; `layer` is one of the pack's.
     """
 
@@ -76,6 +77,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"ass
     asserts: str = ""
     actual: str = ""
     expected: str = ""
+    volatile: tuple[str, ...] = ()
     manual: Text | None = None
     maps: dict[str, tuple[str, ...]] = {}
     weight: float = 1.0
@@ -125,7 +127,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
     Everything in `instance`, `actual`, `source` and `reason` may be text that an attacker wrote.
     A rule has one verdict, or one `fail` for each of its offenders. `question` is what a person
-    is asked where the verdict is `manual`.
+    is asked where the verdict is `manual`. `evidence` is a hash of what a `fail` shows, empty else.
     """
 
     rule: str
@@ -139,6 +141,7 @@ class Verdict(msgspec.Struct, frozen=True):
     reason: str = ""
     maps: dict[str, tuple[str, ...]] = {}
     fingerprint: str = ""
+    evidence: str = ""
     question: Text | None = None
 
 
@@ -181,6 +184,7 @@ class PackResult(msgspec.Struct, frozen=True):
 
 
 Workflow = Literal["new", "acknowledged", "waived", "fixed", "regressed"]
+WORKFLOWS: tuple[Workflow, ...] = get_args(Workflow)
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -188,8 +192,8 @@ class Hit(msgspec.Struct, frozen=True):
 
     `first_seen` is when it first failed, `last_seen` when it last did, `changed` when `state` became what
     it is; all UTC. `unseen_since` is when it could no longer be judged, null while it can: unknown never closes
-    a hit. `evidence` is the SHA-256 of what was shown (`actual`), which a waiver is given for. `waiver` is
-    the id of the one in force; `by` and `note` are of the person who acknowledged.
+    a hit. `evidence` is that of its last verdict. `waiver` is the id of the one in force, `waived_for` the evidence
+    that each waiver was given for; `by` and `note` are of the person who acknowledged.
     """
 
     fingerprint: str
@@ -210,23 +214,26 @@ class Hit(msgspec.Struct, frozen=True):
     maps: dict[str, tuple[str, ...]] = {}
     unseen_since: datetime | None = None
     waiver: str = ""
+    waived_for: dict[str, str] = {}
     by: str = ""
     note: str = ""
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What became of a hit: `before` is its state until now, null for one never seen."""
+    """What became of a hit: `before` is its state until now, null for one never seen; the same state
+    where its evidence changed. `number` counts the changes of a host from 1."""
 
     hit: Hit
     before: Workflow | None
     time: datetime
+    number: int = 0
 
 
 class AuditResult(msgspec.Struct, frozen=True):
     """One audit: what `/findings` serves and `jianwei audit --format json` prints, as JSON.
 
     `time` is when it began, in UTC; `duration` in seconds, observation included. `hits` are those of the host
-    after it, where somebody keeps them.
+    after it, and `changes` those not told yet, where somebody keeps them; `hits_problem` is why they could not be kept.
     """
 
     host: Host
@@ -234,6 +241,8 @@ class AuditResult(msgspec.Struct, frozen=True):
     duration: float
     packs: tuple[PackResult, ...]
     hits: tuple[Hit, ...] = ()
+    changes: tuple[Change, ...] = ()
+    hits_problem: str = ""
 
 
 def fingerprint(host: str, rule: str, instance: str) -> str:

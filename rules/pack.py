@@ -51,10 +51,10 @@ def whole(
     return _checked(packfile.assemble(read(path), path, read), facts)
 
 
-def outline(name: str) -> Pack:
+def outline(name: str, read: Read = strictyaml.read) -> Pack:
     """A pack with no expression compiled or checked, for who needs its parameters or its facts."""
     path = packfile.path_of(name)
-    return packfile.assemble(strictyaml.read(path), path).pack
+    return packfile.assemble(read(path), path, read).pack
 
 
 def parse(content: bytes | str, path: str, facts: Collection[str] | None = None) -> Pack:
@@ -185,6 +185,10 @@ def _kind_problems(rule: Rule) -> Iterator[tuple[Path, str]]:
         yield ("show",), "is only for offenders"
     if rule.unseen and not rule.offenders:
         yield ("unseen",), "is only for offenders"
+    shown = ("actual",) if rule.asserts else rule.show
+    for number, name in enumerate(rule.volatile):
+        if name not in shown:
+            yield ("volatile", number), f"is not shown; there are: {', '.join(shown) or 'none'}"
     if rule.asserts and not rule.actual:
         yield ("assert",), "needs actual: what people are shown"
     if rule.actual and not rule.asserts:

@@ -17,6 +17,8 @@ class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `interval` is from the start of one audit to the next; an audit that takes longer than
     `deadline` is ended. `params` overrides a pack's parameters: pack → parameter → value.
+    `waivers_file` is described in rules/waivers.py. `trusted_keys` are files of public keys: where there
+    are any, packs that are not our own must be signed by one of them (rules/signing.py).
     `sca_semantics` is the version of Wazuh whose meaning SCA policies have; their commands are run
     only with `allow_commands`.
     """
@@ -25,6 +27,8 @@ class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     interval: Duration = Duration(3600)
     deadline: Duration = Duration(60)
     params: dict[str, dict[str, Any]] = {}
+    waivers_file: str = ""
+    trusted_keys: tuple[str, ...] = ()
     sca_semantics: Literal[4, 5] = 5
     allow_commands: bool = False
 

@@ -86,3 +86,14 @@ def ask_as_local(shell: Sequence[str], *readings: Reading) -> Mapping[Reading, A
     answers = ask(shell, *readings)
     assert answers == LOCAL.answer(readings)
     return answers
+
+
+class ShellSource:
+    """A host whose shell is started on this machine (a chroot, a namespace) as a source."""
+
+    def __init__(self, argv: Sequence[str], seconds: float = 60.0) -> None:
+        self._argv, self._seconds = argv, seconds
+
+    def answer(self, readings: Sequence[Reading]) -> Mapping[Reading, Answer]:
+        with ShellChannel(self._argv) as channel:
+            return exchange(channel, readings, self._seconds)

@@ -35,8 +35,11 @@ needs_sshd = pytest.mark.skipif(
 class Sshd:
     """One sshd and its host key. `log` has what it says at LogLevel VERBOSE."""
 
-    def __init__(self, folder: Path, key: Path, extra: str = "") -> None:
+    def __init__(
+        self, folder: Path, key: Path, extra: str = "", address: str = "127.0.0.1"
+    ) -> None:
         folder.mkdir()
+        self.address = address
         self.port = free_port()
         self.log = folder / "log"
         self.host_key = folder / "host_key"
@@ -44,7 +47,7 @@ class Sshd:
         (folder / "authorized_keys").write_bytes(key.with_suffix(".pub").read_bytes())
         config = folder / "config"
         config.write_text(
-            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.host_key}\n"
+            f"Port {self.port}\nListenAddress {address}\nHostKey {self.host_key}\n"
             f"AuthorizedKeysFile {folder}/authorized_keys\nPidFile none\nStrictModes no\n"
             "UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
             f"PermitRootLogin prohibit-password\nLogLevel VERBOSE\n{extra}\n"
@@ -52,16 +55,16 @@ class Sshd:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)
         self._process = subprocess.Popen([SSHD, "-f", config, "-D", "-E", self.log])
-        wait_for_port(self.port)
+        wait_for_port(self.port, address)
 
     @property
     def known_hosts_line(self) -> str:
         kind, key, *_ = self.host_key.with_suffix(".pub").read_text().split()
-        return f"[127.0.0.1]:{self.port} {kind} {key}\n"
+        return f"[{self.address}]:{self.port} {kind} {key}\n"
 
     @property
     def target(self) -> str:
-        return f"ssh://{USER}@127.0.0.1:{self.port}"
+        return f"ssh://{USER}@{self.address}:{self.port}"
 
     def sessions(self) -> int:
         """How many commands were started so far."""
@@ -83,8 +86,8 @@ class SshLab:
         keygen(self.key)
         self._servers: list[Sshd] = []
 
-    def server(self, extra: str = "", known: bool = True) -> Sshd:
-        server = Sshd(self.folder / f"sshd-{len(self._servers)}", self.key, extra)
+    def server(self, extra: str = "", known: bool = True, address: str = "127.0.0.1") -> Sshd:
+        server = Sshd(self.folder / f"sshd-{len(self._servers)}", self.key, extra, address)
         self._servers.append(server)
         if known:
             with self.known_hosts.open("a") as file:
@@ -130,10 +133,10 @@ def free_port() -> int:
         return port
 
 
-def wait_for_port(port: int) -> None:
+def wait_for_port(port: int, address: str = "127.0.0.1") -> None:
     def answers() -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", port), 1) as connection:
+            with socket.create_connection((address, port), 1) as connection:
                 return bool(connection.recv(1))
         except OSError:
             return False

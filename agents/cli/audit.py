@@ -13,6 +13,7 @@ import msgspec
 
 from agents import config as configuration
 from agents import scapolicies
+from agents.cli import fleetaudit
 from agents.cli.options import (
     allow_commands_option,
     config_option,
@@ -20,20 +21,26 @@ from agents.cli.options import (
     language_of,
     language_option,
     param_option,
+    progress,
     recorded_option,
     semantics_option,
 )
 from agents.errors import UserError
+from agents.fleet.audit import audit_all
+from agents.hitstore import HitKeeper
 from agents.limits import limited
 from agents.readiness import LOCAL_DEADLINE
 from agents.sources import observe_with, open_source
-from collectors import catalogue
+from collectors import catalogue, strictyaml
+from collectors.ipv6.estate.file import hosts as inventory_hosts
 from collectors.model import UNAVAILABLE, Fact
 from collectors.strictyaml import Document
 from exporters.findings.table import table
 from rules import pack as packs
+from rules import signing
 from rules.audit import audit, check_params, facts_of, host_of, needed
 from rules.model import SEVERITIES, AuditResult, Pack
+from rules.packfile import Read
 from rules.settings import AuditSettings
 
 facts_option = click.option(
@@ -72,6 +79,25 @@ MAX_FACTS = 64 << 20  # bytes
 @facts_option
 @allow_commands_option
 @semantics_option
+@click.option(
+    "--inventory",
+    type=click.Path(),
+    metavar="FILE",
+    help="Judge every host in FILE (YAML or CSV: docs/estate.md), many at once.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=32,
+    help="Hosts of an inventory asked at once.",
+)
+@click.option(
+    "--hits",
+    "keep",
+    is_flag=True,
+    help="Keep the hits in the state folder: new, fixed, regressed, waived; see jianwei hits.",
+)
+@click.option("--told", type=int, hidden=True)  # of the agent: the last change that was passed on
 @language_option
 @click.pass_context
 def command(
@@ -86,6 +112,10 @@ def command(
     facts: BinaryIO | None,
     allow_commands: bool,
     semantics: str | None,
+    inventory: str | None,
+    workers: int,
+    keep: bool,
+    told: int | None,
     lang: str | None,
 ) -> None:
     """Judge this machine by rule packs. Nothing is changed on it.
@@ -97,26 +127,39 @@ def command(
       jianwei audit
       jianwei audit --host ssh://admin@db-01 --format json
       jianwei audit --pack ./city.yaml --param max_days=60 --fail-on high
+      jianwei audit --inventory hosts.yaml --pack mlps-l3 --format json
       jianwei audit --pack ./cis_debian12.yml --allow-commands
     Exit codes:
       0  done, and nothing that --fail-on asks for
-      1  a rule came out as --fail-on says
+      1  a rule came out as --fail-on says, or a host of the inventory could not be asked
       2  bad input: configuration, pack, parameter, recording, or the host cannot be reached
     Judging that takes more than audit.deadline is ended by SIGALRM, by SIGABRT if it takes
     more than a GiB; a line on standard error says so.
     """
     config = configuration.load(path)
+    read = signing.reader(config.audit.trusted_keys)
     meaning = 4 if semantics == "4" else 5 if semantics else config.audit.sca_semantics
-    policies = scapolicies.sort(names or config.audit.packs, meaning)
-    loaded = load_packs(policies.packs) if policies.packs or not policies.policies else []
+    policies = scapolicies.sort(names or config.audit.packs, meaning, read)
+    policies.allow_commands = allow_commands or config.audit.allow_commands
+    loaded = load_packs(policies.packs, read) if policies.packs or not policies.policies else []
     params = params_of(loaded, config.audit, assignments, strict=not names)
+    keeper = HitKeeper(config) if keep else None
+    if inventory is not None:
+        if host or recorded or facts:
+            raise UserError("--inventory names the hosts: not with --host, --recorded or --facts")
+        hosts = inventory_hosts(inventory)
+        results = audit_all(config, hosts, loaded, params, workers, policies)
+        ctx.exit(
+            fleetaudit.run(
+                results, len(hosts), keeper, form, lambda result: fails(result, fail_on), lang
+            )
+        )
     collectors = catalogue.for_facts(needed(loaded), config.collectors.settings)
     instead = given(facts) if facts else {}
     began, start = datetime.now(UTC), time.perf_counter()
     progress(f"reading {host or recorded or 'this machine'} …")
     with open_source(host, recorded, config.root, config.ssh) as source:
-        commands = allow_commands or config.audit.allow_commands
-        asking = scapolicies.Asking(policies, source, commands, config.root)
+        asking = scapolicies.Asking(policies, source, config.root)
         observations = observe_with(asking.source, collectors, LOCAL_DEADLINE)
         judged = {**facts_of(observations), **instead}
         more = asking.results(host_of(judged).id, config.audit.deadline * 0.7)
@@ -128,20 +171,24 @@ def command(
         duration=time.perf_counter() - start,
         packs=scapolicies.merged(result.packs, more),
     )
+    if keeper:
+        result = keeper.kept(result, told or 0)
     progress("")
     if form == "json":
         click.echo(msgspec.json.encode(result))
     else:
         click.echo(table(result, language_of(lang), sys.stdout.isatty()))
+    if result.hits_problem and told is None:
+        raise UserError(result.hits_problem)
     if fails(result, fail_on):
         ctx.exit(1)
 
 
-def load_packs(names: Iterable[str]) -> list[Pack]:
+def load_packs(names: Iterable[str], read: Read = strictyaml.read) -> list[Pack]:
     """The packs by name or file; raises DocumentError, and UserError for two of one name."""
     loaded: dict[str, Pack] = {}
     for name in names:
-        pack = packs.load(name)
+        pack = packs.load(name, read=read)
         if pack.pack in loaded:
             raise UserError(f"two packs are named {pack.pack!r}")
         loaded[pack.pack] = pack
@@ -211,9 +258,3 @@ def _fact(name: str, value: Any) -> Fact:
     if isinstance(value, dict) and value.keys() == {UNAVAILABLE}:
         return Fact(name, None, unavailable=str(value[UNAVAILABLE]))
     return Fact(name, value)
-
-
-def progress(text: str) -> None:
-    """One line on a terminal that the next one replaces; empty to leave none."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{text}", err=True, nl=False)

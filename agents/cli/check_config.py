@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -17,6 +18,7 @@ from collectors.link import linesfile
 from collectors.link.lines import LEVELS, Lines
 from collectors.link.settings import own_family
 from rules import pack as packs
+from rules import signing, waivers
 from rules.audit import check_params
 from rules.linethresholds import PACK
 
@@ -70,10 +72,13 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
 
 
 def _check_packs(config: configuration.Config) -> None:
-    """Packs and their parameters are the audit's to load; here the whole is checked at once."""
+    """Packs, their parameters and waivers are the audit's to load; here the whole is checked at once."""
+    if config.audit.waivers_file:
+        waivers.load(os.path.expanduser(config.audit.waivers_file))
     try:
+        read = signing.reader(config.audit.trusted_keys)
         check_params(
-            [packs.load(name) for name in scapolicies.check(config.audit.packs)],
+            [packs.load(it, read=read) for it in scapolicies.check(config.audit.packs, read)],
             config.audit.params,
         )
     except packs.ParamError as error:

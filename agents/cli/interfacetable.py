@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from collectors.link.interfaces import DevicePoll, DeviceReason, InterfaceCounters, InterfaceReason
-from exporters.findings.text import cut, neutral, width
+from exporters.findings.columns import aligned
+from exporters.findings.text import cut, neutral
 from rules.model import Text
 
 MAX_CELL = 60  # columns
@@ -69,8 +70,7 @@ def table(polls: Sequence[DevicePoll], language: str) -> str:
     rows: list[Row] = [tuple(text.of(language) for text in _HEADER)]
     for poll in polls:
         rows += (tuple(cut(cell, MAX_CELL) for cell in row) for row in _rows(poll, language))
-    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(_line(row, widths) for row in rows)
+    return "\n".join(aligned(rows))
 
 
 def _rows(poll: DevicePoll, language: str) -> Iterator[Row]:
@@ -111,8 +111,3 @@ def speed(bits: float | None) -> str:
 
 def _words(reason: str, detail: str) -> str:
     return f"{reason} ({neutral(detail)})" if detail else reason
-
-
-def _line(row: Row, widths: Sequence[int]) -> str:
-    cells = (cell + " " * (wide - width(cell)) for cell, wide in zip(row, widths, strict=True))
-    return "  ".join(cells).rstrip()

@@ -10,7 +10,7 @@ import msgspec
 
 from agents import advertisements, readiness
 from agents import config as configuration
-from agents.cli.audit import facts_option, given, params_of, progress
+from agents.cli.audit import facts_option, given, params_of
 from agents.cli.lazygroup import LazyGroup
 from agents.cli.options import (
     FiniteRange,
@@ -19,6 +19,7 @@ from agents.cli.options import (
     language_of,
     language_option,
     param_option,
+    progress,
     recorded_option,
 )
 from agents.errors import UserError

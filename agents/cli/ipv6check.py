@@ -11,13 +11,14 @@ import msgspec
 
 from agents import config as configuration
 from agents import readiness
-from agents.cli.audit import params_of, progress
+from agents.cli.audit import params_of
 from agents.cli.options import (
     FiniteRange,
     config_option,
     language_of,
     language_option,
     param_option,
+    progress,
 )
 from agents.errors import UserError
 from collectors.ipv6.check import site_of

@@ -11,8 +11,8 @@ import msgspec
 
 from agents import config as configuration
 from agents import readiness
-from agents.cli.audit import params_of, progress
-from agents.cli.options import config_option, param_option
+from agents.cli.audit import params_of
+from agents.cli.options import config_option, param_option, progress
 from agents.errors import UserError
 from agents.ipv6estate import AuditHost, CheckSites, look
 from agents.ipv6results import Results, read

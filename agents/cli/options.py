@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from typing import Any
 
 import click
@@ -61,3 +62,9 @@ def language_of(choice: str | None) -> str:
     names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
     locale = next(filter(None, names), "").partition(".")[0]
     return "zh" if locale in ("", "C", "POSIX") or locale.startswith("zh") else "en"
+
+
+def progress(text: str) -> None:
+    """One line on a terminal that the next one replaces; empty to leave none."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{text}", err=True, nl=False)

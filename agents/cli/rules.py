@@ -7,12 +7,17 @@ import msgspec
 
 from agents import scapolicies
 from agents.cli.options import language_of, language_option, semantics_option
+from agents.cli.packsigning import sign, verify
+from agents.errors import UserError
 from agents.limits import limited
 from collectors import strictyaml
 from collectors.strictyaml import DocumentError
+from exporters.findings.coveragetable import table as coverage_table
 from exporters.findings.text import neutral, words
 from rules import pack as packs
 from rules import scenarios
+from rules.coverage import coverage as covered
+from rules.coverage import levels
 from rules.model import Pack
 from rules.packfile import Origin, path_of
 from rules.sca import policy as sca
@@ -32,6 +37,10 @@ def command() -> None:
       jianwei rules test city.yaml
     Exit codes: 0 done, 1 a pack or a scenario is wrong, 2 a file cannot be read.
     """
+
+
+command.add_command(sign)
+command.add_command(verify)
 
 
 @command.command(name="list")
@@ -77,7 +86,7 @@ def lint(ctx: click.Context, files: tuple[str, ...], semantics: str | None) -> N
     for name in files:
         strictyaml.read(path_of(name))
         try:
-            if (policy := scapolicies.read(name)) is not None:
+            if (policy := scapolicies.policy_of(name)) is not None:
                 wrong += _lint_policy(policy, name, semantics)
                 continue
             pack = packs.load(name)
@@ -130,6 +139,46 @@ def test(ctx: click.Context, files: tuple[str, ...]) -> None:
             f"{pack.pack}: {len(pack.rules)} rules, {len(results)} scenarios, {len(failed)} wrong"
         )
     if wrong:
+        ctx.exit(1)
+
+
+@command.command()
+@click.option("--pack", "name", default="mlps-l3", show_default=True, metavar="NAME|FILE")
+@click.option("--rules", "with_rules", is_flag=True, help="The rules of each item as well.")
+@click.option("--json", "as_json", is_flag=True)
+@language_option
+@click.pass_context
+def coverage(
+    ctx: click.Context, name: str, with_rules: bool, as_json: bool, lang: str | None
+) -> None:
+    """Say of every item of GB/T 22239 at a pack's level which rules cover it.
+
+    \b
+    Examples:
+      jianwei rules coverage --pack mlps-l3
+      jianwei rules coverage --pack city.yaml --rules --lang en
+    Exit codes: 0 every item is covered, 1 some are missing or switched off, 2 a pack cannot be read.
+    """
+    pack = packs.load(name)
+    found = [it for level in levels(pack) for it in covered(pack, level)]
+    if not found:
+        raise UserError(f"pack {pack.pack} names no clause of GB/T 22239")
+    if as_json:
+        told = [
+            {
+                "clause": it.clause.id,
+                "unit": it.clause.unit,
+                "how": it.how,
+                "summary": it.clause.summary,
+                "rules": [rule.id for rule in (*it.automatic, *it.manual)],
+                "off": {rule.id: pack.off[rule.id] for rule in it.off},
+            }
+            for it in found
+        ]
+        click.echo(msgspec.json.encode(told))
+    else:
+        click.echo(coverage_table(found, language_of(lang), with_rules))
+    if any(it.how in ("off", "missing") for it in found):
         ctx.exit(1)
 
 

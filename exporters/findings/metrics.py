@@ -2,11 +2,61 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 
 from collectors.model import Family, gauge, sample
-from rules.model import AuditResult
+from rules.clauses import STANDARD
+from rules.hits import OPEN
+from rules.model import SEVERITIES, WORKFLOWS, AuditResult, Hit
 from rules.score import worst_by_rule
+
+
+def hit_families(hits: Sequence[Hit], now: datetime) -> Sequence[Family]:
+    """Families of the hits that are kept: how many in which state, and how long the oldest is open."""
+    counts = Counter((hit.severity, hit.state) for hit in hits)
+    oldest: dict[str, datetime] = {}
+    for hit in hits:
+        if hit.state in OPEN:
+            first = oldest.get(hit.severity, hit.first_seen)
+            oldest[hit.severity] = min(first, hit.first_seen)
+    return (
+        gauge(
+            "jianwei_hits",
+            "Hits by severity and state.",
+            *(
+                sample(float(counts[severity, state]), severity=severity, state=state)
+                for severity in SEVERITIES
+                for state in WORKFLOWS
+            ),
+        ),
+        gauge(
+            "jianwei_hit_oldest_open_seconds",
+            "Age of the oldest hit that is neither fixed nor waived; none where there is no such hit.",
+            *(
+                sample((now - first).total_seconds(), severity=severity)
+                for severity, first in sorted(oldest.items())
+            ),
+        ),
+    )
+
+
+def clause_family(result: AuditResult) -> Family:
+    """How many rules came out how, by clause of GB/T 22239; only what is not zero."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for pack in result.packs:
+        for verdict in worst_by_rule(pack.verdicts).values():
+            for clause in verdict.maps.get(STANDARD, ()):
+                counts[pack.pack, clause, verdict.verdict] += 1
+    return gauge(
+        "jianwei_clause_verdicts",
+        "Rules of a clause of GB/T 22239 by how they came out; what is zero is left out.",
+        *(
+            sample(float(count), pack=pack, clause=clause, verdict=verdict)
+            for (pack, clause, verdict), count in sorted(counts.items())
+        ),
+    )
 
 
 def audit_families(result: AuditResult) -> Sequence[Family]:
@@ -44,6 +94,13 @@ def audit_families(result: AuditResult) -> Sequence[Family]:
                 for pack in result.packs
                 for outcome, count in pack.counts.items()
             ),
+        ),
+        clause_family(result),
+        *hit_families(result.hits, result.time),
+        gauge(
+            "jianwei_hits_success",
+            "Whether the hits of the last audit could be kept.",
+            sample(0 if result.hits_problem else 1),
         ),
         gauge(
             "jianwei_audit_timestamp_seconds",

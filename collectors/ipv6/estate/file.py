@@ -16,6 +16,7 @@ from collectors.rowsfile import LEVEL_WORDS, RowErrors, rows_of, teller
 from collectors.strictyaml import Document, DocumentError, hint
 
 KEY = "subjects"
+HOSTS_KEY = "hosts"  # of an inventory, where all rows are hosts
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "name": ("名称", "站点", "站点名称", "网站名称", "系统", "系统名称", "主机名称", "主机名"),
     "kind": ("类型", "类别", "种类", "type"),
@@ -34,7 +35,9 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "level": LEVEL_WORDS,
 }
 _HEADS: Final = Heads(COLUMNS, ("name", "kind"))
+_HOST_HEADS: Final = Heads(COLUMNS, ("name", "host"))
 _EXAMPLE = "{name: …, kind: site, url: …}"
+_HOST_EXAMPLE = "{name: …, host: ssh://…}"
 
 
 class EstateErrors(RowErrors):
@@ -46,43 +49,60 @@ def load(path: str) -> Estate:
     return parse(strictyaml.read(path), path)
 
 
-def parse(content: bytes, path: str) -> Estate:
-    """The estate in `content`: YAML or CSV by the name of its file, else by its first row."""
+def hosts(path: str) -> tuple[EstateRow, ...]:
+    """The hosts of an inventory: a file of the estate, or one of hosts alone (`hosts: [{name: …,
+    host: ssh://…}]`, or CSV without a kind). Raises as `load`."""
+    estate = parse(strictyaml.read(path), path, only_hosts=True)
+    found = tuple(row for row in estate.rows if row.kind == "host")
+    if not found:
+        raise DocumentError(path, None, "there is no host in it")
+    return found
+
+
+def parse(content: bytes, path: str, only_hosts: bool = False) -> Estate:
+    """The estate in `content`: YAML or CSV by the name of its file, else by its first row. With
+    `only_hosts` a row needs no kind, and is a host."""
+    heads = _HOST_HEADS if only_hosts else _HEADS
     named = path.endswith((".csv", ".tsv")), path.endswith((".yaml", ".yml"))
-    if named[0] or (not named[1] and csvtable.looks_like(content, _HEADS)):
-        return _of_table(csvtable.parse(content, path, _HEADS, _row))
-    return _of_document(content, path)
+    if named[0] or (not named[1] and csvtable.looks_like(content, heads)):
+        return _of_table(csvtable.parse(content, path, heads, _row), heads, only_hosts)
+    return _of_document(content, path, only_hosts)
 
 
 def _row(given: Row) -> Row:
     return {**given, "hosts": csvtable.listed(given["hosts"])} if "hosts" in given else given
 
 
-def _of_table(table: Table) -> Estate:
-    if not table.heads.keys() >= set(_HEADS.required):
+def _of_table(table: Table, heads: Heads, only_hosts: bool) -> Estate:
+    if not table.heads.keys() >= set(heads.required):
         raise EstateErrors(table.path, table.mistakes)  # every row would lack them
-    checked = Checked([_translated(row) for row in table.rows], table.tell)
+    checked = Checked([_translated(row, only_hosts) for row in table.rows], table.tell)
     mistakes = [*table.mistakes, *checked.mistakes]
     if not table.rows:
         mistakes.append(DocumentError(table.path, None, "there is no subject below the heads"))
     return _finished(table.path, checked, mistakes)
 
 
-def _of_document(content: bytes, path: str) -> Estate:
+def _of_document(content: bytes, path: str, only_hosts: bool) -> Estate:
     mistakes: list[DocumentError] = []
     document = Document(content, path, mistakes)
+    known = HOSTS_KEY if only_hosts and KEY not in document.data else KEY
     if not isinstance(document.data, dict):
-        raise document.error((), f"expected a mapping with the key {KEY}")
+        raise document.error((), f"expected a mapping with the key {known}")
     for key in document.data:
-        if key != KEY:
-            mistakes.append(document.error((key,), f"unknown key; {hint(key, [KEY])}"))
-    rows = rows_of(document, KEY, "subject", _EXAMPLE, mistakes)
-    tell = teller(document, KEY, [number for number, _ in rows])
-    checked = Checked([_translated(row) for _, row in rows], tell)
+        if key != known:
+            mistakes.append(document.error((key,), f"unknown key; {hint(key, [known])}"))
+    one, example = ("host", _HOST_EXAMPLE) if known == HOSTS_KEY else ("subject", _EXAMPLE)
+    rows = rows_of(document, known, one, example, mistakes)
+    tell = teller(document, known, [number for number, _ in rows])
+    implied = only_hosts and known == HOSTS_KEY
+    checked = Checked([_translated(row, implied) for _, row in rows], tell)
     return _finished(path, checked, [*mistakes, *checked.mistakes])
 
 
-def _translated(row: Row) -> Row:
+def _translated(row: Row, only_hosts: bool) -> Row:
+    if only_hosts:
+        row = {"kind": "host", **row}
     row = rowsfile.translated(row, VALUES)
     place: Any = row.get("host")
     if isinstance(place, dict) and place.keys() == {"recorded"}:  # unquoted in YAML
