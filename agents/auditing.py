@@ -15,7 +15,6 @@ import msgspec
 
 from agents import children
 from agents.rounds import Rounds
-from agents.scapolicies import policy_of
 from collectors.model import Family, gauge, sample
 from collectors.strictyaml import DocumentError
 from exporters.findings.metrics import audit_families
@@ -24,6 +23,7 @@ from rules import pack as packs
 from rules import signing
 from rules.audit import needed
 from rules.model import AuditResult, Change
+from rules.sca.kind import policy_of
 from rules.settings import AuditSettings
 
 log = logging.getLogger(__name__)

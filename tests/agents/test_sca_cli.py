@@ -277,6 +277,15 @@ def test_when_the_time_is_over_nothing_more_is_asked() -> None:
     assert answers == {File("/etc/passwd"): scapolicies.LATE}
 
 
+def test_what_is_read_is_bounded(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 1000)
+    asked = File(str(tmp_path / "a"))
+    end = time.monotonic() + 20
+    full = scapolicies.answer(LocalSource(), [asked], end, scapolicies.MAX_SIZE + 1)
+    assert full == {asked: scapolicies.FULL}
+    assert scapolicies.size_of(scapolicies.answer(LocalSource(), [asked], end)) == 1000
+
+
 def test_policies_are_told_from_packs() -> None:
     assert scapolicies.check(["host-basics", SERVER]) == ["host-basics"]
     with pytest.raises(DocumentError):
