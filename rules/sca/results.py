@@ -125,6 +125,8 @@ class _Looking:
         if found:
             reason = f"found in {line.source if line else where}"
             return RuleResult("found", reason, line or Line("", where))
+        if line and self._rule.pattern and self._rule.pattern.forbids:
+            return RuleResult("not_found", f"{line.source} has what no line may have", line)
         return RuleResult("not_found", f"not found in {where}", line or Line("", where))
 
     def _directories(self) -> RuleResult:

@@ -93,6 +93,8 @@ def test_evidence_is_the_line_that_decides(tmp_path: Path) -> None:
     assert "compare <= 90" in high.expected
     allowed = lab.verdict(source, ["not f:/etc/ssh/sshd_config -> r:^PermitRootLogin yes"])
     assert (allowed.actual, allowed.source) == ("PermitRootLogin yes", "/etc/ssh/sshd_config:3")
+    forbidden = lab.verdict(source, ["f:/etc/ssh/sshd_config -> !r:^PermitRootLogin yes"])
+    assert "/etc/ssh/sshd_config:3 has what no line may have" in forbidden.reason
     near = lab.verdict(source, ["f:/etc/ssh/sshd_config -> !r:^# && r:PermitRootLogin && r:no$"])
     assert (near.actual, near.source) == ("PermitRootLogin yes", "/etc/ssh/sshd_config:3")
     found = lab.verdict(source, ["f:/etc/ssh/sshd_config -> r:^Port"])
