@@ -17,8 +17,11 @@ from agents.errors import UserError
 from agents.glance import Glance
 from agents.probing import ProbeSchedule, Probing
 from agents.runner import Runner
+from agents.scanning import ScanSchedule
 from agents.sites import SiteSchedule
+from agents.state import state_dir
 from agents.steady import SteadyCpu
+from agents.telling import Teller
 from collectors.ipv6.wire.advertisers import FACT as ADVERTISERS
 from collectors.link.stampreflector import Reflector
 from collectors.model import Family, gauge, sample
@@ -51,9 +54,12 @@ class _Active:
         self.probes = ProbeSchedule(probing, LocalSource(config.root), path)
         self.watch = AdvertisementWatch(config.ipv6_watch)
         told = {LINES: self.probes.lines, ADVERTISERS: self.watch.advertisers}
-        self.audits = AuditSchedule(path, config.audit, told)
+        self.teller = Teller(config.findings, state_dir(config))
+        tell = self.teller.put if self.teller.wanted else None
+        self.audits = AuditSchedule(path, config.audit, told, tell)
         self.probes.when_lines_change(self.audits.hasten)
         self.watch.when_unexpected_change(self.audits.hasten)
+        self.scans = ScanSchedule(path, config, self.audits.hasten)
         self.sites = SiteSchedule(path, config.ipv6_sites)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None
@@ -69,8 +75,10 @@ class _Active:
         return self._readiness
 
     def start(self) -> None:
+        self.teller.start()
         self.probes.start()
         self.audits.start()
+        self.scans.start()
         self.sites.start()
         self.watch.start()
         if self.reflector:
@@ -79,6 +87,8 @@ class _Active:
     def stop(self) -> None:
         self.probes.stop()
         self.audits.stop()
+        self.scans.stop()
+        self.teller.stop()
         self.sites.stop()
         self.watch.stop()
         if self.reflector:
@@ -124,6 +134,8 @@ class Runtime:
             *self._steady.hold(with_scrape_series(observations)),
             *active.probes.families(),
             *active.audits.families(),
+            *active.scans.families(),
+            *active.teller.families(),
             *active.sites.families(),
             *active.readiness(),
             *active.watch.families(),

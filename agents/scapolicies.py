@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from agents.errors import UserError
 from collectors import strictyaml
@@ -33,21 +34,19 @@ LATE = Answer("failed", reason="no answer in time")
 FULL = Answer("failed", reason=f"not read: more than {MAX_SIZE >> 20} MiB were read before")
 
 
-class Sorted:
+class Sorted(NamedTuple):
     """The names of packs, and the policies; `distrusted` says by id why commands must not be run."""
 
-    def __init__(self) -> None:
-        self.packs: list[str] = []
-        self.policies: list[Policy] = []
-        self.distrusted: dict[str, str] = {}
-        self.allow_commands = False
+    packs: list[str]
+    policies: list[Policy]
+    distrusted: dict[str, str]
 
 
-def sort(names: Iterable[str], semantics: Semantics = 5, read: Read = strictyaml.read) -> Sorted:
+def sort(names: Iterable[str], semantics: Semantics = 5, reader: Read = strictyaml.read) -> Sorted:
     """Tell policies and packs apart and load the policies; raises DocumentError and UserError."""
-    found = Sorted()
+    found = Sorted([], [], {})
     for name in names:
-        content = policy_of(name, read)
+        content = policy_of(name, reader)
         if content is None:
             found.packs.append(name)
             continue
@@ -59,9 +58,9 @@ def sort(names: Iterable[str], semantics: Semantics = 5, read: Read = strictyaml
     return found
 
 
-def check(names: Iterable[str], read: Read = strictyaml.read) -> list[str]:
+def check(names: Iterable[str], reader: Read = strictyaml.read) -> list[str]:
     """The names that are of packs; the policies are checked. Raises DocumentError and UserError."""
-    return sort(names, read=read).packs
+    return sort(names, reader=reader).packs
 
 
 class Asking:
@@ -71,9 +70,10 @@ class Asking:
     the policies read as well, so that they cost no trip of their own.
     """
 
-    def __init__(self, found: Sorted, source: Source, root: str) -> None:
+    def __init__(self, found: Sorted, source: Source, allow_commands: bool, root: str) -> None:
         self._judging = [
-            Judging(policy, _options(policy, found, source, root)) for policy in found.policies
+            Judging(policy, _options(policy, found, source, allow_commands, root))
+            for policy in found.policies
         ]
         near = not found.policies or isinstance(source, (LocalSource, RecordedSource))
         self.source = source if near else _Ahead(source, self._wanted({}))
@@ -112,10 +112,12 @@ class _Ahead:
         return {it: self._known[it] for it in readings}
 
 
-def _options(policy: Policy, found: Sorted, source: Source, root: str) -> Options:
+def _options(
+    policy: Policy, found: Sorted, source: Source, allow_commands: bool, root: str
+) -> Options:
     local, recorded = isinstance(source, LocalSource), isinstance(source, RecordedSource)
     refused = ""
-    if not found.allow_commands:
+    if not allow_commands:
         refused = Options().commands
     elif not local and not recorded:
         refused = "commands of a policy are not run over SSH"

@@ -32,11 +32,13 @@ class Glob(msgspec.Struct, frozen=True, tag="glob"):
 
     The pattern knows `*`, `?` and `[…]` inside one path component. The answer has `children`.
     A name that does not exist under a match is left out; a match that cannot be read is not.
+    With `certificates`, of each file only its PEM certificates: keys are left where they are.
     """
 
     pattern: str
     names: tuple[str, ...] = ()
     limit: int = MEBIBYTE
+    certificates: bool = False
 
 
 class Stat(msgspec.Struct, frozen=True, tag="stat"):
@@ -71,7 +73,9 @@ class MountUsage(msgspec.Struct, frozen=True, tag="mounts"):
     exclude_points: str = ""
 
 
-InventoryKind = Literal["sockets", "listeners", "processes", "shadow", "uname", "clock", "timex"]
+InventoryKind = Literal[
+    "sockets", "listeners", "processes", "shadow", "authorized_keys", "uname", "clock", "timex"
+]
 
 
 class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
@@ -79,13 +83,27 @@ class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
 
     sockets: rows of `Socket`. listeners: those that listen, without their processes, at a fraction
     of the cost. processes: rows of `Process`. shadow: rows of `ShadowEntry`, the hashes reduced at
-    the source. uname, clock, timex: one row of `Uname`, `Clock`, `Timex`.
+    the source. authorized_keys: rows of `AuthorizedKey`, the keys likewise. uname, clock, timex: one row of `Uname`, `Clock`, `Timex`.
     """
 
     kind: InventoryKind
 
 
-Reading = File | Glob | Stat | Command | MountUsage | Inventory
+class Walk(msgspec.Struct, frozen=True, tag="walk"):
+    """A walk over whole file systems, from each of `roots` and never into another file system:
+    one row of `Walked`. Links are not followed, `exclude` and what is below it is left out.
+
+    It ends after `entries` or `seconds`, and goes on `after` where an earlier one has ended.
+    """
+
+    roots: tuple[str, ...] = ("/",)
+    exclude: tuple[str, ...] = ()
+    after: str = ""
+    entries: int = 20_000_000
+    seconds: float = 600.0
+
+
+Reading = File | Glob | Stat | Command | MountUsage | Inventory | Walk
 
 
 # --- answers ------------------------------------------------------------------------------------
@@ -143,6 +161,10 @@ class Answers:
             return self._by_reading[reading]
         except KeyError:
             raise NeedMore(reading) from None
+
+    def asked(self, reading: Reading) -> bool:
+        """Whether it was asked for already, whatever came of it."""
+        return reading in self._by_reading
 
     def content(self, reading: Reading) -> bytes:
         answer = self.answer(reading)
@@ -209,8 +231,9 @@ def describe(reading: Reading) -> str:
     match reading:
         case File(path=path):
             return path
-        case Glob(pattern=pattern, names=names):
-            return pattern + (f"/{{{','.join(names)}}}" if names else "")
+        case Glob(pattern=pattern, names=names, certificates=certificates):
+            what = "certificates of " if certificates else ""
+            return what + pattern + (f"/{{{','.join(names)}}}" if names else "")
         case Stat(pattern=pattern):
             return f"stat {pattern}"
         case Command(argv=argv):
@@ -219,6 +242,8 @@ def describe(reading: Reading) -> str:
             return "mounts"
         case Inventory(kind=kind):
             return kind
+        case Walk():
+            return "walk over local file systems"
 
 
 # --- metrics (gc=False: there are many, and none is part of a cycle) -----------------------------

@@ -41,6 +41,32 @@ class Mount(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class Noted(msgspec.Struct, frozen=True):
+    """A file or directory that a walk has noted. `unowned`: no account or no group has its id."""
+
+    path: str
+    kind: FileKind
+    mode: int
+    uid: int
+    gid: int
+    unowned: bool = False
+
+
+class Walked(msgspec.Struct, frozen=True):
+    """What a walk has seen: SUID and SGID files, files that anybody may write, directories that
+    anybody may write without the sticky bit, and what nobody owns.
+
+    `after` is where the next walk goes on, empty where this one came to its end. `unread` are
+    directories that could not be read, `dropped` is how much was not noted since it was too much.
+    """
+
+    noted: tuple[Noted, ...] = ()
+    after: str = ""
+    entries: int = 0
+    unread: tuple[str, ...] = ()
+    dropped: int = 0
+
+
 class Socket(msgspec.Struct, frozen=True):
     """One TCP or UDP socket; `process` is empty where it could not be seen."""
 
@@ -75,6 +101,23 @@ class ShadowEntry(msgspec.Struct, frozen=True):
     inactive_days: int | None = None
     expires: int | None = None
     line: int = 0
+
+
+class AuthorizedKey(msgspec.Struct, frozen=True):
+    """One line of an authorized_keys file of an account, without its key.
+
+    size: bytes of the key. options: their names; of an odd one `other`. comment: its length.
+    type: empty for a line that is no key. error: why a file could not be read; then there is no line.
+    """
+
+    account: str
+    path: str
+    line: int = 0
+    type: str = ""
+    size: int = 0
+    options: tuple[str, ...] = ()
+    comment: int = 0
+    error: str = ""
 
 
 class Uname(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agents import telling
 from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.interfaces import InterfaceSchedule
@@ -170,6 +171,9 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows("every", nothing_seen),
         *metricdocs.rows("config", config_families(True, 0.0)),
         *metricdocs.rows("audit", audits()),
+        *metricdocs.rows(
+            "findings", telling._families([("cef", telling._Report(0, 0, 0, 0, True))])
+        ),
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),

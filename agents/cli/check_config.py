@@ -78,7 +78,7 @@ def _check_packs(config: configuration.Config) -> None:
     try:
         read = signing.reader(config.audit.trusted_keys)
         check_params(
-            [packs.load(it, read=read) for it in scapolicies.check(config.audit.packs, read)],
+            [packs.load(name, read=read) for name in scapolicies.check(config.audit.packs, read)],
             config.audit.params,
         )
     except packs.ParamError as error:

@@ -14,7 +14,7 @@ from agents.errors import UserError
 from agents.sources import observe_with, open_source
 from collectors import catalogue
 from collectors.model import Collector, describe
-from collectors.observe import Observation
+from collectors.observe import Observation, observe
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordingError
 from collectors.sources.recorder import Recorder, check_target
@@ -24,8 +24,11 @@ from collectors.sources.recorder import Recorder, check_target
 @click.argument("directory", type=click.Path())
 @config_option
 @host_option
+@click.option("--scan", is_flag=True, help="Slow inventories as well; takes minutes.")
 @click.option("--overwrite", is_flag=True, help="Replace a folder that is not empty.")
-def command(directory: str, path: str | None, host: str | None, overwrite: bool) -> None:
+def command(
+    directory: str, path: str | None, host: str | None, scan: bool, overwrite: bool
+) -> None:
     """Record everything a machine answers into DIRECTORY, for `--recorded` and as a fixture.
 
     Password hashes are reduced where they are read; other content is recorded as it is, so look
@@ -42,8 +45,12 @@ def command(directory: str, path: str | None, host: str | None, overwrite: bool)
         check_target(directory, overwrite)
         with open_source(host, None, config.root, config.ssh) as source:
             recorder = Recorder(source)
-            collectors = [config.collector(name) for name in catalogue.COLLECTORS]
+            names = [name for name, entry in catalogue.COLLECTORS.items() if not entry.slow]
+            collectors = [config.collector(name) for name in names]
             observations = _record(recorder, collectors, config.collectors.deadline)
+            if scan:
+                slow = [config.collector(name) for name in catalogue.slow()]
+                observations += observe(recorder, slow)
         recorder.write(directory, overwrite)
     except RecordingError as error:
         raise UserError(str(error)) from error

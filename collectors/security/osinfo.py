@@ -12,20 +12,13 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from collectors.host.os import ETC, USR, parse_os_release
-from collectors.model import Answers, Collector, Fact, File, Inventory, Reading, Stat, malformed
-from collectors.rows import FileStat, Uname
+from collectors.model import Answers, Collector, Fact, File, Inventory, Reading, malformed
+from collectors.rows import Uname
+from collectors.security.packagedb import READINGS as DATABASES
+from collectors.security.packagedb import manager
 
 UNAME = Inventory("uname")
 MACHINE_ID = File("/etc/machine-id")
-# Which package manager's database is there: derivatives name themselves as they like.
-DATABASES = {
-    "dpkg": (Stat("/var/lib/dpkg/status"),),
-    "rpm": (
-        Stat("/var/lib/rpm/Packages"),
-        Stat("/var/lib/rpm/rpmdb.sqlite"),
-        Stat("/usr/lib/sysimage/rpm"),
-    ),
-}
 
 
 class OsInfoCollector(Collector, frozen=True):
@@ -38,7 +31,7 @@ class OsInfoCollector(Collector, frozen=True):
     facts: ClassVar[tuple[str, ...]] = ("os", "host")
 
     def readings(self) -> tuple[Reading, ...]:
-        return (UNAME, ETC, USR, MACHINE_ID, *(it for them in DATABASES.values() for it in them))
+        return (UNAME, ETC, USR, MACHINE_ID, *DATABASES)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         with malformed("uname"):
@@ -55,7 +48,7 @@ class OsInfoCollector(Collector, frozen=True):
                 "name": release.get("PRETTY_NAME", ""),
                 "kernel": uname.release,
                 "machine": uname.machine,
-                "packages": _packages(answers),
+                "packages": manager(answers),
             },
             {"": source.path, "family": "uname", "kernel": "uname", "machine": "uname"},
         )
@@ -66,15 +59,6 @@ class OsInfoCollector(Collector, frozen=True):
             {"id": host_id(machine if known else uname.nodename), "name": uname.nodename},
             {"id": MACHINE_ID.path if known else "uname", "name": "uname"},
         )
-
-
-def _packages(answers: Answers) -> str:
-    for manager, places in DATABASES.items():
-        for place in places:
-            # an older recording was not asked: its package manager is not known
-            if answers.answer(place).state == "content" and answers.rows(place, FileStat):
-                return manager
-    return ""
 
 
 def host_id(of: str) -> str:

@@ -28,9 +28,11 @@ from collectors.model import (
     ParseError,
     Reading,
     Stat,
+    Walk,
 )
+from collectors.pemblocks import certificates_only
 from collectors.rows import FileKind, FileStat
-from collectors.sources import commands, inventories, mounts
+from collectors.sources import authorizedkeys, commands, inventories, mounts, walks
 
 _CHUNK = 1 << 16
 _PAGE = 4096
@@ -66,10 +68,14 @@ class LocalSource:
                 return commands.run(reading)
             case MountUsage():
                 return _attempt(lambda: self._mounts.rows(reading))
+            case Walk():
+                return _attempt(lambda: [walks.walk(reading, self._root)])
             case Inventory(kind=kind):
                 table: dict[str, Callable[[], Iterable[msgspec.Struct]]] = inventories.LOCAL
                 if kind == "shadow":
                     return _attempt(lambda: inventories.shadow(self._root + "/etc/shadow"))
+                if kind == "authorized_keys":
+                    return _attempt(lambda: authorizedkeys.local(self._root))
                 if self._root and kind in _OF_THIS_PROCESS:
                     return Answer("failed", reason=f"cannot be seen through {self._root}")
                 return _attempt(table[kind])
@@ -89,6 +95,8 @@ class LocalSource:
                     children += _inside(self._root, folder, names, reading.limit, plain=True)
         except OSError as error:
             return _from_error(error)
+        if reading.certificates:
+            children = [(path, reduced(answer)) for path, answer in children]
         return Answer("content", children=tuple(children))
 
     def _stat(self, pattern: str) -> Iterator[FileStat]:
@@ -111,6 +119,11 @@ class LocalSource:
     def _target(self, path: str) -> str:
         real = _real(self._root + path)
         return real.removeprefix(_real(self._root)) if self._root else real
+
+
+def reduced(answer: Answer) -> Answer:
+    """An answer of which only the certificates are left."""
+    return msgspec.structs.replace(answer, content=certificates_only(answer.content))
 
 
 def _real(path: str) -> str:

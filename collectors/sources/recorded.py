@@ -3,7 +3,7 @@
     root/PATH              contents of files (odd bytes in a name as %XX)
     stats.json             rows of `FileStat`
     mounts.json            rows of `Mount`
-    inventories/KIND.json  rows of that inventory
+    inventories/KIND.json  rows of that inventory; walk.json: one row of `Walked`
     commands.json          [{argv, state, file | reason}], outputs in commands/NN.out
     exceptions.json        [{path | reading, state, reason}]: what was denied or failed
     asked.json             `describe()` of each reading that was recorded; ["*"] = everything is here
@@ -33,9 +33,11 @@ from collectors.model import (
     Reading,
     Stat,
     State,
+    Walk,
     describe,
 )
 from collectors.rows import FileStat, Mount
+from collectors.sources.local import reduced
 from collectors.sources.mounts import wanted
 from collectors.sources.patterns import part_matcher, path_matches
 
@@ -118,8 +120,13 @@ class RecordedSource:
             case MountUsage():
                 return self._mounts(reading)
             case Inventory(kind=kind):
-                name = f"inventories/{kind}.json"
-                return _rows(self._load(name, list[Any])) if self._has(name) else ABSENT
+                return self._inventory(kind)
+            case Walk():
+                return self._inventory("walk")
+
+    def _inventory(self, kind: str) -> Answer:
+        name = f"inventories/{kind}.json"
+        return _rows(self._load(name, list[Any])) if self._has(name) else ABSENT
 
     def _was_asked(self, reading: Reading) -> bool:
         return EVERYTHING in self._asked or describe(reading) in self._asked
@@ -145,7 +152,7 @@ class RecordedSource:
             for path in [f"{match}/{name}" for name in reading.names] or [match]:
                 answer = self._file(path, reading.limit)
                 if answer is not None and not (reading.names and answer.state == "absent"):
-                    children.append((path, answer))
+                    children.append((path, reduced(answer) if reading.certificates else answer))
         return Answer("content", children=tuple(children))
 
     def _command(self, reading: Command) -> Answer:

@@ -20,6 +20,7 @@ from collectors.model import (
     Reading,
     Source,
     Stat,
+    Walk,
     describe,
 )
 from collectors.sources.recorded import Exceptional, RecordedCommand, RecordingError, escape
@@ -143,6 +144,8 @@ class _Writer:
                 self._document("mounts.json", _rows(answer))
             case Inventory(kind=kind):
                 self._document(f"inventories/{kind}.json", _rows(answer))
+            case Walk():
+                self._document("inventories/walk.json", _rows(answer))
 
     def _file(self, path: str, answer: Answer) -> None:
         if answer.state == "content":

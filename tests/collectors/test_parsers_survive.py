@@ -33,8 +33,20 @@ from collectors.model import (
     Reading,
     Stat,
     Unavailable,
+    Walk,
 )
-from collectors.rows import Clock, FileStat, Mount, Process, ShadowEntry, Socket, Timex, Uname
+from collectors.rows import (
+    AuthorizedKey,
+    Clock,
+    FileStat,
+    Mount,
+    Process,
+    ShadowEntry,
+    Socket,
+    Timex,
+    Uname,
+    Walked,
+)
 from collectors.sources.recorded import RecordedSource
 
 MACHINE = Path(__file__).parent.parent / "fixtures/machines/debian12"
@@ -47,6 +59,7 @@ ROWS: dict[str, type[msgspec.Struct]] = {
     "listeners": Socket,
     "processes": Process,
     "shadow": ShadowEntry,
+    "authorized_keys": AuthorizedKey,
     "uname": Uname,
     "clock": Clock,
     "timex": Timex,
@@ -165,7 +178,7 @@ def rows(draw: st.DrawFn, reading: Reading, row: type[msgspec.Struct]) -> Answer
         victim = dict(draw(st.sampled_from(made)))
         victim[draw(st.sampled_from(sorted(victim)))] = draw(JSON)
         made.append(victim)
-    return Answer("content", json.dumps(made).encode())
+    return Answer("content", json.dumps(msgspec.to_builtins(made)).encode())
 
 
 def answer_to(reading: Reading) -> st.SearchStrategy[Answer]:
@@ -180,6 +193,8 @@ def answer_to(reading: Reading) -> st.SearchStrategy[Answer]:
             return rows(reading, Mount)
         case Inventory(kind=kind):
             return rows(reading, ROWS[kind])
+        case Walk():
+            return rows(reading, Walked)
 
 
 @pytest.mark.parametrize("name", COLLECTORS)

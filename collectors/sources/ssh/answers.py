@@ -22,14 +22,16 @@ from collectors.model import (
     ParseError,
     Reading,
     Stat,
+    Walk,
     malformed,
 )
-from collectors.rows import FileStat, Mount
+from collectors.rows import AuthorizedKey, FileStat, Mount
+from collectors.sources import authorizedkeys
 from collectors.sources.inventories import parse_shadow
 from collectors.sources.local import encode_rows, kind_of, printable
 from collectors.sources.mounts import parse_mountinfo
 from collectors.sources.patterns import path_matches
-from collectors.sources.ssh import inventories
+from collectors.sources.ssh import inventories, walks
 from collectors.sources.ssh.frames import Part, Record, Stream, decode, parse_stream, parts
 
 KILLED = 137  # how timeout(1) and a shell tell of a child ended by SIGKILL
@@ -108,6 +110,9 @@ def _answer(reading: Reading, records: Sequence[Record]) -> Answer:
             if opened.state != "content" or read.state != "content":
                 return opened if opened.state != "content" else read
             return _rows(parse_shadow(read.content.decode("utf-8", "replace")))
+        case Inventory(kind="authorized_keys"):
+            first = _first(records)
+            return _rows(_keys(records)) if first.state == "content" else first
         case Inventory(kind="sockets" | "listeners"):
             first = _first(records)
             if first.state != "content":
@@ -116,6 +121,8 @@ def _answer(reading: Reading, records: Sequence[Record]) -> Answer:
             return _rows(parse(_told(records)))
         case Inventory(kind="processes"):
             return _rows(inventories.processes(_told(records)))
+        case Walk():
+            return _walk(walks.command(reading), records)
         case Inventory(kind=kind):
             answer = _command(inventories.COMMANDS[kind], records)
             if answer.state != "content":
@@ -123,6 +130,25 @@ def _answer(reading: Reading, records: Sequence[Record]) -> Answer:
             more = [part.content for part in parts(records)][1:]
             text = b"".join([answer.content, *more]).decode("utf-8", "replace")
             return _rows([inventories.SINGLE[kind](text)])
+
+
+def _keys(records: Sequence[Record]) -> list[AuthorizedKey]:
+    """Of each file two parts: whether it can be opened, then its lines."""
+    found: list[AuthorizedKey] = []
+    for part in list(parts(records))[1:]:
+        account, _, path = part.match.partition(":")
+        answer = _ended(part)
+        text = part.content.decode("latin-1")
+        if answer.state == "absent":
+            continue
+        if answer.state != "content":
+            reason = "Permission denied" if answer == DENIED else answer.reason
+            found.append(AuthorizedKey(account, path, error=reason))
+        elif text.endswith("#long\n"):
+            found.append(AuthorizedKey(account, path, error=authorizedkeys.TOO_LONG))
+        else:
+            found += authorizedkeys.parse(account, path, text)
+    return found
 
 
 def _told(records: Sequence[Record]) -> dict[str, bytes]:
@@ -227,6 +253,17 @@ def _command(reading: Command, records: Sequence[Record]) -> Answer:
     if status not in reading.ok:
         return Answer("failed", reason=f"exit status {status}")
     return Answer("content", part.content)
+
+
+def _walk(command: Command, records: Sequence[Record]) -> Answer:
+    part = next(parts(records), None)
+    late = part is None or part.end.status == KILLED
+    # what went away meanwhile makes it 1 as well, but a find that knows no -printf tells nothing
+    usable = part is not None and (part.end.status == 0 or (part.end.status == 1 and part.content))
+    if part is None or not (late or usable):
+        return _command(command, records)
+    long = len(part.content) > command.limit
+    return _rows([walks.parse(part.content[: command.limit], whole=not (late or long))])
 
 
 def _usage(records: Sequence[Record], mounts: Sequence[Mount], cut: str) -> Answer:

@@ -1,0 +1,162 @@
+"""SUID and SGID files, what anybody may write, and what nobody owns, on all local file systems.
+
+A walk of the whole tree: slow, so it is an inventory with a schedule of its own. Packages that own
+a file: dpkg-query(1), rpm(8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from collectors.model import Answers, Collector, Command, Fact, NeedMore, ParseError, Reading, Walk
+from collectors.rows import Noted, Walked
+from collectors.security import localfs
+from collectors.security.packagedb import READINGS, manager
+
+ANYBODY, SUID, SGID = 0o002, 0o4000, 0o2000
+MAX_ASKED = 300  # SUID and SGID files whose package is asked for
+_RPM_ANY = tuple(range(256))  # it counts what it did not find
+
+
+class FileScanCollector(Collector, frozen=True):
+    """`file_scan`: age, complete, entries, and lists of rows
+
+    suid: path, kind (suid, sgid, suid+sgid), mode_octal, uid, gid, known (a package manager could
+    tell whose it is), package (empty: no package owns it).
+    problems: path, why: what was not seen; none where complete.
+    writable: path, kind, mode_octal, uid, gid: files that anybody may write, and directories that
+    anybody may write without the sticky bit. unowned: path, kind, uid, gid.
+    """
+
+    name: ClassVar[str] = "filescan"
+    facts: ClassVar[tuple[str, ...]] = ("file_scan",)
+
+    # Images of containers are not this host's files, and have rules of their own.
+    exclude: tuple[str, ...] = (
+        *("/proc", "/sys", "/dev", "/run/user", "/var/lib/docker", "/var/lib/containers"),
+        *("/var/lib/containerd", "/var/lib/kubelet", "/var/lib/lxc", "/snap"),
+    )
+    entries: int = 20_000_000
+    seconds: float = 600.0
+
+    def readings(self) -> tuple[Reading, ...]:
+        return (*localfs.TABLES, *READINGS)
+
+    def parse(self, answers: Answers) -> Iterable[Fact]:
+        reading = Walk(
+            localfs.roots(answers, self.exclude),
+            self.exclude,
+            entries=self.entries,
+            seconds=self.seconds,
+        )
+        (walked,) = answers.rows(reading, Walked) or (None,)
+        if walked is None:
+            raise ParseError("walk: no row")
+        problems = list(_problems(walked))
+        # a file system that is seen at two places below each other is walked twice
+        by_path = {row.path: row for row in walked.noted}
+        noted = [by_path[path] for path in sorted(by_path)]
+        packages = _packages(noted, manager(answers), answers)
+        yield Fact(
+            "file_scan",
+            {
+                "age": 0,
+                "complete": not problems,
+                "entries": walked.entries,
+                "problems": problems,
+                "suid": [
+                    _suid(row, packages)
+                    for row in noted
+                    if row.kind == "file" and row.mode & (SUID | SGID)
+                ],
+                "writable": [
+                    _row(row)
+                    for row in noted
+                    if row.kind in ("file", "directory")
+                    and row.mode & ANYBODY
+                    and not (row.kind == "directory" and row.mode & 0o1000)
+                ],
+                "unowned": [_row(row) for row in noted if row.unowned],
+            },
+            {"": "walk over local file systems"},
+        )
+
+
+def _problems(walked: Walked) -> Iterator[dict[str, str]]:
+    for path in walked.unread:
+        yield {"path": path, "why": "could not be read"}
+    if walked.after:
+        yield {"path": "/", "why": "the walk has not come to its end yet"}
+    if walked.dropped:
+        yield {"path": "/", "why": f"{walked.dropped} files more than can be told"}
+
+
+def _row(row: Noted) -> dict[str, Any]:
+    return {
+        "path": row.path,
+        "kind": row.kind,
+        "mode_octal": f"{row.mode & 0o7777:04o}",
+        "uid": row.uid,
+        "gid": row.gid,
+        "source": row.path,
+    }
+
+
+def _suid(row: Noted, packages: Mapping[str, str | None]) -> dict[str, Any]:
+    kinds = [name for bit, name in ((SUID, "suid"), (SGID, "sgid")) if row.mode & bit]
+    package = packages.get(row.path)
+    known = package is not None
+    return {**_row(row), "kind": "+".join(kinds), "package": package or "", "known": known}
+
+
+def _packages(noted: Iterable[Noted], database: str, answers: Answers) -> dict[str, str | None]:
+    """The package of each SUID or SGID file: empty for none, None where nobody can tell."""
+    paths = [row.path for row in noted if row.kind == "file" and row.mode & (SUID | SGID)]
+    plain = [path for path in dict.fromkeys(paths) if path.isprintable()]
+    # no package has a file whose name is not printable
+    found: dict[str, str | None] = {path: "" for path in paths if not path.isprintable()}
+    if database == "dpkg" and plain:
+        found |= _of_dpkg(plain[:MAX_ASKED], answers)
+    elif database == "rpm":
+        found |= _of_rpm(plain[:MAX_ASKED], answers)
+    return found
+
+
+def _of_dpkg(paths: Sequence[str], answers: Answers) -> dict[str, str | None]:
+    # a package may have been made before /bin became /usr/bin
+    names = {path: [path, path.removeprefix("/usr")] for path in paths}
+    patterns = sorted({_literal(name) for both in names.values() for name in both})
+    command = Command(("dpkg-query", "-S", *patterns), timeout=60.0, ok=(0, 1))
+    owners: dict[str, str] = {}
+    if answers.answer(command).state != "content":
+        return dict.fromkeys(paths)
+    for line in answers.text(command).split("\n"):
+        package, colon, path = line.partition(": ")
+        if colon and not package.startswith("diversion by "):
+            owners[path] = package.partition(",")[0].partition(":")[0]
+    return {
+        path: next((owners[name] for name in both if name in owners), "")
+        for path, both in names.items()
+    }
+
+
+def _of_rpm(paths: Sequence[str], answers: Answers) -> dict[str, str | None]:
+    commands = {
+        path: Command(("rpm", "-qf", "--qf", "%{NAME}\\n", path), timeout=30.0, ok=_RPM_ANY)
+        for path in paths
+    }
+    missing = [one for one in commands.values() if not answers.asked(one)]
+    if missing:
+        raise NeedMore(*missing)
+    found: dict[str, str | None] = {}
+    for path, command in commands.items():
+        if answers.answer(command).state == "content":
+            first = answers.text(command).partition("\n")[0].strip()
+            found[path] = "" if " " in first else first
+    return found
+
+
+def _literal(path: str) -> str:
+    """A path as a pattern of dpkg-query that matches nothing else."""
+    return "".join(f"\\{c}" if c in "*?[\\" else c for c in path)

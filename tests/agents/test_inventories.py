@@ -1,0 +1,287 @@
+"""Slow inventories: kept apart from audits with their age, scanned by hand, on schedule and to the end."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from agents import config as configuration
+from agents import inventories
+from agents.cli import main
+from agents.errors import UserError
+from agents.inventories import Inventories
+from agents.scanning import ScanSchedule
+from collectors import catalogue
+from collectors.model import Answer, Reading
+from collectors.sources.local import LocalSource
+from tests import baselinemachines
+from tests.collectors.test_walks import tree
+
+PACK = """
+pack: slow
+title: {zh: 慢, en: Slow}
+params: {max_scan_age: 3600}
+rules:
+  - id: t.suid
+    title: {zh: 无, en: None}
+    severity: high
+    facts: [file_scan]
+    offenders: file_scan.suid.filter(f, f.path == "/bin/su")
+    key: path
+    unseen: >-
+      file_scan.age > params.max_scan_age ? [{"path": "scan"}] : file_scan.problems
+    tests:
+      pass: [{file_scan: {age: 1, problems: [], suid: []}}]
+      fail: [{file_scan: {age: 1, problems: [], suid: [{path: /bin/su}]}}]
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    root = tree(tmp_path / "root")
+    (root / "var/lib/dpkg").mkdir(parents=True)
+    (root / "var/lib/dpkg/status").write_text("x")
+    (tmp_path / "slow.yaml").write_text(PACK)
+    path = tmp_path / "jianwei.yaml"
+    path.write_text(f"root: {root}\nstate_dir: state\naudit: {{packs: [./slow.yaml]}}\n")
+    return path
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in arguments])
+
+
+def verdicts(config: Path, *more: str) -> dict[str, Any]:
+    result = run("audit", "--config", config, "--format", "json", *more)
+    assert result.exit_code == 0, result.stderr
+    (pack,) = json.loads(result.stdout)["packs"]
+    return {v.get("instance", ""): v for v in pack["verdicts"]}
+
+
+def kept(config: Path) -> Inventories:
+    return Inventories(configuration.load(str(config)))
+
+
+def test_without_a_scan_nothing_is_known(config: Path) -> None:
+    (verdict,) = verdicts(config).values()
+    assert verdict["verdict"] == "unknown"
+    assert "jianwei inventory scan" in verdict["reason"]
+
+
+def test_an_audit_takes_what_was_scanned(config: Path) -> None:
+    result = run("inventory", "scan", "filescan", "--config", config)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("filescan ")
+    root = configuration.load(str(config)).root
+    (Path(root) / "bin/su").unlink()  # an audit does not look again
+    found = verdicts(config)
+    assert found["/bin/su"]["verdict"] == "fail"
+    fact = kept(config).facts([catalogue.COLLECTORS["filescan"].cls()])["file_scan"]
+    assert fact.value["age"] < 60
+    assert abs(fact.value["scanned"] - time.time()) < 60
+    assert fact.value["complete"]
+
+
+def test_what_is_too_old_is_unknown_where_nothing_was_found(config: Path) -> None:
+    run("inventory", "scan", "filescan", "--config", config)
+    found = kept(config).path("filescan")
+    content = json.loads(found.read_bytes())
+    content["scanned"] -= 7200
+    content["facts"][0]["value"]["suid"] = []
+    found.write_text(json.dumps(content))
+    (verdict,) = verdicts(config).values()
+    assert (verdict["verdict"], verdict["instance"]) == ("unknown", "scan")
+
+
+def test_an_audit_that_scans(config: Path) -> None:
+    assert verdicts(config, "--scan")["/bin/su"]["verdict"] == "fail"
+    assert kept(config).kept("filescan") is None
+
+
+def test_a_recording_answers_by_itself_and_a_host_does_not(config: Path, tmp_path: Path) -> None:
+    machine = baselinemachines.build("debian-default", tmp_path)
+    (verdict,) = verdicts(config, "--recorded", str(machine)).values()
+    assert verdict["verdict"] == "pass"
+    loaded = configuration.load(str(config))
+    facts = inventories.slow_facts(loaded, {"file_scan", "updates"}, None, elsewhere=True)
+    assert {fact.unavailable for fact in facts.values()} == {inventories.ELSEWHERE}
+
+
+def test_another_root_is_another_machine(config: Path, tmp_path: Path) -> None:
+    run("inventory", "scan", "filescan", "--config", config)
+    other = tree(tmp_path / "other")
+    config.write_text(config.read_text().replace(f"{tmp_path}/root", str(other)))
+    assert kept(config).kept("filescan") is None
+
+
+def test_list_and_max_age(config: Path) -> None:
+    assert "never scanned" in run("inventory", "list", "--config", config).stdout
+    run("inventory", "scan", "filescan", "--config", config)
+    first = kept(config).kept("filescan")
+    run("inventory", "scan", "filescan", "--config", config, "--max-age", "1h")
+    second = kept(config).kept("filescan")
+    assert first
+    assert second
+    assert first.scanned == second.scanned
+    run("inventory", "scan", "filescan", "--config", config)
+    third = kept(config).kept("filescan")
+    assert third
+    assert third.scanned > first.scanned
+    lines = run("inventory", "list", "--config", config, "--json").stdout.splitlines()
+    listed = {one["inventory"]: one for one in map(json.loads, lines)}
+    assert listed["filescan"]["complete"]
+    assert listed["updates"]["age"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("nothing",), "there are: filescan"),
+        (("--max-age", "soon"), "not a duration"),
+    ],
+)
+def test_bad_input(config: Path, arguments: Sequence[str], told: str) -> None:
+    result = run("inventory", "scan", *arguments, "--config", config)
+    assert result.exit_code == 2
+    assert told in result.stderr
+
+
+class Hurried(LocalSource):
+    """A machine on which a walk sees two directories' worth of entries at a time."""
+
+    def answer(self, readings: Sequence[Reading]) -> Mapping[Reading, Answer]:
+        found = {}
+        for one in readings:
+            small = msgspec.structs.replace(one, seconds=0.0) if hasattr(one, "roots") else one
+            found[one] = super().answer([small])[small]
+        return found
+
+
+def scan_hurried(config: Path, monkeypatch: pytest.MonkeyPatch) -> inventories.Kept:
+    monkeypatch.setattr(inventories, "LocalSource", Hurried)
+    monkeypatch.setattr(inventories, "SLICE", 1e9)
+    return kept(config).scan("filescan", lambda _: None)
+
+
+def test_a_walk_in_parts(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = scan_hurried(config, monkeypatch)
+    assert first.part
+    assert not first.complete
+    (verdict,) = [v for v in verdicts(config).values() if v["verdict"] == "unknown"]
+    assert verdict["instance"] == "/"  # the rest was not seen yet
+    began = first.scanned
+    for _ in range(60):
+        last = scan_hurried(config, monkeypatch)
+        if last.complete:
+            break
+    assert last.complete
+    assert last.part is None
+    assert last.scanned == began  # as old as its oldest part
+    (fact,) = last.facts
+    assert [row["path"] for row in fact.value["suid"]] == ["/bin/su", "/bin/write"]
+    whole = kept(config).scan("filescan", lambda _: None)
+    # a part of a newer scan does not replace the whole of an older one
+    assert scan_hurried(config, monkeypatch).facts == whole.facts
+
+
+def test_a_failed_scan_leaves_what_there_was(config: Path) -> None:
+    before = kept(config).scan("filescan", lambda _: None)
+    (Path(configuration.load(str(config)).root) / "etc/passwd").unlink()
+    result = run("inventory", "scan", "filescan", "--config", config)
+    assert result.exit_code == 1
+    after = kept(config).kept("filescan")
+    assert after
+    assert after.facts == before.facts
+    assert "no such file" in after.failure
+
+
+def test_one_scan_at_a_time(config: Path) -> None:
+    here = kept(config)
+    here.path("x").parent.mkdir(parents=True)
+    with open(here.path("x").parent / ".filescan.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="already"):
+            here.scan("filescan", lambda _: None)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"root": 1}', b"\xff", b"{}"])
+def test_a_damaged_file_is_told_and_replaced(config: Path, content: bytes) -> None:
+    here = kept(config)
+    here.scan("filescan", lambda _: None)
+    here.path("filescan").write_bytes(content)
+    (verdict,) = verdicts(config).values()
+    assert verdict["verdict"] == "unknown"
+    assert run("inventory", "scan", "filescan", "--config", config).exit_code == 0
+    assert verdicts(config)["/bin/su"]["verdict"] == "fail"
+
+
+def test_kill_leaves_a_whole_file(config: Path) -> None:
+    command = [sys.executable, "-m", "agents", "inventory", "scan", "filescan"]
+    for milliseconds in (200, 400, 600, 800, 1000):
+        child = subprocess.Popen([*command, "--config", config], stdout=subprocess.DEVNULL)
+        time.sleep(milliseconds / 1000)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        kept(config).kept("filescan")  # whole, or none yet
+    assert run("inventory", "scan", "filescan", "--config", config).exit_code == 0
+
+
+def test_what_is_kept_is_for_its_owner(config: Path) -> None:
+    here = kept(config)
+    here.scan("filescan", lambda _: None)
+    assert os.stat(here.path("filescan")).st_mode & 0o077 == 0
+    assert os.stat(here.path("filescan").parent).st_mode & 0o077 == 0
+
+
+def schedule(config: Path) -> ScanSchedule:
+    return ScanSchedule(str(config), configuration.load(str(config)), lambda: None)
+
+
+def test_the_agent_scans_what_is_judged(config: Path) -> None:
+    done: list[bool] = []
+    one = ScanSchedule(str(config), configuration.load(str(config)), lambda: done.append(True))
+    one.start()
+    try:
+        deadline = time.monotonic() + 60
+        while not done and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        one.stop()
+    assert done
+    families = {family.name: family.samples for family in one.families()}
+    (success,) = families["jianwei_inventory_success"]
+    assert (success.labels, success.value) == ((("inventory", "filescan"),), 1.0)
+    (age,) = families["jianwei_inventory_age_seconds"]
+    assert 0 <= age.value < 60
+    # after a restart it is not due for long
+    again = schedule(config)
+    again.start()
+    again.stop()
+    assert again._rounds.first > 3600
+
+
+def test_without_rules_about_them_nothing_is_scanned(config: Path) -> None:
+    config.write_text(config.read_text().replace("./slow.yaml", "host-basics"))
+    assert schedule(config).families() == ()
+    config.write_text(config.read_text() + "inventories: {enable: false}\n")
+    assert schedule(config).families() == ()
+
+
+def test_record_and_explain_leave_slow_ones_out(config: Path, tmp_path: Path) -> None:
+    assert run("record", tmp_path / "plain", "--config", config).exit_code == 0
+    asked = (tmp_path / "plain/asked.json").read_text()
+    assert "walk over" not in asked
+    explained = run("explain", "filescan", "--config", config).stdout
+    assert "jianwei inventory scan" in explained
