@@ -78,6 +78,14 @@ def test_beside_a_pack() -> None:
     assert "Baseline of a government cloud server (gov_server)" in table.stdout
 
 
+@pytest.mark.parametrize("form", ["json", "ocsf", "sarif", "csv", "html"])
+def test_every_format_tells_policies(form: str) -> None:
+    done = run("audit", "--recorded", DEFAULT, "--pack", SERVER, "--format", form)
+    assert done.exit_code == 0, done.output
+    assert "sca.gov_server.1004" in done.stdout
+    assert "PASS_MAX_DAYS" in done.stdout
+
+
 def test_fail_on_knows_policies() -> None:
     done = run("audit", "--recorded", HARDENED, "--pack", SERVER, "--fail-on", "unknown")
     assert done.exit_code == 1
