@@ -5,6 +5,7 @@ bytes. The nonce is not known before the session, so no content can hold it. Hea
 
     begin            the script runs
     r I              what follows is about reading I
+    z I              what was told about reading I counts no longer
     c                payload: content
     x STATUS WORDS   how the content before ended: exit status, last words of the error message
     m                payload: a path that matches a pattern, what follows is about it
@@ -32,7 +33,8 @@ NF < 2 { print "malformed"; next }
 }
 """
 
-# T: run with a deadline in seconds. G: run one of our functions in a shell of its own with one.
+# T: run with a deadline in seconds. G: run one of our functions in a shell of its own with one. M: many of
+# them in one shell with one deadline; should it pass, those that are not done each by G. R: one of these.
 # e: how it ended. q: is it there, or hidden. f: a file. l: a folder to list. g: a pattern. k: a match of it.
 # s: stat lines. c: a command. u: usage of a mount. a: shadow. o: names and states of processes.
 # t: tables of sockets. i: sockets with their processes. v: uname. r: one reading.
@@ -164,6 +166,26 @@ G() {
     y=$?
     if [ $y = 137 ] && [ "$Z" ]; then printf '\n%s d 137\n' "$N"; exit; fi
     return $y
+}
+M() {
+    n=$( { T 10 sh -c "$L
+R() { i=\$1; shift 2; r \"\$i\" \"\$@\"; echo \"\$i\" >&4; }
+$1" sh 4>&1 1>&3; } )
+    y=$?
+    [ $y != 0 ] || return 0
+    if [ $y = 137 ] && [ "$Z" ]; then exit; fi
+    n=${n##*
+}
+    eval "$1"
+}
+R() {
+    if [ "$n" ]; then
+        [ "$1" != "$n" ] || n=
+        return
+    fi
+    i=$1 j=$2; shift 2
+    printf '\n%s z %s\n' "$N" "$i"
+    r "$i" G "$j" "$@"
 }
 export N U
 """
