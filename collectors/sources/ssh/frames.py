@@ -53,8 +53,9 @@ def parse_stream(data: bytes, nonce: str) -> tuple[Stream, bool]:
         )
         if kind == "end":
             return by_reading, True
-        if kind in ("z", "more"):
+        if kind == "z":
             by_reading.pop(record.status, None)
+        if kind in ("z", "more"):
             current = []
         if kind in ("j", "i"):
             by_reading.setdefault(LINKS, []).append(record)
