@@ -46,7 +46,8 @@ _INST = re.compile(r"Inst (\S+) (?:\[([^\]]*)\] )?\((\S+) ([^()]*)\)?")
 
 class UpdatesCollector(Collector, frozen=True):
     """`updates`: age (of this inventory), index_age (seconds since the index was fetched, as of the
-    scan; null where the clock was not seen), count and security (packages), and rows: name,
+    scan; null where the clock was not seen), security_index (there is an index of security updates:
+    of apt by the name of its source), count and security (packages), and rows: name,
     installed, candidate, security, severity (small letters, or empty), advisory.
 
     dnf and yum tell of security updates alone.
@@ -75,12 +76,18 @@ class UpdatesCollector(Collector, frozen=True):
             {
                 "age": 0,
                 "index_age": _age(answers, max(written)),
+                "security_index": database == "rpm" or _has_security(answers),
                 "count": len(rows),
                 "security": sum(row["security"] for row in rows),
                 "rows": rows[:MAX_ROWS],
             },
             {"": command.argv[0], "index_age": INDEX[database][0].pattern},
         )
+
+
+def _has_security(answers: Answers) -> bool:
+    releases = answers.rows(INDEX["dpkg"][2], FileStat)
+    return any("security" in row.path.lower() for row in releases)
 
 
 def _age(answers: Answers, written: float) -> int | None:
