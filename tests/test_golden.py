@@ -15,7 +15,9 @@ import pytest
 from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.interfaces import InterfaceSchedule
+from agents.inventories import Kept
 from agents.runtime import config_families
+from agents.scanning import inventory_families
 from agents.sites import SiteSchedule
 from collectors.catalogue import COLLECTORS, Settings, for_facts
 from collectors.ipv6.sitesettings import SiteSettings
@@ -170,6 +172,9 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows("every", nothing_seen),
         *metricdocs.rows("config", config_families(True, 0.0)),
         *metricdocs.rows("audit", audits()),
+        *metricdocs.rows(
+            "inventory", inventory_families([("filescan", Kept("/", scanned=1.0))], 2.0)
+        ),
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),
