@@ -33,9 +33,11 @@ from tests.collectors.test_security_facts import ABSENT, DENIED, children, facts
 
 ETC = "/etc/systemd/system"
 USR = "/usr/lib/systemd/system"
+STATS: tuple[Reading, ...] = (OWN, *WANTS, BOOTED, *SCRIPTS, *PROGRAMS, *DEFAULT)
 EMPTY: dict[Reading, Answer] = {
-    stat: rows() for stat in (OWN, *WANTS, BOOTED, *SCRIPTS, *PROGRAMS, *DEFAULT)
-} | {glob: Answer("content") for glob in (XINETD, *INETD)}
+    **dict.fromkeys(STATS, rows()),
+    **dict.fromkeys((XINETD, *INETD), Answer("content")),
+}
 
 
 def link(path: str, target: str = "") -> FileStat:
@@ -156,7 +158,7 @@ def test_xinetd() -> None:
         "xinetd/ftp": False,
     }
     assert found["xinetd/telnet"]["source"] == "/etc/xinetd.d/telnet:2"
-    only = {XINETD_MAIN: text("defaults\n{\nenabled = ftp\n}\n")}
+    only: dict[Reading, Answer] = {XINETD_MAIN: text("defaults\n{\nenabled = ftp\n}\n")}
     found = units({**only, XINETD: children("/etc/xinetd.d", files)})
     assert [unit for unit, row in found.items() if row["enabled"]] == ["xinetd/ftp"]
     # files for a program that is not there start nothing

@@ -182,7 +182,7 @@ def test_no_ftp_and_one_that_may_not_be_read() -> None:
 
 
 def test_snmp() -> None:
-    there = {SNMPD: rows(FileStat(SNMPD.pattern, "file", 0o600, 0, 0))}
+    there: dict[Reading, Answer] = {SNMPD: rows(FileStat(SNMPD.pattern, "file", 0o600, 0, 0))}
     found = netservices({**there, DEFAULT_COMMUNITY: text("2\n")})["snmp"].value
     assert found == {"installed": True, "default_community": 2}
     hidden = Answer("failed", reason="exit status 2")
@@ -208,7 +208,7 @@ def test_snmp() -> None:
 )
 def test_the_pattern_of_grep(tmp_path: Path, line: str, counts: bool) -> None:
     (tmp_path / "snmpd.conf").write_text(f"# x\n{line}\n")
-    argv = [*DEFAULT_COMMUNITY.argv[:-1], tmp_path / "snmpd.conf"]
+    argv = [*DEFAULT_COMMUNITY.argv[:-1], str(tmp_path / "snmpd.conf")]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == str(int(counts))
     assert done.returncode in DEFAULT_COMMUNITY.ok
@@ -237,5 +237,5 @@ def test_tcp_wrappers(deny: str, allow: str, limited: bool) -> None:
 @given(st.text(max_size=300))
 def test_any_text_of_services(content: str) -> None:
     answer = Answer("content", content.encode("utf-8", "replace"))
-    there = {SNMPD: rows(FileStat(SNMPD.pattern, "file", 0o600, 0, 0))}
+    there: dict[Reading, Answer] = {SNMPD: rows(FileStat(SNMPD.pattern, "file", 0o600, 0, 0))}
     netservices({**there, **dict.fromkeys((*VSFTPD, ALLOW, DENY, DEFAULT_COMMUNITY), answer)})

@@ -126,7 +126,7 @@ def test_apt() -> None:
 
 
 def test_no_index_is_no_pass() -> None:
-    folder = {INDEX["dpkg"][1]: index("/var/lib/apt/lists", 5)}
+    folder: dict[Reading, Answer] = {INDEX["dpkg"][1]: index("/var/lib/apt/lists", 5)}
     found = one(UpdatesCollector(), {**DPKG, **INDEXED, **folder, APT: text("")})
     assert found.unavailable == updates.NO_INDEX
     found = one(UpdatesCollector(), {**RPM, **INDEXED, DNF: text("")})
