@@ -24,6 +24,8 @@ from collectors.model import (
     Unavailable,
 )
 from collectors.rows import FileStat
+from collectors.security.owners import packages_of
+from collectors.security.packagedb import READINGS, manager
 
 ETC = "/etc/systemd/system"
 OWN = Stat(f"{ETC}/*")
@@ -54,11 +56,13 @@ DISPLAY_MANAGER = f"{ETC}/display-manager.service"
 
 UNIT_FOLDERS = ("/usr/lib/systemd/system", "/lib/systemd/system")
 MASK = "/dev/null"
+MAX_ASKED = 400  # files whose package is asked for
 
 
 class ServicesCollector(Collector, frozen=True):
     """`services`: rows of what is enabled, active or masked: unit (`cups.socket`), name (`cups`), kind
-    (service, socket, sysv, xinetd, inetd), enabled, active, masked, pid, path.
+    (service, socket, sysv, xinetd, inetd), enabled, active, masked, pid, path, package (that the
+    file at `path` is of; empty: of none, or not known).
 
     `boot`: systemd (installed), booted (it runs), default_target, graphical (a display manager
     starts with it), ctrl_alt_del (masked, or the target it leads to, or empty).
@@ -70,7 +74,7 @@ class ServicesCollector(Collector, frozen=True):
     def readings(self) -> tuple[Reading, ...]:
         return (
             *(OWN, *WANTS, BOOTED, SHOW, *SCRIPTS, XINETD_MAIN, XINETD, *INETD),
-            *(*PROGRAMS, *DEFAULT),
+            *(*PROGRAMS, *DEFAULT, *READINGS),
         )
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
@@ -82,6 +86,11 @@ class ServicesCollector(Collector, frozen=True):
         rows |= _scripts(answers, {name.removesuffix(".service") for name in natives})
         rows |= {row["unit"]: row for row in _xinetd(answers)}
         rows |= {row["unit"]: row for row in _inetd(answers)}
+        paths = {row["path"] for row in rows.values() if row["path"].startswith("/")} - {MASK}
+        plain = sorted(path for path in paths if path.isprintable())[:MAX_ASKED]
+        owners = packages_of(plain, manager(answers), answers)
+        for row in rows.values():
+            row["package"] = owners.get(row["path"]) or ""
         yield Fact("services", [rows[name] for name in sorted(rows)], {"": ETC})
 
 
@@ -96,6 +105,7 @@ def _row(unit: str, kind: str, source: str, **more: Any) -> dict[str, Any]:
         "masked": False,
         "pid": 0,
         "path": "",
+        "package": "",
         "source": source,
         **more,
     }

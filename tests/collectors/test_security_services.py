@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.model import Answer, Answers, Fact, ParseError, Reading, Stat, Unavailable
+from collectors.model import Answer, Answers, Fact, NeedMore, ParseError, Reading, Stat, Unavailable
 from collectors.observe import observe
 from collectors.rows import FileStat
+from collectors.security.packagedb import DATABASES, READINGS
 from collectors.security.services import (
     BOOTED,
     DEFAULT,
@@ -33,7 +34,7 @@ from tests.collectors.test_security_facts import ABSENT, DENIED, children, facts
 
 ETC = "/etc/systemd/system"
 USR = "/usr/lib/systemd/system"
-STATS: tuple[Reading, ...] = (OWN, *WANTS, BOOTED, *SCRIPTS, *PROGRAMS, *DEFAULT)
+STATS: tuple[Reading, ...] = (OWN, *WANTS, BOOTED, *SCRIPTS, *PROGRAMS, *DEFAULT, *READINGS)
 EMPTY: dict[Reading, Answer] = {
     **dict.fromkeys(STATS, rows()),
     **dict.fromkeys((XINETD, *INETD), Answer("content")),
@@ -119,6 +120,28 @@ def test_the_manager_says_what_is_active() -> None:
 def test_a_manager_that_does_not_answer_is_no_pass(answer: Answer) -> None:
     with pytest.raises(Unavailable):
         seen({BOOTED: rows(directory("/run/systemd/system")), SHOW: answer})
+
+
+def test_the_package_of_a_unit() -> None:
+    enabled = rows(
+        link(f"{ETC}/x.wants/ssh.service", "/lib/systemd/system/ssh.service"),
+        link(f"{ETC}/x.wants/own.service", f"{ETC}/own.service"),
+    )
+    database: dict[Reading, Answer] = {DATABASES["dpkg"][0]: rows(link("/var/lib/dpkg/status"))}
+    with pytest.raises(NeedMore) as need:
+        units({WANTS[0]: enabled, **database})
+    (command,) = need.value.readings
+    told = text(f"openssh-server: {USR}/ssh.service\n")
+    found = units({WANTS[0]: enabled, **database, command: told})
+    packages = {unit: row["package"] for unit, row in found.items()}
+    assert packages == {"ssh.service": "openssh-server", "own.service": ""}
+    database = {DATABASES["rpm"][0]: rows(link("/var/lib/rpm/Packages"))}
+    with pytest.raises(NeedMore) as need:
+        units({WANTS[0]: enabled, **database})
+    (command,) = need.value.readings
+    told = text(f"file {ETC}/own.service is not owned by any package\nopenssh-server\n")
+    found = units({WANTS[0]: enabled, **database, command: told})
+    assert {unit: row["package"] for unit, row in found.items()} == packages
 
 
 def test_scripts_where_there_is_no_unit_of_that_name() -> None:
