@@ -38,6 +38,11 @@ INDEX = {
         Stat("/var/cache/yum/*/*/*/repomd.xml"),
     ),
 }
+# What tells which updates are for security. Not every vendor has it: CentOS has none.
+ADVISORIES = (
+    *(Stat("/var/cache/dnf/*/repodata/*updateinfo*"), Stat("/var/cache/dnf/*-updateinfo.solvx")),
+    *(Stat("/var/cache/yum/*/*/*/*updateinfo*"), Stat("/var/cache/yum/*/*/*/gen/updateinfo*")),
+)
 NO_INDEX = "absent: the package manager has never fetched its index"
 MAX_ROWS = 1000
 
@@ -47,7 +52,7 @@ _INST = re.compile(r"Inst (\S+) (?:\[([^\]]*)\] )?\((\S+) ([^()]*)\)?")
 class UpdatesCollector(Collector, frozen=True):
     """`updates`: age (of this inventory), index_age (seconds since the index was fetched, as of the
     scan; null where the clock was not seen), security_index (there is an index of security updates:
-    of apt by the name of its source), count and security (packages), and rows: name,
+    apt tells by the name of its source, dnf and yum by their files of advisories), count and security (packages), and rows: name,
     installed, candidate, security, severity (small letters, or empty), advisory.
 
     dnf and yum tell of security updates alone.
@@ -57,7 +62,8 @@ class UpdatesCollector(Collector, frozen=True):
     facts: ClassVar[tuple[str, ...]] = ("updates",)
 
     def readings(self) -> tuple[Reading, ...]:
-        return (*READINGS, CLOCK, *(stat for stats in INDEX.values() for stat in stats))
+        indexes = (stat for stats in INDEX.values() for stat in stats)
+        return (*READINGS, CLOCK, *indexes, *ADVISORIES)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         database = manager(answers)
@@ -76,7 +82,7 @@ class UpdatesCollector(Collector, frozen=True):
             {
                 "age": 0,
                 "index_age": _age(answers, max(written)),
-                "security_index": database == "rpm" or _has_security(answers),
+                "security_index": _has_security(answers, database),
                 "count": len(rows),
                 "security": sum(row["security"] for row in rows),
                 "rows": rows[:MAX_ROWS],
@@ -85,7 +91,9 @@ class UpdatesCollector(Collector, frozen=True):
         )
 
 
-def _has_security(answers: Answers) -> bool:
+def _has_security(answers: Answers, database: str) -> bool:
+    if database == "rpm":
+        return any(answers.rows(stat, FileStat) for stat in ADVISORIES)
     releases = answers.rows(INDEX["dpkg"][2], FileStat)
     return any("security" in row.path.lower() for row in releases)
 

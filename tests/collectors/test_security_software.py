@@ -88,6 +88,7 @@ def test_the_rpm_command_is_understood(tmp_path: Path) -> None:
 NOW = 1_731_300_000.0
 INDEXED: dict[Reading, Answer] = {
     **{stat: rows() for stats in INDEX.values() for stat in stats},
+    **dict.fromkeys(updates.ADVISORIES, rows()),
     CLOCK: rows(Clock(NOW, "CST", 28800)),
 }
 
@@ -150,6 +151,10 @@ def test_dnf_and_yum() -> None:
         ("kernel", "5.10.0-230.0.0.129.oe2203sp3", "important"),
     ]
     assert found["security"] == 2
+    assert not found["security_index"]
+    there: dict[Reading, Answer] = {updates.ADVISORIES[0]: index("/var/cache/dnf/u/repodata/1-updateinfo.xml.gz", 7)}
+    told = one(UpdatesCollector(), {**known, **there, DNF: text("")}).value
+    assert (told["security_index"], told["security"]) == (True, 0)
     old = "RHSA-2024:1 security kernel-3.10.0-1160.x86_64\nRHSA-2024:2 Low/Sec. a-1-1.noarch\n"
     found = one(UpdatesCollector(), {**known, DNF: ABSENT, YUM: text(old)}).value
     assert [(row["name"], row["severity"]) for row in found["rows"]] == [
