@@ -152,7 +152,9 @@ def test_dnf_and_yum() -> None:
     ]
     assert found["security"] == 2
     assert not found["security_index"]
-    there: dict[Reading, Answer] = {updates.ADVISORIES[0]: index("/var/cache/dnf/u/repodata/1-updateinfo.xml.gz", 7)}
+    there: dict[Reading, Answer] = {
+        updates.ADVISORIES[0]: index("/var/cache/dnf/u/repodata/1-updateinfo.xml.gz", 7)
+    }
     told = one(UpdatesCollector(), {**known, **there, DNF: text("")}).value
     assert (told["security_index"], told["security"]) == (True, 0)
     old = "RHSA-2024:1 security kernel-3.10.0-1160.x86_64\nRHSA-2024:2 Low/Sec. a-1-1.noarch\n"
