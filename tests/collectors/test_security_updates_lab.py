@@ -61,6 +61,7 @@ class Lab:
             self.run("rpmbuild", "-bb", "--quiet", *where, str(spec))
         built = folder / "out/noarch"
         self.run("rpm", "--root", str(self.root), "--initdb")
+        self.database = f"{self.root}{self.run('rpm', '-E', '%_dbpath').strip()}"
         how = ("-i", "--nodeps", "--nosignature", "--force-debian")
         self.run("rpm", "--root", str(self.root), *how, str(built / "hollow-1-1.noarch.rpm"))
         shutil.copy(built / "hollow-2-1.noarch.rpm", folder / "repo")
@@ -117,14 +118,15 @@ def test_packages_by_the_real_rpm(lab: Lab) -> None:
 
 
 def test_owners_by_the_real_rpm(lab: Lab) -> None:
-    (lab.root / "usr/bin/other").write_text("")
-    there = ["/usr/bin/other", "/usr/bin/hollow"]
+    other = lab.root / "other"
+    other.write_text("")
+    there = [str(other), "/usr/bin/hollow"]
 
     def found(paths: list[str], exact: bool) -> owners.Owners:
         return owners.packages_of(paths, "rpm", lab_answers(lab, paths, exact), exact)
 
     for exact in (True, False):
-        assert found(there, exact) == {"/usr/bin/other": "", "/usr/bin/hollow": "hollow"}
+        assert found(there, exact) == {str(other): "", "/usr/bin/hollow": "hollow"}
     gone = [*there, "/usr/bin/gone"]
     assert found(gone, True)["/usr/bin/hollow"] == "hollow"
     # rpm has no line for it: which line is of which path is not known then, and not guessed
@@ -138,7 +140,8 @@ def lab_answers(lab: Lab, paths: list[str], exact: bool) -> Answers:
         found: dict[Reading, Answer] = {}
         for reading in more.readings:
             assert isinstance(reading, Command)
-            argv = ["rpm", "--root", str(lab.root), *reading.argv[1:]]
+            # with --root it would look for the files here, and for packages there
+            argv = ["rpm", "--dbpath", lab.database, *reading.argv[1:]]
             done = subprocess.run(argv, capture_output=True, check=False)
             found[reading] = Answer("content", done.stdout)
         return Answers(found)
