@@ -15,6 +15,7 @@ import msgspec
 
 from agents import children
 from agents.rounds import Rounds
+from agents.scapolicies import read as policy
 from collectors.model import Family, gauge, sample
 from collectors.strictyaml import DocumentError
 from exporters.findings.metrics import audit_families
@@ -22,7 +23,7 @@ from exporters.findings.readinessmetrics import Scored, scored_host
 from rules import pack as packs
 from rules import signing
 from rules.audit import needed
-from rules.model import AuditResult, Change
+from rules.model import AuditResult, Change, Pack, Rule
 from rules.settings import AuditSettings
 
 log = logging.getLogger(__name__)
@@ -42,8 +43,8 @@ class AuditSchedule:
 
     `last` is the last audit that succeeded; `problem` why there is no newer one, or empty. `facts` are
     what only the agent itself knows, by name: each is asked for before an audit by a pack that
-    judges it, and is None where there is nothing to tell. `tell` takes the changes of hits; what it has not
-    taken, by raising, it is given again after the next audit.
+    judges it, and is None where there is nothing to tell. `tell` takes the changes of hits, with rules by id,
+    and says whether it has them; what it has not, it is given again after the next audit.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class AuditSchedule:
         config_path: str,
         settings: AuditSettings,
         facts: Mapping[str, Callable[[], Any]] | None = None,
-        tell: Callable[[Sequence[Change]], None] | None = None,
+        tell: Callable[[Sequence[Change], Mapping[str, Rule]], bool] | None = None,
     ) -> None:
         self._arguments = (
             "audit",
@@ -124,9 +125,23 @@ class AuditSchedule:
             log.error("hits are not kept: %s", result.hits_problem)
         if not result.changes:
             return
-        if self._tell:
-            self._tell(result.changes)
+        if self._tell and not self._tell(result.changes, self._rules()):
+            return
         self._told = result.changes[-1].number
+
+    def _rules(self) -> dict[str, Rule]:
+        """By id, for what they say of why and how to fix; without them a change is told as well."""
+        try:
+            return {rule.id: rule for pack in self._outlines() for rule in pack.rules}
+        except (OSError, DocumentError) as error:
+            log.warning("changes are told without the texts of rules: %s", error)
+            return {}
+
+    def _outlines(self) -> list[Pack]:
+        """Of the packs; policies of Wazuh have no facts and no texts of ours."""
+        read = signing.reader(self._settings.trusted_keys)
+        names = [name for name in self._settings.packs if policy(name, read) is None]
+        return [packs.outline(name, read) for name in names]
 
     @contextlib.contextmanager
     def _given(self) -> Iterator[tuple[tuple[str, ...], int]]:
@@ -145,8 +160,7 @@ class AuditSchedule:
         audit's to tell."""
         if self._judged is None:
             try:
-                read = signing.reader(self._settings.trusted_keys)
-                outlines = [packs.outline(name, read) for name in self._settings.packs]
+                outlines = self._outlines()
             except (OSError, DocumentError):
                 return frozenset()
             self._judged = frozenset(needed(outlines).intersection(self._facts))

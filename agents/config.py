@@ -7,6 +7,7 @@ key. Each room defines its own settings; this module composes them.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from collectors.link.stampreflector import ReflectorSettings
 from collectors.model import Collector
 from collectors.sources.ssh.settings import SshSettings
 from collectors.strictyaml import Document, DocumentError, Duration
+from exporters.findings.settings import ClientTls, FindingsSettings
 from exporters.prometheus.settings import WebSettings
 from rules.settings import AuditSettings, built_in, is_path
 
@@ -72,6 +74,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ipv6_watch: WatchSettings = WatchSettings()
     audit: AuditSettings = AuditSettings()
     inventories: InventorySettings = InventorySettings()
+    findings: FindingsSettings = FindingsSettings()
     ipv6_sites: SiteSettings = SiteSettings()
     ssh: SshSettings = SshSettings()
 
@@ -126,6 +129,9 @@ def load(path: str | None) -> Config:
     config = _located(config, os.path.dirname(os.path.abspath(path)))
     if config.ipv6_sites.check.web.ca_file:
         _check_ca(document, config.ipv6_sites.check.web.ca_file)
+    for name in ("ocsf_https", "cef"):
+        if receiver := getattr(config.findings, name):
+            _check_receiver(document, name, receiver)
     if config.probes.modules_file is not None:
         _check_modules(document, config.probes.modules_file)
     return config
@@ -137,6 +143,18 @@ def _check_ca(document: Document, path: str) -> None:
         trust_of(path)
     except ValueError as error:
         raise document.error(("ipv6_sites", "check", "web", "ca_file"), str(error)) from error
+
+
+def _check_receiver(document: Document, name: str, receiver: ClientTls) -> None:
+    """Certificates that cannot be read would be told with each batch that is not sent."""
+    if not (receiver.ca_file or receiver.cert_file):
+        return
+    from exporters.findings import delivery
+
+    try:
+        delivery.context(receiver)
+    except ValueError as error:
+        raise document.error(("findings", name), str(error)) from error
 
 
 def trust_of(path: str) -> None:
@@ -182,6 +200,13 @@ def _located(config: Config, folder: str) -> Config:
         lines_file=lines_file and located(lines_file),
         modules_file=modules_file and located(modules_file),
     )
+    https, cef = config.findings.ocsf_https, config.findings.cef
+    findings = replace(
+        config.findings,
+        ocsf_file=os.path.expanduser(located(config.findings.ocsf_file)),
+        ocsf_https=https and replace(https, **_located_tls(https, located)),
+        cef=cef and replace(cef, **_located_tls(cef, located)),
+    )
     check = config.ipv6_sites.check
     web_check = replace(check.web, ca_file=located(check.web.ca_file))
     site_settings = replace(config.ipv6_sites, check=replace(check, web=web_check))
@@ -198,11 +223,17 @@ def _located(config: Config, folder: str) -> Config:
             waivers_file=located(config.audit.waivers_file),
             trusted_keys=tuple(map(located, config.audit.trusted_keys)),
         ),
+        findings=findings,
         collectors=collectors,
         probes=probes,
         ipv6_sites=site_settings,
         ssh=ssh,
     )
+
+
+def _located_tls(tls: ClientTls, located: Callable[[str], str]) -> dict[str, str]:
+    names = ("ca_file", "cert_file", "key_file")
+    return {name: os.path.expanduser(located(getattr(tls, name))) for name in names}
 
 
 def with_overrides(

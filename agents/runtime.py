@@ -19,7 +19,9 @@ from agents.probing import ProbeSchedule, Probing
 from agents.runner import Runner
 from agents.scanning import ScanSchedule
 from agents.sites import SiteSchedule
+from agents.state import state_dir
 from agents.steady import SteadyCpu
+from agents.telling import Teller
 from collectors.ipv6.wire.advertisers import FACT as ADVERTISERS
 from collectors.link.stampreflector import Reflector
 from collectors.model import Family, gauge, sample
@@ -52,7 +54,9 @@ class _Active:
         self.probes = ProbeSchedule(probing, LocalSource(config.root), path)
         self.watch = AdvertisementWatch(config.ipv6_watch)
         told = {LINES: self.probes.lines, ADVERTISERS: self.watch.advertisers}
-        self.audits = AuditSchedule(path, config.audit, told)
+        self.teller = Teller(config.findings, state_dir(config))
+        tell = self.teller.put if self.teller.wanted else None
+        self.audits = AuditSchedule(path, config.audit, told, tell)
         self.probes.when_lines_change(self.audits.hasten)
         self.watch.when_unexpected_change(self.audits.hasten)
         self.scans = ScanSchedule(path, config, self.audits.hasten)
@@ -71,6 +75,7 @@ class _Active:
         return self._readiness
 
     def start(self) -> None:
+        self.teller.start()
         self.probes.start()
         self.audits.start()
         self.scans.start()
@@ -83,6 +88,7 @@ class _Active:
         self.probes.stop()
         self.audits.stop()
         self.scans.stop()
+        self.teller.stop()
         self.sites.stop()
         self.watch.stop()
         if self.reflector:
@@ -129,6 +135,7 @@ class Runtime:
             *active.probes.families(),
             *active.audits.families(),
             *active.scans.families(),
+            *active.teller.families(),
             *active.sites.families(),
             *active.readiness(),
             *active.watch.families(),

@@ -10,7 +10,19 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from collectors.containers.docker import DockerCollector
+from collectors.containers.dockercontainers import DockerContainersCollector
+from collectors.containers.engines import EnginesCollector
+from collectors.crypto.certificates import CertificatesCollector
+from collectors.crypto.cryptopolicy import CryptoPolicyCollector
+from collectors.crypto.diskencryption import DiskEncryptionCollector
+from collectors.crypto.national import NationalCryptoCollector
+from collectors.crypto.residual import ResidualCollector
+from collectors.crypto.sshclient import SshClientCollector
+from collectors.crypto.webservers import WebServersCollector
+from collectors.firewall.baseline import FirewallCollector
 from collectors.firewall.parity import Ipv6FirewallCollector
+from collectors.firewall.persistent import FirewallServicesCollector
 from collectors.host.arp import ArpCollector
 from collectors.host.conntrack import ConntrackCollector
 from collectors.host.cpu import CpuCollector
@@ -58,20 +70,46 @@ from collectors.ipv6.wire.facts import AdvertisersCollector
 from collectors.link.linefacts import LinesCollector
 from collectors.model import Collector
 from collectors.security.accounts import AccountsCollector
+from collectors.security.antimalware import AntimalwareCollector
+from collectors.security.auditd import AuditdCollector
+from collectors.security.authorizedkeys import AuthorizedKeysCollector
+from collectors.security.backups import BackupsCollector
+from collectors.security.boot import BootCollector
+from collectors.security.bootloader import BootLoaderCollector
+from collectors.security.coredumps import CoreDumpsCollector
 from collectors.security.files import FilesCollector
 from collectors.security.filescan import FileScanCollector
+from collectors.security.groups import GroupsCollector
+from collectors.security.homes import HomesCollector
+from collectors.security.integrity import AideCollector
+from collectors.security.interfaces import InterfacesCollector
+from collectors.security.journald import JournaldCollector
+from collectors.security.lastlogins import LastLoginsCollector
 from collectors.security.listeners import ListeningCollector
 from collectors.security.logindefs import LoginDefsCollector
+from collectors.security.logs import LogsCollector
+from collectors.security.mac import MacCollector
+from collectors.security.modules import ModulesCollector
+from collectors.security.mounts import MountsCollector
 from collectors.security.netservices import NetservicesCollector
 from collectors.security.osinfo import OsInfoCollector
 from collectors.security.packages import PackagesCollector
+from collectors.security.pam import PamCollector
 from collectors.security.reboot import RebootCollector
 from collectors.security.repositories import RepositoriesCollector
+from collectors.security.rsyslog import RsyslogCollector
 from collectors.security.services import ServicesCollector
 from collectors.security.shares import SharesCollector
+from collectors.security.shells import ShellsCollector
 from collectors.security.sshd import SshdCollector
+from collectors.security.sshdtest import SshdEffectiveCollector
+from collectors.security.sudoers import SudoersCollector
 from collectors.security.sysctl import SysctlCollector
+from collectors.security.sysctlconfig import SysctlConfigCollector
+from collectors.security.timesources import TimeSourcesCollector
 from collectors.security.timesync import TimesyncCollector
+from collectors.security.trustedboot import TrustedBootCollector
+from collectors.security.umask import UmaskCollector
 from collectors.security.updates import UpdatesCollector
 
 
@@ -136,22 +174,72 @@ _ENTRIES = (
     Entry(Ipv6TunnelsCollector, metrics=False),
     Entry(ListenersCollector),
     Entry(AccountsCollector, metrics=False),
+    Entry(BootLoaderCollector, metrics=False),
+    Entry(CertificatesCollector, metrics=False),
+    Entry(CryptoPolicyCollector, metrics=False),
+    Entry(DiskEncryptionCollector, metrics=False),
     Entry(FilesCollector, metrics=False),
     Entry(FileScanCollector, metrics=False, slow=True),
+    Entry(AuthorizedKeysCollector, metrics=False),
+    Entry(FilesCollector, metrics=False),
+    Entry(GroupsCollector, metrics=False),
+    Entry(HomesCollector, metrics=False),
+    Entry(LastLoginsCollector, metrics=False),
     Entry(LinesCollector, metrics=False),
     Entry(ListeningCollector, metrics=False),
     Entry(LoginDefsCollector, metrics=False),
     Entry(NetservicesCollector, metrics=False),
+    Entry(BootCollector, metrics=False),
+    Entry(CoreDumpsCollector, metrics=False),
+    Entry(FilesCollector, metrics=False),
+    Entry(DockerCollector, metrics=False),
+    Entry(DockerContainersCollector, metrics=False),
+    Entry(EnginesCollector, metrics=False),
+    Entry(FirewallCollector, metrics=False),
+    Entry(FirewallServicesCollector, metrics=False),
+    Entry(InterfacesCollector, metrics=False),
+    Entry(LinesCollector, metrics=False),
+    Entry(ListeningCollector, metrics=False),
+    Entry(LoginDefsCollector, metrics=False),
+    Entry(ModulesCollector, metrics=False),
+    Entry(MountsCollector, metrics=False),
     Entry(OsInfoCollector, metrics=False),
+    Entry(PamCollector, metrics=False),
+    Entry(ShellsCollector, metrics=False),
     Entry(PackagesCollector, metrics=False),
     Entry(RebootCollector, metrics=False),
     Entry(RepositoriesCollector, metrics=False),
     Entry(ServicesCollector, metrics=False),
     Entry(SharesCollector, metrics=False),
+    Entry(NationalCryptoCollector, metrics=False),
+    Entry(OsInfoCollector, metrics=False),
+    Entry(ResidualCollector, metrics=False),
+    Entry(SshClientCollector, metrics=False),
+    Entry(AideCollector, metrics=False),
+    Entry(AntimalwareCollector, metrics=False),
+    Entry(AuditdCollector, metrics=False),
+    Entry(BackupsCollector, metrics=False),
+    Entry(FilesCollector, metrics=False),
+    Entry(JournaldCollector, metrics=False),
+    Entry(LinesCollector, metrics=False),
+    Entry(ListeningCollector, metrics=False),
+    Entry(LoginDefsCollector, metrics=False),
+    Entry(LogsCollector, metrics=False),
+    Entry(MacCollector, metrics=False),
+    Entry(OsInfoCollector, metrics=False),
+    Entry(RsyslogCollector, metrics=False),
     Entry(SshdCollector, metrics=False),
+    Entry(SshdEffectiveCollector, metrics=False),
+    Entry(SudoersCollector, metrics=False),
     Entry(SysctlCollector, metrics=False),
+    Entry(SysctlConfigCollector, metrics=False),
     Entry(TimesyncCollector, metrics=False),
     Entry(UpdatesCollector, metrics=False, slow=True),
+    Entry(WebServersCollector, metrics=False),
+    Entry(UmaskCollector, metrics=False),
+    Entry(TimeSourcesCollector, metrics=False),
+    Entry(TimesyncCollector, metrics=False),
+    Entry(TrustedBootCollector, metrics=False),
 )
 
 COLLECTORS: dict[str, Entry] = {entry.cls.name: entry for entry in _ENTRIES}

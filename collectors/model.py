@@ -32,11 +32,13 @@ class Glob(msgspec.Struct, frozen=True, tag="glob"):
 
     The pattern knows `*`, `?` and `[…]` inside one path component. The answer has `children`.
     A name that does not exist under a match is left out; a match that cannot be read is not.
+    With `certificates`, of each file only its PEM certificates: keys are left where they are.
     """
 
     pattern: str
     names: tuple[str, ...] = ()
     limit: int = MEBIBYTE
+    certificates: bool = False
 
 
 class Stat(msgspec.Struct, frozen=True, tag="stat"):
@@ -49,13 +51,15 @@ class Command(msgspec.Struct, frozen=True, tag="command"):
     """Standard output of a fixed argv, run without a shell, with LC_ALL=C and a fixed PATH.
 
     Exit status other than those in `ok` is a failed answer; a missing program is absent.
-    `timeout` is in seconds, `limit` in bytes.
+    `timeout` is in seconds, `limit` in bytes. `errors`: with its standard error, which is not for
+    hosts over SSH.
     """
 
     argv: tuple[str, ...]
     timeout: float = 10.0
     limit: int = 4 * MEBIBYTE
     ok: tuple[int, ...] = (0,)
+    errors: bool = False
 
 
 class MountUsage(msgspec.Struct, frozen=True, tag="mounts"):
@@ -69,7 +73,9 @@ class MountUsage(msgspec.Struct, frozen=True, tag="mounts"):
     exclude_points: str = ""
 
 
-InventoryKind = Literal["sockets", "listeners", "processes", "shadow", "uname", "clock", "timex"]
+InventoryKind = Literal[
+    "sockets", "listeners", "processes", "shadow", "authorized_keys", "uname", "clock", "timex"
+]
 
 
 class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
@@ -77,7 +83,7 @@ class Inventory(msgspec.Struct, frozen=True, tag="inventory"):
 
     sockets: rows of `Socket`. listeners: those that listen, without their processes, at a fraction
     of the cost. processes: rows of `Process`. shadow: rows of `ShadowEntry`, the hashes reduced at
-    the source. uname, clock, timex: one row of `Uname`, `Clock`, `Timex`.
+    the source. authorized_keys: rows of `AuthorizedKey`, the keys likewise. uname, clock, timex: one row of `Uname`, `Clock`, `Timex`.
     """
 
     kind: InventoryKind
@@ -225,8 +231,9 @@ def describe(reading: Reading) -> str:
     match reading:
         case File(path=path):
             return path
-        case Glob(pattern=pattern, names=names):
-            return pattern + (f"/{{{','.join(names)}}}" if names else "")
+        case Glob(pattern=pattern, names=names, certificates=certificates):
+            what = "certificates of " if certificates else ""
+            return what + pattern + (f"/{{{','.join(names)}}}" if names else "")
         case Stat(pattern=pattern):
             return f"stat {pattern}"
         case Command(argv=argv):

@@ -103,6 +103,23 @@ class ShadowEntry(msgspec.Struct, frozen=True):
     line: int = 0
 
 
+class AuthorizedKey(msgspec.Struct, frozen=True):
+    """One line of an authorized_keys file of an account, without its key.
+
+    size: bytes of the key. options: their names; of an odd one `other`. comment: its length.
+    type: empty for a line that is no key. error: why a file could not be read; then there is no line.
+    """
+
+    account: str
+    path: str
+    line: int = 0
+    type: str = ""
+    size: int = 0
+    options: tuple[str, ...] = ()
+    comment: int = 0
+    error: str = ""
+
+
 class Uname(msgspec.Struct, frozen=True):
     sysname: str
     nodename: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,6 +19,8 @@ class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `deadline` is ended. `params` overrides a pack's parameters: pack → parameter → value.
     `waivers_file` is described in rules/waivers.py. `trusted_keys` are files of public keys: where there
     are any, packs that are not our own must be signed by one of them (rules/signing.py).
+    `sca_semantics` is the version of Wazuh whose meaning SCA policies have; their commands are run
+    only with `allow_commands`.
     """
 
     packs: tuple[str, ...] = ("host-basics", "ipv6-readiness")
@@ -27,6 +29,8 @@ class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     params: dict[str, dict[str, Any]] = {}
     waivers_file: str = ""
     trusted_keys: tuple[str, ...] = ()
+    sca_semantics: Literal[4, 5] = 5
+    allow_commands: bool = False
 
     def __post_init__(self) -> None:
         if self.interval < 1:

@@ -35,7 +35,9 @@ def build(machine: str, directory: Path) -> Path:
             if "/" not in name and name.endswith(".json"):
                 rows.setdefault(name, []).extend(json.loads(path.read_text()))
                 continue
-            assert not (target / name).exists(), f"{part} and another part have {machine}/{name}"
+            known = target / name
+            same = not known.exists() or known.read_bytes() == path.read_bytes()
+            assert same, f"{part} and another part have another {machine}/{name}"
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / name)
     for name, them in rows.items():

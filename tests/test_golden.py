@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agents import telling
 from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.interfaces import InterfaceSchedule
@@ -174,6 +175,9 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows("audit", audits()),
         *metricdocs.rows(
             "inventory", inventory_families([("filescan", Kept("/", scanned=1.0))], 2.0)
+        ),
+        *metricdocs.rows(
+            "findings", telling._families([("cef", telling._Report(0, 0, 0, 0, True))])
         ),
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),

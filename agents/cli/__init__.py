@@ -30,6 +30,7 @@ COMMANDS = {
     "record": "Record everything a machine answers into a folder.",
     "audit": "Judge this machine by rule packs.",
     "hits": "List, show and acknowledge what audits found.",
+    "findings": "Show what waits for receivers of findings.",
     "rules": "List, lint, test and sign rule packs; the coverage of a standard.",
     "inventory": "Scan what takes long to see, and say how old it is.",
     "probe": "Probe targets over IPv4 and IPv6.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +13,10 @@ import click
 import msgspec
 
 from agents import config as configuration
+from agents import scapolicies
 from agents.cli import fleetaudit
 from agents.cli.options import (
+    allow_commands_option,
     config_option,
     host_option,
     language_of,
@@ -21,9 +24,10 @@ from agents.cli.options import (
     param_option,
     progress,
     recorded_option,
+    semantics_option,
 )
 from agents.errors import UserError
-from agents.fleet.audit import audit_all
+from agents.fleet.audit import HostResult, audit_all
 from agents.hitstore import HitKeeper
 from agents.inventories import slow_facts
 from agents.limits import limited
@@ -33,10 +37,13 @@ from collectors import catalogue, strictyaml
 from collectors.ipv6.estate.file import hosts as inventory_hosts
 from collectors.model import UNAVAILABLE, Fact
 from collectors.strictyaml import Document
+from exporters.findings.formats import FORMATS
 from exporters.findings.table import table
+from exporters.findings.text import neutral
+from exporters.report.files import write
 from rules import pack as packs
 from rules import signing
-from rules.audit import audit, check_params, facts_of, needed
+from rules.audit import audit, check_params, facts_of, host_of, needed
 from rules.model import SEVERITIES, AuditResult, Pack
 from rules.packfile import Read
 from rules.settings import AuditSettings
@@ -48,6 +55,7 @@ facts_option = click.option(
     help="JSON of facts by name that are judged instead of those collected; -: standard input.",
 )
 FAIL_ON = ("none", "low", "medium", "high", "critical", "unknown")
+FLEET_FORMATS = ("table", "json", "ocsf")
 MAX_FACTS = 64 << 20  # bytes
 
 
@@ -63,7 +71,10 @@ MAX_FACTS = 64 << 20  # bytes
 @host_option
 @recorded_option
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+    "--format", "form", type=click.Choice(list(FORMATS)), default="table", show_default=True
+)
+@click.option(
+    "--output", type=click.Path(dir_okay=False), metavar="FILE", help="Write there instead."
 )
 @click.option(
     "--fail-on",
@@ -97,6 +108,8 @@ MAX_FACTS = 64 << 20  # bytes
     help="Keep the hits in the state folder: new, fixed, regressed, waived; see jianwei hits.",
 )
 @click.option("--told", type=int, hidden=True)  # of the agent: the last change that was passed on
+@allow_commands_option
+@semantics_option
 @language_option
 @click.pass_context
 def command(
@@ -106,6 +119,7 @@ def command(
     recorded: str | None,
     host: str | None,
     form: str,
+    output: str | None,
     fail_on: str,
     scan: bool,
     assignments: tuple[str, ...],
@@ -114,6 +128,8 @@ def command(
     workers: int,
     keep: bool,
     told: int | None,
+    allow_commands: bool,
+    semantics: str | None,
     lang: str | None,
 ) -> None:
     """Judge this machine by rule packs. Nothing is changed on it.
@@ -125,8 +141,10 @@ def command(
     Examples:
       jianwei audit
       jianwei audit --host ssh://admin@db-01 --format json
+      jianwei audit --pack mlps-l3 --format html --output audit.html
       jianwei audit --pack ./city.yaml --param max_days=60 --fail-on high
       jianwei audit --inventory hosts.yaml --pack mlps-l3 --format json
+      jianwei audit --pack ./cis_debian12.yml --allow-commands
     Exit codes:
       0  done, and nothing that --fail-on asks for
       1  a rule came out as --fail-on says, or a host of the inventory could not be asked
@@ -135,17 +153,23 @@ def command(
     more than a GiB; a line on standard error says so.
     """
     config = configuration.load(path)
-    loaded = load_packs(names or config.audit.packs, signing.reader(config.audit.trusted_keys))
+    meaning = 4 if semantics == "4" else 5 if semantics else config.audit.sca_semantics
+    read = signing.reader(config.audit.trusted_keys)
+    policies = scapolicies.sort(names or config.audit.packs, meaning, read)
+    loaded = load_packs(policies.packs, read) if policies.packs or not policies.policies else []
     params = params_of(loaded, config.audit, assignments, strict=not names)
     keeper = HitKeeper(config) if keep else None
     if inventory is not None:
         if host or recorded or facts:
             raise UserError("--inventory names the hosts: not with --host, --recorded or --facts")
+        if form not in FLEET_FORMATS or output:
+            raise UserError("--inventory prints table, json or ocsf, to standard output")
         hosts = inventory_hosts(inventory)
-        results = audit_all(config, hosts, loaded, params, workers, scan)
+        results = audit_all(config, hosts, loaded, params, workers, policies, scan)
+        encode = None if form == "table" else lambda it: of_host(it, loaded, form)
         ctx.exit(
             fleetaudit.run(
-                results, len(hosts), keeper, form, lambda result: fails(result, fail_on), lang
+                results, len(hosts), keeper, encode, lambda result: fails(result, fail_on), lang
             )
         )
     names_needed = needed(loaded)
@@ -154,25 +178,62 @@ def command(
     began, start = datetime.now(UTC), time.perf_counter()
     progress(f"reading {host or recorded or 'this machine'} …")
     with open_source(host, recorded, config.root, config.ssh) as source:
-        observations = observe_with(source, collectors, LOCAL_DEADLINE)
+        commands = allow_commands or config.audit.allow_commands
+        asking = scapolicies.Asking(policies, source, commands, config.root)
+        observations = observe_with(asking.source, collectors, LOCAL_DEADLINE)
         asked = source if scan or recorded else None
         slow = slow_facts(config, names_needed, asked, elsewhere=host is not None)
-    judged = {**facts_of(observations), **slow, **instead}
+        judged = {**facts_of(observations), **slow, **instead}
+        more = asking.results(host_of(judged).id, config.audit.deadline * 0.7)
     progress("judging …")
     with limited(config.audit.deadline, "audit.deadline"):
         result = audit(loaded, judged, params, began)
-    result = msgspec.structs.replace(result, duration=time.perf_counter() - start)
+    result = msgspec.structs.replace(
+        result,
+        duration=time.perf_counter() - start,
+        packs=scapolicies.merged(result.packs, more),
+    )
     if keeper:
         result = keeper.kept(result, told or 0)
     progress("")
-    if form == "json":
-        click.echo(msgspec.json.encode(result))
-    else:
-        click.echo(table(result, language_of(lang), sys.stdout.isatty()))
+    tell(result, loaded, form, language_of(lang), output)
     if result.hits_problem and told is None:
         raise UserError(result.hits_problem)
     if fails(result, fail_on):
         ctx.exit(1)
+
+
+def tell(
+    result: AuditResult, loaded: Sequence[Pack], form: str, language: str, output: str | None
+) -> None:
+    """In one of the formats, to standard output or to a file that nobody reads half of."""
+    if form == "table" and not output:
+        click.echo(table(result, language, sys.stdout.isatty()))
+        return
+    content = formatted(result, loaded, form, language)
+    if not output:
+        click.echo(content, nl=False)
+        return
+    try:
+        write(os.path.dirname(output) or ".", {os.path.basename(output): content})
+    except OSError as error:
+        raise UserError(f"--output {output}: {error.strerror}") from error
+
+
+def formatted(result: AuditResult, loaded: Sequence[Pack], form: str, language: str) -> bytes:
+    rules = {rule.id: rule for pack in loaded for rule in pack.rules}
+    hits = {hit.fingerprint: hit for hit in result.hits}
+    return FORMATS[form](result, rules, hits, language)
+
+
+def of_host(it: HostResult, loaded: Sequence[Pack], form: str) -> bytes:
+    """Lines of one host of an inventory. OCSF has none for one that could not be asked: standard error has."""
+    if form == "json":
+        return msgspec.json.encode(it) + b"\n"
+    if it.result:
+        return formatted(it.result, loaded, form, "")
+    click.echo(f"{neutral(it.name)}: {neutral(it.problem)}", err=True)
+    return b""
 
 
 def load_packs(names: Iterable[str], read: Read = strictyaml.read) -> list[Pack]:

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from agents import config as configuration
+from agents import scapolicies
 from agents.errors import UserError
 from agents.probing import Probing
 from collectors import strictyaml
@@ -77,7 +78,8 @@ def _check_packs(config: configuration.Config) -> None:
     try:
         read = signing.reader(config.audit.trusted_keys)
         check_params(
-            [packs.load(name, read=read) for name in config.audit.packs], config.audit.params
+            [packs.load(name, read=read) for name in scapolicies.check(config.audit.packs, read)],
+            config.audit.params,
         )
     except packs.ParamError as error:
         raise UserError(f"audit.params: {error}") from error

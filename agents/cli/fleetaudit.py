@@ -23,11 +23,12 @@ def run(
     results: Iterable[HostResult],
     count: int,
     keeper: HitKeeper | None,
-    form: str,
+    encode: Callable[[HostResult], bytes] | None,
     fails: Callable[[AuditResult], bool],
     lang: str | None,
 ) -> int:
-    """Tell the hosts; the exit status. JSON has a line for each host as soon as it is done."""
+    """Tell the hosts; the exit status. What `encode` makes of a host is told as soon as it is done; without it
+    there is a table in the end."""
     rows: list[Row] = []
     wrong = False
     problems: list[str] = []
@@ -39,13 +40,13 @@ def run(
             it = msgspec.structs.replace(it, result=kept)
         rows.append(Row(it.name, it.result, it.problem))
         wrong = wrong or not it.result or fails(it.result)
-        if form == "json":
+        if encode:
             progress("")
-            click.echo(msgspec.json.encode(it))
+            click.echo(encode(it), nl=False)
             sys.stdout.flush()
         _bar(len(rows), count, it.name)
     progress("")
-    if form != "json":
+    if not encode:
         click.echo(table(rows, language_of(lang)))
     if problems:
         raise UserError("; ".join(dict.fromkeys(problems)))

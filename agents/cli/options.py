@@ -38,6 +38,18 @@ param_option = click.option(
     metavar="[PACK.]NAME=VALUE",
     help="Override a parameter of the packs, value in YAML; may be repeated.",
 )
+semantics_option = click.option(
+    "--sca-semantics",
+    "semantics",
+    type=click.Choice(["4", "5"]),
+    help="Whether Wazuh SCA policies mean what they mean in Wazuh 4.x or in 5.x; else as configured (5).",
+)
+allow_commands_option = click.option(
+    "--allow-commands",
+    is_flag=True,
+    help="Run the commands that Wazuh SCA policies name, on this machine and from files that root alone "
+    "can write.",
+)
 language_option = click.option(
     "--lang", type=click.Choice(["zh", "en"]), help="Language; else of the locale."
 )

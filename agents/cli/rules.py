@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 import msgspec
 
-from agents.cli.options import language_of, language_option
+from agents import scapolicies
+from agents.cli.options import language_of, language_option, semantics_option
 from agents.cli.packsigning import sign, verify
 from agents.errors import UserError
 from agents.limits import limited
@@ -19,6 +20,7 @@ from rules.coverage import coverage as covered
 from rules.coverage import levels
 from rules.model import Pack
 from rules.packfile import Origin, path_of
+from rules.sca import policy as sca
 from rules.settings import built_in
 
 DEADLINE = 60.0  # seconds for the scenarios of one pack
@@ -68,9 +70,12 @@ def list_(names: tuple[str, ...], as_json: bool, lang: str | None) -> None:
 
 @command.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@semantics_option
 @click.pass_context
-def lint(ctx: click.Context, files: tuple[str, ...]) -> None:
+def lint(ctx: click.Context, files: tuple[str, ...], semantics: str | None) -> None:
     """Check that packs are right: keys, facts, expressions, texts, scenarios.
+
+    Of a Wazuh SCA policy: keys, rules, regular expressions; what cannot be judged is a mistake too.
 
     \b
     Examples:
@@ -81,6 +86,9 @@ def lint(ctx: click.Context, files: tuple[str, ...]) -> None:
     for name in files:
         strictyaml.read(path_of(name))
         try:
+            if (policy := scapolicies.read(name)) is not None:
+                wrong += _lint_policy(policy, name, semantics)
+                continue
             pack = packs.load(name)
         except DocumentError as error:
             wrong += 1
@@ -89,6 +97,20 @@ def lint(ctx: click.Context, files: tuple[str, ...]) -> None:
             click.echo(f"{name}: {len(pack.rules)} rules, no mistake")
     if wrong:
         ctx.exit(1)
+
+
+def _lint_policy(content: bytes, name: str, semantics: str | None) -> bool:
+    """Tell what is wrong with a Wazuh SCA policy, and whether anything is."""
+    policy = sca.parse(content, name, 4 if semantics == "4" else 5)
+    problems = list(policy.mistakes)
+    checks = [*((policy.requirements,) if policy.requirements else ()), *policy.checks]
+    for check in checks:
+        problems += [f"{name}:{check.line}: check {check.id}: {it}" for it in check.problems]
+    for problem in problems:
+        click.echo(neutral(problem), err=True)
+    said = f"{name}: Wazuh SCA policy {policy.id}, {len(policy.checks)} checks, {policy.engine}"
+    click.echo(f"{said}, {len(problems) or 'no'} mistake{'s' * (len(problems) > 1)}")
+    return bool(problems)
 
 
 @command.command()

@@ -109,9 +109,10 @@ def _exposition(config: configuration.Config) -> str:
 
 
 def _packs(config: configuration.Config) -> str:
+    from agents import scapolicies
     from rules.pack import load
 
-    packs = [load(name) for name in config.audit.packs]
+    packs = [load(name) for name in scapolicies.check(config.audit.packs)]
     return ", ".join(f"{pack.pack} ({len(pack.rules)} rules)" for pack in packs)
 
 

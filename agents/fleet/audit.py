@@ -18,12 +18,13 @@ from agents.errors import UserError
 from agents.inventories import slow_facts
 from agents.limits import limited
 from agents.readiness import LOCAL_DEADLINE
+from agents.scapolicies import Asking, Sorted, merged
 from agents.sources import observe_with, open_source
 from collectors import catalogue
 from collectors.ipv6.estate.model import EstateRow
 from collectors.model import Collector, Fact
-from rules.audit import Auditor, facts_of, needed
-from rules.model import AuditResult, Pack
+from rules.audit import Auditor, facts_of, host_of, needed
+from rules.model import AuditResult, Pack, PackResult
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +42,11 @@ class HostResult(msgspec.Struct, frozen=True):
 
 
 class Facts(NamedTuple):
-    """What was seen of a host, from `began` on and for `seconds`; or the problem."""
+    """What was seen of a host, from `began` on and for `seconds`; or the problem. `more` are results
+    of SCA policies."""
 
     facts: Mapping[str, Fact]
+    more: tuple[PackResult, ...]
     began: datetime
     seconds: float
     problem: str = ""
@@ -55,6 +58,7 @@ def audit_all(
     loaded: Sequence[Pack],
     params: Mapping[str, Mapping[str, Any]],
     workers: int,
+    policies: Sorted,
     scan: bool = False,
 ) -> Iterator[HostResult]:
     """Each host as it is done, in any order. Hosts are asked by threads, which mostly wait; all are
@@ -64,7 +68,10 @@ def audit_all(
     auditor = Auditor(loaded, params)
     pool = ThreadPoolExecutor(workers, "fleet")
     try:
-        waiting = {pool.submit(_asked, config, row, collectors, wanted, scan): row for row in hosts}
+        waiting = {
+            pool.submit(_asked, config, row, collectors, wanted, policies, scan): row
+            for row in hosts
+        }
         for future in as_completed(waiting):
             row = waiting.pop(future)
             seen = future.result()
@@ -72,26 +79,35 @@ def audit_all(
             if not seen.problem:
                 with limited(config.audit.deadline, "audit.deadline"):
                     result = auditor.audit(seen.facts, seen.began, seen.seconds)
+                result = msgspec.structs.replace(result, packs=merged(result.packs, seen.more))
             yield HostResult(row.name, row.target, row.department, row.owner, result, seen.problem)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _asked(
-    config: Config, row: EstateRow, collectors: Sequence[Collector], wanted: set[str], scan: bool
+    config: Config,
+    row: EstateRow,
+    collectors: Sequence[Collector],
+    wanted: set[str],
+    policies: Sorted,
+    scan: bool,
 ) -> Facts:
     began, start = datetime.now(UTC), time.monotonic()
     facts: dict[str, Fact] = {}
+    more: tuple[PackResult, ...] = ()
     problem = ""
     try:
         with open_source(*row.asked, config.root, config.ssh) as source:
-            facts = facts_of(observe_with(source, collectors, LOCAL_DEADLINE))
+            asking = Asking(policies, source, config.audit.allow_commands, config.root)
+            facts = facts_of(observe_with(asking.source, collectors, LOCAL_DEADLINE))
             host, recorded = row.asked
             asked = source if scan or recorded else None
             facts |= slow_facts(config, wanted, asked, elsewhere=host is not None)
+            more = asking.results(host_of(facts).id, config.audit.deadline * 0.7)
     except UserError as error:
         problem = str(error)
     except Exception as error:  # one host that shows a mistake of ours must not cost all others
         log.exception("%s could not be asked", row.name)
         problem = f"bug: {type(error).__name__}: {error}"
-    return Facts(facts, began, time.monotonic() - start, problem)
+    return Facts(facts, more, began, time.monotonic() - start, problem)

@@ -57,8 +57,14 @@ _GOES_ON: Final = frozenset(
 )
 
 
-def parse_save(text: str, family: Family, tool: str) -> list[Base]:
-    """The base chains that packets to and of this host meet; raises ParseError."""
+# Of packets that only pass through.
+FORWARD: Final = {"FORWARD": False}
+
+
+def parse_save(
+    text: str, family: Family, tool: str, hooks: Mapping[str, bool] = HOOKS
+) -> list[Base]:
+    """The base chains at these hooks, those that packets to and of this host meet; raises ParseError."""
     bases: list[Base] = []
     table, chains, policies = "", dict[str, list[Rule]](), dict[str, str]()
     for number, line in enumerate(text.splitlines(), 1):
@@ -75,7 +81,7 @@ def parse_save(text: str, family: Family, tool: str) -> list[Base]:
             rule = _rule(words[2:], family, f"{tool} {table} {line[:200]}")
             chains.setdefault(words[1], []).append(rule)
         elif line.strip() == "COMMIT":
-            bases += _bases(table, chains, policies, family, tool)
+            bases += _bases(table, chains, policies, family, tool, hooks)
             table = ""
         elif line.strip() and not line.startswith("#"):
             raise ParseError(f"{tool}-save: line {number}: {line[:40]!r}")
@@ -99,8 +105,9 @@ def _bases(
     policies: Mapping[str, str],
     family: Family,
     tool: str,
+    hooks: Mapping[str, bool],
 ) -> Iterator[Base]:
-    for hook, leaves in HOOKS.items():
+    for hook, leaves in hooks.items():
         if hook in chains:
             verdict: Verdict = "drop" if policies.get(hook) == "DROP" else "accept"
             source = f"{tool} {table} {hook} policy {verdict}"
@@ -152,7 +159,35 @@ def _rule(words: list[str], family: Family, source: str) -> Rule:
             continue
         place += count
         tests.append(negated(test) if turned else test)
-    return Rule(tests, verdict, target, source)
+    return Rule(tests, verdict, target, source, _conditions(words))
+
+
+# What holds now and then, or of a count, of one and the same packet.
+_FICKLE: Final = frozenset(
+    ("limit", "hashlimit", "connlimit", "recent", "statistic", "quota", "quota2", "time")
+)
+
+
+def _conditions(words: list[str]) -> frozenset[tuple[str, ...]] | None:
+    """The words before the target by option; None where it depends on more than the packet."""
+    found: list[tuple[str, ...]] = []
+    current: list[str] = []
+    for word in words:
+        if word in ("-j", "--jump", "-g", "--goto"):
+            break
+        if word == "!" or (word.startswith("-") and current != ["!"]):
+            found.append(tuple(current))
+            current = []
+        current.append(word)
+    found.append(tuple(current))
+    if any(it[:1] in (("-m",), ("--match",)) and it[-1] in _FICKLE for it in found):
+        return None
+    # `-m tcp` and a comment say nothing of a packet
+    idle = ("-m", "--match", "--comment")
+    return frozenset(it for it in found if it and not (it[0] in idle and it[-1] not in _SAYS))
+
+
+_SAYS: Final = frozenset({"socket", "rpfilter", "ah", "esp", "dst", "frag", "mh", "rt", "hbh"})
 
 
 def _verdict(word: str, target: str, more: list[str]) -> Verdict:

@@ -25,7 +25,7 @@ _FAMILIES: Final[dict[str, frozenset[Family]]] = {
     "netdev": frozenset({"ipv4", "ipv6"}),
 }
 # whether it is on the way out
-_HOOKS: Final = {
+HOOKS: Final = {
     **dict.fromkeys(("ingress", "prerouting", "input"), False),
     **dict.fromkeys(("output", "postrouting", "egress"), True),
 }
@@ -70,8 +70,12 @@ class Ruleset(NamedTuple):
     native: frozenset[Table]
 
 
-def parse_ruleset(content: bytes) -> Ruleset:
-    """Raises ParseError."""
+# Of packets that only pass through.
+FORWARD: Final = {"forward": False}
+
+
+def parse_ruleset(content: bytes, hooks: Mapping[str, bool] = HOOKS) -> Ruleset:
+    """The base chains at these hooks; raises ParseError."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -92,7 +96,7 @@ def parse_ruleset(content: bytes) -> Ruleset:
             )
         elif kind == "chain":
             chains.setdefault(table, {}).setdefault(str(about.get("name")), [])
-            if about.get("hook") in _HOOKS and table.family in _FAMILIES:
+            if about.get("hook") in hooks and table.family in _FAMILIES:
                 hooked.append((table, about))
         elif kind == "rule":
             rules.append((table, about))
@@ -134,7 +138,7 @@ def _base(table: Table, about: Mapping[str, Any], chains: Mapping[str, list[Rule
         f"nft {table.family} {table.name} {name} policy {verdict}",
         filters=about.get("type") != "nat",
         devices=frozenset(str(one) for one in names) if at_device else frozenset(),
-        leaves=_HOOKS[str(about.get("hook"))],
+        leaves=HOOKS.get(str(about.get("hook")), False),
     )
 
 
@@ -160,7 +164,7 @@ def _rules(about: Mapping[str, Any], table: Table, sets: Sets) -> Iterator[Rule]
             yield from _vmap(value, tests, sets, source)
         elif name in _VERDICTS or name in ("jump", "goto"):
             verdict, target = _verdict(name, value)
-            yield Rule(tuple(tests), verdict, target, source)
+            yield Rule(tuple(tests), verdict, target, source, _conditions(statements or []))
             return
         elif name == "xt":
             # of iptables: a comment, or a condition or a verdict that nft does not tell
@@ -173,6 +177,18 @@ def _rules(about: Mapping[str, Any], table: Table, sets: Sets) -> Iterator[Rule]
             return
     if extension:
         yield Rule(tuple(tests), "unknown", "", extension)
+
+
+def _conditions(statements: list[Any]) -> frozenset[tuple[str, ...]] | None:
+    """The matches of a rule as texts; None where it depends on more than the packet."""
+    found = set()
+    for statement in statements:
+        ((name, value),) = _one(statement)
+        if name == "match":
+            found.add(("match", json.dumps(value, sort_keys=True)))
+        elif name in _LIMITS or name in _REMEMBERS or name == "xt":
+            return None
+    return frozenset(found)
 
 
 def _one(statement: Any) -> list[tuple[str, Any]]:

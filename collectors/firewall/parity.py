@@ -7,11 +7,14 @@ firewalld and ufw are rules of these two. All needs root. See packetmatch.py for
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar, Final
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Final, NamedTuple
 
+from collectors.firewall.iptables import FORWARD as FORWARD_CHAIN
+from collectors.firewall.iptables import HOOKS as CHAINS
 from collectors.firewall.iptables import parse_save
-from collectors.firewall.nftables import Ruleset, Table, parse_ruleset
+from collectors.firewall.nftables import FORWARD as FORWARD_HOOK
+from collectors.firewall.nftables import HOOKS, Ruleset, Table, parse_ruleset
 from collectors.firewall.places import Family
 from collectors.firewall.report import report
 from collectors.firewall.walk import Base
@@ -40,9 +43,13 @@ OLD_SAVES: Final[dict[Family, Command]] = {
     "ipv4": Command(("iptables-legacy-save",), timeout=5.0),
     "ipv6": Command(("ip6tables-legacy-save",), timeout=5.0),
 }
-FORWARDING = File("/proc/sys/net/ipv6/conf/all/forwarding")
+FORWARDINGS: Final[dict[Family, File]] = {
+    "ipv4": File("/proc/sys/net/ipv4/ip_forward"),
+    "ipv6": File("/proc/sys/net/ipv6/conf/all/forwarding"),
+}
 STATUS = File("/proc/self/status")  # read where a program failed: whether it could do better
 _NET_ADMIN: Final = 1 << 12  # capability.h
+FORWARDING = FORWARDINGS["ipv6"]
 OLD_TABLES: Final[dict[Family, File]] = {
     "ipv4": File("/proc/net/ip_tables_names"),
     "ipv6": File("/proc/net/ip6_tables_names"),
@@ -50,6 +57,19 @@ OLD_TABLES: Final[dict[Family, File]] = {
 _TOOLS: Final[dict[Family, str]] = {"ipv4": "iptables", "ipv6": "ip6tables"}
 _NFT_FAMILIES: Final[dict[Family, str]] = {"ipv4": "ip", "ipv6": "ip6"}
 _NFT_MARK = "(nf_tables)"
+
+
+READINGS: tuple[Reading, ...] = (
+    *(NFT, *SAVES.values(), *OLD_SAVES.values()),
+    *(*OLD_TABLES.values(), ROUTE, IPV6_ROUTE, FORWARDINGS["ipv6"]),
+)
+
+
+class Gathered(NamedTuple):
+    """Base chains of both families, and which programs made them."""
+
+    bases: list[Base]
+    tools: list[str]
 
 
 class Ipv6FirewallCollector(Collector, frozen=True):
@@ -60,62 +80,72 @@ class Ipv6FirewallCollector(Collector, frozen=True):
     facts: ClassVar[tuple[str, ...]] = ("ipv6_firewall",)
 
     def readings(self) -> tuple[Reading, ...]:
-        programs = (NFT, *SAVES.values(), *OLD_SAVES.values())
-        return (*programs, *OLD_TABLES.values(), ROUTE, IPV6_ROUTE, FORWARDING)
+        return READINGS
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
-        try:
-            yield Fact("ipv6_firewall", self._value(answers))
-        except ParseError as error:
-            error.code = "error"
-            raise
-
-    def _value(self, answers: Answers) -> Any:
-        try:
-            return self._report(answers)
-        except Unavailable as error:
-            if error.code:
-                raise
-            raise _why(answers, error.reading) from error
-
-    def _report(self, answers: Answers) -> Any:
-        ruleset = _ruleset(answers)
-        texts = {family: answers.maybe(reading) for family, reading in SAVES.items()}
-        if ruleset is None and not any(text is not None for text in texts.values()):
-            raise Unavailable(
-                NFT, Answer("absent", reason="neither nft nor iptables-save is there"), "no_program"
+        with told(answers):
+            bases, tools = gather(answers)
+            yield Fact(
+                "ipv6_firewall", report(bases, tools, devices(answers), forwards(answers, "ipv6"))
             )
-        bases: list[Base] = []
-        told: set[Table] = set()
-        tools: set[str] = set()
-        for family, text in texts.items():
-            found = parse_save(text or "", family, _TOOLS[family])
-            if _NFT_MARK in (text or ""):
-                old = _old(answers, family)
-                native = ruleset.native if ruleset else frozenset()
-                shown = {
-                    Table(_NFT_FAMILIES[family], line[1:].strip())
-                    for line in (text or "").splitlines()
-                    if line.startswith("*")
-                } - native
-                told |= shown
-                found = [b for b in found if Table(_NFT_FAMILIES[family], b.table) in shown]
-                found += parse_save(old, family, _TOOLS[family])
-            elif text is None and (answers.maybe(OLD_TABLES[family]) or "").split():
-                reason = f"{OLD_TABLES[family].path} names tables, and no iptables-save is there"
-                raise Unavailable(SAVES[family], Answer("absent", reason=reason), "no_program")
-            bases += found
-            tools |= {_TOOLS[family] for base in found if base.does_something}
-            tools |= {"ufw" for base in found for name in base.chains if name.startswith("ufw")}
-        for table, of_table in (ruleset.bases if ruleset else {}).items():
-            if table in told:
-                continue
-            bases += of_table
-            if any(base.does_something for base in of_table):
-                tools.add("firewalld" if table.name.startswith("firewalld") else "nft")
-        devices = _devices(answers)
-        forwards = (answers.maybe(FORWARDING) or "").strip() not in ("", "0")
-        return report(bases, sorted(tools), devices, forwards)
+
+
+class told:
+    """Errors get a word for what is the matter: permission, no_program, error."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *raised: object) -> None:
+        match raised[1]:
+            case ParseError() as error:
+                error.code = "error"
+            case Unavailable() as error if not error.code:
+                with told(self._answers):  # what tells why may be odd itself
+                    raise _why(self._answers, error.reading) from error
+
+
+def gather(answers: Answers, forward: bool = False) -> Gathered:
+    """What packets to and of this host meet; `forward`: what those meet that only pass."""
+    chains, hooks = (FORWARD_CHAIN, FORWARD_HOOK) if forward else (CHAINS, HOOKS)
+    ruleset = _ruleset(answers, hooks)
+    texts = {family: answers.maybe(reading) for family, reading in SAVES.items()}
+    if ruleset is None and not any(text is not None for text in texts.values()):
+        raise Unavailable(
+            NFT, Answer("absent", reason="neither nft nor iptables-save is there"), "no_program"
+        )
+    bases: list[Base] = []
+    shown_by_save: set[Table] = set()
+    tools: set[str] = set()
+    for family, text in texts.items():
+        found = parse_save(text or "", family, _TOOLS[family], chains)
+        if _NFT_MARK in (text or ""):
+            old = _old(answers, family)
+            native = ruleset.native if ruleset else frozenset()
+            shown = {
+                Table(_NFT_FAMILIES[family], line[1:].strip())
+                for line in (text or "").splitlines()
+                if line.startswith("*")
+            } - native
+            shown_by_save |= shown
+            found = [b for b in found if Table(_NFT_FAMILIES[family], b.table) in shown]
+            found += parse_save(old, family, _TOOLS[family], chains)
+        elif text is None and (answers.maybe(OLD_TABLES[family]) or "").split():
+            reason = f"{OLD_TABLES[family].path} names tables, and no iptables-save is there"
+            raise Unavailable(SAVES[family], Answer("absent", reason=reason), "no_program")
+        bases += found
+        tools |= {_TOOLS[family] for base in found if base.does_something}
+        tools |= {"ufw" for base in found for name in base.chains if name.startswith("ufw")}
+    for table, of_table in (ruleset.bases if ruleset else {}).items():
+        if table in shown_by_save:
+            continue
+        bases += of_table
+        if any(base.does_something for base in of_table):
+            tools.add("firewalld" if table.name.startswith("firewalld") else "nft")
+    return Gathered(bases, sorted(tools))
 
 
 def _why(answers: Answers, reading: Reading) -> Unavailable:
@@ -144,11 +174,11 @@ def _may_administer(answers: Answers) -> bool:
     return True
 
 
-def _ruleset(answers: Answers) -> Ruleset | None:
+def _ruleset(answers: Answers, hooks: Mapping[str, bool]) -> Ruleset | None:
     answer = answers.answer(NFT)
     if answer.state == "absent":
         return None
-    return parse_ruleset(answers.content(NFT))
+    return parse_ruleset(answers.content(NFT), hooks)
 
 
 def _old(answers: Answers, family: Family) -> str:
@@ -158,7 +188,12 @@ def _old(answers: Answers, family: Family) -> str:
     return answers.text(OLD_SAVES[family])
 
 
-def _devices(answers: Answers) -> dict[Family, str]:
+def forwards(answers: Answers, family: Family) -> bool:
+    """Whether packets that are not for this host pass it."""
+    return (answers.maybe(FORWARDINGS[family]) or "").strip() not in ("", "0")
+
+
+def devices(answers: Answers) -> dict[Family, str]:
     """By which device packets from anywhere come in: that of the default route, of the other
     family where there is none."""
     best: dict[Family, str] = {"ipv4": "", "ipv6": ""}

@@ -32,12 +32,14 @@ STEPS = 60_000  # rules looked at for one kind of packets; many intervals count 
 
 
 class Rule(NamedTuple):
-    """`source` says where it is, for people; `target` is the chain of a jump or goto."""
+    """`source` says where it is, for people; `target` is the chain of a jump or goto. `conditions` are
+    what `tests` came of, all of which must hold; None where that is not so simple."""
 
     tests: Sequence[Test]
     verdict: Verdict
     target: str = ""
     source: str = ""
+    conditions: frozenset[tuple[str, ...]] | None = None
 
 
 class Base(NamedTuple):

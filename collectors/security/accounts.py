@@ -20,11 +20,14 @@ from collectors.model import (
     Reading,
     Unavailable,
 )
-from collectors.rows import ShadowEntry
+from collectors.rows import Clock, ShadowEntry
 
 PASSWD = File("/etc/passwd")
 GROUP = File("/etc/group")
 SHADOW = Inventory("shadow")
+CLOCK = Inventory("clock")
+
+DAY = 86400
 
 # Programs that end at once or do one thing: no way in.
 NO_LOGIN = frozenset({"nologin", "false", "true", "sync", "halt", "shutdown"})
@@ -35,17 +38,20 @@ _OWN_STATES = {"": "empty", "x": "shadow", "*": "disabled", "!": "locked", "!!":
 class AccountsCollector(Collector, frozen=True):
     """`accounts`, and `passwords`, which takes the right to read shadow.
 
-    accounts: name, uid, gid, home, shell, login (whether the shell lets anyone in), groups,
-    uid_count and name_count (how many accounts have the same).
+    accounts: name, uid, gid, home, shell, login (whether the shell lets anyone in), group (its
+    own, empty if there is none of that gid), groups, uid_count and name_count (how many accounts
+    have the same), in_passwd (what passwd has for a password: shadow, empty, locked, disabled, hash).
     passwords: name, uid, login, state (empty, locked, disabled, missing, or a hash's scheme such
-    as `$y$`), usable (whether there is a hash), min_days, max_days, warn_days (-1: not set).
+    as `$y$`), usable (whether there is a hash), min_days, max_days, warn_days, inactive_days
+    (-1: not set), changed_days (since the last change, -1: not known), expires (day since 1970,
+    -1: never), expired.
     """
 
     name: ClassVar[str] = "accounts"
     facts: ClassVar[tuple[str, ...]] = ("accounts", "passwords")
 
     def readings(self) -> tuple[Reading, ...]:
-        return (PASSWD, GROUP, SHADOW)
+        return (PASSWD, GROUP, SHADOW, CLOCK)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         accounts = list(parse_passwd(answers.text(PASSWD)))
@@ -53,11 +59,19 @@ class AccountsCollector(Collector, frozen=True):
             raise ParseError("/etc/passwd: no account")
         yield Fact("accounts", _with_groups(accounts, answers.text(GROUP)), {"": PASSWD.path})
         try:
-            entries = answers.rows(SHADOW, ShadowEntry)
+            entries, now = answers.rows(SHADOW, ShadowEntry), today(answers)
         except Unavailable as error:
             yield Fact("passwords", None, unavailable=f"{error.state}: {error}")
         else:
-            yield Fact("passwords", _passwords(accounts, entries), {"": "/etc/shadow"})
+            yield Fact("passwords", passwords(accounts, entries, now), {"": "/etc/shadow"})
+
+
+def today(answers: Answers) -> int:
+    """Days since 1970, as shadow(5) counts them."""
+    clocks = answers.rows(CLOCK, Clock)
+    if len(clocks) != 1 or not 0 <= clocks[0].seconds < 1e12:
+        raise ParseError("clock: no time")
+    return int(clocks[0].seconds) // DAY
 
 
 def parse_passwd(text: str) -> Iterator[dict[str, Any]]:
@@ -106,16 +120,20 @@ def _with_groups(accounts: list[dict[str, Any]], group: str) -> list[dict[str, A
         own = names.get(account["gid"])
         row = {
             **account,
+            "group": own or "",
             "groups": sorted({*([own] if own else []), *groups.get(account["name"], [])}),
             "uid_count": uids[account["uid"]],
             "name_count": same[account["name"]],
         }
-        del row["password"]
+        row["in_passwd"] = row.pop("password")
         rows.append(row)
     return rows
 
 
-def _passwords(accounts: list[dict[str, Any]], entries: list[ShadowEntry]) -> list[dict[str, Any]]:
+def passwords(
+    accounts: list[dict[str, Any]], entries: list[ShadowEntry], now: int
+) -> list[dict[str, Any]]:
+    """The password of each account; `now` in days since 1970."""
     by_name: dict[str, ShadowEntry] = {}
     for entry in entries:
         by_name.setdefault(entry.name, entry)
@@ -136,6 +154,11 @@ def _passwords(accounts: list[dict[str, Any]], entries: list[ShadowEntry]) -> li
                 "min_days": _days(found.min_days if found else None),
                 "max_days": _days(found.max_days if found else None),
                 "warn_days": _days(found.warn_days if found else None),
+                "inactive_days": _days(found.inactive_days if found else None),
+                "changed_days": _age(found.changed if found else None, now),
+                "expires": (expires := _days(found.expires if found else None)),
+                # the day itself is the first on which the account is closed
+                "expired": 0 <= expires <= now,
                 "source": source,
             }
         )
@@ -144,6 +167,11 @@ def _passwords(accounts: list[dict[str, Any]], entries: list[ShadowEntry]) -> li
 
 def _days(days: int | None) -> int:
     return -1 if days is None else days
+
+
+def _age(day: int | None, now: int) -> int:
+    """Days since then; -1 for no day, and for 0, which asks for a change at the next login."""
+    return -1 if day is None or not 0 < day <= now else now - day
 
 
 def _number(text: str) -> int | None:

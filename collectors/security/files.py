@@ -8,13 +8,36 @@ from typing import ClassVar
 from collectors.model import Answers, Collector, Fact, Stat
 from collectors.rows import FileStat
 
+# Few patterns rather than many names: over SSH each takes a process.
 PATTERNS = (
-    *("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow"),
-    *("/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-"),
-    *("/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*", "/etc/ssh/ssh_host_*_key"),
-    *("/etc/sudoers", "/etc/sudoers.d", "/etc/crontab", "/etc/cron.d", "/etc/cron.hourly"),
-    *("/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly", "/etc/login.defs"),
-    *("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/root", "/etc/securetty", "/etc/profile"),
+    *("/etc/passwd*", "/etc/shadow*", "/etc/group*", "/etc/gshadow*", "/etc/login.defs"),
+    *("/etc/ssh", "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/*", "/etc/ssh/ssh_host_*_key*"),
+    *("/etc/sudoers", "/etc/sudoers.d", "/etc/sudoers.d/*", "/etc/securetty", "/etc/exports"),
+    *(
+        "/etc/cron*",
+        "/etc/cron.*/*",
+        "/etc/at.*",
+        "/etc/hosts.*",
+        "/etc/security",
+        "/etc/security/*",
+    ),
+    *(
+        "/etc/profile",
+        "/etc/profile.d/*",
+        "/etc/*bashrc",
+        "/etc/csh.*",
+        "/etc/pam.d",
+        "/etc/pam.d/*",
+    ),
+    *(
+        "/var/spool/cron",
+        "/var/spool/cron/*",
+        "/var/spool/cron/*/*",
+        "/usr/bin/crontab",
+        "/usr/bin/at",
+    ),
+    *("/boot/grub*/grub.cfg", "/boot/grub*/user.cfg", "/boot/efi/EFI/*/*.cfg"),
+    *("/root", "/tmp", "/var/tmp"),  # noqa: S108 - only looked at
 )
 STATS = tuple(Stat(pattern) for pattern in PATTERNS)
 

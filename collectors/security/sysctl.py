@@ -24,20 +24,27 @@ from collectors.model import (
 ROOT = "/proc/sys"
 # Only what everyone may read: one parameter that is denied makes the fact unknown.
 KEYS = (
-    "fs.protected_hardlinks",
-    "fs.protected_symlinks",
     "fs.suid_dumpable",
     "kernel.core_pattern",
+    "kernel.core_uses_pid",
     "kernel.dmesg_restrict",
     "kernel.kptr_restrict",
+    "kernel.perf_event_paranoid",
     "kernel.randomize_va_space",
     "kernel.sysrq",
+    "kernel.unprivileged_bpf_disabled",
     "kernel.yama.ptrace_scope",
     "net.ipv4.icmp_echo_ignore_broadcasts",
     "net.ipv4.icmp_ignore_bogus_error_responses",
     "net.ipv4.ip_forward",
     "net.ipv4.tcp_syncookies",
 )
+# Of older kernels only root may read these: one that is denied is not there, and its rule unknown.
+OF_ROOT = (
+    *("fs.protected_fifos", "fs.protected_hardlinks"),
+    *("fs.protected_regular", "fs.protected_symlinks"),
+)
+ROOT_FILES = {key: File(f"{ROOT}/{key.replace('.', '/')}") for key in OF_ROOT}
 FILES = {key: File(f"{ROOT}/{key.replace('.', '/')}") for key in KEYS}
 IPV4 = Glob(
     f"{ROOT}/net/ipv4/conf/*",
@@ -48,8 +55,11 @@ IPV4 = Glob(
 )
 IPV6 = Glob(
     f"{ROOT}/net/ipv6/conf/*",
-    names=("accept_redirects", "accept_source_route", "disable_ipv6", "forwarding"),
+    names=("accept_ra", "accept_redirects", "accept_source_route", "disable_ipv6", "forwarding"),
 )
+
+
+READINGS: tuple[Reading, ...] = (*FILES.values(), *ROOT_FILES.values(), IPV4, IPV6)
 
 
 class SysctlCollector(Collector, frozen=True):
@@ -64,19 +74,14 @@ class SysctlCollector(Collector, frozen=True):
     facts: ClassVar[tuple[str, ...]] = ("sysctl", "kernel_interfaces")
 
     def readings(self) -> tuple[Reading, ...]:
-        return (*FILES.values(), IPV4, IPV6)
+        return READINGS
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
-        values: dict[str, int | str] = {}
-        sources: dict[str, str] = {}
-        for key, reading in FILES.items():
-            text = answers.maybe(reading)
-            if text is not None:
-                values[key], sources[key] = _typed(text), reading.path
-        rows = {family: _interfaces(answers, glob) for family, glob in (("4", IPV4), ("6", IPV6))}
-        for family, interfaces in rows.items():
+        values, sources = plain(answers)
+        rows = {family: interfaces(answers, glob) for family, glob in (("4", IPV4), ("6", IPV6))}
+        for family, them in rows.items():
             for name in ("all", "default"):
-                for setting, value in interfaces.get(name, {}).items():
+                for setting, value in them.get(name, {}).items():
                     key = f"net.ipv{family}.conf.{name}.{setting}"
                     values[key] = value
                     sources[key] = f"{ROOT}/net/ipv{family}/conf/{name}/{setting}"
@@ -91,7 +96,20 @@ class SysctlCollector(Collector, frozen=True):
             yield Fact("kernel_interfaces", None, unavailable=f"absent: {IPV4.pattern}")
 
 
-def _interfaces(answers: Answers, glob: Glob) -> dict[str, dict[str, int]]:
+def plain(answers: Answers) -> tuple[dict[str, int | str], dict[str, str]]:
+    """Values and sources of what is not an interface's."""
+    values: dict[str, int | str] = {}
+    sources: dict[str, str] = {}
+    for key, reading in (FILES | ROOT_FILES).items():
+        if key in ROOT_FILES and answers.answer(reading).state == "denied":
+            continue
+        text = answers.maybe(reading)
+        if text is not None:
+            values[key], sources[key] = typed(text), reading.path
+    return values, sources
+
+
+def interfaces(answers: Answers, glob: Glob) -> dict[str, dict[str, int]]:
     """The numbers of each interface; one that cannot be read makes the whole unknown."""
     rows: dict[str, dict[str, int]] = defaultdict(dict)
     for path, answer in answers.children(glob).items():
@@ -100,7 +118,7 @@ def _interfaces(answers: Answers, glob: Glob) -> dict[str, dict[str, int]]:
         if answer.state != "content":
             raise Unavailable(File(path), answer)
         *_, name, setting = path.split("/")
-        value = _typed(answer.content.decode("utf-8", "replace"))
+        value = typed(answer.content.decode("utf-8", "replace"))
         if not isinstance(value, int):
             raise ParseError(f"{path}: not a number")
         rows[name][setting] = value
@@ -132,7 +150,7 @@ def _effective(
     return rows
 
 
-def _typed(text: str) -> int | str:
+def typed(text: str) -> int | str:
     text = " ".join(text.split())
     digits = text.removeprefix("-")
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 19 else text

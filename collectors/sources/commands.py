@@ -30,10 +30,9 @@ class Ended(NamedTuple):
 
 def run(reading: Command) -> Answer:
     """Run it and answer its standard output."""
+    errors = subprocess.STDOUT if reading.errors else subprocess.DEVNULL
     try:
-        ended = finish(
-            reading.argv, reading.timeout, reading.limit, ENVIRONMENT, subprocess.DEVNULL
-        )
+        ended = finish(reading.argv, reading.timeout, reading.limit, ENVIRONMENT, errors)
     except FileNotFoundError:
         return Answer("absent", reason=f"no program {reading.argv[0]}")
     except PermissionError:

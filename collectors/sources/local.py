@@ -30,8 +30,9 @@ from collectors.model import (
     Stat,
     Walk,
 )
+from collectors.pemblocks import certificates_only
 from collectors.rows import FileKind, FileStat
-from collectors.sources import commands, inventories, mounts, walks
+from collectors.sources import authorizedkeys, commands, inventories, mounts, walks
 
 _CHUNK = 1 << 16
 _PAGE = 4096
@@ -73,6 +74,8 @@ class LocalSource:
                 table: dict[str, Callable[[], Iterable[msgspec.Struct]]] = inventories.LOCAL
                 if kind == "shadow":
                     return _attempt(lambda: inventories.shadow(self._root + "/etc/shadow"))
+                if kind == "authorized_keys":
+                    return _attempt(lambda: authorizedkeys.local(self._root))
                 if self._root and kind in _OF_THIS_PROCESS:
                     return Answer("failed", reason=f"cannot be seen through {self._root}")
                 return _attempt(table[kind])
@@ -92,6 +95,8 @@ class LocalSource:
                     children += _inside(self._root, folder, names, reading.limit, plain=True)
         except OSError as error:
             return _from_error(error)
+        if reading.certificates:
+            children = [(path, reduced(answer)) for path, answer in children]
         return Answer("content", children=tuple(children))
 
     def _stat(self, pattern: str) -> Iterator[FileStat]:
@@ -114,6 +119,11 @@ class LocalSource:
     def _target(self, path: str) -> str:
         real = _real(self._root + path)
         return real.removeprefix(_real(self._root)) if self._root else real
+
+
+def reduced(answer: Answer) -> Answer:
+    """An answer of which only the certificates are left."""
+    return msgspec.structs.replace(answer, content=certificates_only(answer.content))
 
 
 def _real(path: str) -> str:

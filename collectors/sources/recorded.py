@@ -37,6 +37,7 @@ from collectors.model import (
     describe,
 )
 from collectors.rows import FileStat, Mount
+from collectors.sources.local import reduced
 from collectors.sources.mounts import wanted
 from collectors.sources.patterns import part_matcher, path_matches
 
@@ -151,7 +152,7 @@ class RecordedSource:
             for path in [f"{match}/{name}" for name in reading.names] or [match]:
                 answer = self._file(path, reading.limit)
                 if answer is not None and not (reading.names and answer.state == "absent"):
-                    children.append((path, answer))
+                    children.append((path, reduced(answer) if reading.certificates else answer))
         return Answer("content", children=tuple(children))
 
     def _command(self, reading: Command) -> Answer:

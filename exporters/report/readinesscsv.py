@@ -1,28 +1,18 @@
-"""The readiness of the estate as CSV (RFC 4180) for spreadsheets: a row a subject, a row a check.
-
-UTF-8 with a byte order mark, so that Excel takes it for what it is. A cell that a spreadsheet would
-take for a formula begins with an apostrophe: its text may be an attacker's.
-"""
+"""The readiness of the estate as CSV for spreadsheets: a row a subject, a row a check."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from math import fsum
-from typing import Final
 
 from exporters.findings.table import SEVERITY
 from exporters.report import plain
 from exporters.report.joining import COUNTED, Scored
 from exporters.report.readiness import Report, outdated, rank_of
 from exporters.report.readinesshtml import evidence, why
+from exporters.report.sheet import Cell, table
 from exporters.report.words import OUTCOMES, say
-
-Cell = str | float | int | None
-# Full-width signs too: a Chinese or Japanese spreadsheet takes them for the plain ones.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def subjects(report: Report, language: str, made: datetime) -> bytes:
@@ -33,7 +23,7 @@ def subjects(report: Report, language: str, made: datetime) -> bytes:
     names = [layer.layer for layer in report.layers]
     titles = [layer.title.of(language) for layer in report.layers]
     ranks = rank_of(report.subjects)
-    return _table(
+    return table(
         [*(say(head, language) for head in heads), *titles],
         (_subject(one, ranks[one.row.name], names, language, made) for one in report.subjects),
     )
@@ -46,7 +36,7 @@ def checks(report: Report, language: str) -> bytes:
     words = [say(head, language) for head in heads]
     words[5] += " ID"
     rows = (row for one in report.subjects for row in _checks(one, language))
-    return _table(words, rows)
+    return table(words, rows)
 
 
 def _subject(
@@ -101,24 +91,3 @@ def _checks(one: Scored, language: str) -> Iterator[list[Cell]]:
 def _who(one: Scored, language: str) -> list[Cell]:
     level = f"level_{one.row.level}" if one.row.level else "none_level"
     return [one.row.name, say(one.row.kind, language), one.row.department, say(level, language)]
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow([_cell(head) for head in heads])
-    for row in rows:
-        cells = [_cell(it) for it in row]
-        writer.writerow(cells + [""] * (len(heads) - len(cells)))
-    return out.getvalue().encode("utf-8-sig")
-
-
-def _cell(it: Cell) -> str:
-    if it is None:
-        return ""
-    if isinstance(it, float):
-        return f"{it:.1f}"
-    if isinstance(it, int):
-        return str(it)
-    apostrophe = "'" if it.startswith(_FORMULA) else ""
-    return apostrophe + plain.long(it)

@@ -64,6 +64,42 @@ def test_table_of_a_recording_in_both_languages() -> None:
     assert "score 100%  pass 24  FAIL 0" in en.stdout
 
 
+@pytest.mark.parametrize("form", ["ocsf", "sarif", "csv", "html"])
+def test_other_formats_to_a_file_and_to_standard_output(tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"audit.{form}"
+    path.write_text("what was there before")
+    arguments = ("audit", "--recorded", DEFAULT, "--format", form)
+    done = run(*arguments, "--output", str(path))
+    assert done.exit_code == 0, done.output
+    assert done.stdout == ""
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+    content = path.read_bytes()
+    assert b"linux.sshd.no-root-login" in content
+    assert b"systemctl reload sshd" in content  # what the rule says to do
+    assert len(run(*arguments).stdout_bytes) == pytest.approx(len(content), rel=0.01)
+
+
+def test_output_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    done = run("audit", "--recorded", DEFAULT, "--output", str(tmp_path / "file/below"))
+    assert done.exit_code == 0  # the folder is made
+    (tmp_path / "plain").write_text("")
+    done = run("audit", "--recorded", DEFAULT, "--output", str(tmp_path / "plain/below"))
+    assert done.exit_code == 2
+    assert "--output" in done.stderr
+
+
+def test_an_inventory_has_the_formats_that_are_lines(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts.yaml"
+    hosts.write_text("hosts: [{name: db-01, host: 'ssh://nobody@127.0.0.1:1'}]\n")
+    for more in (("--format", "html"), ("--format", "json", "--output", str(tmp_path / "out"))):
+        done = run("audit", "--inventory", str(hosts), *more)
+        assert done.exit_code == 2
+        assert "table, json or ocsf" in done.stderr
+    done = run("audit", "--inventory", str(hosts), "--format", "ocsf")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "db-01: " in done.stderr  # why there is nothing of it
+
+
 def test_json_of_a_recording() -> None:
     found = audited("--recorded", DEFAULT)
     assert found["host"]["name"] == "gov-node-01"

@@ -31,7 +31,7 @@ def test_the_default_file_has_every_key_with_its_default_value() -> None:
     written = yaml.safe_load(Path(configuration.DEFAULT_PATH).read_text())
     keys = configuration.plain(configuration.Config())
     assert written.keys() == keys.keys()
-    for section in ("web", "log", "collectors", "probes", "ipv6_watch", "audit", "ssh"):
+    for section in ("web", "log", "collectors", "probes", "ipv6_watch", "audit", "findings", "ssh"):
         assert written[section].keys() == keys[section].keys()
 
 

@@ -36,6 +36,7 @@ from collectors.model import (
     Walk,
 )
 from collectors.rows import (
+    AuthorizedKey,
     Clock,
     FileStat,
     Mount,
@@ -58,6 +59,7 @@ ROWS: dict[str, type[msgspec.Struct]] = {
     "listeners": Socket,
     "processes": Process,
     "shadow": ShadowEntry,
+    "authorized_keys": AuthorizedKey,
     "uname": Uname,
     "clock": Clock,
     "timex": Timex,

@@ -63,7 +63,8 @@ READINGS: list[Reading] = [
 ]
 SYSTEM: list[Reading] = [
     MountUsage(exclude_types="^(proc|sysfs)$"),
-    *(Inventory(kind) for kind in ("sockets", "processes", "shadow", "uname", "clock", "timex")),
+    *(Inventory(kind) for kind in ("sockets", "processes", "shadow", "authorized_keys")),
+    *(Inventory(kind) for kind in ("uname", "clock", "timex")),
     Command(("uname", "-a")),
     Stat("/etc/ssh/*"),
 ]

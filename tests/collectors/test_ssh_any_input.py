@@ -34,7 +34,7 @@ from collectors.sources.ssh.frames import FrameError
 from collectors.sources.ssh.shell import SHADOW
 from tests.shellhost import SHELLS, ask_as_local
 
-INVENTORIES: list[InventoryKind] = ["listeners", "shadow", "uname", "timex"]
+INVENTORIES: list[InventoryKind] = ["listeners", "shadow", "authorized_keys", "uname", "timex"]
 
 
 names = st.binary(min_size=1, max_size=40).filter(

@@ -22,7 +22,7 @@ from collectors.model import (
 from collectors.rows import Mount, Process, Socket
 from tests.shellhost import LOCAL, ask, ask_as_local
 
-INVENTORIES: list[InventoryKind] = ["listeners", "shadow", "uname", "timex"]
+INVENTORIES: list[InventoryKind] = ["listeners", "shadow", "authorized_keys", "uname", "timex"]
 
 
 def test_contents_and_states_are_those_of_the_local_source(

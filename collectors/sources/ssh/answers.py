@@ -25,7 +25,8 @@ from collectors.model import (
     Walk,
     malformed,
 )
-from collectors.rows import FileStat, Mount
+from collectors.rows import AuthorizedKey, FileStat, Mount
+from collectors.sources import authorizedkeys
 from collectors.sources.inventories import parse_shadow
 from collectors.sources.local import encode_rows, kind_of, printable
 from collectors.sources.mounts import parse_mountinfo
@@ -109,6 +110,9 @@ def _answer(reading: Reading, records: Sequence[Record]) -> Answer:
             if opened.state != "content" or read.state != "content":
                 return opened if opened.state != "content" else read
             return _rows(parse_shadow(read.content.decode("utf-8", "replace")))
+        case Inventory(kind="authorized_keys"):
+            first = _first(records)
+            return _rows(_keys(records)) if first.state == "content" else first
         case Inventory(kind="sockets" | "listeners"):
             first = _first(records)
             if first.state != "content":
@@ -126,6 +130,25 @@ def _answer(reading: Reading, records: Sequence[Record]) -> Answer:
             more = [part.content for part in parts(records)][1:]
             text = b"".join([answer.content, *more]).decode("utf-8", "replace")
             return _rows([inventories.SINGLE[kind](text)])
+
+
+def _keys(records: Sequence[Record]) -> list[AuthorizedKey]:
+    """Of each file two parts: whether it can be opened, then its lines."""
+    found: list[AuthorizedKey] = []
+    for part in list(parts(records))[1:]:
+        account, _, path = part.match.partition(":")
+        answer = _ended(part)
+        text = part.content.decode("latin-1")
+        if answer.state == "absent":
+            continue
+        if answer.state != "content":
+            reason = "Permission denied" if answer == DENIED else answer.reason
+            found.append(AuthorizedKey(account, path, error=reason))
+        elif text.endswith("#long\n"):
+            found.append(AuthorizedKey(account, path, error=authorizedkeys.TOO_LONG))
+        else:
+            found += authorizedkeys.parse(account, path, text)
+    return found
 
 
 def _told(records: Sequence[Record]) -> dict[str, bytes]:

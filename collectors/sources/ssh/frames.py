@@ -51,6 +51,9 @@ def parse_stream(data: bytes, nonce: str) -> tuple[Stream, bool]:
         )
         if kind == "end":
             return by_reading, True
+        if kind == "z":
+            by_reading.pop(record.status, None)
+            current = []
         if kind == "r":
             current = by_reading.setdefault(record.status, [])
         current.append(record)

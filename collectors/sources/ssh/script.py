@@ -15,16 +15,19 @@ import math
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from collectors.model import Command, File, Glob, Inventory, MountUsage, Reading, Stat, Walk
+from collectors.pemblocks import AWK
 from collectors.rows import Mount
+from collectors.sources import authorizedkeys
 from collectors.sources.commands import ENVIRONMENT
 from collectors.sources.mounts import LOCAL_TYPES, PATIENCE
 from collectors.sources.ssh import inventories, shell, walks
 
 FILE_PATIENCE = 5  # seconds for one file outside /proc and /sys; a FIFO among many has one
 READING_PATIENCE = 20  # seconds for any other reading
+TOGETHER = 90_000  # bytes of readings in one argument of a shell, which Linux limits to 128 KiB
 
 # Standard input is the script itself, so no child may read from it.
 START = "exec env -i " + " ".join(f"{k}={v}" for k, v in ENVIRONMENT.items()) + " /bin/sh -s"
@@ -45,9 +48,30 @@ def ask(readings: Sequence[Reading]) -> Iterator[bytes]:
         yield _line(number, "f", "/proc/self/mountinfo", str(16 << 20))
     if mounts:
         yield b"printf '\\n%s q\\n' \"$N\"\n"
+    together: list[bytes] = []
     for number, reading in numbered:
-        if not isinstance(reading, MountUsage):
-            yield _line(number, *_words(reading))
+        words = [] if isinstance(reading, MountUsage) else _words(reading)
+        if words[:1] == ["G"] and isinstance(reading, (File, Glob, Stat)):
+            together.append(_line(number, *words[1:], call="R"))
+        elif words:
+            yield _line(number, *words)
+    yield from _together(together)
+
+
+def _together(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Calls of M with as many lines as one argument has room for."""
+    group = b""
+    for line in lines:
+        if group and len(group) + len(line) > TOGETHER:
+            yield b"M " + _quoted(group)
+            group = b""
+        group += line
+    if group:
+        yield b"M " + _quoted(group)
+
+
+def _quoted(text: bytes) -> bytes:
+    return b"'%b'\n" % text.replace(b"'", b"'\"'\"'")
 
 
 def ask_mounts(number: int, mounts: Sequence[Mount]) -> Iterator[bytes]:
@@ -66,10 +90,11 @@ def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _line(number: int, *words: str) -> bytes:
+def _line(number: int, *words: str, call: str = "r") -> bytes:
     if any("\0" in word for word in words):
-        words = ("e", "x", "1", os.strerror(errno.EINVAL))  # as open(2) has it, near enough
-    return encode(f"r {number} {shlex.join(words)}\n")
+        # as open(2) has it, near enough
+        words = (*words[: call == "R"], "e", "x", "1", os.strerror(errno.EINVAL))
+    return encode(f"{call} {number} {shlex.join(words)}\n")
 
 
 def _words(reading: Reading) -> list[str]:
@@ -78,18 +103,26 @@ def _words(reading: Reading) -> list[str]:
         case File(path=path, limit=limit):
             return _guarded(FILE_PATIENCE, path, ["f", path, str(limit + 1)])
         case Glob(pattern=pattern, names=names, limit=limit):
-            words = ["g", shell_pattern(pattern), listed(pattern), str(limit + 1), *names]
+            words = [*("g", shell_pattern(pattern), listed(pattern), str(limit + 1)), *names]
+            if reading.certificates:
+                words = ["h", AWK, *words]
             return _guarded(READING_PATIENCE, pattern, words)
         case Stat(pattern=pattern):
             return _guarded(
                 READING_PATIENCE, pattern, ["s", shell_pattern(pattern), listed(pattern)]
             )
+        case Command(errors=True):
+            return ["e", "x", "126"]  # may not be run
         case Command(argv=argv, timeout=timeout, limit=limit):
             seconds = math.ceil(timeout)
             words = ["c", str(seconds), str(limit + 1), *argv]
             return ["G", str(seconds + 2), *words]
         case Inventory(kind="shadow"):
             return _guarded(READING_PATIENCE, "", ["a", shell.SHADOW])
+        case Inventory(kind="authorized_keys"):
+            known = f" {' '.join(sorted(authorizedkeys.OPTIONS))} "
+            words = ["b", shell.AUTHORIZED_KEYS, str(authorizedkeys.LIMIT + 1), known]
+            return _guarded(READING_PATIENCE, "", words)
         case Inventory(kind="processes"):
             return _guarded(READING_PATIENCE, "", ["o", "/proc/[0-9]*/task/[0-9]*/stat"])
         case Inventory(kind="sockets"):

@@ -5,6 +5,7 @@ bytes. The nonce is not known before the session, so no content can hold it. Hea
 
     begin            the script runs
     r I              what follows is about reading I
+    z I              what was told about reading I counts no longer
     c                payload: content
     x STATUS WORDS   how the content before ended: exit status, last words of the error message
     m                payload: a path that matches a pattern, what follows is about it
@@ -32,9 +33,50 @@ NF < 2 { print "malformed"; next }
 }
 """
 
-# T: run with a deadline in seconds. G: run one of our functions in a shell of its own with one.
+# Of a key only its length crosses the wire, of options the names, of a comment the length. What is
+# longer than the limit ends with a comment that says so.
+AUTHORIZED_KEYS = r"""
+function is_type(word) { return length(word) < 66 && word ~ /^(ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+$/ }
+function option(word) {
+    sub(/=.*/, "", word)
+    return word ~ /^[A-Za-z0-9-]+$/ && length(word) < 20 && index(known, " " tolower(word) " ") ? word : "other"
+}
+function rest(word,    text) {
+    text = word
+    for (i++; i <= NF; i++) text = text " " $i
+    gsub(/./, "x", text)
+    return text
+}
+{ size += length($0) + 1; sub(/^[ \t]+/, "") }
+$0 == "" || /^#/ { print ""; next }
+{
+    head = ""
+    if (!is_type($1)) {
+        gsub(/\\"/, ""); gsub(/"[^"]*"/, ""); sub(/^[ \t]+/, "")
+        n = split($1, words, ",")
+        for (i = 1; i <= n; i++) head = head (i > 1 ? "," : "") option(words[i])
+        head = head " "
+        i = 2
+    } else i = 1
+    if (!is_type($i) || i >= NF) { print "malformed"; next }
+    head = head $i
+    i++
+    key = $i
+    gsub(/[^=]/, "A", key)
+    head = head " " key
+    i++
+    if (i <= NF) head = head " " rest($i)
+    print head
+}
+END { if (size > limit) print "#long" }
+"""
+
+# T: run with a deadline in seconds. G: run one of our functions in a shell of its own with one. M: many of
+# them in one shell with one deadline; should it pass, those that are not done each by G. R: one of these.
 # e: how it ended. q: is it there, or hidden. f: a file. l: a folder to list. g: a pattern. k: a match of it.
-# s: stat lines. c: a command. u: usage of a mount. a: shadow. o: names and states of processes.
+# h: a pattern of whose files only what an awk program prints leaves the host; p: such a file.
+# s: stat lines. c: a command. u: usage of a mount. a: shadow. b, B: keys that let
+# accounts in. o: names and states of processes.
 # t: tables of sockets. i: sockets with their processes. v: uname. r: one reading.
 FUNCTIONS = r"""
 e() { printf '\n%s %s %s %s\n' "$N" "$1" "$2" "${3##*: }"; }
@@ -63,11 +105,27 @@ k() {
     z=$1 m=$2; shift 2
     q "$m" || return 0
     printf '\n%s m\n%s' "$N" "$m"
-    [ $# -gt 0 ] || f "$m" "$z"
+    [ $# -gt 0 ] || if [ "$A" ]; then p "$m" "$z"; else f "$m" "$z"; fi
     for n; do
-        if q "$m/$n"; then printf '\n%s n\n%s' "$N" "$n"; f "$m/$n" "$z"; fi
+        if q "$m/$n"; then
+            printf '\n%s n\n%s' "$N" "$n"
+            if [ "$A" ]; then p "$m/$n" "$z"; else f "$m/$n" "$z"; fi
+        fi
     done
 }
+p() {
+    if [ -f "$1" ] && [ "$(wc -c <"$1")" -lt "$2" ] && head -c 0 -- "$1"
+    then
+        printf '\n%s c\n' "$N"
+        w=$(awk "$A" <"$1" 2>&1 >&3); e x "$?" "$w"
+    elif [ -f "$1" ] && head -c 0 -- "$1"
+    then printf '\n%s c\n' "$N"; e x 1 ": longer than $(($2 - 1)) bytes"
+    elif [ -f "$1" ] || [ ! -e "$1" ] || [ -d "$1" ]
+    then f "$1" 0
+    else printf '\n%s c\n' "$N"; e x 1 ': is not a regular file'
+    fi
+}
+h() { A=$1; shift; "$@"; A=; }
 g() {
     p=$1 b=$2 y=$3; shift 3
     eval "for d in $b; do l \"\$d\"; done; for j in $p; do k \"\$y\" \"\$j\" \"\$@\"; done"
@@ -109,6 +167,36 @@ a() {
     f /etc/shadow 0
     printf '\n%s c\n' "$N"
     w=$(awk "$1" /etc/shadow 2>&1 >&3); e x "$?" "$w"
+}
+b() {
+    f /etc/passwd 0
+    q /etc/ssh/authorized_keys && y=1 || y=
+    while IFS=: read -r n p p p p h p || [ "$n" ]; do
+        case $n:$h in
+        [#+-]* | :* | */*:*) continue ;;
+        *:/*) h=${h%/} ;;
+        *) continue ;;
+        esac
+        if q "$h/.ssh"; then
+            B "$n" "$h/.ssh/authorized_keys" "$@"
+            B "$n" "$h/.ssh/authorized_keys2" "$@"
+        fi
+        [ -z "$y" ] || B "$n" "/etc/ssh/authorized_keys/$n" "$@"
+    done </etc/passwd
+}
+B() {
+    q "$2" || return 0
+    printf '\n%s m\n%s' "$N" "$1:$2"
+    if [ -e "$2" ] && [ ! -f "$2" ]; then
+        printf '\n%s c\n' "$N"
+        e x 1 ': is not a regular file'
+        return
+    fi
+    f "$2" 0
+    if [ -r "$2" ]; then
+        printf '\n%s m\n%s\n%s c\n' "$N" "$1:$2" "$N"
+        w=$(head -c "$4" -- "$2" | LC_ALL=C awk -v known="$5" -v limit="$(($4 - 1))" "$3" 2>&1 >&3); e x "$?" "$w"
+    fi
 }
 o() {
     printf '\n%s c\n' "$N"
@@ -164,6 +252,26 @@ G() {
     y=$?
     if [ $y = 137 ] && [ "$Z" ]; then printf '\n%s d 137\n' "$N"; exit; fi
     return $y
+}
+M() {
+    n=$( { T 10 sh -c "$L
+R() { i=\$1; shift 2; r \"\$i\" \"\$@\"; echo \"\$i\" >&4; }
+$1" sh 4>&1 1>&3; } )
+    y=$?
+    [ $y != 0 ] || return 0
+    if [ $y = 137 ] && [ "$Z" ]; then exit; fi
+    n=${n##*
+}
+    eval "$1"
+}
+R() {
+    if [ "$n" ]; then
+        [ "$1" != "$n" ] || n=
+        return
+    fi
+    i=$1 j=$2; shift 2
+    printf '\n%s z %s\n' "$N" "$i"
+    r "$i" G "$j" "$@"
 }
 export N U
 """

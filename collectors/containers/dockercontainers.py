@@ -1,0 +1,135 @@
+"""Containers as Docker keeps them on disk: hostconfig.json and config.v2.json of each, without asking the daemon.
+
+Both are one line of JSON, and hold environment variables and log options, in which credentials are. So
+grep(1) picks the few fields that rules judge, and nothing else is read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from collectors.containers import docker
+from collectors.model import Answers, Collector, Command, Fact, ParseError, Reading, Stat
+from collectors.rows import FileStat
+
+_LIST = r"(null|\[[^]]*\])"
+_FIELDS = (
+    r'"(Privileged|ReadonlyRootfs|Running|PublishAllPorts)":(true|false)',
+    r'"(NetworkMode|PidMode|IpcMode|UTSMode|UsernsMode|Source|User|AppArmorProfile)":"[^"]*"',
+    rf'"(Binds|CapAdd|CapDrop|SecurityOpt)":{_LIST}',
+    r'"(Memory|PidsLimit)":(null|-?[0-9]+)',
+    r'"Name":"/[^"]*"',
+)
+_PATTERN = "|".join(_FIELDS)
+# A container's label or variable may look like any of these: what is judged is the daemon's own file.
+_OF_CONFIG = frozenset({"Running", "User", "Name", "AppArmorProfile"})
+_HARMLESS = frozenset(
+    f"CAP_{name}"
+    for name in (
+        *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD"),
+        *("NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+    )
+)
+_SOCKETS = ("docker.sock", "containerd.sock", "crio.sock", "podman.sock")
+_SENSITIVE = re.compile(
+    r"(/|/etc|/boot|/dev|/lib|/usr|/proc|/sys|/root|/var/run|/run|/var/lib/docker)/?"
+)
+
+
+def command(root: str) -> Command:
+    names = ("--include=hostconfig.json", "--include=config.v2.json")
+    argv = ("grep", "-rHoE", *names, "-e", _PATTERN, "--", f"{root}/containers")
+    return Command(argv, timeout=10.0, limit=8 << 20, ok=(0, 1))
+
+
+class DockerContainersCollector(Collector, frozen=True):
+    """`docker_containers`: rows of id, name, running, privileged, network, pid, ipc, uts, userns (modes),
+    capabilities (beyond Docker's default ones), mounts (paths of the host), sensitive (those that are the
+    host's own), socket (an engine's socket is mounted), unconfined (seccomp or AppArmor switched off),
+    no_new_privileges, read_only, memory, pids_limit (0: none), root (the user is root). Needs root.
+    """
+
+    name: ClassVar[str] = "docker_containers"
+    facts: ClassVar[tuple[str, ...]] = ("docker_containers",)
+
+    def readings(self) -> tuple[Reading, ...]:
+        return (*docker.DockerCollector().readings(), Stat(f"{docker.DATA}/containers"))
+
+    def parse(self, answers: Answers) -> Iterable[Fact]:
+        if not docker.installed(answers):
+            yield Fact("docker_containers", [])
+            return
+        said, _, _ = docker.options(answers)
+        root = said.get("data-root", docker.DATA)
+        if not (isinstance(root, str) and root.startswith("/")):
+            raise ParseError(f"{docker.CONFIG.path}: data-root is no path")
+        if not answers.rows(Stat(f"{root}/containers"), FileStat):
+            yield Fact("docker_containers", [])  # the daemon has never run
+            return
+        text = answers.text(command(root))
+        yield Fact("docker_containers", list(parse_containers(text, f"{root}/containers")))
+
+
+_FOUND = re.compile(r'([^:]*)/([0-9a-f]{12,64})/(hostconfig|config\.v2)\.json:"(\w+)":(.*)')
+
+
+def parse_containers(text: str, folder: str) -> Iterable[dict[str, Any]]:
+    """From grep's lines `PATH:"FIELD":VALUE`; raises ParseError."""
+    found: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
+    for line in text.splitlines():
+        match = _FOUND.fullmatch(line)
+        if match is None:
+            raise ParseError(f"{folder}: {line[:60]!r}")
+        _, container, file, field, value = match.groups()
+        if (field in _OF_CONFIG) == (file == "config.v2"):
+            try:
+                found[container][field].append(json.loads(value))
+            except (ValueError, RecursionError) as error:
+                raise ParseError(f"{folder}/{container}: {field}: {error}") from error
+    for container, fields in sorted(found.items()):
+        yield _row(container, fields, folder)
+
+
+def _row(container: str, fields: dict[str, list[Any]], folder: str) -> dict[str, Any]:
+    def first(field: str, default: Any) -> Any:
+        values = fields.get(field) or [default]
+        return default if values[0] is None else values[0]
+
+    added = [str(it).upper() for it in first("CapAdd", [])]
+    capabilities = [it if it.startswith("CAP_") or it == "ALL" else f"CAP_{it}" for it in added]
+    options = [str(it) for it in first("SecurityOpt", [])]
+    mounts = [str(it).partition(":")[0] for it in first("Binds", [])]
+    mounts += [it for it in fields.get("Source", []) if it.startswith("/")]
+    user = first("User", "")
+    return {
+        "id": container[:12],
+        "name": first("Name", f"/{container[:12]}").removeprefix("/"),
+        "running": first("Running", False),
+        "privileged": first("Privileged", False),
+        "network": first("NetworkMode", ""),
+        "pid": first("PidMode", ""),
+        "ipc": first("IpcMode", ""),
+        "uts": first("UTSMode", ""),
+        "userns": first("UsernsMode", ""),
+        "capabilities": [it for it in capabilities if it not in _HARMLESS],
+        "mounts": mounts,
+        "sensitive": [it for it in mounts if _SENSITIVE.fullmatch(it)],
+        "socket": any(it.endswith(_SOCKETS) for it in mounts),
+        "unconfined": any(
+            it.endswith((":unconfined", "=unconfined", "label:disable", "label=disable"))
+            for it in options
+        ),
+        "no_new_privileges": any(
+            it in ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true")
+            for it in options
+        ),
+        "read_only": first("ReadonlyRootfs", False),
+        "memory": first("Memory", 0),
+        "pids_limit": max(first("PidsLimit", 0), 0),
+        "root": user.partition(":")[0] in ("", "0", "root"),
+        "source": f"{folder}/{container}",
+    }

@@ -1,0 +1,125 @@
+"""What of the national cryptography this host has: SM2, SM3 and SM4 (GB/T 32918, 32905, 32907).
+
+`openssl list` of OpenSSL's library (openssl-list(1)), programs of Tongsuo, BabaSSL and GmSSL by their usual paths,
+/proc/crypto (the kernel's algorithms; a module that nobody needs yet is not among them), PAM and OpenSSH by files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import ClassVar
+
+from collectors.model import (
+    Answers,
+    Collector,
+    Command,
+    Fact,
+    File,
+    Glob,
+    Reading,
+    Stat,
+    Unavailable,
+)
+from collectors.rows import FileStat
+
+VERSION = Command(("openssl", "version"), timeout=3)
+LISTS = {
+    "sm2": Command(("openssl", "list", "-public-key-algorithms"), timeout=3),
+    "sm3": Command(("openssl", "list", "-digest-algorithms"), timeout=3),
+    "sm4": Command(("openssl", "list", "-cipher-algorithms"), timeout=3),
+}
+KERNEL = File("/proc/crypto")
+MODULES = Stat("/lib/modules/*/kernel/crypto/sm[34]*")
+RANDOM = File("/sys/class/misc/hw_random/rng_current")
+PAM = Glob("/etc/pam.d/*")
+SSHD = File("/etc/ssh/sshd_config")
+PROGRAMS = tuple(
+    Stat(pattern)
+    for pattern in (
+        *("/opt/tongsuo/bin/openssl", "/usr/local/tongsuo/bin/openssl", "/opt/babassl/bin/openssl"),
+        *("/usr/local/babassl/bin/openssl", "/usr/bin/tongsuo", "/usr/local/bin/tongsuo"),
+        *("/usr/bin/gmssl", "/usr/local/bin/gmssl"),
+    )
+)
+# Cards and modules of commercial cryptography: drivers of two makers, the interface of GM/T 0018.
+DEVICES = tuple(
+    Stat(pattern)
+    for pattern in (
+        *("/dev/swcsm*", "/dev/hct_*", "/usr/lib*/libsdf*.so*", "/usr/lib*/libswsds*.so*"),
+    )
+)
+_WORDS = {name: re.compile(rf"(?:^|[^A-Za-z0-9]){name}(?:$|[^A-Za-z0-9])", re.I) for name in LISTS}
+_SSH = re.compile(r"\bsm[234][\w@.-]*", re.IGNORECASE)
+
+
+class NationalCryptoCollector(Collector, frozen=True):
+    """`national_crypto`: openssl (its version's line, empty without), sm2, sm3, sm4 (the library has it),
+    programs and devices (paths of Tongsuo, GmSSL; of cards and their libraries), kernel (sm algorithms by the
+    kernel's names) and modules (files of such that it could load), random (its hardware generator), pam_sm3 (files whose pam_unix hashes with SM3), ssh (sm algorithms that sshd_config names)."""
+
+    name: ClassVar[str] = "national_crypto"
+    facts: ClassVar[tuple[str, ...]] = ("national_crypto",)
+
+    def readings(self) -> tuple[Reading, ...]:
+        return (VERSION, *LISTS.values(), KERNEL, MODULES, RANDOM, PAM, SSHD, *PROGRAMS, *DEVICES)
+
+    def parse(self, answers: Answers) -> Iterable[Fact]:
+        version = (answers.maybe(VERSION) or "").strip()
+        has = {
+            name: _WORDS[name].search(answers.maybe(reading) or "") is not None
+            for name, reading in LISTS.items()
+        }
+        yield Fact(
+            "national_crypto",
+            {
+                "openssl": version.split("\n")[0][:200],
+                **has,
+                "programs": _paths(answers, PROGRAMS),
+                "devices": _paths(answers, DEVICES),
+                "kernel": _kernel(answers.maybe(KERNEL) or ""),
+                "modules": [path.rpartition("/")[2] for path in _paths(answers, (MODULES,))],
+                "random": _random(answers.maybe(RANDOM) or ""),
+                "pam_sm3": _pam(answers),
+                "ssh": _ssh(answers.maybe(SSHD) or ""),
+            },
+            {"": "openssl list", "kernel": KERNEL.path, "pam_sm3": "/etc/pam.d", "ssh": SSHD.path},
+        )
+
+
+def _paths(answers: Answers, stats: Iterable[Stat]) -> list[str]:
+    return [
+        row.path
+        for stat in stats
+        if answers.answer(stat).state != "absent"
+        for row in answers.rows(stat, FileStat)
+    ]
+
+
+def _random(text: str) -> str:
+    """The hardware generator that feeds the kernel; nothing where there is none."""
+    name = text.strip()
+    return "" if name == "none" else name
+
+
+def _kernel(text: str) -> list[str]:
+    names = (line.partition(":") for line in text.split("\n") if line.startswith("name"))
+    return sorted({name.strip() for _, _, name in names if _SSH.search(name)})
+
+
+def _pam(answers: Answers) -> list[str]:
+    """Files with a line of pam_unix, not commented out, that has the word sm3."""
+    found = []
+    for path, answer in answers.children(PAM).items():
+        if answer.state not in ("content", "absent"):
+            raise Unavailable(File(path), answer)
+        text = answer.content.decode("utf-8", "replace")
+        lines = (line.partition("#")[0].split() for line in text.split("\n"))
+        if any("sm3" in words and any("pam_unix" in word for word in words) for words in lines):
+            found.append(path)
+    return found
+
+
+def _ssh(text: str) -> list[str]:
+    lines = (line.strip() for line in text.split("\n"))
+    return sorted({m for line in lines if not line.startswith("#") for m in _SSH.findall(line)})

@@ -1,0 +1,73 @@
+"""The files of web servers' configurations: what is asked for at once, and what they include."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from collectors.model import Answers, File, Glob, NeedMore, Reading, Unavailable
+
+NGINX = ("/etc/nginx/nginx.conf", "/usr/local/nginx/conf/nginx.conf", "/etc/tengine/nginx.conf")
+HTTPD = ("/etc/httpd/conf/httpd.conf", "/etc/apache2/apache2.conf")
+# What the packages of both families include; asked for with the main files, as each round is a trip.
+USUAL = {
+    "/etc/nginx/": (
+        *("/etc/nginx/conf.d/*.conf", "/etc/nginx/modules-enabled/*.conf"),
+        *("/etc/nginx/sites-enabled/*", "/usr/share/nginx/modules/*.conf"),
+        *("/etc/nginx/mime.types", "/etc/nginx/default.d/*.conf"),
+    ),
+    "/etc/httpd/": ("/etc/httpd/conf.d/*.conf", "/etc/httpd/conf.modules.d/*.conf"),
+    "/etc/apache2/": (
+        *("/etc/apache2/mods-enabled/*.load", "/etc/apache2/mods-enabled/*.conf"),
+        *("/etc/apache2/conf-enabled/*.conf", "/etc/apache2/sites-enabled/*.conf"),
+        "/etc/apache2/ports.conf",
+    ),
+}
+_MAX_ROUND = 500  # patterns asked for at once
+
+Included = Callable[[str, str], list[str]]
+
+
+def readings(paths: Iterable[str]) -> tuple[Reading, ...]:
+    paths = tuple(paths)
+    usual = (
+        Glob(pattern)
+        for folder, them in USUAL.items()
+        if any(path.startswith(folder) for path in paths)
+        for pattern in them
+    )
+    return (*(File(path) for path in paths), *usual)
+
+
+def ask_for_includes(path: str, text: str, included: Included, answers: Answers) -> None:
+    """Ask for all that is included at one depth at once."""
+    seen: set[str] = set()
+    files = {path: text}
+    while files:
+        wanted = [
+            pattern
+            for name, content in files.items()
+            for pattern in included(name, content)
+            if pattern not in seen
+        ]
+        seen.update(wanted)
+        more: list[Reading] = []
+        files = {}
+        for pattern in list(dict.fromkeys(wanted))[:_MAX_ROUND]:
+            try:
+                files.update(texts(pattern, answers))
+            except NeedMore as need:
+                more += need.readings
+        if more:
+            raise NeedMore(*more)
+
+
+def texts(pattern: str, answers: Answers) -> dict[str, str]:
+    """The files that match, by path; one that cannot be read makes the whole unknown."""
+    found = {}
+    for path, answer in answers.children(Glob(pattern)).items():
+        if answer.state == "absent":
+            continue  # a dangling link
+        if answer.state != "content":
+            raise Unavailable(File(path), answer)
+        found[path] = answer.content.decode("utf-8", "replace")
+    return found

@@ -1,0 +1,2 @@
+# set for the baseline
+umask 027

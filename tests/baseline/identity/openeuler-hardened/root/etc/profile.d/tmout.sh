@@ -1,0 +1,3 @@
+# 15 minutes
+export TMOUT=900
+readonly TMOUT
