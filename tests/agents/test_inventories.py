@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -285,3 +286,22 @@ def test_record_and_explain_leave_slow_ones_out(config: Path, tmp_path: Path) ->
     assert "walk over" not in asked
     explained = run("explain", "filescan", "--config", config).stdout
     assert "jianwei inventory scan" in explained
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("busybox"), reason="needs root and busybox-static"
+)
+def test_commands_run_at_the_other_root(config: Path) -> None:
+    root = Path(configuration.load(str(config)).root)
+    shutil.copy(shutil.which("busybox") or "", root / "bin/sh")
+    program = root / "bin/dpkg-query"
+    program.write_text("#!/bin/sh\necho inside: /bin/su\n")
+    program.chmod(0o755)
+    assert packages_of(config) == {"/bin/su": "inside", "/bin/write": ""}
+    program.unlink()  # this machine's own dpkg knows nothing of that tree
+    assert packages_of(config) == {"/bin/su": None, "/bin/write": None}
+
+
+def packages_of(config: Path) -> dict[str, str | None]:
+    (fact,) = kept(config).scan("filescan", lambda _: None).facts
+    return {row["path"]: row["package"] if row["known"] else None for row in fact.value["suid"]}
