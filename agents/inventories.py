@@ -108,7 +108,10 @@ class Inventories:
     def _keep(self, name: str, kept: Kept) -> None:
         path, aside = self.path(name), self._folder / f".{name}.new"  # ours alone: see _alone
         try:
-            with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            aside.unlink(missing_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with open(os.open(aside, flags, 0o600), "wb") as file:
+                self._give(file.fileno())
                 file.write(msgspec.json.encode(kept))
                 file.flush()
                 os.fsync(file.fileno())
@@ -116,12 +119,24 @@ class Inventories:
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {error.strerror}") from error
 
+    def _give(self, descriptor: int) -> None:
+        """What root scans for an agent that is another user is that user's."""
+        if os.geteuid() == 0:
+            owner = os.stat(self._folder.parent)
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
     @contextlib.contextmanager
     def _alone(self, name: str) -> Iterator[None]:
         lock = self._folder / f".{name}.lock"
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if not self._folder.exists():
+                self._folder.mkdir(mode=0o700, parents=True)
+            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            self._give(folder)
+            os.close(folder)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open(lock, flags, 0o600)
+            self._give(descriptor)
         except OSError as error:
             raise UserError(
                 f"{lock}: cannot be written: {error.strerror}; set state_dir"

@@ -305,3 +305,34 @@ def test_commands_run_at_the_other_root(config: Path) -> None:
 def packages_of(config: Path) -> dict[str, str | None]:
     (fact,) = kept(config).scan("filescan", lambda _: None).facts
     return {row["path"]: row["package"] if row["known"] else None for row in fact.value["suid"]}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_what_root_scans_for_an_agent_is_the_agents(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    os.chown(tmp_path / "state", 12345, 12346)
+    here = kept(config)
+    here.scan("filescan", lambda _: None)
+    for path in (here.path("filescan"), here.path("filescan").parent):
+        assert (path.stat().st_uid, path.stat().st_gid) == (12345, 12346)
+
+
+@pytest.mark.parametrize("name", [".filescan.new", ".filescan.lock"])
+def test_a_link_in_the_state_folder_leads_nowhere(config: Path, tmp_path: Path, name: str) -> None:
+    target = tmp_path / "precious"
+    target.write_text("precious")
+    here = kept(config)
+    here.path("x").parent.mkdir(parents=True)
+    (here.path("x").parent / name).symlink_to(target)
+    run("inventory", "scan", "filescan", "--config", config)
+    assert target.read_text() == "precious"
+
+
+def test_a_folder_that_is_a_link_is_refused(config: Path, tmp_path: Path) -> None:
+    here = kept(config)
+    here.path("x").parent.parent.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    here.path("x").parent.symlink_to(tmp_path / "elsewhere")
+    result = run("inventory", "scan", "filescan", "--config", config)
+    assert result.exit_code == 2
+    assert list((tmp_path / "elsewhere").iterdir()) == []
