@@ -15,7 +15,6 @@ import msgspec
 
 from agents import children
 from agents.rounds import Rounds
-from agents.scapolicies import read as policy
 from collectors.model import Family, gauge, sample
 from collectors.strictyaml import DocumentError
 from exporters.findings.metrics import audit_families
@@ -24,6 +23,7 @@ from rules import pack as packs
 from rules import signing
 from rules.audit import needed
 from rules.model import AuditResult, Change, Pack, Rule
+from rules.sca.kind import policy_of
 from rules.settings import AuditSettings
 
 log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class AuditSchedule:
     def _outlines(self) -> list[Pack]:
         """Of the packs; policies of Wazuh have no facts and no texts of ours."""
         read = signing.reader(self._settings.trusted_keys)
-        names = [name for name in self._settings.packs if policy(name, read) is None]
+        names = [name for name in self._settings.packs if policy_of(name, read) is None]
         return [packs.outline(name, read) for name in names]
 
     @contextlib.contextmanager

@@ -20,15 +20,18 @@ from collectors.sources.recorded import RecordedSource
 from rules.model import PackResult
 from rules.packfile import Read, path_of
 from rules.sca.evaluate import MAX_ROUNDS, Judging
-from rules.sca.policy import Policy, is_policy, parse
+from rules.sca.kind import policy_of
+from rules.sca.policy import Policy, parse
 from rules.sca.regex import Semantics
 from rules.sca.results import Options
 from rules.sca.trust import distrust
-from rules.settings import is_path
 
 LANES = 4
+SOON = 10.0  # seconds for what is not a command, which has a deadline of its own
 PATIENCE = 0.5  # seconds beyond its own timeout that a command under way is waited for
+MAX_SIZE = 256 << 20  # bytes that policies read of this machine
 LATE = Answer("failed", reason="no answer in time")
+FULL = Answer("failed", reason=f"not read: more than {MAX_SIZE >> 20} MiB were read before")
 
 
 class Sorted(NamedTuple):
@@ -43,7 +46,7 @@ def sort(names: Iterable[str], semantics: Semantics = 5, reader: Read = strictya
     """Tell policies and packs apart and load the policies; raises DocumentError and UserError."""
     found = Sorted([], [], {})
     for name in names:
-        content = read(name, reader)
+        content = policy_of(name, reader)
         if content is None:
             found.packs.append(name)
             continue
@@ -53,14 +56,6 @@ def sort(names: Iterable[str], semantics: Semantics = 5, reader: Read = strictya
         found.policies.append(policy)
         found.distrusted[policy.id] = distrust(policy.path, content)
     return found
-
-
-def read(name: str, reader: Read = strictyaml.read) -> bytes | None:
-    """The content of a policy, None of a pack; raises DocumentError."""
-    if not is_path(name):
-        return None
-    content = reader(path_of(name))
-    return content if is_policy(content) else None
 
 
 def check(names: Iterable[str], reader: Read = strictyaml.read) -> list[str]:
@@ -91,7 +86,11 @@ class Asking:
             wanted = self._wanted(answers)
             if not wanted:
                 break
-            answers.update(answer(self.source, wanted, end))
+            commands = [it for it in wanted if isinstance(it, Command)]
+            others = [it for it in wanted if not isinstance(it, Command)]
+            soon = min(end, time.monotonic() + SOON)
+            answers.update(answer(self.source, others, soon, size_of(answers)))
+            answers.update(answer(self.source, commands, end, size_of(answers)))
         return tuple(one.result(host) for one in self._judging)
 
     def _wanted(self, answers: Mapping[Reading, Answer]) -> list[Reading]:
@@ -129,19 +128,32 @@ def _options(
     return Options(policy.semantics, refused, remote=not local and not recorded)
 
 
-def answer(source: Source, readings: Sequence[Reading], end: float) -> Mapping[Reading, Answer]:
-    """Answers to all readings; on this machine until `end` (monotonic) at most."""
+def answer(
+    source: Source, readings: Sequence[Reading], end: float, size: int = 0
+) -> Mapping[Reading, Answer]:
+    """Answers to all readings; on this machine until `end` (monotonic) at most. `size` is how much was
+    read already."""
+    if not readings:
+        return {}
     if not isinstance(source, LocalSource):
         return source.answer(readings)
-    lanes = _Lanes(source, readings, end)
+    lanes = _Lanes(source, readings, end, size)
     return lanes.answers()
+
+
+def size_of(answers: Mapping[Reading, Answer]) -> int:
+    return sum(_size(it) for it in answers.values())
+
+
+def _size(found: Answer) -> int:
+    return len(found.content) + sum(len(child.content) for _, child in found.children)
 
 
 class _Lanes:
     """A few daemon threads that take readings from a queue; one that hangs is left behind."""
 
-    def __init__(self, source: Source, readings: Sequence[Reading], end: float) -> None:
-        self._source, self._end = source, end
+    def __init__(self, source: Source, readings: Sequence[Reading], end: float, size: int) -> None:
+        self._source, self._end, self._size = source, end, size
         self._left = deque(readings)
         self._readings = readings
         self._answers: dict[Reading, Answer] = {}
@@ -164,8 +176,10 @@ class _Lanes:
 
     def _lane(self) -> None:
         for reading in self._taken():
-            found = self._source.answer([reading])[reading]
+            full = self._size > MAX_SIZE
+            found = FULL if full else self._source.answer([reading])[reading]
             with self._changed:
+                self._size += _size(found)
                 self._answers[reading] = found
                 self._commands.pop(reading, None)
                 self._changed.notify()

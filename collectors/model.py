@@ -31,7 +31,8 @@ class Glob(msgspec.Struct, frozen=True, tag="glob"):
     """Many files: those matching `pattern` or, with `names`, these names under each match.
 
     The pattern knows `*`, `?` and `[…]` inside one path component. The answer has `children`.
-    A name that does not exist under a match is left out; a match that cannot be read is not.
+    A name, which may be a path, that does not exist under a match is left out; a match that cannot
+    be read is not.
     With `certificates`, of each file only its PEM certificates: keys are left where they are.
     """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 import msgspec
 
-from agents import scapolicies
 from agents.cli.options import language_of, language_option, semantics_option
 from agents.cli.packsigning import sign, verify
 from agents.errors import UserError
@@ -21,6 +20,7 @@ from rules.coverage import levels
 from rules.model import Pack
 from rules.packfile import Origin, path_of
 from rules.sca import policy as sca
+from rules.sca.kind import policy_of
 from rules.settings import built_in
 
 DEADLINE = 60.0  # seconds for the scenarios of one pack
@@ -86,7 +86,7 @@ def lint(ctx: click.Context, files: tuple[str, ...], semantics: str | None) -> N
     for name in files:
         strictyaml.read(path_of(name))
         try:
-            if (policy := scapolicies.read(name)) is not None:
+            if (policy := policy_of(name)) is not None:
                 wrong += _lint_policy(policy, name, semantics)
                 continue
             pack = packs.load(name)

@@ -16,17 +16,20 @@ from collectors.containers import docker
 from collectors.model import Answers, Collector, Command, Fact, ParseError, Reading, Stat
 from collectors.rows import FileStat
 
-_LIST = r"(null|\[[^]]*\])"
+# As JSON writes them: a text may have quotes, and a bracket of its own.
+_TEXT = r'"([^"\\]|\\.)*"'
+_LIST = rf"(null|\[({_TEXT},?)*\])"
 _FIELDS = (
-    r'"(Privileged|ReadonlyRootfs|Running|PublishAllPorts)":(true|false)',
-    r'"(NetworkMode|PidMode|IpcMode|UTSMode|UsernsMode|Source|User|AppArmorProfile)":"[^"]*"',
-    rf'"(Binds|CapAdd|CapDrop|SecurityOpt)":{_LIST}',
+    r'"(Privileged|ReadonlyRootfs|Running)":(true|false)',
+    rf'"(NetworkMode|PidMode|IpcMode|UTSMode|UsernsMode|Source|User)":{_TEXT}',
+    rf'"(Binds|CapAdd|SecurityOpt)":{_LIST}',
     r'"(Memory|PidsLimit)":(null|-?[0-9]+)',
-    r'"Name":"/[^"]*"',
+    r'"Name":"/([^"\\]|\\.)*"',
 )
 _PATTERN = "|".join(_FIELDS)
-# A container's label or variable may look like any of these: what is judged is the daemon's own file.
-_OF_CONFIG = frozenset({"Running", "User", "Name", "AppArmorProfile"})
+_OF_CONFIG = frozenset(
+    {"Running", "User", "Name"}
+)  # of config.v2.json, the others of hostconfig.json
 _HARMLESS = frozenset(
     f"CAP_{name}"
     for name in (
@@ -99,6 +102,10 @@ def _row(container: str, fields: dict[str, list[Any]], folder: str) -> dict[str,
         values = fields.get(field) or [default]
         return default if values[0] is None else values[0]
 
+    def mode(field: str) -> str:
+        # an annotation may be named like it, and comes before it
+        return "host" if "host" in fields.get(field, ()) else first(field, "")
+
     added = [str(it).upper() for it in first("CapAdd", [])]
     capabilities = [it if it.startswith("CAP_") or it == "ALL" else f"CAP_{it}" for it in added]
     options = [str(it) for it in first("SecurityOpt", [])]
@@ -107,14 +114,15 @@ def _row(container: str, fields: dict[str, list[Any]], folder: str) -> dict[str,
     user = first("User", "")
     return {
         "id": container[:12],
-        "name": first("Name", f"/{container[:12]}").removeprefix("/"),
+        # labels come before it, and are whatever the user likes
+        "name": (fields.get("Name") or [container[:12]])[-1].removeprefix("/"),
         "running": first("Running", False),
         "privileged": first("Privileged", False),
-        "network": first("NetworkMode", ""),
-        "pid": first("PidMode", ""),
-        "ipc": first("IpcMode", ""),
-        "uts": first("UTSMode", ""),
-        "userns": first("UsernsMode", ""),
+        "network": mode("NetworkMode"),
+        "pid": mode("PidMode"),
+        "ipc": mode("IpcMode"),
+        "uts": mode("UTSMode"),
+        "userns": mode("UsernsMode"),
         "capabilities": [it for it in capabilities if it not in _HARMLESS],
         "mounts": mounts,
         "sensitive": [it for it in mounts if _SENSITIVE.fullmatch(it)],

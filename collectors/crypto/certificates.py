@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from collectors.crypto import webfiles, x509
+from collectors.crypto import manyfiles, webfiles, x509
 from collectors.crypto.webservers import sites
 from collectors.model import (
     Answers,
@@ -29,15 +29,21 @@ from collectors.model import (
 from collectors.rows import Clock, FileStat
 
 CLOCK = Inventory("clock")
+_NAMES = "*.[ckp][er][mrty]"  # .crt .cer .pem .key
+# Each pattern costs a host a process, hence brackets for folders that are alike; each link one more,
+# hence of /etc/ssl/certs, where Debian has a link for each of its roots, only what is named otherwise.
 FOLDERS = (
-    *("/etc/ssl/*", "/etc/ssl/certs/*", "/etc/ssl/private/*"),
-    *("/etc/pki/tls/certs/*", "/etc/pki/tls/private/*", "/etc/pki/nginx/*"),
-    *("/etc/pki/nginx/private/*", "/etc/nginx/*", "/etc/nginx/*/*", "/usr/local/nginx/conf/*"),
-    *("/etc/httpd/conf/*", "/etc/httpd/conf/*/*", "/etc/apache2/*", "/etc/apache2/*/*"),
-    *("/etc/letsencrypt/live/*/*", "/etc/letsencrypt/archive/*/*"),
-    *("/etc/kubernetes/pki/*", "/etc/kubernetes/pki/etcd/*", "/etc/docker/*"),
-    *("/etc/docker/certs.d/*/*", "/etc/postfix/*", "/etc/dovecot/private/*", "/etc/mysql/*"),
-    *("/var/lib/mysql/*", "/etc/openldap/certs/*", "/etc/cockpit/ws-certs.d/*"),
+    *(f"/etc/ssl/{_NAMES}", f"/etc/ssl/[!c]*/{_NAMES}", "/etc/ssl/certs/*.c[er][rt]"),
+    *(f"/etc/pki/*/{_NAMES}", f"/etc/pki/*/*/{_NAMES}"),
+    # apache2, httpd, nginx
+    *(f"/etc/[ahn][gpt][ait]?*/{_NAMES}", f"/etc/[ahn][gpt][ait]?*/*/{_NAMES}"),
+    # docker, kubernetes
+    *(f"/etc/[dk][ou][bc]*/{_NAMES}", f"/etc/[dk][ou][bc]*/*/{_NAMES}"),
+    f"/etc/[dk][ou][bc]*/*/*/{_NAMES}",
+    # mysql, postfix, postgresql
+    *(f"/etc/[mp][oy]s[tq]*/{_NAMES}", f"/var/lib/mysql/{_NAMES}"),
+    *(f"/etc/letsencrypt/[al]*/*/{_NAMES}", f"/usr/local/nginx/conf/{_NAMES}"),
+    f"/etc/dovecot/private/{_NAMES}",
 )
 # Links to these are the roots that the distribution trusts.
 _TRUSTED = (
@@ -80,7 +86,7 @@ class CertificatesCollector(Collector, frozen=True):
 
     def readings(self) -> tuple[Reading, ...]:
         stats = (Stat(pattern) for pattern in dict.fromkeys((*FOLDERS, *self.files)))
-        return (CLOCK, *stats, *webfiles.readings((*self.nginx, *self.httpd)))
+        return (CLOCK, *stats, *manyfiles.readings((*self.nginx, *self.httpd)))
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         with malformed("clock"):
@@ -88,9 +94,15 @@ class CertificatesCollector(Collector, frozen=True):
             if not 0 <= clock.seconds < 1e12:
                 raise ParseError("clock: no time")
         found, refused = self._found(answers)
-        used = self._used(answers)
-        paths = sorted({*used, *filter(_is_leaf(found), found)})[:MAX_FILES]
         more: list[Reading] = []
+        used: dict[str, set[str]] = {}
+        try:
+            used = self._used(answers)
+        except NeedMore as need:
+            more += (
+                need.readings
+            )  # asked for with the certificates that are known: a round is a trip
+        paths = sorted({*used, *filter(_is_leaf(found), found)})[:MAX_FILES]
         rows: list[dict[str, Any]] = []
         for path in paths:
             try:
@@ -132,7 +144,7 @@ def _is_leaf(found: dict[str, FileStat]) -> Any:
         row, name = found[path], path.rpartition("/")[2]
         if not _CERTIFICATE.fullmatch(name) or _BUNDLE.fullmatch(name) or row.kind == "directory":
             return False
-        if _DOUBLE.fullmatch(path) or _KEY.fullmatch(name):
+        if _DOUBLE.fullmatch(path) or path.startswith(_TRUSTED[1:]) or _KEY.fullmatch(name):
             return False
         if row.kind == "link":
             # a link to what is in the list already, or to the distribution's roots

@@ -11,18 +11,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
-from collectors.crypto import webfiles
-from collectors.model import Answers, Collector, Fact, File, Glob, ParseError, Reading
+from collectors.crypto import manyfiles, webfiles
+from collectors.model import Answers, Collector, Fact, File, ParseError, Reading
 
-CONFIG = File("/etc/crypto-policies/config")
-CURRENT = File("/etc/crypto-policies/state/current")
+CONFIG = "/etc/crypto-policies/config"
+CURRENT = "/etc/crypto-policies/state/current"
 FIPS = File("/proc/sys/crypto/fips_enabled")
 # Debian's, then that of the RPM family; a host has one of them
-OPENSSL = (File("/etc/ssl/openssl.cnf"), File("/etc/pki/tls/openssl.cnf"))
-USUAL = (
-    Glob("/etc/crypto-policies/back-ends/opensslcnf.config"),
-    Glob("/etc/pki/tls/openssl.d/*.cnf"),
-)
+OPENSSL = ("/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf")
+FILES = (CONFIG, CURRENT, *OPENSSL)
 MAX_DEPTH = 16
 MAX_LINES = 50_000
 _LEVEL = re.compile(r"@SECLEVEL[=: ]?([0-9])")
@@ -37,11 +34,12 @@ class CryptoPolicyCollector(Collector, frozen=True):
     facts: ClassVar[tuple[str, ...]] = ("crypto_policy",)
 
     def readings(self) -> tuple[Reading, ...]:
-        return (CONFIG, CURRENT, FIPS, *OPENSSL, *USUAL)
+        return (*manyfiles.readings(FILES), FIPS)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
-        policy, *more = _policy(answers.maybe(CONFIG))
-        current = ":".join(_policy(answers.maybe(CURRENT)))
+        files = manyfiles.texts(answers, FILES)
+        policy, *more = _policy(files.get(CONFIG, ""))
+        current = ":".join(_policy(files.get(CURRENT, "")))
         fips = (answers.maybe(FIPS) or "0").strip() == "1"
         values: dict[str, Any] = {
             "policy": policy,
@@ -53,13 +51,16 @@ class CryptoPolicyCollector(Collector, frozen=True):
             "cipher_string": "",
             "seclevel": -1,
         }
-        sources = {"": CONFIG.path, "policy": CONFIG.path, "fips": FIPS.path}
-        for file in OPENSSL:
-            if (text := answers.maybe(file)) is None:
+        sources = {"": CONFIG, "policy": CONFIG, "fips": FIPS.path}
+        for path in OPENSSL:
+            if (text := files.get(path)) is None:
                 continue
-            webfiles.ask_for_includes(file.path, text, included, answers)
-            found = _system_default(file.path, text, answers)
-            values["openssl_config"] = file.path
+            webfiles.ask_for_includes(path, text, included, answers)
+            found = _system_default(path, text, answers)
+            values["openssl_config"] = path
+            sources["openssl_config"] = path
+            if not policy:
+                sources[""] = path
             for name, key in (("min_protocol", "MinProtocol"), ("cipher_string", "CipherString")):
                 if key in found:
                     values[name], sources[name] = found[key].value, found[key].source
@@ -69,9 +70,9 @@ class CryptoPolicyCollector(Collector, frozen=True):
         yield Fact("crypto_policy", values, sources)
 
 
-def _policy(text: str | None) -> list[str]:
+def _policy(text: str) -> list[str]:
     """The first line that says something: `DEFAULT:SHA1`."""
-    for line in (text or "").split("\n"):
+    for line in text.split("\n"):
         line = line.partition("#")[0].strip()
         if line:
             return line.upper().split(":")

@@ -24,32 +24,33 @@ from collectors.model import (
 from collectors.rows import FileStat
 
 VERSION = Command(("openssl", "version"), timeout=3)
-LISTS = {
-    "sm2": Command(("openssl", "list", "-public-key-algorithms"), timeout=3),
-    "sm3": Command(("openssl", "list", "-digest-algorithms"), timeout=3),
-    "sm4": Command(("openssl", "list", "-cipher-algorithms"), timeout=3),
-}
+LISTS = Command(
+    ("openssl", "list", "-public-key-algorithms", "-digest-algorithms", "-cipher-algorithms"),
+    timeout=3,
+)
 KERNEL = File("/proc/crypto")
 MODULES = Stat("/lib/modules/*/kernel/crypto/sm[34]*")
 RANDOM = File("/sys/class/misc/hw_random/rng_current")
 PAM = Glob("/etc/pam.d/*")
 SSHD = File("/etc/ssh/sshd_config")
+# Wide patterns, as each costs a host a process; what is meant is in the expressions.
 PROGRAMS = tuple(
     Stat(pattern)
     for pattern in (
-        *("/opt/tongsuo/bin/openssl", "/usr/local/tongsuo/bin/openssl", "/opt/babassl/bin/openssl"),
-        *("/usr/local/babassl/bin/openssl", "/usr/bin/tongsuo", "/usr/local/bin/tongsuo"),
-        *("/usr/bin/gmssl", "/usr/local/bin/gmssl"),
+        *("/opt/*/bin/openssl", "/usr/local/*/bin/openssl"),
+        *("/usr/bin/[gt][mo][sn]*", "/usr/local/bin/[gt][mo][sn]*"),
     )
+)
+_PROGRAM = re.compile(
+    r"/[^/]*(?:tongsuo|babassl)[^/]*/bin/openssl|/(?:gmssl|tongsuo)$", re.IGNORECASE
 )
 # Cards and modules of commercial cryptography: drivers of two makers, the interface of GM/T 0018.
-DEVICES = tuple(
-    Stat(pattern)
-    for pattern in (
-        *("/dev/swcsm*", "/dev/hct_*", "/usr/lib*/libsdf*.so*", "/usr/lib*/libswsds*.so*"),
-    )
-)
-_WORDS = {name: re.compile(rf"(?:^|[^A-Za-z0-9]){name}(?:$|[^A-Za-z0-9])", re.I) for name in LISTS}
+DEVICES = (Stat("/dev/[hs][cw][ct]*"), Stat("/usr/lib*/libs[dw]*.so*"))
+_DEVICE = re.compile(r"/dev/(?:swcsm|hct_).*|/usr/lib[^/]*/lib(?:sdf|swsds)[^/]*")
+_WORDS = {
+    name: re.compile(rf"(?:^|[^A-Za-z0-9]){name}(?:$|[^A-Za-z0-9])", re.I)
+    for name in ("sm2", "sm3", "sm4")
+}
 _SSH = re.compile(r"\bsm[234][\w@.-]*", re.IGNORECASE)
 
 
@@ -62,23 +63,20 @@ class NationalCryptoCollector(Collector, frozen=True):
     facts: ClassVar[tuple[str, ...]] = ("national_crypto",)
 
     def readings(self) -> tuple[Reading, ...]:
-        return (VERSION, *LISTS.values(), KERNEL, MODULES, RANDOM, PAM, SSHD, *PROGRAMS, *DEVICES)
+        return (VERSION, LISTS, KERNEL, MODULES, RANDOM, PAM, SSHD, *PROGRAMS, *DEVICES)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         version = (answers.maybe(VERSION) or "").strip()
-        has = {
-            name: _WORDS[name].search(answers.maybe(reading) or "") is not None
-            for name, reading in LISTS.items()
-        }
+        lists = answers.maybe(LISTS) or ""
         yield Fact(
             "national_crypto",
             {
                 "openssl": version.split("\n")[0][:200],
-                **has,
-                "programs": _paths(answers, PROGRAMS),
-                "devices": _paths(answers, DEVICES),
+                **{name: word.search(lists) is not None for name, word in _WORDS.items()},
+                "programs": _paths(answers, PROGRAMS, _PROGRAM),
+                "devices": _paths(answers, DEVICES, _DEVICE),
                 "kernel": _kernel(answers.maybe(KERNEL) or ""),
-                "modules": [path.rpartition("/")[2] for path in _paths(answers, (MODULES,))],
+                "modules": [path.rpartition("/")[2] for path in _paths(answers, (MODULES,), _SSH)],
                 "random": _random(answers.maybe(RANDOM) or ""),
                 "pam_sm3": _pam(answers),
                 "ssh": _ssh(answers.maybe(SSHD) or ""),
@@ -87,12 +85,13 @@ class NationalCryptoCollector(Collector, frozen=True):
         )
 
 
-def _paths(answers: Answers, stats: Iterable[Stat]) -> list[str]:
+def _paths(answers: Answers, stats: Iterable[Stat], meant: re.Pattern[str]) -> list[str]:
     return [
         row.path
         for stat in stats
         if answers.answer(stat).state != "absent"
         for row in answers.rows(stat, FileStat)
+        if meant.search(row.path)
     ]
 
 

@@ -11,16 +11,18 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
+from collectors.crypto import manyfiles
 from collectors.model import Answers, Collector, Fact, File, Glob, Reading, Unavailable
 
-PROFILES = (
-    *(Glob("/etc/profile"), Glob("/etc/profile.d/*.sh"), Glob("/etc/bashrc")),
-    *(Glob("/etc/bash.bashrc"), Glob("/etc/environment")),
-)
-# In the order of precedence.
-TMPFILES = (
-    *(Glob("/etc/tmpfiles.d/*.conf"), Glob("/run/tmpfiles.d/*.conf")),
-    *(Glob("/usr/local/lib/tmpfiles.d/*.conf"), Glob("/usr/lib/tmpfiles.d/*.conf")),
+# In the order in which shells read them; /etc/profile.d is read by /etc/profile.
+PROFILES = ("/etc/profile", "/etc/bashrc", "/etc/bash.bashrc", "/etc/environment")
+PROFILE_D = Glob("/etc/profile.d/*.sh")
+# The system's own, in the order of precedence; of those of packages only what has the temporary folders.
+TMPFILES = Glob("/[er][tu][cn]/tmpfiles.d/*.conf")  # /etc, /run
+SHIPPED = tuple(
+    f"/usr/{lib}/tmpfiles.d/{name}"  # noqa: S108 - only read
+    for lib in ("local/lib", "lib")
+    for name in ("tmp.conf", "fs-tmp.conf")
 )
 MOUNTS = File("/proc/mounts")
 FOLDERS = ("/tmp", "/var/tmp")  # noqa: S108 - only told of
@@ -46,14 +48,20 @@ class ResidualCollector(Collector, frozen=True):
     facts: ClassVar[tuple[str, ...]] = ("shell_history", "temporary_folders")
 
     def readings(self) -> tuple[Reading, ...]:
-        return (*PROFILES, *TMPFILES, MOUNTS)
+        usual = manyfiles.readings((*PROFILES, *SHIPPED))
+        return (*usual, PROFILE_D, TMPFILES, MOUNTS)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
-        rows = [row for glob in PROFILES for row in _history(answers, glob)]
+        usual = manyfiles.texts(answers, (*PROFILES, *SHIPPED))
+        ordered = [(path, usual[path]) for path in PROFILES if path in usual]
+        first = int(PROFILES[0] in usual)
+        ordered[first:first] = _files(answers, PROFILE_D)
+        rows = [row for path, text in ordered for row in _history(path, text)]
         wins = {row["name"]: row["source"] for row in rows}
         yield Fact("shell_history", [{**r, "last": wins[r["name"]] == r["source"]} for r in rows])
         points = {line.split(" ")[1] for line in _tmpfs(answers.maybe(MOUNTS) or "")}
-        rules = _rules(answers)
+        own = sorted(_files(answers, TMPFILES))  # /etc comes before /run
+        rules = _rules([*own, *((path, usual[path]) for path in SHIPPED if path in usual)])
         yield Fact("temporary_folders", [_folder(path, rules, points) for path in FOLDERS])
 
 
@@ -69,33 +77,30 @@ def _files(answers: Answers, glob: Glob) -> Iterator[tuple[str, str]]:
         yield path, answer.content.decode("utf-8", "replace")
 
 
-def _history(answers: Answers, glob: Glob) -> Iterator[dict[str, Any]]:
-    for path, text in _files(answers, glob):
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.lstrip().startswith("#") or "HIST" not in line:
-                continue
-            for match in _ASSIGNED.finditer(line[:2000]):
-                # bash takes a number below 0, and nothing at all, for "without end"
-                value = int(match["value"]) if match["value"] else _UNLIMITED
-                source = f"{path}:{number}"
-                yield {
-                    "key": f"{path} {match['name']}",
-                    "name": match["name"],
-                    "value": max(value, _UNLIMITED),
-                    "source": source,
-                }
+def _history(path: str, text: str) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.lstrip().startswith("#") or "HIST" not in line:
+            continue
+        for match in _ASSIGNED.finditer(line[:2000]):
+            # bash takes a number below 0, and nothing at all, for "without end"
+            value = int(match["value"]) if match["value"] else _UNLIMITED
+            yield {
+                "key": f"{path} {match['name']}",
+                "name": match["name"],
+                "value": max(value, _UNLIMITED),
+                "source": f"{path}:{number}",
+            }
 
 
 def _tmpfs(text: str) -> list[str]:
     return [line for line in text.split("\n") if line.split(" ")[2:3] == ["tmpfs"]]
 
 
-def _rules(answers: Answers) -> dict[str, tuple[str, str, str]]:
+def _rules(texts: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str, str]]:
     """Type, age and place of the line for each folder; the first by the files' names counts."""
     files: dict[str, tuple[str, str]] = {}
-    for glob in TMPFILES:
-        for path, text in _files(answers, glob):
-            files.setdefault(path.rpartition("/")[2], (path, text))
+    for path, text in texts:
+        files.setdefault(path.rpartition("/")[2], (path, text))
     found: dict[str, tuple[str, str, str]] = {}
     for _, (path, text) in sorted(files.items()):
         for number, line in enumerate(text.split("\n"), 1):

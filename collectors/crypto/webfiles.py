@@ -1,41 +1,16 @@
-"""The files of web servers' configurations: what is asked for at once, and what they include."""
+"""The files that configurations include: asked for all of one depth at once, as each round is a trip."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from collectors.model import Answers, File, Glob, NeedMore, Reading, Unavailable
 
 NGINX = ("/etc/nginx/nginx.conf", "/usr/local/nginx/conf/nginx.conf", "/etc/tengine/nginx.conf")
 HTTPD = ("/etc/httpd/conf/httpd.conf", "/etc/apache2/apache2.conf")
-# What the packages of both families include; asked for with the main files, as each round is a trip.
-USUAL = {
-    "/etc/nginx/": (
-        *("/etc/nginx/conf.d/*.conf", "/etc/nginx/modules-enabled/*.conf"),
-        *("/etc/nginx/sites-enabled/*", "/usr/share/nginx/modules/*.conf"),
-        *("/etc/nginx/mime.types", "/etc/nginx/default.d/*.conf"),
-    ),
-    "/etc/httpd/": ("/etc/httpd/conf.d/*.conf", "/etc/httpd/conf.modules.d/*.conf"),
-    "/etc/apache2/": (
-        *("/etc/apache2/mods-enabled/*.load", "/etc/apache2/mods-enabled/*.conf"),
-        *("/etc/apache2/conf-enabled/*.conf", "/etc/apache2/sites-enabled/*.conf"),
-        "/etc/apache2/ports.conf",
-    ),
-}
 _MAX_ROUND = 500  # patterns asked for at once
 
 Included = Callable[[str, str], list[str]]
-
-
-def readings(paths: Iterable[str]) -> tuple[Reading, ...]:
-    paths = tuple(paths)
-    usual = (
-        Glob(pattern)
-        for folder, them in USUAL.items()
-        if any(path.startswith(folder) for path in paths)
-        for pattern in them
-    )
-    return (*(File(path) for path in paths), *usual)
 
 
 def ask_for_includes(path: str, text: str, included: Included, answers: Answers) -> None:

@@ -12,8 +12,8 @@ from typing import ClassVar
 
 import msgspec
 
-from collectors.crypto import ciphers, httpdconf, nginxconf, webfiles
-from collectors.model import Answers, Collector, Fact, File, Reading
+from collectors.crypto import ciphers, httpdconf, manyfiles, nginxconf, webfiles
+from collectors.model import Answers, Collector, Fact, Reading
 
 # nginx before 1.23.4 without ssl_protocols; later ones have less
 NGINX_DEFAULT = ["TLSv1", "TLSv1.1", "TLSv1.2"]
@@ -59,7 +59,7 @@ class WebServersCollector(Collector, frozen=True):
     httpd: tuple[str, ...] = webfiles.HTTPD
 
     def readings(self) -> tuple[Reading, ...]:
-        return webfiles.readings((*self.nginx, *self.httpd))
+        return manyfiles.readings((*self.nginx, *self.httpd))
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         rows = [msgspec.to_builtins(site) for site in sites(answers, self.nginx, self.httpd)]
@@ -69,12 +69,9 @@ class WebServersCollector(Collector, frozen=True):
 def sites(answers: Answers, nginx: Iterable[str], httpd: Iterable[str]) -> list[Site]:
     """Every server of every configuration that is there."""
     found: list[Site] = []
-    for path in nginx:
-        if (text := answers.maybe(File(path))) is not None:
-            found += _nginx(path, text, answers)
-    for path in httpd:
-        if (text := answers.maybe(File(path))) is not None:
-            found += _httpd(path, text, answers)
+    nginx = tuple(nginx)
+    for path, text in manyfiles.texts(answers, (*nginx, *httpd)).items():
+        found += (_nginx if path in nginx else _httpd)(path, text, answers)
     return found
 
 

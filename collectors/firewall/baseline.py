@@ -56,7 +56,7 @@ def _value(answers: Answers) -> dict[str, Any]:
         "families": [
             {
                 "name": family,
-                "policy": told_of["policy"][family],
+                "policy": _policy(told_of, family),
                 "stateful": any(_by_state(base) for base in bases if family in base.families),
                 "forwards": forwards(answers, family),
                 "forward": _passing(passing, family, by_device[family]),
@@ -64,7 +64,7 @@ def _value(answers: Answers) -> dict[str, Any]:
             }
             for family in _FAMILIES
         ],
-        "open": list(_open(told_of["ports"])),
+        "open": list(_open(told_of)),
         "unclear": [
             {**row, "key": f"{row['family']}/{row['key']}"}
             for row in told_of["not_understood"]
@@ -104,10 +104,19 @@ def _passing(bases: Sequence[Base], family: Family, device: str) -> State:
     return last.outcomes[0].state
 
 
-def _open(ports: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    for row in ports:
+def _policy(told_of: Mapping[str, Any], family: Family) -> str:
+    """Drop only where ports that no rule names are shut for TCP and for UDP."""
+    states = {by_family[family] for by_family in told_of["defaults"].values()}
+    if told_of["policy"][family] == "none":
+        return "none"
+    return "accept" if "open" in states else "unknown" if "unknown" in states else "drop"
+
+
+def _open(told_of: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for row in told_of["ports"]:
         for family in _FAMILIES:
-            if row[f"{family}_state"] == "open":
+            default = told_of["defaults"][row["protocol"]][family]
+            if row[f"{family}_state"] == "open" and default != "open":
                 yield {
                     "key": f"{family}/{row['key']}",
                     "family": family,

@@ -6,6 +6,7 @@ later rule's, or wider than one of these (ports, networks). What else is dead is
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -78,12 +79,17 @@ def _wider(one: Condition, other: Condition) -> bool:
     if one[0] in _PORTS:
         return _within(_range(other[1].replace(":", "-")), _range(one[1].replace(":", "-")))
     if one[0] in _ADDRESSES:
-        return _inside(parse_addresses(other[1]), parse_addresses(one[1]))
+        return _inside(_addresses(other[1]), _addresses(one[1]))
     return False
 
 
+# Each is laid beside many others.
+_addresses = functools.lru_cache(4096)(parse_addresses)
+_loaded = functools.lru_cache(4096)(json.loads)
+
+
 def _nft_wider(one: str, other: str) -> bool:
-    wide, narrow = json.loads(one), json.loads(other)
+    wide, narrow = _loaded(one), _loaded(other)
     if any(it.get("op") not in ("==", "in") for it in (wide, narrow)):
         return False
     if wide.get("left") != narrow.get("left") or wide.get("op") != narrow.get("op"):

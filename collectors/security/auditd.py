@@ -6,6 +6,7 @@ What is loaded is asked of the kernel by auditctl, which needs root.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -26,20 +27,29 @@ from collectors.rows import FileStat, Uname
 from collectors.security import auditcoverage, auditrules
 from collectors.security.auditrules import RuleSet
 from collectors.security.partial import known, texts
+from collectors.sources.patterns import path_matches
 
 STATE = Command(("auditctl", "-s"), timeout=5.0)
 LOADED = Command(("auditctl", "-l"), timeout=5.0)
 RULES = Glob("/etc/audit/rules.d/*.rules")
 COMPILED = File("/etc/audit/audit.rules")
 CONF = File("/etc/audit/auditd.conf")
+NAMES = {"uid": File("/etc/passwd"), "gid": File("/etc/group")}
 UNAME = Inventory("uname")
 MAX_SHOWN = 50
-_ETC, _LOG = "/etc/*", "/var/log/*"  # one reading each in place of many
+# One reading in place of many: over SSH each that matches is a process.
+_FOLDERS = ("/etc", "/var/log")
+_MANY = (
+    *("/usr/bin/ch[afs]*", "/usr/bin/*passwd", "/usr/bin/*mount", "/usr/bin/su*"),
+    *("/usr/sbin/user*", "/usr/sbin/group*"),
+)
 
 
 def _pattern(path: str) -> str:
     folder = path.rpartition("/")[0]
-    return f"{folder}/*" if f"{folder}/*" in (_ETC, _LOG) else path
+    if folder in _FOLDERS:
+        return f"{folder}/*"
+    return next((pattern for pattern in _MANY if path_matches(path, pattern)), path)
 
 
 STATS = tuple(Stat(pattern) for pattern in dict.fromkeys(map(_pattern, auditcoverage.PATHS)))
@@ -80,13 +90,14 @@ class AuditdCollector(Collector, frozen=True):
     )
 
     def readings(self) -> tuple[Reading, ...]:
-        return (STATE, LOADED, RULES, COMPILED, CONF, UNAME, *STATS)
+        return (STATE, LOADED, RULES, COMPILED, CONF, UNAME, *NAMES.values(), *STATS)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         yield known("auditd", lambda: _state(answers))
-        yield known("audit_rules", lambda: _rules(answers))
-        yield known("audit_loaded", lambda: _difference(answers))
-        yield known("audit_coverage", lambda: _coverage(answers))
+        disk = functools.cache(lambda: _on_disk(answers))
+        yield known("audit_rules", lambda: _rules(disk()))
+        yield known("audit_loaded", lambda: _difference(disk(), answers))
+        yield known("audit_coverage", lambda: _coverage(disk(), answers))
         yield known("auditd_conf", lambda: configuration(answers))
 
 
@@ -111,7 +122,14 @@ def _state(answers: Answers) -> Fact:
 
 def _on_disk(answers: Answers) -> RuleSet:
     files = texts(answers, RULES.pattern)
-    return auditrules.on_disk(files, COMPILED.path, "" if files else answers.maybe(COMPILED) or "")
+    compiled = "" if files else answers.maybe(COMPILED) or ""
+    names = {
+        f"{kind}:{fields[0]}": fields[2]
+        for kind, file in NAMES.items()
+        for line in (answers.maybe(file) or "").split("\n")
+        if len(fields := line.split(":", 3)) > 3 and fields[2].isdecimal()
+    }
+    return auditrules.on_disk(files, COMPILED.path, compiled, names)
 
 
 def _loaded(answers: Answers) -> RuleSet:
@@ -119,8 +137,7 @@ def _loaded(answers: Answers) -> RuleSet:
     return auditrules.listed(answers.maybe(LOADED) or "", "auditctl -l")
 
 
-def _rules(answers: Answers) -> Fact:
-    found = _on_disk(answers)
+def _rules(found: RuleSet) -> Fact:
     off = [
         {"text": rule.text[:500], "source": source}
         for rule, source in found.rules.items()
@@ -146,8 +163,8 @@ def _hides(rule: auditrules.AuditRule) -> bool:
     return not rule.syscalls and not names & {"path", "dir", "exe", "subj_type", "msgtype"}
 
 
-def _difference(answers: Answers) -> Fact:
-    disk, loaded = _on_disk(answers), _loaded(answers)
+def _difference(disk: RuleSet, answers: Answers) -> Fact:
+    loaded = _loaded(answers)
     value = {
         "count": len(loaded.rules),
         "missing": _rows(disk, loaded),
@@ -165,11 +182,11 @@ def _rows(these: RuleSet, without: RuleSet) -> list[dict[str, str]]:
     return found[:MAX_SHOWN]
 
 
-def _coverage(answers: Answers) -> Fact:
+def _coverage(disk: RuleSet, answers: Answers) -> Fact:
     with malformed("uname"):
         (uname,) = answers.rows(UNAME, Uname)
     there = {row.path for stat in STATS for row in answers.rows(stat, FileStat)}
-    rules = auditcoverage.index(_on_disk(answers).rules)
+    rules = auditcoverage.index(disk.rules)
     value = {
         control.name: {
             "wanted": auditcoverage.wanted(control, there, uname.machine),

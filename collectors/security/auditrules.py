@@ -16,6 +16,7 @@ MAX_RULES = 20_000
 MAX_BAD = 50
 
 _FIELD = re.compile(r"([a-z0-9_]+)(!=|>=|<=|&=|=|>|<|&)(.+)")
+_GLUED = re.compile(r"-p ([rwxa]+)-w (\S+)")  # how auditctl prints a watch whose perm= came first
 _NATURAL = re.compile(r"(\d+)")
 _LISTS = {"task", "exit", "user", "exclude", "filesystem", "io_uring"}
 _ACTIONS = {"always", "never", "possible"}
@@ -68,19 +69,26 @@ class RuleSet(NamedTuple):
     bad: list[dict[str, str]]
 
 
+Names = Mapping[str, str]  # numbers of users and groups by `uid:NAME` and `gid:NAME`
+
+
 def listed(text: str, source: str) -> RuleSet:
     """What `auditctl -l` prints."""
     lines = [line for line in text.splitlines() if line.strip() != "No rules"]
-    return _gather((f"{source}:{n}", line) for n, line in enumerate(lines, 1))
+    lines = [_GLUED.sub(r"-w \2 -p \1", line) for line in lines]
+    return _gather(((f"{source}:{n}", line) for n, line in enumerate(lines, 1)), {})
 
 
-def on_disk(files: Mapping[str, str], compiled: str, text: str) -> RuleSet:
+def on_disk(
+    files: Mapping[str, str], compiled: str, text: str, names: Names | None = None
+) -> RuleSet:
     """What a start loads: rules.d in the order of `ls -v` as augenrules puts it together, or else the
     `compiled` file with this text, in which `-D` drops what is before and `-e 2` ends it."""
     if not files:
-        return _gather(_numbered(compiled, text), ends=True)
+        return _gather(_numbered(compiled, text), names or {}, ends=True)
     ordered = sorted(files, key=_natural)
-    return _gather(pair for path in ordered for pair in _numbered(path, files[path]))
+    lines = (pair for path in ordered for pair in _numbered(path, files[path]))
+    return _gather(lines, names or {})
 
 
 def _natural(path: str) -> list[tuple[int, str]]:
@@ -91,7 +99,7 @@ def _numbered(path: str, text: str) -> Iterable[tuple[str, str]]:
     return ((f"{path}:{number}", line) for number, line in enumerate(text.split("\n"), 1))
 
 
-def _gather(lines: Iterable[tuple[str, str]], ends: bool = False) -> RuleSet:
+def _gather(lines: Iterable[tuple[str, str]], names: Names, ends: bool = False) -> RuleSet:
     found = RuleSet({}, {}, [])
     for source, raw in lines:
         line = raw.strip()
@@ -111,7 +119,7 @@ def _gather(lines: Iterable[tuple[str, str]], ends: bool = False) -> RuleSet:
                 if ends and option == "-e" and value == "2":
                     break  # the kernel takes nothing after it
             else:
-                rule, adds = parse(words)
+                rule, adds = parse(words, names)
                 if adds:
                     found.rules.setdefault(rule, source)
                 else:
@@ -131,7 +139,7 @@ def _setting(words: list[str]) -> str:
     return value
 
 
-def parse(words: list[str]) -> tuple[AuditRule, bool]:
+def parse(words: list[str], names: Names) -> tuple[AuditRule, bool]:
     """A rule, and whether it is added (or else deleted); raises ValueError or IndexError."""
     where: tuple[str, str] | None = None
     adds, watch, perm = True, "", ""
@@ -160,7 +168,7 @@ def parse(words: list[str]) -> tuple[AuditRule, bool]:
         elif option == "-k":
             keys.append(value.strip('"'))
         elif option == "-F":
-            _field(value, fields, keys)
+            _field(value, fields, keys, names)
         elif option == "-C":
             fields.add(_comparison(value))
         else:
@@ -211,7 +219,7 @@ def _perm(value: str) -> str:
     return letters
 
 
-def _field(value: str, fields: set[str], keys: list[str]) -> None:
+def _field(value: str, fields: set[str], keys: list[str], names: Names) -> None:
     match = _FIELD.fullmatch(value)
     if match is None:
         raise ValueError("not a field")
@@ -224,6 +232,10 @@ def _field(value: str, fields: set[str], keys: list[str]) -> None:
         told = _perm(told)
     elif name in ("path", "dir"):
         told = _path(told)
+    elif name in ("a0", "a1", "a2", "a3"):
+        told = _number(told)
+    elif name in _IDS:
+        told = names.get(f"{'gid' if 'gid' in name else 'uid'}:{told}", told)
     kind = "id" if name in _IDS else name
     fields.add(f"{name}{operator}{_VALUES.get((kind, told), told)}")
 
@@ -235,3 +247,10 @@ def _comparison(value: str) -> str:
         raise ValueError("not a comparison")
     one, other = sorted((match[1], match[3]))
     return f"{one}{match[2]}{other}"
+
+
+def _number(value: str) -> str:
+    """As strtoul(3) reads it, and as auditctl prints it."""
+    digits = value[:20].removeprefix("-")
+    octal = digits.startswith("0") and digits.isdecimal() and len(digits) > 1
+    return hex(int(value[:20], 8 if octal else 0))

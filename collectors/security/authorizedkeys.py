@@ -11,7 +11,7 @@ from collectors.security.accounts import PASSWD, parse_passwd
 
 KEYS = Inventory("authorized_keys")
 
-# Sizes that the name of a type gives, longest first.
+# Sizes that the name of a type gives.
 _BITS = {"ed25519": 256, "nistp256": 256, "nistp384": 384, "nistp521": 521, "ssh-dss": 1024}
 # What stands around the modulus of an RSA key: four lengths, the type, an exponent of three bytes.
 _AROUND = 4 + len("ssh-rsa") + 4 + 3 + 4 + 1
@@ -61,6 +61,6 @@ class AuthorizedKeysCollector(Collector, frozen=True):
 def bits(kind: str, size: int) -> int:
     """How long a key is by its type and, for RSA, by the bytes it takes; 0 where that is not known."""
     if kind.startswith("ssh-rsa") and "cert" not in kind:
-        # an exponent of one byte makes 16 bits too many; lengths are multiples of 64
-        return max(0, size - _AROUND) * 8 // 64 * 64
+        # an exponent of one byte makes 16 bits too few; lengths are multiples of 64
+        return (max(0, size - _AROUND) * 8 + 32) // 64 * 64
     return next((value for name, value in _BITS.items() if name in kind), 0)

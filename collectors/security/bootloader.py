@@ -21,7 +21,7 @@ _FOLDERS: Final = (
     ),
 )
 FILES: Final = tuple(f"{folder}/{name}" for folder in _FOLDERS for name in ("grub.cfg", "user.cfg"))
-STATS: Final = tuple(Stat(path) for path in FILES)
+STATS: Final = (Stat("/boot/grub*/*.cfg"), Stat("/boot/efi/EFI/*/*.cfg"))
 COUNT: Final = Command(
     (
         *("grep", "-csE"),
@@ -46,7 +46,8 @@ class BootLoaderCollector(Collector, frozen=True):
         return (*STATS, COUNT)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
-        there = {row.path for stat in STATS for row in answers.rows(stat, FileStat)}
+        rows = (row for stat in STATS for row in answers.rows(stat, FileStat))
+        there = {row.path for row in rows if row.path in FILES}
         grub = sorted(path for path in there if path.endswith("grub.cfg"))
         if not grub:
             yield Fact("boot_loader", {"grub": False, "password": False, "files": []})

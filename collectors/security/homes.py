@@ -9,7 +9,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from collectors.model import Answers, Collector, Fact, NeedMore, ParseError, Reading, Stat
+from collectors.model import (
+    Answers,
+    Collector,
+    Fact,
+    NeedMore,
+    ParseError,
+    Reading,
+    Stat,
+    Unavailable,
+)
 from collectors.rows import FileStat
 from collectors.security.accounts import PASSWD, parse_passwd
 
@@ -18,6 +27,8 @@ USUAL = ("/root", "/home/*")
 SSH = (".ssh", ".ssh/authorized_keys", ".ssh/authorized_keys2")
 TRUSTING = (".rhosts", ".shosts", ".netrc")
 NAMES = (*SSH, *TRUSTING)
+# What finds them, and some that are passed over: few patterns, for over SSH each takes a process.
+BELOW = (".[rsn]*", ".ssh/authorized_keys*")
 MOST = 500  # homes elsewhere
 
 _PLAIN = re.compile(r"(/[A-Za-z0-9._@+-]+)+")
@@ -40,41 +51,45 @@ class HomesCollector(Collector, frozen=True):
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         accounts = [row for row in parse_passwd(answers.text(PASSWD)) if row["login"]]
-        found = {
-            row.path: row
-            for place in USUAL
-            for stat in _stats(place)
-            for row in answers.rows(stat, FileStat)
-        }
-        found |= _elsewhere(accounts, answers)
+        stats = [stat for place in (*USUAL, *_elsewhere(accounts)) for stat in _stats(place)]
+        _ask(stats, answers)
+        found = _found(stats[:: 1 + len(BELOW)], answers)
         yield Fact("homes", [_home(account, found) for account in accounts], {"": PASSWD.path})
-        files = [row for account in accounts for row in _files(account, found)]
-        yield Fact("home_files", files, {"": "lstat"})
+        try:
+            below = _found(stats, answers)
+        except Unavailable as error:  # others' homes are closed to a plain user
+            yield Fact("home_files", None, unavailable=f"{error.state}: {error}")
+        else:
+            rows = [row for account in accounts for row in _files(account, below)]
+            yield Fact("home_files", rows, {"": "lstat"})
 
 
 def _stats(place: str) -> list[Stat]:
-    return [Stat(place), *(Stat(f"{place}/{name}") for name in NAMES)]
+    return [Stat(place), *(Stat(f"{place}/{pattern}") for pattern in BELOW)]
 
 
-def _elsewhere(accounts: list[dict[str, Any]], answers: Answers) -> dict[str, FileStat]:
-    homes = dict.fromkeys(
-        home
-        for account in accounts
-        if _plain(home := _home_of(account)) and not _usual(home) and home != "/"
-    )
-    if len(homes) > MOST:
+def _elsewhere(accounts: list[dict[str, Any]]) -> list[str]:
+    homes = dict.fromkeys(_home_of(account) for account in accounts)
+    found = [home for home in homes if _plain(home) and not _usual(home) and home != "/"]
+    if len(found) > MOST:
         raise ParseError(f"{PASSWD.path}: more than {MOST} homes outside /home")
-    found = {}
+    return found
+
+
+def _ask(stats: list[Stat], answers: Answers) -> None:
+    """Ask for all that was not asked for yet at once."""
     more: list[Reading] = []
-    for home in homes:
-        for stat in _stats(home):
-            try:
-                found.update({row.path: row for row in answers.rows(stat, FileStat)})
-            except NeedMore as need:
-                more += need.readings
+    for stat in stats:
+        try:
+            answers.answer(stat)
+        except NeedMore as need:
+            more += need.readings
     if more:
         raise NeedMore(*more)
-    return found
+
+
+def _found(stats: list[Stat], answers: Answers) -> dict[str, FileStat]:
+    return {row.path: row for stat in stats for row in answers.rows(stat, FileStat)}
 
 
 def _home_of(account: Mapping[str, Any]) -> str:

@@ -45,7 +45,7 @@ class PamCollector(Collector, frozen=True):
     taken), classes, enforce_for_root …, defaults (what nobody sets). password_history: configured,
     module, remember. password_hash: method (left out where nobody says), by, login_defs. lockout: services, rows of service,
     locks, why, module, deny, unlock_time (0: for ever), even_deny_root … second_factor: services,
-    rows of service, modules, required. Where services differ, the weakest counts. su: restricted, why, group, use_uid, members.
+    rows of service, modules, required. Where services differ, the weakest counts. su: installed, restricted, why, group, use_uid, members.
     """
 
     name: ClassVar[str] = "pam"
@@ -137,6 +137,8 @@ class PamCollector(Collector, frozen=True):
         ]
         # `su -` is a service of its own: the one that lets more people pass counts
         restricted = min(ways, key=lambda row: row["restricted"])
+        # the package that brings su brings the service; without PAM nothing can be told from files
+        restricted["installed"] = "su" in there or not there
         yield Fact("su", restricted, {"": restricted["source"]})
 
 

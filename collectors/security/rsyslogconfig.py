@@ -25,7 +25,7 @@ MAX_ACTIONS = 10_000
 _SPACE = re.compile(r"(?:[ \t\r\n;]+|#[^\n]*)+")
 _LINE = re.compile(r"(?:[^\n\\]|\\.)*", re.DOTALL)
 _OBJECT = re.compile(r"([a-z_]+)[ \t\r\n]*\(", re.IGNORECASE)
-_INSIDE = re.compile(r'"(?:[^"\\]|\\.)*"|[^")]+', re.DOTALL)
+_INSIDE = re.compile(r'"(?:[^"\\]|\\.)*"|#[^\n]*|[^")#]+', re.DOTALL)
 _PARAM = re.compile(
     r'(?<![\w.])([\w.]{1,64})[ \t\r\n]*=[ \t\r\n]*\[?[ \t\r\n]*"((?:[^"\\]|\\.)*)"', re.DOTALL
 )
@@ -34,7 +34,8 @@ _CONDITION = re.compile(
     r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?!\bthen\b)[^"'])*+\bthen\b""",
     re.DOTALL | re.IGNORECASE,
 )
-_SELECTOR = re.compile(r"[\w*,;!=-]*[\w*]\.[\w*,.;!=-]+(?=[ \t{])")
+_SELECTOR = re.compile(r"[\w*,;!=-]*[\w*]\.(?:[\w*,.;!=-]|(?<=[;,])\\\n[ \t]*)++(?=[ \t{\\])")
+_CONTINUED = re.compile(r"\\\n[ \t]*")
 _PROPERTY = re.compile(r':[\w!$.-]+[ \t]*,[ \t]*!?\w+[ \t]*,[ \t]*"(?:[^"\\\n]|\\.)*"')
 _FORWARD = re.compile(r"(@@?)(?:\([^)\n]*\))?(\[[^\]\n]+\]|[^:;\s]+)(?::(\w+))?")
 _RELP = re.compile(r":omrelp:(\[[^\]\n]+\]|[^:;\s]+)(?::(\w+))?")
@@ -137,7 +138,7 @@ class _Reader:
             self.selected(match[0], match.end())
         elif text[start] == "&":
             self.selected(self.last, start + 1)
-        elif text[start] in ":@/-|?^*~" and self.selector:
+        elif text[start] in ":@/-|?^*~" and (self.selector or self.scopes):
             self.legacy(self.line())
         elif text.startswith("else", start):
             self.selector, self.position = "else", start + 4
@@ -156,12 +157,12 @@ class _Reader:
 
     def selected(self, selector: str, end: int) -> None:
         """A selector, and the action on its line where there is one in the old style."""
-        self.selector = self.last = selector[:200]
-        while self.text[end : end + 1] in (" ", "\t"):
-            end += 1
+        self.selector = self.last = _CONTINUED.sub("", selector)[:200]
+        while self.text[end : end + 1] in (" ", "\t") or self.text.startswith("\\\n", end):
+            end += 2 if self.text[end] == "\\" else 1
         self.position = end
         following = self.text[end : end + 1]
-        if following in ("\\", "\n", "", "{") or _OBJECT.match(self.text, end):
+        if following in ("\n", "", "{") or _OBJECT.match(self.text, end):
             return
         self.legacy(self.line())
 
@@ -203,13 +204,15 @@ class _Reader:
 
     def object(self, name: str, end: int) -> None:
         self.at = self.source
-        start = end
+        inside = []
         while match := _INSIDE.match(self.text, end):
             end = match.end()
+            if not match[0].startswith("#"):
+                inside.append(match[0])
         if self.text[end : end + 1] != ")":
             raise ParseError(f"{self.at}: {name[:40]}( without its end")
         self.position = end + 1
-        told = {key.lower(): value for key, value in _PARAM.findall(self.text[start:end])}
+        told = {key.lower(): value for key, value in _PARAM.findall("".join(inside))}
         kind = told.get("type", "").lower()
         if name == "include":
             self.included(told.get("file", ""))

@@ -132,9 +132,8 @@ def _matches(names: list[str], parts: list[str]) -> bool:
 
 def _path(key: str) -> str:
     """A key with slashes: dots and slashes change places where a dot is the first of them."""
-    key = key.removeprefix("/proc/sys/")
     first = next((c for c in key if c in "./"), "")
-    return key.translate(_SWAP) if first == "." else key
+    return key.translate(_SWAP) if first == "." else key.lstrip("/")
 
 
 _SWAP = str.maketrans("./", "/.")

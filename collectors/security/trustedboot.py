@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from collectors.model import Answers, Collector, Fact, File, Glob, Reading, Stat, Unavailable
+from collectors.model import Answers, Collector, Fact, File, Glob, Reading, Stat
 from collectors.rows import FileStat
 
 EFI = Stat("/sys/firmware/efi")
@@ -21,7 +21,8 @@ CMDLINE = File("/proc/cmdline")
 
 class TrustedBootCollector(Collector, frozen=True):
     """`trusted_boot`: efi, secure_boot (null: cannot be read), tpm (2, 1, 0: none), tcm, ima (count of
-    measurements, 0: off, null: cannot be read), appraise, lockdown (none, integrity, confidentiality)."""
+    measurements, 0: off, null: cannot be read), appraise, lockdown (none, integrity,
+    confidentiality, unknown)."""
 
     name: ClassVar[str] = "trusted_boot"
     facts: ClassVar[tuple[str, ...]] = ("trusted_boot",)
@@ -30,7 +31,6 @@ class TrustedBootCollector(Collector, frozen=True):
         return (EFI, SECURE_BOOT, TPM, TPM_VERSION, TCM, IMA, LOCKDOWN, CMDLINE)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
-        lockdown = _maybe(answers, LOCKDOWN) or ""
         versions = answers.texts(TPM_VERSION).values()
         tpm = bool(answers.rows(TPM, FileStat))
         value = {
@@ -40,7 +40,7 @@ class TrustedBootCollector(Collector, frozen=True):
             "tcm": bool(answers.rows(TCM, FileStat)),
             "ima": _measurements(answers),
             "appraise": "ima_appraise=enforce" in (answers.maybe(CMDLINE) or "").split(),
-            "lockdown": lockdown.partition("[")[2].partition("]")[0] or "none",
+            "lockdown": _lockdown(answers),
         }
         yield Fact("trusted_boot", value, {"": "/sys/firmware/efi", "ima": IMA.path})
 
@@ -61,8 +61,10 @@ def _measurements(answers: Answers) -> int | None:
     return int(text) if text.isdigit() and len(text) < 19 else None
 
 
-def _maybe(answers: Answers, reading: File) -> str | None:
-    try:
-        return answers.maybe(reading)
-    except Unavailable:  # it adds to the picture, and is not what is judged
-        return None
+def _lockdown(answers: Answers) -> str:
+    """The word in brackets is the one that holds."""
+    answer = answers.answer(LOCKDOWN)
+    if answer.state == "absent":
+        return "none"
+    text = answer.content.decode("utf-8", "replace")
+    return text.partition("[")[2].partition("]")[0] or "unknown"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
-from collectors.model import Answers, Collector, Fact, File, Glob, Reading, Unavailable
+from collectors.model import Answers, Collector, Fact, File, Glob, ParseError, Reading, Unavailable
 
 LOGIN_DEFS = File("/etc/login.defs")
 PAM = Glob("/etc/pam.d/*")
@@ -22,6 +22,7 @@ BASHRCS = (File("/etc/bash.bashrc"), File("/etc/bashrc"))
 CSHRCS = (File("/etc/csh.cshrc"), File("/etc/csh.login"))
 # The stacks that sessions of people go through.
 SESSIONS = ("common-session", "login", "sshd", "system-auth", "password-auth", "postlogin")
+MAX_SETTINGS = 1000
 KERNEL = 0o022  # what init and systemd give where nobody sets anything
 
 _UMASK = re.compile(r"umask[ \t]+(?:-S[ \t]+)?(['\"]?)([^ \t;&|#'\"]+)\1[ \t]*(?:$|[;&|#])")
@@ -182,11 +183,14 @@ def settings(path: str, text: str) -> Iterator[Setting]:
     unless each branch of an `if` sets one: then the weakest of them holds as a whole."""
     outer = _Block("")
     stack = [outer]
+    count = 0
     for number, line in enumerate(text.split("\n"), 1):
         if "umask" not in line and not _structural(line):
             continue
         for command, joined in _pieces(line):
-            _take(command, stack, f"{path}:{number}", joined)
+            count += _take(command, stack, f"{path}:{number}", joined)
+        if count > MAX_SETTINGS:
+            raise ParseError(f"{path}: more than {MAX_SETTINGS} umasks")
     while len(stack) > 1:  # a script that ends in the middle of a block
         _close(stack)
     yield from outer.branches[0]
@@ -211,14 +215,15 @@ def _pieces(line: str) -> Iterator[tuple[str, bool]]:
     yield line[start:].strip(), joined
 
 
-def _take(command: str, stack: list[_Block], source: str, joined: bool) -> None:
+def _take(command: str, stack: list[_Block], source: str, joined: bool) -> bool:
+    """Whether the command sets one."""
     while True:
+        if stack[-1].kind == "case":
+            command = re.sub(r"^\(?[^()]*\)[ \t]*", "", command)
         if (match := _OPENING.match(command)) and len(stack) < 100:
             kind = match[1] if match[1] in ("if", "case") else "loop"
             stack.append(_Block(kind))
-            return
-        if stack[-1].kind == "case":
-            command = re.sub(r"^\(?[^()]*\)[ \t]*", "", command)
+            return False
         word = re.match(r"[a-z]+(?=[ \t]|$)", command)
         name = word[0] if word else ""
         if name in ("elif", "else") and stack[-1].kind == "if":
@@ -226,20 +231,22 @@ def _take(command: str, stack: list[_Block], source: str, joined: bool) -> None:
             stack[-1].has_else = stack[-1].has_else or name == "else"
         if name in _CLOSING and stack[-1].kind == _CLOSING[name]:
             _close(stack)
-            return
+            return False
         if re.match(r"(?:function[ \t]+)?[A-Za-z_][\w-]*[ \t]*\(\)[ \t]*\{", command):
             stack.append(_Block("function"))
             command = command.partition("{")[2].strip()
             continue
         if command.startswith("}") and stack[-1].kind == "function":
             stack.pop()  # what calls it is not followed
-            return
+            return False
         if match := _KEYWORDS.match(command):
             command = command[match.end() :]
             continue
         break
     if (match := _UMASK.match(command)) and (bits := _bits(match[2])) is not None:
         stack[-1].branches[-1].append(Setting(source, bits, joined))
+        return True
+    return False
 
 
 def _close(stack: list[_Block]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from collectors.model import Answer, NeedMore, Reading
-from rules.evidence import brief
+from rules.evidence import brief, evidence_of
 from rules.model import Outcome, PackResult, Severity, Verdict, fingerprint
 from rules.sca.policy import Check, Policy
 from rules.sca.results import Options, RuleResult, result
@@ -152,8 +152,12 @@ def _evidence(check: Check, outcomes: Outcomes) -> dict[str, Any]:
     texts = [text for text, _ in outcomes.deciding]
     lines = [it.line for _, it in outcomes.deciding if it.line]
     told = next((line for line in lines if line.text), None) or next(iter(lines), None)
+    actual = brief(told.text) if told and told.text else None
+    # which rules decide is evidence too: a waiver was given for these
+    evidence = evidence_of([actual, *texts], ()) if outcomes.state == "fail" else ""
     return {
-        "actual": brief(told.text) if told and told.text else None,
+        "actual": actual,
+        "evidence": evidence,
         "expected": brief(f"{check.condition}: {'; '.join(texts)}"),
         "source": told.source[:200] if told else "",
         "reason": _reasons(outcomes) if outcomes.state != "pass" else "",

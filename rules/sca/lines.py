@@ -28,6 +28,10 @@ class Content(NamedTuple):
             lines.pop()
         return [line.rstrip(b"\r") for line in lines] if b"\r" in self.data else lines
 
+    def text(self) -> bytes:
+        """The lines as one text, so that their ends are where `$` looks for them."""
+        return b"\n".join(self.lines()) if b"\r" in self.data else self.data
+
 
 class Line(NamedTuple):
     """One line that decides: its text, empty where it must not be told, and its place."""
@@ -54,7 +58,7 @@ def look(pattern: Pattern, contents: Sequence[Content], semantics: Semantics) ->
     nearest: Line | None = None
     most = 0
     for content in contents:
-        if not _may(pattern, content.data):
+        if not _may(pattern, content):
             continue
         for number, line in enumerate(content.lines(), 1):
             passed = positive = 0
@@ -76,7 +80,7 @@ def _none_has(pattern: Pattern, contents: Sequence[Content]) -> Looked:
     there = False
     for content in contents:
         there = there or bool(content.data)
-        if term.regex and not term.regex.may_match(_ended(content.data)):
+        if term.regex and not term.regex.may_match(content.text()):
             continue
         for number, line in enumerate(content.lines(), 1):
             if not term.holds(line):
@@ -84,15 +88,11 @@ def _none_has(pattern: Pattern, contents: Sequence[Content]) -> Looked:
     return Looked(there, None)
 
 
-def _may(pattern: Pattern, data: bytes) -> bool:
+def _may(pattern: Pattern, content: Content) -> bool:
     """False only if no line can pass: the first test that wants something finds it nowhere."""
     wanting = (term.regex for term in pattern.terms if not term.negated and term.regex)
     regex = next(wanting, None)
-    return regex is None or regex.may_match(_ended(data))
-
-
-def _ended(data: bytes) -> bytes:
-    return data.replace(b"\r", b"") if b"\r" in data else data
+    return regex is None or regex.may_match(content.text())
 
 
 def _line(content: Content, number: int, line: bytes) -> Line:

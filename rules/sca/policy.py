@@ -24,8 +24,6 @@ from rules.sca.variables import VariableError, Variables
 MAX_CHECKS = 10_000
 MAX_RULES = 255  # of one check, as Wazuh has it
 
-_IS_POLICY = re.compile(rb"""(?m)^["']?policy["']?[ \t]*:[ \t\r]*(?:$|[{#&])""")
-_HAS_CHECKS = re.compile(rb"""(?m)^["']?checks["']?[ \t]*:""")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 Condition = Literal["all", "any", "none"]
@@ -98,11 +96,6 @@ class Policy(msgspec.Struct, frozen=True):
     requirements: Check | None
     path: str
     mistakes: tuple[str, ...] = ()
-
-
-def is_policy(content: bytes) -> bool:
-    """Whether a document is one of these rather than a pack."""
-    return bool(_IS_POLICY.search(content) and _HAS_CHECKS.search(content))
 
 
 def parse(content: bytes | str, path: str, semantics: Semantics = 5) -> Policy:

@@ -125,6 +125,8 @@ class _Looking:
         if found:
             reason = f"found in {line.source if line else where}"
             return RuleResult("found", reason, line or Line("", where))
+        if line and self._rule.pattern and self._rule.pattern.forbids:
+            return RuleResult("not_found", f"{line.source} has what no line may have", line)
         return RuleResult("not_found", f"not found in {where}", line or Line("", where))
 
     def _directories(self) -> RuleResult:
@@ -196,6 +198,8 @@ class _Looking:
         content = Content("processes", b"\n".join(names))
         # each process is one to look at: found if one of them passes, in 4.x and in 5.x
         looked = look(self._rule.pattern, [content], 4)
+        if not looked.found and all(row.pid != 1 for row in rows):
+            raise Unseen("processes of others could not be seen")  # as with hidepid, see proc(5)
         line = looked.line and Line(looked.line.text, f"process {looked.line.text}")
         return self._told(looked.found, line, "processes")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ HERE = Path(__file__).parents[1]
 SERVER = str(HERE / "rules/sca/server.yml")
 HOSTILE = sorted((HERE / "rules/sca/hostile").glob("*.yml"))
 HARDENED = str(HERE / "fixtures/machines/hardened")
+DEFAULT = str(HERE / "fixtures/machines/debian12")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to own a policy")
 
 COMMANDS = """
@@ -74,6 +76,14 @@ def test_beside_a_pack() -> None:
     table = run("audit", "--recorded", HARDENED, "--pack", SERVER, "--lang", "en")
     assert table.exit_code == 0
     assert "Baseline of a government cloud server (gov_server)" in table.stdout
+
+
+@pytest.mark.parametrize("form", ["json", "ocsf", "sarif", "csv", "html"])
+def test_every_format_tells_policies(form: str) -> None:
+    done = run("audit", "--recorded", DEFAULT, "--pack", SERVER, "--format", form)
+    assert done.exit_code == 0, done.output
+    assert "sca.gov_server.1004" in done.stdout
+    assert "PASS_MAX_DAYS" in done.stdout
 
 
 def test_fail_on_knows_policies() -> None:
@@ -213,9 +223,9 @@ def test_over_ssh(tmp_path: Path) -> None:
         there = audited("--pack", str(policy), "--allow-commands", *target)
         # one trip for facts, files and folders, one for files in folders, one for folders in folders
         assert server.sessions() <= 3
+        here = audited("--pack", str(policy))
     finally:
         lab.close()
-    here = audited("--pack", str(policy))
     told, known = verdicts(there), verdicts(here)
     assert told.pop("9001") == "unknown"
     assert "/etc/shadow is not read over the network" in reasons(there)
@@ -275,7 +285,61 @@ def test_when_the_time_is_over_nothing_more_is_asked() -> None:
     assert answers == {File("/etc/passwd"): scapolicies.LATE}
 
 
+def test_what_is_read_is_bounded(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 1000)
+    asked = File(str(tmp_path / "a"))
+    end = time.monotonic() + 20
+    full = scapolicies.answer(LocalSource(), [asked], end, scapolicies.MAX_SIZE + 1)
+    assert full == {asked: scapolicies.FULL}
+    assert scapolicies.size_of(scapolicies.answer(LocalSource(), [asked], end)) == 1000
+
+
 def test_policies_are_told_from_packs() -> None:
     assert scapolicies.check(["host-basics", SERVER]) == ["host-basics"]
     with pytest.raises(DocumentError):
         scapolicies.check(["/none/at/all.yml"])
+
+
+def test_an_inventory(tmp_path: Path) -> None:
+    inventory = tmp_path / "hosts.yaml"
+    inventory.write_text(
+        "subjects:\n"
+        f"  - {{name: web-01, kind: host, department: D, level: city, host: 'recorded: {HARDENED}'}}\n"
+        "  - {name: web-02, kind: host, department: D, level: city, host: 'recorded: /none'}\n"
+    )
+    done = run("audit", "--inventory", str(inventory), "--pack", SERVER, "--format", "json")
+    assert done.exit_code == 1, done.output  # the second cannot be asked
+    rows = {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
+    assert rows["web-02"]["problem"]
+    assert verdicts(rows["web-01"]["result"])["1004"] == "pass"
+
+
+@as_root
+def test_where_signatures_are_required_policies_need_one_too(tmp_path: Path) -> None:
+    key, public = tmp_path / "key.pem", tmp_path / "public.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
+    subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-out", public], check=True)
+    policy = tmp_path / "policy.yml"
+    policy.write_bytes(Path(SERVER).read_bytes())
+    config = tmp_path / "jianwei.yaml"
+    config.write_text(f"audit: {{packs: [{policy}], trusted_keys: [{public}]}}\n")
+    arguments = ("audit", "--config", str(config), "--recorded", HARDENED, "--format", "json")
+    refused = run(*arguments)
+    assert (refused.exit_code, "is not signed" in refused.stderr) == (2, True)
+    assert run("check-config", str(config)).exit_code == 2
+    signed = run("rules", "sign", str(policy), "--key", str(key))
+    assert signed.exit_code == 0, signed.output
+    assert run(*arguments).exit_code == 0
+    policy.write_text(policy.read_text() + "# changed\n")
+    assert run(*arguments).exit_code == 2
+
+
+def test_hits_of_a_policy_have_a_life(tmp_path: Path) -> None:
+    config = tmp_path / "jianwei.yaml"
+    config.write_text(f"state_dir: {tmp_path}/state\naudit: {{packs: [{SERVER}]}}\n")
+    for _ in range(2):
+        found = audited("--config", str(config), "--recorded", DEFAULT, "--hits")
+    rules = {hit["rule"]: hit["state"] for hit in found["hits"]}
+    failed = {v["rule"] for v in found["packs"][0]["verdicts"] if v["verdict"] == "fail"}
+    assert failed
+    assert rules == dict.fromkeys(failed, "new")

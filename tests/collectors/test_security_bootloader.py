@@ -29,8 +29,8 @@ HASH = "grub.pbkdf2.sha512.10000.AB12.CD34"
 
 def fact(there: list[str], counts: Answer) -> Fact:
     answers: dict[Reading, Answer] = {COUNT: counts}
-    for path, stat in zip(FILES, STATS, strict=True):
-        rows = [FileStat(path, "file", 0o600, 0, 0)] if path in there else []
+    for stat, folder in zip(STATS, ("/boot/grub", "/boot/efi/"), strict=True):
+        rows = [FileStat(path, "file", 0o600, 0, 0) for path in there if path.startswith(folder)]
         answers[stat] = Answer("content", msgspec.json.encode(rows))
     (made,) = (f for f in BootLoaderCollector().parse(Answers(answers)) if isinstance(f, Fact))
     return made

@@ -190,7 +190,7 @@ def test_which_files_there_are(tmp_path: Path) -> None:
         (tmp_path / path).chmod(mode)
 
     put("etc/ssl/certs/ca-certificates.crt", CERTIFICATE * 140)
-    put("etc/ssl/certs/site.pem", CERTIFICATE + SECRET)
+    put("etc/ssl/certs/site.crt", CERTIFICATE + SECRET)
     put("usr/share/ca-certificates/root.crt")
     (tmp_path / "etc/ssl/certs/root.pem").symlink_to(
         tmp_path / "usr/share/ca-certificates/root.crt"
@@ -219,13 +219,13 @@ def test_which_files_there_are(tmp_path: Path) -> None:
         "/etc/letsencrypt/live/a/fullchain.pem",
         "/etc/nginx/gone.crt",
         "/etc/nginx/ssl/bad.crt",
-        "/etc/ssl/certs/site.pem",
+        "/etc/ssl/certs/site.crt",
         "/srv/own/app.crt",
     ]
     assert rows["/srv/own/app.crt"]["used_by"] == ["nginx a 443"]
     assert rows["/etc/nginx/gone.crt"]["error"] == "absent: no such file"
     assert "not a certificate" in rows["/etc/nginx/ssl/bad.crt"]["error"]
-    site = rows["/etc/ssl/certs/site.pem"]
+    site = rows["/etc/ssl/certs/site.crt"]
     assert (site["not_after"], site["error"], site["started"]) == ("2040-01-01T00:00:00Z", "", True)
     assert site["days_left"] == int((2208988800 - time.time()) // 86400)
     keys = {row["key"]: row["mode_octal"] for row in facts["key_files"].value}
@@ -241,9 +241,9 @@ def test_a_folder_that_is_denied_is_a_row_that_says_so() -> None:
     answers: dict[Reading, Answer] = dict.fromkeys(collector.readings(), Answer("absent"))
     clock = {"seconds": 1.8e9, "zone": "", "offset": 0}
     answers[collector.readings()[0]] = Answer("content", msgspec.json.encode([clock]))
-    answers[Stat("/etc/ssl/private/*")] = Answer("denied", reason="permission denied")
+    answers[Stat("/etc/ssl/[!c]*/*.[ckp][er][mrty]")] = Answer("denied", reason="permission denied")
     row = FileStat("/etc/ssl/a[1].crt", "file", 0o644, 0, 0)
-    answers[Stat("/etc/ssl/*")] = Answer("content", msgspec.json.encode([row]))
+    answers[Stat("/etc/ssl/*.[ckp][er][mrty]")] = Answer("content", msgspec.json.encode([row]))
     literal = Glob("/etc/ssl/a[[]1].crt", limit=256 * 1024, certificates=True)
     answers[literal] = Answer(
         "content", children=((row.path, Answer("denied", reason="permission denied")),)
@@ -254,5 +254,7 @@ def test_a_folder_that_is_denied_is_a_row_that_says_so() -> None:
         if isinstance(fact, Fact)
     }
     errors = {row["key"]: row["error"] for row in made["certificates"]}
-    assert errors == dict.fromkeys([row.path, "/etc/ssl/private/*"], "denied: permission denied")
+    assert errors == dict.fromkeys(
+        [row.path, "/etc/ssl/[!c]*/*.[ckp][er][mrty]"], "denied: permission denied"
+    )
     assert [row["error"] for row in made["key_files"]] == ["denied: permission denied"]

@@ -13,11 +13,20 @@ import pytest
 
 from collectors import catalogue
 from collectors.host.os import ETC, USR
-from collectors.model import Answer, Answers, Collector, Fact, ParseError, Reading, Unavailable
+from collectors.model import (
+    Answer,
+    Answers,
+    Collector,
+    Fact,
+    ParseError,
+    Reading,
+    Stat,
+    Unavailable,
+)
 from collectors.observe import observe
-from collectors.rows import Clock, ShadowEntry, Socket, Timex
+from collectors.rows import Clock, FileStat, ShadowEntry, Socket, Timex
 from collectors.security.accounts import CLOCK, GROUP, PASSWD, SHADOW, AccountsCollector
-from collectors.security.files import FilesCollector
+from collectors.security.files import MOUNTS, FilesCollector
 from collectors.security.listeners import SOCKETS, ListeningCollector
 from collectors.security.logindefs import LOGIN_DEFS, LoginDefsCollector
 from collectors.security.osinfo import MACHINE_ID, UNAME, OsInfoCollector
@@ -268,6 +277,26 @@ def test_modes_of_files(tmp_path: Path) -> None:
     }
     assert found["/etc/group"]["kind"] == "link"
     assert found["/etc/passwd"]["uid"] == os.geteuid()
+
+
+def test_what_only_root_sees_costs_the_rest_nothing() -> None:
+    answers: dict[Reading, Answer] = dict.fromkeys(FilesCollector().readings(), rows())
+    answers[MOUNTS] = ABSENT
+    answers[Stat("/etc/sudoers.d/*")] = DENIED
+    answers[Stat("/etc/profile")] = rows(FileStat("/etc/profile", "file", 0o644, 0, 0))
+    found = facts(FilesCollector(), answers)
+    assert [row["path"] for row in found["files"].value] == ["/etc/profile"]
+    assert found["private_files"].unavailable == "denied: stat /etc/sudoers.d/*: permission denied"
+
+
+def test_a_private_tmp_is_not_the_hosts() -> None:
+    answers: dict[Reading, Answer] = dict.fromkeys(FilesCollector().readings(), rows())
+    private = "/tmp/systemd-private-5e1f-jianwei-agent.service-Ab/tmp"
+    line = f"612 500 254:1 {private} /tmp rw,nosuid shared:9 - ext4 /dev/vda1 rw"
+    answers[MOUNTS] = text(f"{line}\nodd\n")
+    answers[Stat("/tmp")] = rows(FileStat("/tmp", "directory", 0o1777, 0, 0))
+    (row,) = facts(FilesCollector(), answers)["files"].value
+    assert row["kind"] == "private"
 
 
 # --- clock --------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collectors.model import Answer, Command, Fact, ParseError, Reading
@@ -33,7 +33,7 @@ class Host:
         for path, content in files.items():
             file = root / path.lstrip("/")
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(content)
+            file.write_bytes(content.encode("utf-8", "replace"))
 
     def answer(self, readings: Sequence[Reading]) -> Mapping[Reading, Answer]:
         return {r: self._one(r) for r in readings}
@@ -239,6 +239,16 @@ def test_the_real_sshd_and_the_parser_agree(config: str, key: Path, tmp_path: Pa
         # one number is told as three
         same = set(mine) & set(row) - {"by", "source", "listenaddress", "macs", "maxstartups"}
         assert {k: row[k] for k in same} == {k: mine[k] for k in same}
+
+
+@given(config=st.text(), line=st.text(), said=st.text())
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_configuration(config: str, line: str, said: str, tmp_path: Path) -> None:
+    files = {MAIN: config, "/etc/sysconfig/sshd": f"OPTIONS={line}\n"}
+    made = fact(Host(tmp_path, files, {"": said}))
+    assert made.value or made.unavailable.startswith(("parse: ", "failed: "))
 
 
 @given(st.text())

@@ -24,6 +24,7 @@ from collectors.model import (
 )
 from collectors.sources.ssh.exchange import ScriptTooLong, exchange
 from collectors.sources.ssh.frames import FrameError
+from collectors.sources.ssh.script import opening
 from tests.shellhost import ShellChannel, ask
 
 
@@ -159,8 +160,9 @@ def test_a_host_that_ended_before_the_script_was_sent() -> None:
 
 
 def test_a_host_that_goes_away_midway(shell: list[str]) -> None:
-    cut = ["sh", "-c", f"head -c 5000 | {shlex.join(shell)}"]
-    readings = [File(f"/proc/{'./' * i}version") for i in range(200)]
+    readings = [Command(("uname", "-s", *["-s"] * i)) for i in range(200)]
+    half = len(opening("0" * 32)) + 10_000
+    cut = ["sh", "-c", f"head -c {half} | {shlex.join(shell)}"]
     answers = list(ask(cut, *readings).values())
     assert answers[0].state == "content"
     assert answers[-1] == Answer("failed", reason="the host closed the connection")
@@ -178,7 +180,7 @@ def test_the_deadline_keeps_what_was_told(shell: list[str]) -> None:
     first, slow, last = (
         File("/proc/version"),
         Command(("sleep", "20"), timeout=25),
-        File("/proc/stat"),
+        Command(("uname", "-s")),
     )
     with ShellChannel(shell) as channel:
         answers = exchange(channel, [first, slow, last], 2)

@@ -247,7 +247,7 @@ def test_what_is_cut_ends_with_no_half_character_or_escape(text: str, most: int)
 
 
 @given(hostile, hostile, hostile, hostile_json, hostile)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_what_an_attacker_wrote_is_harmless_everywhere(
     instance: str, source: str, reason: str, actual: Any, name: str
 ) -> None:

@@ -33,6 +33,7 @@ from collectors.sources.mounts import parse_mountinfo
 from collectors.sources.patterns import path_matches
 from collectors.sources.ssh import inventories, walks
 from collectors.sources.ssh.frames import Part, Record, Stream, decode, parse_stream, parts
+from collectors.sources.ssh.together import Together, together
 
 KILLED = 137  # how timeout(1) and a shell tell of a child ended by SIGKILL
 TABLES = 4  # records that tell of the two mount tables
@@ -49,6 +50,7 @@ ABSENT = Answer("absent", reason="no such file")
 DENIED = Answer("denied", reason="permission denied")
 LATE = Answer("failed", reason="no end in time")
 EMPTY = Answer("content")
+UNSETTLED = "it changed while it was read"
 
 Asked = Mapping[int, Sequence[Mount]]
 
@@ -61,13 +63,32 @@ def parse_frames(
     `asked` has for the number of a MountUsage the mounts whose usage the host was asked for.
     """
     stream, _ = parse_stream(data, nonce)
+    others = together(stream)
     answers: dict[Reading, Answer] = {}
     for number, reading in enumerate(readings):
         try:
-            answers[reading] = _whole(reading, stream.get(number, ()), cut, asked.get(number))
+            records = [_filled(record, others) for record in stream.get(number, ())]
+            answers[reading] = _whole(reading, records, cut, asked.get(number))
         except ParseError as error:
             answers[reading] = Answer("failed", reason=str(error))
     return answers
+
+
+def _filled(record: Record, others: Together) -> Record:
+    """A record with what was told together with others in the place of its path: of a file a part
+    (`f`), of a path a stat line (`w`)."""
+    if not others.has(record):
+        return Record("x", 1, UNSETTLED, b"")
+    match record.kind:
+        case "f":
+            return Record("f", 0, "", others.contents[record.payload])
+        case "y":
+            return Record("f", 0, "", others.certificates[record.payload])
+        case "w" | "j":
+            line = others.stats[record.payload].decode("ascii", "replace")
+            target = others.targets.get(record.payload, b"") if record.kind == "j" else b""
+            return Record("w", 0, line, record.payload + b"\0" + target)
+    return record
 
 
 def _whole(
@@ -215,6 +236,10 @@ def _stat(reading: Stat, records: Sequence[Record]) -> Answer:
                 lines = record.payload.decode("ascii").split("\n")
                 rows.update((p, _stat_row(p, line)) for p, line in zip(pending, lines, strict=True))
             pending = []
+        elif record.kind == "w":
+            with malformed("stat"):
+                path, _, target = decode(record.payload).partition("\0")
+                rows[path] = _stat_row(path, record.words, target)
         elif record.kind == "t":
             target = decode(record.payload.removesuffix(b"\n"))
             for path in pending:
@@ -229,13 +254,15 @@ def _stat(reading: Stat, records: Sequence[Record]) -> Answer:
     return _rows([rows[path] for path in sorted(paths, key=lambda path: path.split("/"))])
 
 
-def _stat_row(path: str, line: str) -> FileStat:
+def _stat_row(path: str, line: str, target: str = "") -> FileStat:
     """A line of `stat -c '%f %u %g %s %Y %y'`; the fraction of a second is in %y only."""
     mode_text, uid, gid, size, seconds, readable = line.split(" ", 5)
     mode = int(mode_text, 16)
     fraction = re.search(r"\.([0-9]{9})", readable)
     mtime = int(seconds) + (int(fraction[1]) * 1e-9 if fraction else 0.0)
-    return FileStat(path, kind_of(mode), stat.S_IMODE(mode), int(uid), int(gid), int(size), mtime)
+    return FileStat(
+        path, kind_of(mode), stat.S_IMODE(mode), int(uid), int(gid), int(size), mtime, target
+    )
 
 
 def _command(reading: Command, records: Sequence[Record]) -> Answer:

@@ -17,6 +17,7 @@ from collectors.sources.mounts import wanted
 from collectors.sources.ssh import script as sshscript
 from collectors.sources.ssh.answers import mount_table, parse_frames
 from collectors.sources.ssh.frames import FrameError, parse_stream
+from collectors.sources.ssh.together import unresolved
 
 LIMIT = 64 << 20  # bytes that a host may tell in one exchange
 SCRIPT_LIMIT = 1 << 20  # so that a script fits the window of a channel and sending never waits
@@ -52,25 +53,28 @@ def exchange(
         raise ScriptTooLong
     unsent = ""
     try:
-        channel.send(script if has_mounts else script + sshscript.CLOSING)
+        channel.send(script)
     except TimeoutError:
         raise
     except OSError as error:  # it ended by itself; what it said before tells why
         unsent = f"the script could not be sent: {error}"
     told = bytearray()
     asked: Mapping[int, Sequence[Mount]] = {}
-    asking, ending = (b"\n%b %b\n" % (nonce.encode(), mark) for mark in (b"q", b"end"))
+    mark = b"\n%b " % nonce.encode()
+    ending, waits = mark + b"end\n", [mark + b"q\n"] * has_mounts + [mark + b"more\n"]
     cut = ""
     while not cut:
-        before = max(len(told) - len(asking), 0)
+        before = max(len(told) - len(ending), 0)
         try:
             data = channel.receive(max(deadline - time.monotonic(), 0.001))
             told += data
-            if has_mounts and told.find(asking, before) >= 0:
-                has_mounts = False
-                asked = _wanted(bytes(told), nonce, readings)
-                lines = (line for n in asked for line in sshscript.ask_mounts(n, asked[n]))
-                channel.send(b"".join(lines) + sshscript.CLOSING)
+            while waits and told.find(waits[0], before if len(waits) == 1 else 0) >= 0:
+                if waits.pop(0).endswith(b"q\n"):
+                    asked = _wanted(bytes(told), nonce, readings)
+                    lines = [line for n in asked for line in sshscript.ask_mounts(n, asked[n])]
+                else:
+                    lines = [*_again(bytes(told), nonce, readings), sshscript.CLOSING]
+                channel.send(b"".join(lines))
         except TimeoutError:
             cut = f"no end within {seconds:g} s"
         except OSError as error:
@@ -87,6 +91,13 @@ def exchange(
         return parse_frames(bytes(told), nonce, readings, cut, asked)
     except FrameError as error:
         raise FrameError(f"{error} ({cut})" if cut else str(error)) from error
+
+
+def _again(told: bytes, nonce: str, readings: Sequence[Reading]) -> list[bytes]:
+    """Lines for what changed while it was read with the others, or where there is no tar, xargs …"""
+    stream, _ = parse_stream(told, nonce)
+    numbers = unresolved(stream, sshscript.asked_together(readings))
+    return list(sshscript.ask_again(numbers, readings)) if numbers else []
 
 
 def _wanted(told: bytes, nonce: str, readings: Sequence[Reading]) -> dict[int, list[Mount]]:

@@ -33,6 +33,8 @@ class Part(NamedTuple):
 
 
 Stream = Mapping[int, Sequence[Record]]
+# These stand for numbers of readings: what is told of many together, and of it what is about links.
+TOGETHER, LINKS = -1, -2
 
 
 def parse_stream(data: bytes, nonce: str) -> tuple[Stream, bool]:
@@ -51,9 +53,13 @@ def parse_stream(data: bytes, nonce: str) -> tuple[Stream, bool]:
         )
         if kind == "end":
             return by_reading, True
-        if kind == "z":
+        if kind in ("z", "more"):
             by_reading.pop(record.status, None)
             current = []
+        if kind in ("j", "i"):
+            by_reading.setdefault(LINKS, []).append(record)
+        if kind == "b":
+            current = by_reading.setdefault(TOGETHER, [])
         if kind == "r":
             current = by_reading.setdefault(record.status, [])
         current.append(record)
@@ -65,6 +71,8 @@ def parts(records: Sequence[Record]) -> Iterator[Part]:
     match = name = ""
     content = b""
     for record in records:
+        if record.kind == "f":
+            yield Part(match, name, record.payload, record)
         if record.kind == "m":
             match, name = decode(record.payload), ""
         elif record.kind == "n":

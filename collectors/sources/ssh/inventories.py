@@ -62,7 +62,7 @@ def sockets(told: Mapping[str, bytes]) -> list[Socket]:
                 owners[line[2:]] = max(pid, owners.get(line[2:], 0))
             else:
                 pid = int(line)
-        names = {pid: name for pid, _, name, _ in _stats(told.get("stat", b""), told)}
+        names = {pid: name for pid, _, name, _ in _stats(told.get("stat", b""), _lines(told))}
         for row, peer, _, inode in _table(told):
             pid = owners.get(inode, 0)
             # sockets that nobody owns are told apart by their peers only
@@ -98,11 +98,11 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def processes(told: Mapping[str, bytes]) -> list[Process]:
-    """`told`: "": lines `/proc/PID/task/TID/stat:…`; /proc/PID: its command line, where needed."""
+    """`told`: "": lines `/proc/PID/task/TID/stat:…`; names: as `_lines` has it."""
     threads: dict[int, list[str]] = {}
     own: dict[int, tuple[str, str]] = {}
     with malformed("processes"):
-        for pid, tid, name, state in _stats(told.get("", b""), told):
+        for pid, tid, name, state in _stats(told.get("", b""), _lines(told)):
             threads.setdefault(pid, []).append(state)
             if tid == pid:
                 own[pid] = name, state
@@ -112,7 +112,15 @@ def processes(told: Mapping[str, bytes]) -> list[Process]:
     ]
 
 
-def _stats(content: bytes, told: Mapping[str, bytes]) -> Iterator[tuple[int, int, str, str]]:
+def _lines(told: Mapping[str, bytes]) -> dict[int, bytes]:
+    """The beginnings of command lines by process, where they are needed: out of
+    `/proc/PID/cmdline:PROGRAM`, each ended by NUL."""
+    records = told.get("names", b"").split(b"\0")
+    found = (re.match(rb"/proc/(\d{1,9})/cmdline:(.*)", record, re.DOTALL) for record in records)
+    return {int(match[1]): match[2] + b"\0" for match in found if match}
+
+
+def _stats(content: bytes, lines: Mapping[int, bytes]) -> Iterator[tuple[int, int, str, str]]:
     """Process, thread, name and state from lines of `grep -H`.
 
     A name may hold anything, even a newline; then its lines carry the same path each.
@@ -125,7 +133,7 @@ def _stats(content: bytes, told: Mapping[str, bytes]) -> Iterator[tuple[int, int
     for (pid, tid), text in by_path.items():
         name, _, rest = text.partition("(")[2].rpartition(") ")
         if rest:
-            yield pid, tid, _full_name(name, told.get(f"/proc/{pid}", b"")), rest[0]
+            yield pid, tid, _full_name(name, lines.get(pid, b"")), rest[0]
 
 
 def _full_name(name: str, cmdline: bytes) -> str:

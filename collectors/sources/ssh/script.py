@@ -36,11 +36,13 @@ START = "exec env -i " + " ".join(f"{k}={v}" for k, v in ENVIRONMENT.items()) + 
 def opening(nonce: str, sudo: bool = False) -> bytes:
     """The beginning of the script. With `sudo`, commands that sudo allows run through it."""
     variables = f"N={nonce}\nU={'sudo' if sudo else ''}\nL={shlex.quote(shell.FUNCTIONS)}\n"
+    variables += f"C={shlex.quote(shell.CERTIFICATES)}\nV={shlex.quote(shell.LINES)}\n"
     return f"{variables}{shell.SET_UP}".encode()
 
 
 def ask(readings: Sequence[Reading]) -> Iterator[bytes]:
-    """One line a reading, mount tables first; they are followed by a `q` record."""
+    """One line a reading, mount tables first; they are followed by a `q` record. Then come files, many
+    in a line, and the rest, followed by a `more` record."""
     numbered = list(enumerate(readings))
     mounts = [(i, r) for i, r in numbered if isinstance(r, MountUsage)]
     for number, _ in mounts:
@@ -48,14 +50,30 @@ def ask(readings: Sequence[Reading]) -> Iterator[bytes]:
         yield _line(number, "f", "/proc/self/mountinfo", str(16 << 20))
     if mounts:
         yield b"printf '\\n%s q\\n' \"$N\"\n"
-    together: list[bytes] = []
+    together = asked_together(readings)
+    yield from _together(_line(n, *_apart(_words(readings[n])), call="R") for n in together)
     for number, reading in numbered:
-        words = [] if isinstance(reading, MountUsage) else _words(reading)
-        if words[:1] == ["G"] and isinstance(reading, (File, Glob, Stat)):
-            together.append(_line(number, *words[1:], call="R"))
-        elif words:
-            yield _line(number, *words)
-    yield from _together(together)
+        if number not in together and not isinstance(reading, MountUsage):
+            yield _line(number, *_words(reading))
+    yield b"printf '\\n%s more\\n' \"$N\"\n"
+
+
+def asked_together(readings: Sequence[Reading]) -> dict[int, None]:
+    """The numbers of those readings that are, in their order."""
+    files = (n for n, reading in enumerate(readings) if isinstance(reading, (File, Glob, Stat)))
+    return dict.fromkeys(files)
+
+
+def ask_again(numbers: Iterable[int], readings: Sequence[Reading]) -> Iterator[bytes]:
+    """Lines for readings that were asked together and are now asked each on its own."""
+    yield b"n=\n"
+    for number in numbers:
+        yield _line(number, *_apart(_words(readings[number])), call="R")
+
+
+def _apart(words: list[str]) -> list[str]:
+    """The deadline of a reading should it be asked on its own, and its call."""
+    return words[1:] if words[0] == "G" else [str(READING_PATIENCE), *words]
 
 
 def _together(lines: Iterable[bytes]) -> Iterator[bytes]:

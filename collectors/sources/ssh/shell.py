@@ -15,8 +15,26 @@ bytes. The nonce is not known before the session, so no content can hold it. Hea
     t                payload: where the link before leads
     d STATUS         the reading ended; 137: it was ended
     q                the mount tables are told, the host waits for the mounts to ask
+    more             all readings were told of; the host waits for those that are to be asked again
     end              the whole script ran
+
+Of many readings at once (M) contents and stat lines come together, each path once:
+
+    f, w, y          payload: a path whose content, stat line, certificates come with the others
+    j                as w, of a link: where it leads comes as well
+    b                payload: a tar archive of contents, then x STATUS
+    v                payload: stat lines with their paths, each ended by NUL, then x STATUS
+    k                then m and c for each file with certificates, then x STATUS
+    p                likewise for files of /proc/sys and /sys, which tar finds empty
+    i                payload: where the links lead, in the order of their bytes, each ended by NUL; x STATUS
 """
+
+from collectors.pemblocks import AWK
+
+# Each of many files as a match and its content: its certificates, or all of it.
+_EACH = r"""FNR == 1 { printf "\n%s m\n%s\n%s c\n", N, FILENAME, N; on = 0 }"""
+CERTIFICATES = _EACH + AWK
+LINES = _EACH + "{ print }"
 
 # A hash never crosses the wire: only its scheme, or a word for what stands in its place.
 SHADOW = r"""
@@ -36,6 +54,7 @@ NF < 2 { print "malformed"; next }
 # Of a key only its length crosses the wire, of options the names, of a comment the length. What is
 # longer than the limit ends with a comment that says so.
 AUTHORIZED_KEYS = r"""
+BEGIN { FS = "[ \t]+" }
 function is_type(word) { return length(word) < 66 && word ~ /^(ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+$/ }
 function option(word) {
     sub(/=.*/, "", word)
@@ -47,12 +66,12 @@ function rest(word,    text) {
     gsub(/./, "x", text)
     return text
 }
-{ size += length($0) + 1; sub(/^[ \t]+/, "") }
+{ size += length($0) + 1; gsub(/^[ \t]+|[ \t]+$/, "") }
 $0 == "" || /^#/ { print ""; next }
 {
     head = ""
     if (!is_type($1)) {
-        gsub(/\\"/, ""); gsub(/"[^"]*"/, ""); sub(/^[ \t]+/, "")
+        gsub(/\\"/, ""); gsub(/"[^"]*"/, ""); gsub(/^[ \t]+|[ \t]+$/, "")
         n = split($1, words, ",")
         for (i = 1; i <= n; i++) head = head (i > 1 ? "," : "") option(words[i])
         head = head " "
@@ -73,6 +92,7 @@ END { if (size > limit) print "#long" }
 
 # T: run with a deadline in seconds. G: run one of our functions in a shell of its own with one. M: many of
 # them in one shell with one deadline; should it pass, those that are not done each by G. R: one of these.
+# W: what of them is told together, of regular files below 4 MiB (S).
 # e: how it ended. q: is it there, or hidden. f: a file. l: a folder to list. g: a pattern. k: a match of it.
 # h: a pattern of whose files only what an awk program prints leaves the host; p: such a file.
 # s: stat lines. c: a command. u: usage of a mount. a: shadow. b, B: keys that let
@@ -81,6 +101,20 @@ END { if (size > limit) print "#long" }
 FUNCTIONS = r"""
 e() { printf '\n%s %s %s %s\n' "$N" "$1" "$2" "${3##*: }"; }
 f() {
+    case $K$1 in
+    1/proc/sys/* | 1/sys/*) w=8 ;;
+    *) w=5 ;;
+    esac
+    if [ "$w" = 8 ] && [ -f "$1" ] && [ -r "$1" ]; then
+        printf '%s\0' "$1" >&8
+        printf '\n%s f\n%s' "$N" "$1"
+        return
+    fi
+    if [ "$K" ] && [ -f "$1" ] && [ -r "$1" ] && [ -s "$1" ]; then
+        printf '%s\0' "$1" >&5
+        printf '\n%s f\n%s' "$N" "$1"
+        return
+    fi
     printf '\n%s c\n' "$N"
     if [ -d "$1" ] && [ -r "$1" ]
     then e x 1 ': Is a directory'; return
@@ -92,13 +126,16 @@ f() {
 }
 q() {
     [ -e "$1" ] || [ -L "$1" ] && return
-    [ -d "${1%/*}/" ] && [ -x "${1%/*}/" ] && return 1
+    w=${1%/*}
+    while [ "$w" ] && ! [ -e "$w" ]; do w=${w%/*}; done
+    [ -d "$w/" ] && [ -x "$w/" ] && return 1
     case $(ls -d "$1" 2>&1) in
     *': No such file or directory' | *': Not a directory') return 1 ;;
     esac
 }
 l() {
     [ -d "$1" ] && [ -r "$1" ] && return
+    q "$1" || return 0
     w=$(ls "$1/" 2>&1 >/dev/null) || e l "$?" "$w"
 }
 k() {
@@ -114,6 +151,11 @@ k() {
     done
 }
 p() {
+    if [ "$K" ] && [ -f "$1" ] && [ -r "$1" ] && [ -s "$1" ]; then
+        printf '%s\0' "$1" >&7
+        printf '\n%s y\n%s' "$N" "$1"
+        return
+    fi
     if [ -f "$1" ] && [ "$(wc -c <"$1")" -lt "$2" ] && head -c 0 -- "$1"
     then
         printf '\n%s c\n' "$N"
@@ -132,6 +174,22 @@ g() {
 }
 s() {
     eval "for d in $2; do l \"\$d\"; done; set -- $1"
+    if [ "$K" ]; then
+        for m; do
+            shift
+            if [ -L "$m" ]; then
+                printf '%s\0' "$m" >&6
+                printf '%s\0' "$m" >&9
+                printf '\n%s j\n%s' "$N" "$m"
+            elif [ -e "$m" ]; then
+                printf '%s\0' "$m" >&6
+                printf '\n%s w\n%s' "$N" "$m"
+            else
+                set -- "$@" "$m"
+            fi
+        done
+        [ $# -gt 0 ] || return 0
+    fi
     [ $# -gt 1 ] || q "$1" || return 0
     v='%f %u %g %s %Y %y'
     if w=$(stat -c "$v" -- "$@"); then
@@ -201,10 +259,15 @@ B() {
 o() {
     printf '\n%s c\n' "$N"
     grep -H '' $1; e x "$?"
+    y=
     for m in /proc/[0-9]*; do
         { IFS= read -r w <"$m/comm"; } 2>/dev/null || continue
-        [ ${#w} -lt 15 ] || { printf '\n%s m\n%s' "$N" "$m"; f "$m/cmdline" 4096; }
+        [ ${#w} -lt 15 ] || y="$y $m/cmdline"
     done
+    [ "$y" ] || return 0
+    printf '\n%s m\nnames\n%s c\n' "$N" "$N"
+    # of a command line the program alone: what follows may be secret
+    grep -zsHm 1 '' $y | head -c 4194304; e x 0
 }
 t() {
     for m in tcp tcp6 udp udp6; do printf '\n%s m\n%s' "$N" "$m"; f "/proc/net/$m" 16777216; done
@@ -220,6 +283,25 @@ i() {
     printf '\n%s m\nstat' "$N"
     o '/proc/[0-9]*/stat'
 }
+S() { sort -zu | xargs -0r sh -c 'find -L "$@" -maxdepth 0 -size -8193 -print0' sh; }
+W() {
+    {
+        {
+            {
+                {
+                    { eval "$1"; printf '\n%s b\n' "$N"; } 5>&1 1>&3 | S |
+                        tar -c -P -h --hard-dereference --format=gnu -b 1 --null --no-recursion -T - -f - >&3
+                    Y v "$?"
+                } 6>&1 | sort -zu | xargs -0r stat --printf '%f %u %g %s %Y %y %n\0' -- >&3
+                Y k "$?"
+            } 7>&1 | S | xargs -0r awk -v N="$N" "$C" >&3
+            Y p "$?"
+        } 8>&1 | sort -zu | xargs -0r awk -v N="$N" "$V" >&3
+        Y i "$?"
+    } 9>&1 | LC_ALL=C sort -zu | xargs -0r readlink -z -m -- >&3
+    printf '\n%s x %s\n' "$N" "$?" >&3
+}
+Y() { printf '\n%s x %s\n\n%s %s\n' "$N" "$2" "$N" "$1" >&3; }
 r() { printf '\n%s r %s\n' "$N" "$1"; shift; "$@" </dev/null; printf '\n%s d %s\n' "$N" "$?"; }
 """
 
@@ -256,7 +338,9 @@ G() {
 M() {
     n=$( { T 10 sh -c "$L
 R() { i=\$1; shift 2; r \"\$i\" \"\$@\"; echo \"\$i\" >&4; }
-$1" sh 4>&1 1>&3; } )
+K=1
+trap '' PIPE  # where there is no tar, nobody takes the paths
+W \"\$1\"" sh "$1" 4>&1 1>&3; } )
     y=$?
     [ $y != 0 ] || return 0
     if [ $y = 137 ] && [ "$Z" ]; then exit; fi
@@ -273,5 +357,5 @@ R() {
     printf '\n%s z %s\n' "$N" "$i"
     r "$i" G "$j" "$@"
 }
-export N U
+export N U C V
 """

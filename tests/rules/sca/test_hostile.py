@@ -14,7 +14,8 @@ from collectors.model import Answer, Command, Glob, Inventory, Reading, Stat
 from collectors.rows import FileStat
 from collectors.sources.local import LocalSource, encode_rows
 from collectors.strictyaml import DocumentError
-from rules.sca.policy import is_policy, parse
+from rules.sca.kind import is_policy
+from rules.sca.policy import parse
 from rules.sca.results import Options
 from tests.rules.sca import lab
 
@@ -185,6 +186,17 @@ def test_what_is_never_read() -> None:
         verdict = lab.verdict(source, [f"f:{path} -> r:x"], options=remote)
         assert "secrets" in verdict.reason
     assert source.asked == []
+
+
+def test_processes_that_are_hidden(tmp_path: Path) -> None:
+    source = lab.machine(tmp_path, processes=["init", "sshd"])
+    hidden = tmp_path / "inventories/processes.json"
+    assert lab.verdict(source, ["not p:telnetd"]).verdict == "pass"
+    hidden.write_text('[{"pid": 7, "name": "sshd", "state": "S", "threads": 1}]')
+    assert lab.verdict(source, ["not p:telnetd"]).verdict == "unknown"
+    assert lab.verdict(source, ["p:sshd"]).verdict == "pass"
+    hidden.write_text("[]")
+    assert lab.verdict(source, ["not p:telnetd"]).verdict == "unknown"
 
 
 def test_secrets_are_not_told(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from collectors.model import Command, Glob, Inventory, Stat
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource
 from rules.model import OUTCOMES
-from rules.sca.policy import is_policy, parse
+from rules.sca.kind import is_policy
+from rules.sca.policy import parse
 from rules.sca.results import Options
 from tests.rules.sca import lab
 
@@ -92,6 +93,8 @@ def test_evidence_is_the_line_that_decides(tmp_path: Path) -> None:
     assert "compare <= 90" in high.expected
     allowed = lab.verdict(source, ["not f:/etc/ssh/sshd_config -> r:^PermitRootLogin yes"])
     assert (allowed.actual, allowed.source) == ("PermitRootLogin yes", "/etc/ssh/sshd_config:3")
+    forbidden = lab.verdict(source, ["f:/etc/ssh/sshd_config -> !r:^PermitRootLogin yes"])
+    assert "/etc/ssh/sshd_config:3 has what no line may have" in forbidden.reason
     near = lab.verdict(source, ["f:/etc/ssh/sshd_config -> !r:^# && r:PermitRootLogin && r:no$"])
     assert (near.actual, near.source) == ("PermitRootLogin yes", "/etc/ssh/sshd_config:3")
     found = lab.verdict(source, ["f:/etc/ssh/sshd_config -> r:^Port"])
@@ -159,6 +162,7 @@ def test_a_key_that_is_written_twice_is_told_and_does_not_hinder() -> None:
 
 def test_what_is_a_policy() -> None:
     assert is_policy(SERVER.read_bytes())
+    assert is_policy(b"\xef\xbb\xbfpolicy:\n  id: a\nchecks:\n")
     assert is_policy(b"policy: {id: a}\r\nchecks:\r\n")
     assert not is_policy(b"pack: a\nrules:\n  - policy: x\n    checks: y\n")
     packs = Path(os.path.dirname(__file__)).parents[2] / "rules/packs"
