@@ -20,7 +20,7 @@ from agents.config import Config
 from agents.errors import UserError
 from agents.state import state_dir
 from collectors import catalogue
-from collectors.model import Answer, Collector, Fact, Reading, Source, Walk
+from collectors.model import Answer, Collector, Command, Fact, Reading, Source, Walk
 from collectors.observe import observe
 from collectors.rows import Walked
 from collectors.sources.local import LocalSource, encode_rows
@@ -103,12 +103,15 @@ class Inventories:
             except UserError:  # a file that was damaged: what is found now takes its place
                 before = None
             keeper = _Keeper(before or Kept(self._config.root), lambda kept: self._keep(name, kept))
-            return keeper.scan(LocalSource(self._config.root), collector, told)
+            return keeper.scan(_local(self._config.root), collector, told)
 
     def _keep(self, name: str, kept: Kept) -> None:
         path, aside = self.path(name), self._folder / f".{name}.new"  # ours alone: see _alone
         try:
-            with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            aside.unlink(missing_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with open(os.open(aside, flags, 0o600), "wb") as file:
+                self._give(file.fileno())
                 file.write(msgspec.json.encode(kept))
                 file.flush()
                 os.fsync(file.fileno())
@@ -116,12 +119,24 @@ class Inventories:
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {error.strerror}") from error
 
+    def _give(self, descriptor: int) -> None:
+        """What root scans for an agent that is another user is that user's."""
+        if os.geteuid() == 0:
+            owner = os.stat(self._folder.parent)
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
     @contextlib.contextmanager
     def _alone(self, name: str) -> Iterator[None]:
         lock = self._folder / f".{name}.lock"
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if not self._folder.exists():
+                self._folder.mkdir(mode=0o700, parents=True)
+            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            self._give(folder)
+            os.close(folder)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open(lock, flags, 0o600)
+            self._give(descriptor)
         except OSError as error:
             raise UserError(
                 f"{lock}: cannot be written: {error.strerror}; set state_dir"
@@ -207,6 +222,36 @@ class _Going:
         return answers
 
 
+class _Rooted:
+    """This machine seen at another root: commands run in there, or not at all, since those of here
+    would tell of the wrong system."""
+
+    def __init__(self, source: Source, root: str) -> None:
+        self._source, self._root = source, root
+
+    def answer(self, readings: Sequence[Reading]) -> Mapping[Reading, Answer]:
+        inside = {r: self._inside(r) for r in readings if isinstance(r, Command)}
+        answers = self._source.answer([r for r in readings if r not in inside])
+        if os.geteuid() != 0:
+            refused = Answer("denied", reason=f"only root may run it in {self._root}")
+            return {**answers, **dict.fromkeys(inside, refused)}
+        ended = self._source.answer(list(inside.values()))
+        return {**answers, **{reading: _ended(ended[inside[reading]]) for reading in inside}}
+
+    def _inside(self, command: Command) -> Command:
+        return msgspec.structs.replace(command, argv=("chroot", self._root, *command.argv))
+
+
+def _ended(answer: Answer) -> Answer:
+    missing = answer.state == "failed" and answer.reason == "exit status 127"  # of chroot(1)
+    return Answer("absent", reason="no such program") if missing else answer
+
+
+def _local(root: str) -> Source:
+    source = LocalSource(root)
+    return source if root == "/" else _Rooted(source, root)
+
+
 def slow_facts(
     config: Config, names: set[str], source: Source | None, elsewhere: bool
 ) -> dict[str, Fact]:
@@ -215,6 +260,8 @@ def slow_facts(
     `elsewhere`: it is another machine that is audited, of which nothing is kept here.
     """
     collectors = catalogue.for_facts(names, config.collectors.settings, slow=True)
+    if isinstance(source, LocalSource):
+        source = _local(config.root)
     if source is not None:
         return {fact.name: fact for it in observe(source, collectors) for fact in it.facts}
     if elsewhere:

@@ -47,29 +47,7 @@ class ScanSchedule:
 
     def families(self) -> Sequence[Family]:
         """Age and success of each inventory; nothing where none is scanned."""
-        kept = self._kept()
-        if not kept:
-            return ()
-        now = time.time()
-        return (
-            gauge(
-                "jianwei_inventory_age_seconds",
-                "Seconds since the scan of a slow inventory began; none before the first.",
-                *(
-                    sample(max(0.0, now - it.scanned), inventory=name)
-                    for name, it in kept
-                    if it and it.scanned
-                ),
-            ),
-            gauge(
-                "jianwei_inventory_success",
-                "Whether the last scan of a slow inventory ended well and saw the whole.",
-                *(
-                    sample(float(bool(it and it.complete and not it.failure)), inventory=name)
-                    for name, it in kept
-                ),
-            ),
-        )
+        return inventory_families(self._kept(), time.time())
 
     def _kept(self) -> list[tuple[str, Kept | None]]:
         found: list[tuple[str, Kept | None]] = []
@@ -92,6 +70,31 @@ class ScanSchedule:
         if problem:
             log.error("inventories could not be scanned: %s", problem)
         self._done()
+
+
+def inventory_families(kept: Sequence[tuple[str, Kept | None]], now: float) -> Sequence[Family]:
+    """What is told of inventories by name as they are kept, at a time in Unix seconds."""
+    if not kept:
+        return ()
+    return (
+        gauge(
+            "jianwei_inventory_age_seconds",
+            "Seconds since the scan of a slow inventory began; none before the first.",
+            *(
+                sample(max(0.0, now - it.scanned), inventory=name)
+                for name, it in kept
+                if it and it.scanned
+            ),
+        ),
+        gauge(
+            "jianwei_inventory_success",
+            "Whether the last scan of a slow inventory ended well and saw the whole.",
+            *(
+                sample(float(bool(it and it.complete and not it.failure)), inventory=name)
+                for name, it in kept
+            ),
+        ),
+    )
 
 
 def _judged(config: Config) -> list[str]:

@@ -16,7 +16,9 @@ from agents import telling
 from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.interfaces import InterfaceSchedule
+from agents.inventories import Kept
 from agents.runtime import config_families
+from agents.scanning import inventory_families
 from agents.sites import SiteSchedule
 from collectors.catalogue import COLLECTORS, Settings, for_facts
 from collectors.ipv6.sitesettings import SiteSettings
@@ -171,6 +173,9 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows("every", nothing_seen),
         *metricdocs.rows("config", config_families(True, 0.0)),
         *metricdocs.rows("audit", audits()),
+        *metricdocs.rows(
+            "inventory", inventory_families([("filescan", Kept("/", scanned=1.0))], 2.0)
+        ),
         *metricdocs.rows(
             "findings", telling._families([("cef", telling._Report(0, 0, 0, 0, True))])
         ),

@@ -31,5 +31,8 @@ def sudoers_lines(user: str, collectors: Sequence[Collector]) -> Iterator[str]:
 
 
 def _escaped(word: str) -> str:
-    """Every character that sudoers or its wildcards have a meaning for stands for itself."""
-    return re.sub(r"([^A-Za-z0-9_./-])", r"\\\1", word)
+    """Every character that sudoers or its wildcards have a meaning for stands for itself.
+
+    sudoers takes a backslash from these alone; what is left is a pattern where `\\` is one.
+    """
+    return re.sub(r"([*?\[\]!^:,= \t#])", r"\\\1", word.replace("\\", r"\\\\"))

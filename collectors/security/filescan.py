@@ -6,17 +6,17 @@ a file: dpkg-query(1), rpm(8).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from collectors.model import Answers, Collector, Command, Fact, NeedMore, ParseError, Reading, Walk
+from collectors.model import Answers, Collector, Fact, Reading, Walk, malformed
 from collectors.rows import Noted, Walked
 from collectors.security import localfs
+from collectors.security.owners import packages_of
 from collectors.security.packagedb import READINGS, manager
 
 ANYBODY, SUID, SGID = 0o002, 0o4000, 0o2000
 MAX_ASKED = 300  # SUID and SGID files whose package is asked for
-_RPM_ANY = tuple(range(256))  # it counts what it did not find
 
 
 class FileScanCollector(Collector, frozen=True):
@@ -50,9 +50,8 @@ class FileScanCollector(Collector, frozen=True):
             entries=self.entries,
             seconds=self.seconds,
         )
-        (walked,) = answers.rows(reading, Walked) or (None,)
-        if walked is None:
-            raise ParseError("walk: no row")
+        with malformed("walk"):
+            (walked,) = answers.rows(reading, Walked)
         problems = list(_problems(walked))
         # a file system that is seen at two places below each other is walked twice
         by_path = {row.path: row for row in walked.noted}
@@ -116,47 +115,5 @@ def _packages(noted: Iterable[Noted], database: str, answers: Answers) -> dict[s
     plain = [path for path in dict.fromkeys(paths) if path.isprintable()]
     # no package has a file whose name is not printable
     found: dict[str, str | None] = {path: "" for path in paths if not path.isprintable()}
-    if database == "dpkg" and plain:
-        found |= _of_dpkg(plain[:MAX_ASKED], answers)
-    elif database == "rpm":
-        found |= _of_rpm(plain[:MAX_ASKED], answers)
+    found |= packages_of(plain[:MAX_ASKED], database, answers, exact=True)
     return found
-
-
-def _of_dpkg(paths: Sequence[str], answers: Answers) -> dict[str, str | None]:
-    # a package may have been made before /bin became /usr/bin
-    names = {path: [path, path.removeprefix("/usr")] for path in paths}
-    patterns = sorted({_literal(name) for both in names.values() for name in both})
-    command = Command(("dpkg-query", "-S", *patterns), timeout=60.0, ok=(0, 1))
-    owners: dict[str, str] = {}
-    if answers.answer(command).state != "content":
-        return dict.fromkeys(paths)
-    for line in answers.text(command).split("\n"):
-        package, colon, path = line.partition(": ")
-        if colon and not package.startswith("diversion by "):
-            owners[path] = package.partition(",")[0].partition(":")[0]
-    return {
-        path: next((owners[name] for name in both if name in owners), "")
-        for path, both in names.items()
-    }
-
-
-def _of_rpm(paths: Sequence[str], answers: Answers) -> dict[str, str | None]:
-    commands = {
-        path: Command(("rpm", "-qf", "--qf", "%{NAME}\\n", path), timeout=30.0, ok=_RPM_ANY)
-        for path in paths
-    }
-    missing = [one for one in commands.values() if not answers.asked(one)]
-    if missing:
-        raise NeedMore(*missing)
-    found: dict[str, str | None] = {}
-    for path, command in commands.items():
-        if answers.answer(command).state == "content":
-            first = answers.text(command).partition("\n")[0].strip()
-            found[path] = "" if " " in first else first
-    return found
-
-
-def _literal(path: str) -> str:
-    """A path as a pattern of dpkg-query that matches nothing else."""
-    return "".join(f"\\{c}" if c in "*?[\\" else c for c in path)

@@ -24,6 +24,8 @@ from collectors.model import (
     Unavailable,
 )
 from collectors.rows import FileStat
+from collectors.security.owners import packages_of
+from collectors.security.packagedb import READINGS, manager
 
 ETC = "/etc/systemd/system"
 OWN = Stat(f"{ETC}/*")
@@ -54,11 +56,13 @@ DISPLAY_MANAGER = f"{ETC}/display-manager.service"
 
 UNIT_FOLDERS = ("/usr/lib/systemd/system", "/lib/systemd/system")
 MASK = "/dev/null"
+MAX_ASKED = 400  # files whose package is asked for
 
 
 class ServicesCollector(Collector, frozen=True):
     """`services`: rows of what is enabled, active or masked: unit (`cups.socket`), name (`cups`), kind
-    (service, socket, sysv, xinetd, inetd), enabled, active, masked, pid, path.
+    (service, socket, sysv, xinetd, inetd), enabled, active, masked, pid, path, package (of a
+    unit, that the file at `path` is of; empty: of none, or not known).
 
     `boot`: systemd (installed), booted (it runs), default_target, graphical (a display manager
     starts with it), ctrl_alt_del (masked, or the target it leads to, or empty).
@@ -70,7 +74,7 @@ class ServicesCollector(Collector, frozen=True):
     def readings(self) -> tuple[Reading, ...]:
         return (
             *(OWN, *WANTS, BOOTED, SHOW, *SCRIPTS, XINETD_MAIN, XINETD, *INETD),
-            *(*PROGRAMS, *DEFAULT),
+            *(*PROGRAMS, *DEFAULT, *READINGS),
         )
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
@@ -78,11 +82,31 @@ class ServicesCollector(Collector, frozen=True):
         booted = bool(answers.rows(BOOTED, FileStat))
         yield Fact("boot", *_boot(answers, own, booted))
         rows = _units(answers, own, booted)
-        natives = {name for name in rows if name.endswith(".service")}
-        rows |= _scripts(answers, {name.removesuffix(".service") for name in natives})
-        rows |= {row["unit"]: row for row in _xinetd(answers)}
-        rows |= {row["unit"]: row for row in _inetd(answers)}
+        more: list[Reading] = []  # asked for together: each round is a trip
+        owners: Mapping[str, str | None] = {}
+        scripts: Mapping[str, Any] = {}
+        try:
+            owners = _owners(rows.values(), answers)
+        except NeedMore as need:
+            more += need.readings
+        try:
+            natives = {name for name in rows if name.endswith(".service")}
+            scripts = _scripts(answers, {name.removesuffix(".service") for name in natives})
+        except NeedMore as need:
+            more += need.readings
+        if more:
+            raise NeedMore(*more)
+        for row in rows.values():
+            row["package"] = owners.get(row["path"]) or ""
+        rows |= scripts
+        rows |= {row["unit"]: row for row in (*_xinetd(answers), *_inetd(answers))}
         yield Fact("services", [rows[name] for name in sorted(rows)], {"": ETC})
+
+
+def _owners(rows: Iterable[Mapping[str, Any]], answers: Answers) -> Mapping[str, str | None]:
+    paths = {row["path"] for row in rows if row["path"].startswith("/")} - {MASK}
+    plain = sorted(path for path in paths if path.isprintable())[:MAX_ASKED]
+    return packages_of(plain, manager(answers), answers)
 
 
 def _row(unit: str, kind: str, source: str, **more: Any) -> dict[str, Any]:
@@ -96,6 +120,7 @@ def _row(unit: str, kind: str, source: str, **more: Any) -> dict[str, Any]:
         "masked": False,
         "pid": 0,
         "path": "",
+        "package": "",
         "source": source,
         **more,
     }

@@ -38,6 +38,11 @@ INDEX = {
         Stat("/var/cache/yum/*/*/*/repomd.xml"),
     ),
 }
+# What tells which updates are for security. Not every vendor has it: CentOS has none.
+ADVISORIES = (
+    *(Stat("/var/cache/dnf/*/repodata/*updateinfo*"), Stat("/var/cache/dnf/*-updateinfo.solvx")),
+    *(Stat("/var/cache/yum/*/*/*/*updateinfo*"), Stat("/var/cache/yum/*/*/*/gen/updateinfo*")),
+)
 NO_INDEX = "absent: the package manager has never fetched its index"
 MAX_ROWS = 1000
 
@@ -46,7 +51,8 @@ _INST = re.compile(r"Inst (\S+) (?:\[([^\]]*)\] )?\((\S+) ([^()]*)\)?")
 
 class UpdatesCollector(Collector, frozen=True):
     """`updates`: age (of this inventory), index_age (seconds since the index was fetched, as of the
-    scan; null where the clock was not seen), count and security (packages), and rows: name,
+    scan; null where the clock was not seen), security_index (there is an index of security updates:
+    apt tells by the name of its source, dnf and yum by their files of advisories), count and security (packages), and rows: name,
     installed, candidate, security, severity (small letters, or empty), advisory.
 
     dnf and yum tell of security updates alone.
@@ -56,7 +62,8 @@ class UpdatesCollector(Collector, frozen=True):
     facts: ClassVar[tuple[str, ...]] = ("updates",)
 
     def readings(self) -> tuple[Reading, ...]:
-        return (*READINGS, CLOCK, *(stat for stats in INDEX.values() for stat in stats))
+        indexes = (stat for stats in INDEX.values() for stat in stats)
+        return (*READINGS, CLOCK, *indexes, *ADVISORIES)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         database = manager(answers)
@@ -75,12 +82,20 @@ class UpdatesCollector(Collector, frozen=True):
             {
                 "age": 0,
                 "index_age": _age(answers, max(written)),
+                "security_index": _has_security(answers, database),
                 "count": len(rows),
                 "security": sum(row["security"] for row in rows),
                 "rows": rows[:MAX_ROWS],
             },
             {"": command.argv[0], "index_age": INDEX[database][0].pattern},
         )
+
+
+def _has_security(answers: Answers, database: str) -> bool:
+    if database == "rpm":
+        return any(answers.rows(stat, FileStat) for stat in ADVISORIES)
+    releases = answers.rows(INDEX["dpkg"][2], FileStat)
+    return any("security" in row.path.lower() for row in releases)
 
 
 def _age(answers: Answers, written: float) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -285,3 +286,53 @@ def test_record_and_explain_leave_slow_ones_out(config: Path, tmp_path: Path) ->
     assert "walk over" not in asked
     explained = run("explain", "filescan", "--config", config).stdout
     assert "jianwei inventory scan" in explained
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("busybox"), reason="needs root and busybox-static"
+)
+def test_commands_run_at_the_other_root(config: Path) -> None:
+    root = Path(configuration.load(str(config)).root)
+    shutil.copy(shutil.which("busybox") or "", root / "bin/sh")
+    program = root / "bin/dpkg-query"
+    program.write_text("#!/bin/sh\necho inside: /bin/su\n")
+    program.chmod(0o755)
+    assert packages_of(config) == {"/bin/su": "inside", "/bin/write": ""}
+    program.unlink()  # this machine's own dpkg knows nothing of that tree
+    assert packages_of(config) == {"/bin/su": None, "/bin/write": None}
+
+
+def packages_of(config: Path) -> dict[str, str | None]:
+    (fact,) = kept(config).scan("filescan", lambda _: None).facts
+    return {row["path"]: row["package"] if row["known"] else None for row in fact.value["suid"]}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_what_root_scans_for_an_agent_is_the_agents(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    os.chown(tmp_path / "state", 12345, 12346)
+    here = kept(config)
+    here.scan("filescan", lambda _: None)
+    for path in (here.path("filescan"), here.path("filescan").parent):
+        assert (path.stat().st_uid, path.stat().st_gid) == (12345, 12346)
+
+
+@pytest.mark.parametrize("name", [".filescan.new", ".filescan.lock"])
+def test_a_link_in_the_state_folder_leads_nowhere(config: Path, tmp_path: Path, name: str) -> None:
+    target = tmp_path / "precious"
+    target.write_text("precious")
+    here = kept(config)
+    here.path("x").parent.mkdir(parents=True)
+    (here.path("x").parent / name).symlink_to(target)
+    run("inventory", "scan", "filescan", "--config", config)
+    assert target.read_text() == "precious"
+
+
+def test_a_folder_that_is_a_link_is_refused(config: Path, tmp_path: Path) -> None:
+    here = kept(config)
+    here.path("x").parent.parent.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    here.path("x").parent.symlink_to(tmp_path / "elsewhere")
+    result = run("inventory", "scan", "filescan", "--config", config)
+    assert result.exit_code == 2
+    assert list((tmp_path / "elsewhere").iterdir()) == []
