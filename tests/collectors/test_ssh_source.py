@@ -14,6 +14,7 @@ from collectors import catalogue
 from collectors.model import Answer, Collector, Command, Family, File, Glob, MountUsage, Reading
 from collectors.observe import Observation, observe
 from collectors.sources.local import LocalSource
+from collectors.sources.ssh.script import opening
 from collectors.sources.ssh.settings import SshSettings
 from collectors.sources.ssh.source import SshError, SshSource
 from collectors.strictyaml import Duration
@@ -163,8 +164,9 @@ def test_a_host_that_runs_nothing(lab: SshLab, command: str, message: str) -> No
 
 @needs_sshd
 def test_a_host_that_closes_midway(lab: SshLab) -> None:
-    server = lab.server("ForceCommand head -c 5500 | sh -s")
-    readings = [File(f"/proc/{'./' * i}version") for i in range(200)]
+    half = len(opening("0" * 32)) + 10_000
+    server = lab.server(f"ForceCommand head -c {half} | sh -s")
+    readings = [Command(("uname", "-s", *["-s"] * i)) for i in range(200)]
     answers = ask(server.target, lab.settings(), *readings)
     assert answers[0].state == "content"
     assert answers[-1] == Answer("failed", reason="the host closed the connection")
