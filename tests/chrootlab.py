@@ -26,7 +26,15 @@ MIRROR = "http://deb.debian.org/debian"
 PACKAGES = (
     *("aide-common", "apparmor", "at", "auditd", "ca-certificates", "chrony", "cron"),
     *("iproute2", "libpam-pwquality", "login", "logrotate", "lynis", "nfs-kernel-server"),
-    *("nftables", "nginx-light", "openscap-scanner", "openssh-server", "openssl", "passwd", "procps"),
+    *(
+        "nftables",
+        "nginx-light",
+        "openscap-scanner",
+        "openssh-server",
+        "openssl",
+        "passwd",
+        "procps",
+    ),
     *("rpcbind", "rsyslog", "rsyslog-gnutls", "snmpd", "sudo", "systemd", "tftpd-hpa", "ufw"),
     *("vsftpd",),
 )
@@ -57,7 +65,9 @@ def unavailable() -> str:
     missing = [name for name in ("debootstrap", "unshare", "nsenter") if not shutil.which(name)]
     if missing:
         return f"needs {missing[0]}"
-    tried = subprocess.run(["unshare", *_SPACES, "--fork", "true"], capture_output=True, check=False)
+    tried = subprocess.run(
+        ["unshare", *_SPACES, "--fork", "true"], capture_output=True, check=False
+    )
     return f"cannot make namespaces: {tried.stderr.decode().strip()}" if tried.returncode else ""
 
 
