@@ -84,7 +84,8 @@ class Chroot:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        assert self._process.stdout and self._process.stderr
+        assert self._process.stdout
+        assert self._process.stderr
         if self._process.stdout.readline() != b"ready\n":
             said = self._process.stderr.read().decode()
             self.__exit__()
