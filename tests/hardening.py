@@ -40,8 +40,8 @@ class View:
     lynis: tuple[str, ...]
 
     def worst(self, rule: str, about: str = "") -> Verdict | None:
-        """The worst verdict, of hits only those whose instance has `about` in it; None: no other is left."""
-        of = [it for it in self.verdicts[rule] if it.verdict != "fail" or about in it.instance]
+        """The worst verdict, of hits only those whose instance `about` matches; None: no other is left."""
+        of = [it for it in self.verdicts[rule] if it.verdict != "fail" or re.search(about, it.instance)]
         return min(of, key=lambda it: _RANK.index(it.verdict), default=None)
 
     def outcome(self, rule: str, about: str = "") -> str:
@@ -110,7 +110,10 @@ def openscap(host: Chroot, names: Iterable[str]) -> dict[str, str]:
         return {}
     work = host.tree / "root"
     shutil.copy(CONTENT, work / "content.xml")
-    chosen = "".join(f'<xccdf:select idref="{_RULE}{name}" selected="true"/>' for name in names)
+    # a rule counts only within groups that are selected
+    groups = re.findall(r':Group [^>]*?id="([^"]+)"', CONTENT.read_text())
+    ids = [*groups, *(f"{_RULE}{name}" for name in names)]
+    chosen = "".join(f'<xccdf:select idref="{name}" selected="true"/>' for name in ids)
     (work / "tailoring.xml").write_text(
         '<xccdf:Tailoring xmlns:xccdf="http://checklists.nist.gov/xccdf/1.2" id="xccdf_t_tailoring_t">'
         '<xccdf:benchmark href="content.xml"/><xccdf:version time="2020-01-01T00:00:00">1</xccdf:version>'
