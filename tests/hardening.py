@@ -113,12 +113,13 @@ def openscap(host: Chroot, names: Iterable[str]) -> dict[str, str]:
     # a rule counts only within groups that are selected
     groups = re.findall(r':Group [^>]*?id="([^"]+)"', CONTENT.read_text())
     ids = [*groups, *(f"{_RULE}{name}" for name in names)]
-    chosen = "".join(f'<xccdf:select idref="{name}" selected="true"/>' for name in ids)
+    # of selects on one line oscap takes every other one
+    chosen = "\n".join(f'<xccdf:select idref="{name}" selected="true"/>' for name in ids)
     (work / "tailoring.xml").write_text(
         '<xccdf:Tailoring xmlns:xccdf="http://checklists.nist.gov/xccdf/1.2" id="xccdf_t_tailoring_t">'
         '<xccdf:benchmark href="content.xml"/><xccdf:version time="2020-01-01T00:00:00">1</xccdf:version>'
         '<xccdf:Profile id="xccdf_t_profile_t"><xccdf:title>t</xccdf:title>'
-        f"{chosen}</xccdf:Profile></xccdf:Tailoring>"
+        f"\n{chosen}\n</xccdf:Profile></xccdf:Tailoring>"
     )
     version = host.tree / "etc/debian_version"
     is_ = version.read_text()
