@@ -96,7 +96,8 @@ def look(host: Chroot) -> View:
     table = agreement()
     theirs = [name for row in table["openscap"] for name in row["theirs"]]
     tests = {name.split()[0] for row in table["lynis"] for name in row["theirs"]}
-    tests.update(table["needed"])
+    theirs += table["needed"]["openscap"]
+    tests.update(table["needed"]["lynis"])
     return View(verdicts, openscap(host, theirs, table["values"]), *lynis(host, tests))
 
 
