@@ -11,6 +11,7 @@ The script and the records that it tells are in ssh/shell.py.
 from __future__ import annotations
 
 import errno
+import functools
 import math
 import os
 import re
@@ -38,6 +39,12 @@ def opening(nonce: str, sudo: bool = False) -> bytes:
     variables = f"N={nonce}\nU={'sudo' if sudo else ''}\nL={shlex.quote(shell.FUNCTIONS)}\n"
     variables += f"C={shlex.quote(shell.CERTIFICATES)}\nV={shlex.quote(shell.LINES)}\n"
     return f"{variables}{shell.SET_UP}".encode()
+
+
+@functools.lru_cache(16)
+def questions(readings: tuple[Reading, ...]) -> bytes:
+    """The lines of `ask`, which are the same for many hosts."""
+    return b"".join(ask(readings))
 
 
 def ask(readings: Sequence[Reading]) -> Iterator[bytes]:
@@ -134,7 +141,7 @@ def _words(reading: Reading) -> list[str]:
         case Command(argv=argv, timeout=timeout, limit=limit):
             seconds = math.ceil(timeout)
             words = ["c", str(seconds), str(limit + 1), *argv]
-            return ["G", str(seconds + 2), *words]
+            return ["x", str(seconds + 2), *words[1:]]
         case Inventory(kind="shadow"):
             return _guarded(READING_PATIENCE, "", ["a", shell.SHADOW])
         case Inventory(kind="authorized_keys"):

@@ -95,7 +95,7 @@ END { if (size > limit) print "#long" }
 # W: what of them is told together, of regular files below 4 MiB (S).
 # e: how it ended. q: is it there, or hidden. f: a file. l: a folder to list. g: a pattern. k: a match of it.
 # h: a pattern of whose files only what an awk program prints leaves the host; p: such a file.
-# s: stat lines. c: a command. u: usage of a mount. a: shadow. b, B: keys that let
+# s: stat lines. c: a command, x: if it is there. u: usage of a mount. a: shadow. b, B: keys that let
 # accounts in. o: names and states of processes.
 # t: tables of sockets. i: sockets with their processes. v: uname. r: one reading.
 FUNCTIONS = r"""
@@ -216,6 +216,10 @@ c() {
         head -c "$z" >&3 4>&-; } 4>&1)
     [ "$x" = 127 ] && command -v "$1" >/dev/null && w=found
     e x "$x" "$w"
+}
+x() {
+    y=$1; shift
+    if command -v "$3" >/dev/null; then G "$y" c "$@"; else printf '\n%s c\n' "$N"; e x 127; fi
 }
 u() {
     printf '\n%s m\n%s\n%s c\n' "$N" "$2" "$N"
