@@ -315,6 +315,7 @@ cd /
 exec 3>&1
 printf '\n%s begin\n' "$N"
 exec 2>/dev/null
+command -v renice >/dev/null && renice -n 10 -p $$ >/dev/null
 if timeout -s KILL 9 true; then
     D='T() { timeout -s KILL "$@"; }'
 else
