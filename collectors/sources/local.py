@@ -23,6 +23,7 @@ from collectors.model import (
     Command,
     File,
     Glob,
+    Handshakes,
     Inventory,
     MountUsage,
     ParseError,
@@ -70,15 +71,22 @@ class LocalSource:
                 return _attempt(lambda: self._mounts.rows(reading))
             case Walk():
                 return _attempt(lambda: [walks.walk(reading, self._root)])
+            case Handshakes():
+                return self._unseen() or _attempt(lambda: _handshakes(reading))
             case Inventory(kind=kind):
                 table: dict[str, Callable[[], Iterable[msgspec.Struct]]] = inventories.LOCAL
                 if kind == "shadow":
                     return _attempt(lambda: inventories.shadow(self._root + "/etc/shadow"))
                 if kind == "authorized_keys":
                     return _attempt(lambda: authorizedkeys.local(self._root))
-                if self._root and kind in _OF_THIS_PROCESS:
-                    return Answer("failed", reason=f"cannot be seen through {self._root}")
-                return _attempt(table[kind])
+                unseen = self._unseen() if kind in _OF_THIS_PROCESS else None
+                return unseen or _attempt(table[kind])
+
+    def _unseen(self) -> Answer | None:
+        """Why there is no answer to what is asked of this system, and not of a tree."""
+        return (
+            Answer("failed", reason=f"cannot be seen through {self._root}") if self._root else None
+        )
 
     def _glob(self, reading: Glob) -> Answer:
         children: list[tuple[str, Answer]] = []
@@ -119,6 +127,12 @@ class LocalSource:
     def _target(self, path: str) -> str:
         real = _real(self._root + path)
         return real.removeprefix(_real(self._root)) if self._root else real
+
+
+def _handshakes(reading: Handshakes) -> Iterable[msgspec.Struct]:
+    from collectors.sources import handshakes  # ssl and threads, which no other reading needs
+
+    return handshakes.observe_own(reading)
 
 
 def reduced(answer: Answer) -> Answer:
