@@ -12,6 +12,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import IO, NamedTuple, cast
 
+import msgspec
+
 from collectors.model import Answer, Command
 
 ENVIRONMENT = {
@@ -43,6 +45,24 @@ def run(reading: Command) -> Answer:
     if ended.status not in reading.ok:
         return Answer("failed", reason=f"exit status {ended.status}")
     return Answer("content", ended.output)
+
+
+def run_in(root: str, reading: Command) -> Answer:
+    """Run it with `root` as its `/`, by chroot(1), whose own exit statuses are 125 to 127."""
+    if os.geteuid() != 0:
+        return Answer("denied", reason=f"only root may run it in {root}")
+    argv = ("chroot", os.path.abspath(root), *reading.argv)
+    answer = run(msgspec.structs.replace(reading, argv=argv))
+    if answer.state == "absent":
+        return Answer("failed", reason=f"cannot be run in {root}: {answer.reason}")
+    match answer.reason:
+        case "exit status 125":
+            return Answer("denied", reason=f"may not be run in {root}")
+        case "exit status 126":
+            return Answer("denied", reason=f"may not run {reading.argv[0]}")
+        case "exit status 127":
+            return Answer("absent", reason=f"no program {reading.argv[0]}")
+    return answer
 
 
 def finish(

@@ -18,7 +18,17 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from collectors.model import Command, File, Glob, Inventory, MountUsage, Reading, Stat, Walk
+from collectors.model import (
+    Command,
+    File,
+    Glob,
+    Handshakes,
+    Inventory,
+    MountUsage,
+    Reading,
+    Stat,
+    Walk,
+)
 from collectors.pemblocks import AWK
 from collectors.rows import Mount
 from collectors.sources import authorizedkeys
@@ -160,6 +170,8 @@ def _words(reading: Reading) -> list[str]:
             return _words(inventories.COMMANDS[kind])
         case Walk():
             return _words(walks.command(reading))
+        case Handshakes():
+            return ["e", "x", "1", "only listeners of this machine are asked, not those of others"]
         case MountUsage():
             return []  # asked by its mount table, then mount by mount
 
