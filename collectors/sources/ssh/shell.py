@@ -237,9 +237,9 @@ W() {
                     Y v "$?"
                 } 6>&1 | sort -zu | xargs -0r stat --printf '%f %u %g %s %Y %y %n\0' -- >&3
                 Y k "$?"
-            } 7>&1 | S | xargs -0r awk -v N="$N" "$C" >&3
+            } 7>&1 | S | xargs -0r awk "$C" >&3
             Y p "$?"
-        } 8>&1 | sort -zu | xargs -0r awk -v N="$N" "$V" >&3
+        } 8>&1 | sort -zu | xargs -0r awk "$V" >&3
         Y i "$?"
     } 9>&1 | LC_ALL=C sort -zu | xargs -0r readlink -z -m -- >&3
     printf '\n%s x %s\n' "$N" "$?" >&3
