@@ -20,7 +20,7 @@ from agents.config import Config
 from agents.errors import UserError
 from agents.state import state_dir
 from collectors import catalogue
-from collectors.model import Answer, Collector, Command, Fact, Reading, Source, Walk
+from collectors.model import Answer, Collector, Fact, Reading, Source, Walk
 from collectors.observe import observe
 from collectors.rows import Walked
 from collectors.sources.local import LocalSource, encode_rows
@@ -103,7 +103,7 @@ class Inventories:
             except UserError:  # a file that was damaged: what is found now takes its place
                 before = None
             keeper = _Keeper(before or Kept(self._config.root), lambda kept: self._keep(name, kept))
-            return keeper.scan(_local(self._config.root), collector, told)
+            return keeper.scan(LocalSource(self._config.root), collector, told)
 
     def _keep(self, name: str, kept: Kept) -> None:
         path, aside = self.path(name), self._folder / f".{name}.new"  # ours alone: see _alone
@@ -222,36 +222,6 @@ class _Going:
         return answers
 
 
-class _Rooted:
-    """This machine seen at another root: commands run in there, or not at all, since those of here
-    would tell of the wrong system."""
-
-    def __init__(self, source: Source, root: str) -> None:
-        self._source, self._root = source, root
-
-    def answer(self, readings: Sequence[Reading]) -> Mapping[Reading, Answer]:
-        inside = {r: self._inside(r) for r in readings if isinstance(r, Command)}
-        answers = self._source.answer([r for r in readings if r not in inside])
-        if os.geteuid() != 0:
-            refused = Answer("denied", reason=f"only root may run it in {self._root}")
-            return {**answers, **dict.fromkeys(inside, refused)}
-        ended = self._source.answer(list(inside.values()))
-        return {**answers, **{reading: _ended(ended[inside[reading]]) for reading in inside}}
-
-    def _inside(self, command: Command) -> Command:
-        return msgspec.structs.replace(command, argv=("chroot", self._root, *command.argv))
-
-
-def _ended(answer: Answer) -> Answer:
-    missing = answer.state == "failed" and answer.reason == "exit status 127"  # of chroot(1)
-    return Answer("absent", reason="no such program") if missing else answer
-
-
-def _local(root: str) -> Source:
-    source = LocalSource(root)
-    return source if root == "/" else _Rooted(source, root)
-
-
 def slow_facts(
     config: Config, names: set[str], source: Source | None, elsewhere: bool
 ) -> dict[str, Fact]:
@@ -260,8 +230,6 @@ def slow_facts(
     `elsewhere`: it is another machine that is audited, of which nothing is kept here.
     """
     collectors = catalogue.for_facts(names, config.collectors.settings, slow=True)
-    if isinstance(source, LocalSource):
-        source = _local(config.root)
     if source is not None:
         return {fact.name: fact for it in observe(source, collectors) for fact in it.facts}
     if elsewhere:

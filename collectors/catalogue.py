@@ -19,6 +19,7 @@ from collectors.crypto.diskencryption import DiskEncryptionCollector
 from collectors.crypto.national import NationalCryptoCollector
 from collectors.crypto.residual import ResidualCollector
 from collectors.crypto.sshclient import SshClientCollector
+from collectors.crypto.tlslisteners import TlsListenersCollector
 from collectors.crypto.webservers import WebServersCollector
 from collectors.firewall.baseline import FirewallCollector
 from collectors.firewall.parity import Ipv6FirewallCollector
@@ -239,6 +240,7 @@ _ENTRIES = (
     Entry(UmaskCollector, metrics=False),
     Entry(TimeSourcesCollector, metrics=False),
     Entry(TimesyncCollector, metrics=False),
+    Entry(TlsListenersCollector, metrics=False, slow=True),
     Entry(TrustedBootCollector, metrics=False),
 )
 

@@ -104,7 +104,22 @@ class Walk(msgspec.Struct, frozen=True, tag="walk"):
     seconds: float = 600.0
 
 
-Reading = File | Glob | Stat | Command | MountUsage | Inventory | Walk
+class Handshakes(msgspec.Struct, frozen=True, tag="handshakes"):
+    """What the listening TCP sockets of this machine say to a TLS client: rows of `TlsListener`.
+
+    The only reading that sends anything: a few handshakes with each, to addresses of this machine
+    and no other. Another machine is never asked. `timeout` seconds for one handshake, `deadline` for
+    all; `workers` at once, `most` listeners, none of `exclude_ports`.
+    """
+
+    timeout: float = 1.0
+    deadline: float = 60.0
+    workers: int = 8
+    most: int = 200
+    exclude_ports: tuple[int, ...] = ()
+
+
+Reading = File | Glob | Stat | Command | MountUsage | Inventory | Walk | Handshakes
 
 
 # --- answers ------------------------------------------------------------------------------------
@@ -245,6 +260,8 @@ def describe(reading: Reading) -> str:
             return kind
         case Walk():
             return "walk over local file systems"
+        case Handshakes():
+            return "TLS handshakes with own listeners"
 
 
 # --- metrics (gc=False: there are many, and none is part of a cycle) -----------------------------

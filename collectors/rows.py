@@ -79,6 +79,20 @@ class Socket(msgspec.Struct, frozen=True):
     process: str = ""
 
 
+class TlsListener(msgspec.Struct, frozen=True):
+    """One listener. `protocols` are those that it speaks, `weak_cipher` one that it agreed to,
+    `certificate` the DER that it showed, in hexadecimal; `error` says why it was not looked at."""
+
+    address: str
+    port: int
+    tls: bool = False
+    protocols: tuple[str, ...] = ()
+    cipher: str = ""
+    weak_cipher: str = ""
+    certificate: str = ""
+    error: str = ""
+
+
 class Process(msgspec.Struct, frozen=True):
     """One process: `state` is the letter of /proc/PID/stat; `thread_states` of its threads."""
 

@@ -1,7 +1,7 @@
 """What of the national cryptography this host has: SM2, SM3 and SM4 (GB/T 32918, 32905, 32907).
 
 `openssl list` of OpenSSL's library (openssl-list(1)), programs of Tongsuo, BabaSSL and GmSSL by their usual paths,
-/proc/crypto (the kernel's algorithms; a module that nobody needs yet is not among them), PAM and OpenSSH by files.
+/proc/crypto (the kernel's algorithms; a module that nobody needs yet is not among them), PAM by its files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ KERNEL = File("/proc/crypto")
 MODULES = Stat("/lib/modules/*/kernel/crypto/sm[34]*")
 RANDOM = File("/sys/class/misc/hw_random/rng_current")
 PAM = Glob("/etc/pam.d/*")
-SSHD = File("/etc/ssh/sshd_config")
 # Wide patterns, as each costs a host a process; what is meant is in the expressions.
 PROGRAMS = tuple(
     Stat(pattern)
@@ -51,19 +50,19 @@ _WORDS = {
     name: re.compile(rf"(?:^|[^A-Za-z0-9]){name}(?:$|[^A-Za-z0-9])", re.I)
     for name in ("sm2", "sm3", "sm4")
 }
-_SSH = re.compile(r"\bsm[234][\w@.-]*", re.IGNORECASE)
+_SM = re.compile(r"\bsm[234][\w@.-]*", re.IGNORECASE)
 
 
 class NationalCryptoCollector(Collector, frozen=True):
     """`national_crypto`: openssl (its version's line, empty without), sm2, sm3, sm4 (the library has it),
     programs and devices (paths of Tongsuo, GmSSL; of cards and their libraries), kernel (sm algorithms by the
-    kernel's names) and modules (files of such that it could load), random (its hardware generator), pam_sm3 (files whose pam_unix hashes with SM3), ssh (sm algorithms that sshd_config names)."""
+    kernel's names) and modules (files of such that it could load), random (its hardware generator), pam_sm3 (files whose pam_unix hashes with SM3)."""
 
     name: ClassVar[str] = "national_crypto"
     facts: ClassVar[tuple[str, ...]] = ("national_crypto",)
 
     def readings(self) -> tuple[Reading, ...]:
-        return (VERSION, LISTS, KERNEL, MODULES, RANDOM, PAM, SSHD, *PROGRAMS, *DEVICES)
+        return (VERSION, LISTS, KERNEL, MODULES, RANDOM, PAM, *PROGRAMS, *DEVICES)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         version = (answers.maybe(VERSION) or "").strip()
@@ -76,12 +75,11 @@ class NationalCryptoCollector(Collector, frozen=True):
                 "programs": _paths(answers, PROGRAMS, _PROGRAM),
                 "devices": _paths(answers, DEVICES, _DEVICE),
                 "kernel": _kernel(answers.maybe(KERNEL) or ""),
-                "modules": [path.rpartition("/")[2] for path in _paths(answers, (MODULES,), _SSH)],
+                "modules": [path.rpartition("/")[2] for path in _paths(answers, (MODULES,), _SM)],
                 "random": _random(answers.maybe(RANDOM) or ""),
                 "pam_sm3": _pam(answers),
-                "ssh": _ssh(answers.maybe(SSHD) or ""),
             },
-            {"": "openssl list", "kernel": KERNEL.path, "pam_sm3": "/etc/pam.d", "ssh": SSHD.path},
+            {"": "openssl list", "kernel": KERNEL.path, "pam_sm3": "/etc/pam.d"},
         )
 
 
@@ -103,7 +101,7 @@ def _random(text: str) -> str:
 
 def _kernel(text: str) -> list[str]:
     names = (line.partition(":") for line in text.split("\n") if line.startswith("name"))
-    return sorted({name.strip() for _, _, name in names if _SSH.search(name)})
+    return sorted({name.strip() for _, _, name in names if _SM.search(name)})
 
 
 def _pam(answers: Answers) -> list[str]:
@@ -117,8 +115,3 @@ def _pam(answers: Answers) -> list[str]:
         if any("sm3" in words and any("pam_unix" in word for word in words) for words in lines):
             found.append(path)
     return found
-
-
-def _ssh(text: str) -> list[str]:
-    lines = (line.strip() for line in text.split("\n"))
-    return sorted({m for line in lines if not line.startswith("#") for m in _SSH.findall(line)})

@@ -1,22 +1,43 @@
 """Where records of the system go: rsyslog's configuration, the daemons and shippers that run.
 
-The parser is in rsyslogconfig.py. syslog-ng's configuration is not read: with it alone the fact has
+The parser is in rsyslogconfig.py. Files are made with the daemon's umask as well, which its unit may set,
+systemd.exec(5): the RPM family's has UMask=0066. syslog-ng's configuration is not read: with it alone the fact has
 no value.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from collectors.model import Answers, Collector, Fact, File, Inventory, Reading, Stat, Unavailable
+from collectors.model import (
+    Answers,
+    Collector,
+    Fact,
+    File,
+    Glob,
+    Inventory,
+    Reading,
+    Stat,
+    Unavailable,
+)
 from collectors.rows import FileStat, Process
 from collectors.security import rsyslogconfig
+from collectors.security.dropins import Text, settings
 from collectors.security.partial import texts
 
 MAIN = File("/etc/rsyslog.conf")
+# the first that is there is the unit; what the drop-ins say goes before it
+UNITS = (
+    File("/etc/systemd/system/rsyslog.service"),
+    File("/usr/lib/systemd/system/rsyslog.service"),
+)
+DROPINS = Glob("/etc/systemd/system/rsyslog.service.d/*.conf")
 SYSLOG_NG = Stat("/etc/syslog-ng/syslog-ng.conf")
 PROCESSES = Inventory("processes")
+
+_OCTAL = re.compile(r"0?[0-7]{1,4}", re.ASCII)
 
 # As the kernel has them: 15 characters.
 DAEMONS = {"rsyslogd", "syslog-ng", "syslogd", "metalog"}
@@ -38,7 +59,7 @@ class RsyslogCollector(Collector, frozen=True):
     facts: ClassVar[tuple[str, ...]] = ("rsyslog",)
 
     def readings(self) -> tuple[Reading, ...]:
-        return (MAIN, SYSLOG_NG, PROCESSES)
+        return (MAIN, SYSLOG_NG, PROCESSES, *UNITS, DROPINS)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         text = answers.maybe(MAIN)
@@ -54,9 +75,23 @@ class RsyslogCollector(Collector, frozen=True):
             yield Fact("rsyslog", None, unavailable="failed: syslog-ng's configuration is not read")
             return
         if text is not None:
-            found = rsyslogconfig.parse(MAIN.path, text, lambda pattern: texts(answers, pattern))
+            found = rsyslogconfig.parse(
+                MAIN.path, text, lambda pattern: texts(answers, pattern), _umask(answers)
+            )
             value |= {"files": found.files, "forwards": found.forwards, "inputs": found.inputs}
         yield Fact("rsyslog", value, {"": MAIN.path})
+
+
+def _umask(answers: Answers) -> int:
+    """What the unit sets; without a unit, or where it says nothing, 0: rsyslog's modes are narrower
+    than systemd's own 0022 leaves."""
+    unit = next((text for it in UNITS if (text := answers.maybe(it)) is not None), "")
+    files = [
+        Text("", unit),
+        *(Text(*one) for one in sorted(texts(answers, DROPINS.pattern).items())),
+    ]
+    value, _ = settings(files, "Service").get("UMask", ("", ""))
+    return int(value, 8) if _OCTAL.fullmatch(value) else 0
 
 
 def _running(answers: Answers, names: set[str]) -> list[str] | None:

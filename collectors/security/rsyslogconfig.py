@@ -74,9 +74,10 @@ class Config(msgspec.Struct):
     driver_mode: str = "0"
 
 
-def parse(path: str, text: str, include: Include) -> Config:
-    """The configuration that begins with this file. `include` gives the files of a pattern."""
-    config = Config()
+def parse(path: str, text: str, include: Include, umask: int = 0) -> Config:
+    """The configuration that begins with this file. `include` gives the files of a pattern, `umask`
+    is what the daemon is started with."""
+    config = Config(umask=umask)
     _Reader(config, include, path, text, [0], 0).read()
     for row in config.forwards:  # the driver may be told after the action
         driver = row.pop("driver")

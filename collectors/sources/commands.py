@@ -12,12 +12,15 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import IO, NamedTuple, cast
 
+import msgspec
+
 from collectors.model import Answer, Command
 
 ENVIRONMENT = {
     "LC_ALL": "C",
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 }
+NICE = 10  # readings give way to what the host is for
 
 
 class Ended(NamedTuple):
@@ -32,7 +35,7 @@ def run(reading: Command) -> Answer:
     """Run it and answer its standard output."""
     errors = subprocess.STDOUT if reading.errors else subprocess.DEVNULL
     try:
-        ended = finish(reading.argv, reading.timeout, reading.limit, ENVIRONMENT, errors)
+        ended = finish(reading.argv, reading.timeout, reading.limit, ENVIRONMENT, errors, nice=NICE)
     except FileNotFoundError:
         return Answer("absent", reason=f"no program {reading.argv[0]}")
     except PermissionError:
@@ -44,6 +47,24 @@ def run(reading: Command) -> Answer:
     return Answer("content", ended.output)
 
 
+def run_in(root: str, reading: Command) -> Answer:
+    """Run it with `root` as its `/`, by chroot(1), whose own exit statuses are 125 to 127."""
+    if os.geteuid() != 0:
+        return Answer("denied", reason=f"only root may run it in {root}")
+    argv = ("chroot", os.path.abspath(root), *reading.argv)
+    answer = run(msgspec.structs.replace(reading, argv=argv))
+    if answer.state == "absent":
+        return Answer("failed", reason=f"cannot be run in {root}: {answer.reason}")
+    match answer.reason:
+        case "exit status 125":
+            return Answer("denied", reason=f"may not be run in {root}")
+        case "exit status 126":
+            return Answer("denied", reason=f"may not run {reading.argv[0]}")
+        case "exit status 127":
+            return Answer("absent", reason=f"no program {reading.argv[0]}")
+    return answer
+
+
 def finish(
     argv: Sequence[str],
     timeout: float,
@@ -52,11 +73,13 @@ def finish(
     errors: int | None = None,
     stop: threading.Event | None = None,
     given: int = subprocess.DEVNULL,
+    nice: int = 0,
 ) -> Ended:
     """Run a child to its end, or end it after `timeout` seconds or `limit` bytes of output, or
     when `stop` is set.
 
-    `errors` is where its standard error goes (None: to ours), `given` its standard input. Raises FileNotFoundError and
+    `errors` is where its standard error goes (None: to ours), `given` its standard input, `nice` the
+    priority that it is lowered to. Raises FileNotFoundError and
     PermissionError where it cannot be started.
     """
     child = subprocess.Popen(
@@ -70,6 +93,9 @@ def finish(
     )
     deadline = time.monotonic() + timeout
     try:
+        if nice:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.setpriority(os.PRIO_PGRP, child.pid, nice)
         output, problem = _drain(cast(IO[bytes], child.stdout), deadline, limit, stop)
         # a child that closed its output may still be running
         while not problem and not _has_ended(child.pid):

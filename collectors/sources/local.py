@@ -7,11 +7,9 @@ Every child has a fixed argv, a deadline, an output cap and its own process grou
 from __future__ import annotations
 
 import errno
-import fnmatch
 import functools
 import json
 import os
-import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -23,6 +21,7 @@ from collectors.model import (
     Command,
     File,
     Glob,
+    Handshakes,
     Inventory,
     MountUsage,
     ParseError,
@@ -33,6 +32,7 @@ from collectors.model import (
 from collectors.pemblocks import certificates_only
 from collectors.rows import FileKind, FileStat
 from collectors.sources import authorizedkeys, commands, inventories, mounts, walks
+from collectors.sources.globbing import expand
 
 _CHUNK = 1 << 16
 _PAGE = 4096
@@ -46,7 +46,8 @@ _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.ESRCH)
 
 
 class LocalSource:
-    """Answers readings on this machine. `root` is where the host's `/` is seen."""
+    """Answers readings on this machine. `root` is where the host's `/` is seen: commands run in
+    there, or not at all, since those of here would tell of another system."""
 
     def __init__(self, root: str = "/") -> None:
         self._root = root.rstrip("/")
@@ -58,33 +59,41 @@ class LocalSource:
     def _one(self, reading: Reading) -> Answer:
         match reading:
             case File(path=path, limit=limit):
-                read = _attribute if path.startswith(_ATTRIBUTES) else _read
-                return read(self._root + path, limit)
+                if path.startswith(_ATTRIBUTES):
+                    return _attribute(self._root + path, limit)
+                return _read(self._root + path, limit, plain=not path.startswith("/proc/"))
             case Glob():
                 return self._glob(reading)
             case Stat(pattern=pattern):
                 return _attempt(lambda: self._stat(pattern))
             case Command():
-                return commands.run(reading)
+                return commands.run_in(self._root, reading) if self._root else commands.run(reading)
             case MountUsage():
                 return _attempt(lambda: self._mounts.rows(reading))
             case Walk():
                 return _attempt(lambda: [walks.walk(reading, self._root)])
+            case Handshakes():
+                return self._unseen() or _attempt(lambda: _handshakes(reading))
             case Inventory(kind=kind):
                 table: dict[str, Callable[[], Iterable[msgspec.Struct]]] = inventories.LOCAL
                 if kind == "shadow":
                     return _attempt(lambda: inventories.shadow(self._root + "/etc/shadow"))
                 if kind == "authorized_keys":
                     return _attempt(lambda: authorizedkeys.local(self._root))
-                if self._root and kind in _OF_THIS_PROCESS:
-                    return Answer("failed", reason=f"cannot be seen through {self._root}")
-                return _attempt(table[kind])
+                unseen = self._unseen() if kind in _OF_THIS_PROCESS else None
+                return unseen or _attempt(table[kind])
+
+    def _unseen(self) -> Answer | None:
+        """Why there is no answer to what is asked of this system, and not of a tree."""
+        return (
+            Answer("failed", reason=f"cannot be seen through {self._root}") if self._root else None
+        )
 
     def _glob(self, reading: Glob) -> Answer:
         children: list[tuple[str, Answer]] = []
         try:
             # what is named under a match shows by itself whether the match is there
-            matches = _expand(self._root, reading.pattern, sure=bool(reading.names))
+            matches = expand(self._root, reading.pattern, sure=bool(reading.names))
             if reading.names:
                 for match in matches:
                     children += _inside(self._root, match, reading.names, reading.limit)
@@ -100,7 +109,7 @@ class LocalSource:
         return Answer("content", children=tuple(children))
 
     def _stat(self, pattern: str) -> Iterator[FileStat]:
-        for path in _expand(self._root, pattern):
+        for path in expand(self._root, pattern):
             try:
                 status = os.lstat(self._root + path)
             except FileNotFoundError:
@@ -119,6 +128,12 @@ class LocalSource:
     def _target(self, path: str) -> str:
         real = _real(self._root + path)
         return real.removeprefix(_real(self._root)) if self._root else real
+
+
+def _handshakes(reading: Handshakes) -> Iterable[msgspec.Struct]:
+    from collectors.sources import handshakes  # ssl and threads, which no other reading needs
+
+    return handshakes.observe_own(reading)
 
 
 def reduced(answer: Answer) -> Answer:
@@ -242,55 +257,3 @@ def _read(path: str, limit: int, directory: int | None = None, plain: bool = Fal
     if len(content) > limit:
         return Answer("failed", reason=f"longer than {limit} bytes")
     return Answer("content", content)
-
-
-def _expand(root: str, pattern: str, sure: bool = False) -> list[str]:
-    """Paths that match, sorted, without the root; no match is an empty list.
-
-    `sure`: what follows the last wildcard need not be looked for.
-    """
-    found = [""]
-    for part, matches in _parts(pattern):
-        if matches is None:
-            found = [f"{base}/{part}" for base in found]
-            continue
-        below: list[str] = []
-        for base in found:
-            try:
-                names = os.listdir(f"{root}{base}/")
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            hidden = part.startswith(".")
-            below += [
-                f"{base}/{name}"
-                for name in sorted(names)
-                if matches(name) and (hidden or not name.startswith("."))
-            ]
-        found = below
-    if sure or matches:
-        return found
-    return [path for path in found if _may_exist(root + path)]
-
-
-def _may_exist(path: str) -> bool:
-    """False only if there is no such path: one that may not be looked at is kept, to be denied."""
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
-@functools.lru_cache(1024)
-def _parts(pattern: str) -> tuple[tuple[str, Callable[[str], object] | None], ...]:
-    """A pattern in parts: components with a wildcard, with how they match, and what is between."""
-    parts: list[tuple[str, Callable[[str], object] | None]] = []
-    components = pattern.strip("/").split("/")
-    for wild, run in groupby(components, lambda component: bool(set(component) & set("*?["))):
-        if wild:
-            parts += ((one, re.compile(fnmatch.translate(one)).match) for one in run)
-        else:
-            parts.append(("/".join(run), None))
-    return tuple(parts)

@@ -3,7 +3,8 @@
     root/PATH              contents of files (odd bytes in a name as %XX)
     stats.json             rows of `FileStat`
     mounts.json            rows of `Mount`
-    inventories/KIND.json  rows of that inventory; walk.json: one row of `Walked`
+    inventories/KIND.json  rows of that inventory; walk.json: one row of `Walked`;
+                           handshakes.json: rows of `TlsListener`
     commands.json          [{argv, state, file | reason}], outputs in commands/NN.out
     exceptions.json        [{path | reading, state, reason}]: what was denied or failed
     asked.json             `describe()` of each reading that was recorded; ["*"] = everything is here
@@ -28,6 +29,7 @@ from collectors.model import (
     Command,
     File,
     Glob,
+    Handshakes,
     Inventory,
     MountUsage,
     Reading,
@@ -123,6 +125,8 @@ class RecordedSource:
                 return self._inventory(kind)
             case Walk():
                 return self._inventory("walk")
+            case Handshakes():
+                return self._inventory("handshakes")
 
     def _inventory(self, kind: str) -> Answer:
         name = f"inventories/{kind}.json"

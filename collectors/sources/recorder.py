@@ -15,6 +15,7 @@ from collectors.model import (
     Command,
     File,
     Glob,
+    Handshakes,
     Inventory,
     MountUsage,
     Reading,
@@ -146,6 +147,8 @@ class _Writer:
                 self._document(f"inventories/{kind}.json", _rows(answer))
             case Walk():
                 self._document("inventories/walk.json", _rows(answer))
+            case Handshakes():
+                self._document("inventories/handshakes.json", _rows(answer))
 
     def _file(self, path: str, answer: Answer) -> None:
         if answer.state == "content":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from collectors.model import Answer, Answers, File, Glob, Inventory, Reading, Stat
+from collectors import catalogue
+from collectors.model import Answer, Answers, Command, File, Glob, Inventory, Reading, Stat
 from collectors.rows import FileStat, Process
 from collectors.sources.local import LocalSource
 
@@ -56,8 +58,8 @@ def test_a_file_longer_than_its_limit_has_failed(tmp_path: Path, size: int, stat
     assert answer.reason == ("" if state == "content" else "longer than 9 bytes")
 
 
-def test_an_endless_file_ends_at_its_limit() -> None:
-    assert ask(File("/dev/zero", limit=1 << 20)).reason == "longer than 1048576 bytes"
+def test_an_endless_device_is_not_read() -> None:
+    assert ask(File("/dev/zero", limit=1 << 20)).reason == "is not a regular file"
 
 
 def test_the_real_proc_is_read_to_its_end() -> None:
@@ -232,3 +234,64 @@ def test_processes_of_the_real_machine_whatever_they_are_called() -> None:
         child.stdin.close()
     assert rows[os.getpid()].threads == len(rows[os.getpid()].thread_states) >= 1
     assert rows[child.pid].name.startswith("odd\ufffd")
+
+
+# --- commands at another root ---------------------------------------------------------------------
+
+BUSYBOX = shutil.which("busybox")
+needs_chroot = pytest.mark.skipif(
+    os.geteuid() != 0 or not BUSYBOX, reason="needs root and busybox-static"
+)
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Path:
+    (tmp_path / "bin").mkdir()
+    shutil.copy(BUSYBOX or "", tmp_path / "bin/sh")
+    for name, text in (("tells", "echo here; pwd"), ("fails", "exit 3"), ("slow", "read x; :")):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    (tmp_path / "bin/plain").write_text("")
+    return tmp_path
+
+
+@needs_chroot
+@pytest.mark.parametrize(
+    ("argv", "answer"),
+    [
+        (("tells",), Answer("content", b"here\n/\n")),
+        (("fails",), Answer("failed", reason="exit status 3")),
+        (("plain",), Answer("denied", reason="may not run plain")),
+        # this system has one, of which nobody asked
+        (("dpkg-query", "-W"), Answer("absent", reason="no program dpkg-query")),
+    ],
+)
+def test_commands_run_in_the_tree(system: Path, argv: tuple[str, ...], answer: Answer) -> None:
+    assert ask(Command(argv), system) == answer
+    assert ask(Command(argv), f"{system}/") == answer
+
+
+@needs_chroot
+def test_a_status_that_is_right_is_right_there_too(system: Path) -> None:
+    assert ask(Command(("fails",), ok=(0, 3)), system).state == "content"
+
+
+@needs_chroot
+def test_without_root_commands_of_a_tree_are_denied(system: Path) -> None:
+    with as_nobody():
+        answer = ask(Command(("tells",)), system)
+    assert answer == Answer("denied", reason=f"only root may run it in {system}")
+
+
+@needs_chroot
+def test_a_tree_that_is_gone(system: Path) -> None:
+    answer = ask(Command(("tells",)), system / "none")
+    assert answer == Answer("denied", reason=f"may not be run in {system}/none")
+
+
+def test_no_metrics_depend_on_commands_by_default() -> None:
+    """What a container without rights that sees its host at /host tells is complete."""
+    settings = catalogue.Settings()
+    default = (name for name, it in catalogue.COLLECTORS.items() if it.on and it.metrics)
+    asked = [(name, r) for name in default for r in getattr(settings, name).readings()]
+    assert [(name, it) for name, it in asked if isinstance(it, Command)] == []

@@ -26,6 +26,7 @@ from collectors.model import (
     Family,
     File,
     Glob,
+    Handshakes,
     Inventory,
     MountUsage,
     NeedMore,
@@ -44,6 +45,7 @@ from collectors.rows import (
     ShadowEntry,
     Socket,
     Timex,
+    TlsListener,
     Uname,
     Walked,
 )
@@ -195,6 +197,8 @@ def answer_to(reading: Reading) -> st.SearchStrategy[Answer]:
             return rows(reading, ROWS[kind])
         case Walk():
             return rows(reading, Walked)
+        case Handshakes():
+            return rows(reading, TlsListener)
 
 
 @pytest.mark.parametrize("name", COLLECTORS)

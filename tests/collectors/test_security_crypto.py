@@ -182,7 +182,6 @@ def test_national_algorithms_of_other_parts() -> None:
                     "/etc/pam.d/su": "auth required pam_rootok.so sm3\n",
                 }
             ),
-            national.SSHD: text("Ciphers aes256-ctr,sm4-ctr\n#MACs hmac-sm3\n"),
             national.PROGRAMS[0]: stats("/opt/tongsuo/bin/openssl"),
         },
     )["national_crypto"].value
@@ -197,7 +196,6 @@ def test_national_algorithms_of_other_parts() -> None:
         "modules": ["sm4_generic.ko.xz"],
         "random": "",
         "pam_sm3": ["/etc/pam.d/system-auth"],
-        "ssh": ["sm4-ctr"],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from collectors.model import (
     Answers,
     Collector,
     Fact,
+    File,
     ParseError,
     Reading,
     Stat,
@@ -34,6 +36,7 @@ from collectors.security.sysctl import FILES, IPV4, IPV6, SysctlCollector
 from collectors.security.timesync import PROCESSES, TIMEX, TimesyncCollector
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource
+from tests.shellhost import SHELLS, ShellSource
 
 MACHINES = Path(__file__).parent.parent / "fixtures/machines"
 DENIED = Answer("denied", reason="permission denied")
@@ -224,10 +227,24 @@ def test_one_parameter_that_is_denied_makes_all_unknown() -> None:
 # --- listeners ----------------------------------------------------------------------------------
 
 
+def program(pid: int, exe: str, groups: str) -> dict[Reading, Answer]:
+    link = FileStat(f"/proc/{pid}/exe", "link", 0o777, 0, 0, 0, 0.0, exe)
+    return {Stat(link.path): rows(link), File(f"/proc/{pid}/cgroup", 1 << 16): text(groups)}
+
+
 def test_listeners() -> None:
+    denied: dict[Reading, Answer] = {
+        Stat("/proc/8/exe"): DENIED,
+        File("/proc/8/cgroup", 1 << 16): DENIED,
+    }
+    nested = "12:cpu:/\n1:name=systemd:/user.slice/user-0.slice/user@0.service/app.slice/x.scope\n"
     found = facts(
         ListeningCollector(),
         {
+            **denied,
+            **program(1, "/usr/lib/jvm/java", "0::/system.slice/app@a.service/sub\n"),
+            # a link that may not be followed leads to itself
+            **program(9, "/proc/9/exe", nested),
             SOCKETS: rows(
                 Socket("ipv6", "tcp", "LISTEN", "::", 22, 8, "sshd"),
                 Socket("ipv6", "tcp", "LISTEN", "::", 22, 9, "sshd"),
@@ -236,23 +253,42 @@ def test_listeners() -> None:
                 Socket("ipv6", "tcp", "LISTEN", "fe80::1%eth0", 546, 1, "x"),
                 Socket("ipv4", "udp", "NONE", ANY, 514, 1, "rsyslogd"),
                 Socket("ipv4", "udp", "NONE", ANY, 0, 1, "x"),
-                Socket("ipv4", "tcp", "ESTABLISHED", "10.0.0.1", 22, 1, "sshd"),
-            )
+                Socket("ipv4", "tcp", "ESTABLISHED", "10.0.0.1", 22, 77, "sshd"),
+                Socket("ipv4", "tcp", "LISTEN", "10.0.0.1", 24, 9, "x"),
+            ),
         },
     )["listeners"].value
     by_endpoint = {row["endpoint"]: row for row in found}
     assert sorted(by_endpoint) == [
+        "tcp/10.0.0.1:24",
         "tcp/127.0.0.1:3306",
         "tcp/[::]:22",
         "tcp/[::ffff:127.0.0.1]:8005",
         "tcp/[fe80::1%eth0]:546",
         "udp/0.0.0.0:514",
     ]
-    assert len(found) == 5
+    assert len(found) == 6
+    java = by_endpoint["tcp/[::ffff:127.0.0.1]:8005"]
+    assert (java["exe"], java["unit"]) == ("/usr/lib/jvm/java", "app@a.service")
+    ssh, other = by_endpoint["tcp/[::]:22"], by_endpoint["tcp/10.0.0.1:24"]
+    assert (ssh["exe"], ssh["unit"]) == ("", "")
+    assert (other["exe"], other["unit"]) == ("", "x.scope")
     assert by_endpoint["tcp/[::]:22"]["wildcard"]
     assert by_endpoint["tcp/[::ffff:127.0.0.1]:8005"]["loopback"]
     assert by_endpoint["tcp/127.0.0.1:3306"]["loopback"]
     assert by_endpoint["tcp/127.0.0.1:3306"]["source"] == "unknown process on tcp/3306"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to see whose sockets they are")
+@pytest.mark.parametrize("shell", ["", *sorted(SHELLS)])
+def test_the_program_that_listens(shell: str) -> None:
+    """As this machine tells it, and as a shell over SSH does."""
+    source = ShellSource(SHELLS[shell]) if shell else LocalSource()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        (seen,) = observe(source, [ListeningCollector()])
+        endpoint = f"tcp/127.0.0.1:{server.getsockname()[1]}"
+    (row,) = (it for it in seen.facts[0].value if it["endpoint"] == endpoint)
+    assert row["exe"] == os.path.realpath("/proc/self/exe")
 
 
 # --- modes, on the real thing -------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.model import Answer, Glob, ParseError, Reading
+from collectors.model import Answer, Glob, ParseError, Reading, Unavailable
 from collectors.rows import Process
 from collectors.security import auditd, logrotate, logs, rsyslog, rsyslogconfig
 from collectors.security.journald import DIRECTORY, DROP_INS, MAINS, JournaldCollector
@@ -186,6 +186,46 @@ def test_syslog_ng_alone_is_not_judged_as_nothing() -> None:
     found = facts(RsyslogCollector(), {rsyslog.SYSLOG_NG: there})["rsyslog"]
     assert found.value is None
     assert "syslog-ng" in found.unavailable
+
+
+UNIT = "[Service]\nExecStart=/usr/sbin/rsyslogd -n\nUMask=0066\n"
+
+
+@pytest.mark.parametrize(
+    ("usr", "etc", "dropin", "told", "mode"),
+    [
+        (None, None, None, "", "0644"),
+        (UNIT, None, None, "", "0600"),  # the RPM family's
+        (UNIT.replace("UMask", "#UMask"), None, None, "", "0644"),
+        (UNIT, "[Service]\nUMask=0027\n", None, "", "0640"),  # the administrator's goes first
+        (UNIT, None, "[Service]\nUMask=0022\n", "", "0644"),
+        (UNIT, None, "[Unit]\nUMask=0022\n", "", "0600"),  # another section
+        (UNIT, None, None, "$Umask 0022\n", "0644"),  # what rsyslog sets itself counts
+        (UNIT, None, None, "$FileCreateMode 0640\n", "0600"),
+        ("[Service]\nUMask=wide\n", None, None, "", "0644"),
+    ],
+)
+def test_files_are_made_with_the_units_umask(
+    usr: str | None, etc: str | None, dropin: str | None, told: str, mode: str
+) -> None:
+    answers: dict[Reading, Answer] = {rsyslog.MAIN: text(f"{told}*.* /var/log/all\n")}
+    for reading, content in zip(rsyslog.UNITS, (etc, usr), strict=True):
+        if content is not None:
+            answers[reading] = text(content)
+    if dropin is not None:
+        path = "/etc/systemd/system/rsyslog.service.d/umask.conf"
+        answers[rsyslog.DROPINS] = Answer("content", children=((path, text(dropin)),))
+    (row,) = facts(RsyslogCollector(), answers)["rsyslog"].value["files"]
+    assert row["mode"] == mode
+
+
+def test_a_unit_that_is_denied_leaves_it_unknown() -> None:
+    answers: dict[Reading, Answer] = {
+        rsyslog.MAIN: text("*.* /var/log/all\n"),
+        rsyslog.UNITS[1]: DENIED,
+    }
+    with pytest.raises(Unavailable):
+        facts(RsyslogCollector(), answers)
 
 
 @given(st.text() | st.text("*.@/(){}\"'if then$#&:;=\\\n action", max_size=100))

@@ -17,6 +17,7 @@ from collectors.model import (
     Command,
     File,
     Glob,
+    Handshakes,
     Inventory,
     MountUsage,
     ParseError,
@@ -142,6 +143,8 @@ def _answer(reading: Reading, records: Sequence[Record]) -> Answer:
             return _rows(parse(_told(records)))
         case Inventory(kind="processes"):
             return _rows(inventories.processes(_told(records)))
+        case Handshakes():
+            return _first(records)
         case Walk():
             return _walk(walks.command(reading), records)
         case Inventory(kind=kind):
