@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import click
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from agents import config as configuration
 from agents import scapolicies
 from agents.cli import fleetaudit
+from agents.cli.auditinput import facts_option, given, load_packs, params_of
 from agents.cli.options import (
     allow_commands_option,
     config_option,
@@ -33,30 +34,18 @@ from agents.inventories import slow_facts
 from agents.limits import limited
 from agents.readiness import LOCAL_DEADLINE
 from agents.sources import observe_with, open_source
-from collectors import catalogue, strictyaml
+from collectors import catalogue
 from collectors.ipv6.estate.file import hosts as inventory_hosts
-from collectors.model import UNAVAILABLE, Fact
-from collectors.strictyaml import Document
 from exporters.findings.formats import FORMATS
 from exporters.findings.table import table
 from exporters.findings.text import neutral
 from exporters.report.files import write
-from rules import pack as packs
 from rules import signing
-from rules.audit import audit, check_params, facts_of, host_of, needed
+from rules.audit import audit, facts_of, host_of, needed
 from rules.model import SEVERITIES, AuditResult, Pack
-from rules.packfile import Read
-from rules.settings import AuditSettings
 
-facts_option = click.option(
-    "--facts",
-    type=click.File("rb"),
-    metavar="FILE|-",
-    help="JSON of facts by name that are judged instead of those collected; -: standard input.",
-)
 FAIL_ON = ("none", "low", "medium", "high", "critical", "unknown")
 FLEET_FORMATS = ("table", "json", "ocsf")
-MAX_FACTS = 64 << 20  # bytes
 
 
 @click.command(name="audit")
@@ -236,19 +225,6 @@ def of_host(it: HostResult, loaded: Sequence[Pack], form: str) -> bytes:
     return b""
 
 
-def load_packs(names: Iterable[str], read: Read = strictyaml.read) -> list[Pack]:
-    """The packs by name or file; raises DocumentError, and UserError for two of one name."""
-    loaded: dict[str, Pack] = {}
-    for name in names:
-        pack = packs.load(name, read=read)
-        if pack.pack in loaded:
-            raise UserError(f"two packs are named {pack.pack!r}")
-        loaded[pack.pack] = pack
-    if not loaded:
-        raise UserError("there is no pack to judge by; name one with --pack")
-    return list(loaded.values())
-
-
 def fails(result: AuditResult, fail_on: str) -> bool:
     """Whether the audit is one that --fail-on asks for."""
     outcomes = {(v.verdict, v.severity) for pack in result.packs for v in pack.verdicts}
@@ -258,55 +234,3 @@ def fails(result: AuditResult, fail_on: str) -> bool:
         return any(outcome in ("fail", "unknown") for outcome, _ in outcomes)
     bad = SEVERITIES[SEVERITIES.index(fail_on) :]
     return any(outcome == "fail" and severity in bad for outcome, severity in outcomes)
-
-
-def params_of(
-    loaded: Sequence[Pack],
-    settings: AuditSettings,
-    assignments: Iterable[str],
-    strict: bool = False,
-) -> Mapping[str, dict[str, Any]]:
-    """All parameters by pack: the configuration's, and over them those of --param. `strict` wants
-    every pack of the configuration to be loaded. Raises UserError."""
-    names = {pack.pack for pack in loaded}
-    params = {
-        name: dict(values) for name, values in settings.params.items() if strict or name in names
-    }
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        pack_name, _, name = key.rpartition(".")
-        having = [p.pack for p in loaded if name in p.params and pack_name in ("", p.pack)]
-        if not equals or not having:
-            known = ", ".join(sorted({name for pack in loaded for name in pack.params}))
-            raise UserError(f"--param {assignment}: no such parameter; there are: {known}")
-        value = Document(text, f"--param {name}").data
-        for pack in having:
-            params.setdefault(pack, {})[name] = value
-    try:
-        return check_params(loaded, params)
-    except packs.ParamError as error:
-        raise UserError(str(error)) from error
-
-
-def given(file: BinaryIO) -> dict[str, Fact]:
-    """Facts by name out of a JSON object; raises UserError."""
-    content = file.read(MAX_FACTS + 1)
-    if len(content) > MAX_FACTS:
-        raise UserError(f"--facts: more than {MAX_FACTS >> 20} MiB")
-    try:
-        values = msgspec.json.decode(content, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(
-            f'--facts: {error}; write an object of facts by name, for example {{"lines": []}}'
-        ) from error
-    known = packs.known_facts()
-    for name in values:
-        if name not in known:
-            raise UserError(f"--facts: no fact {name!r}; there are: {', '.join(sorted(known))}")
-    return {name: _fact(name, value) for name, value in values.items()}
-
-
-def _fact(name: str, value: Any) -> Fact:
-    if isinstance(value, dict) and value.keys() == {UNAVAILABLE}:
-        return Fact(name, None, unavailable=str(value[UNAVAILABLE]))
-    return Fact(name, value)

@@ -10,7 +10,7 @@ import msgspec
 
 from agents import advertisements, readiness
 from agents import config as configuration
-from agents.cli.audit import facts_option, given, params_of
+from agents.cli.auditinput import facts_option, given, params_of
 from agents.cli.lazygroup import LazyGroup
 from agents.cli.options import (
     FiniteRange,

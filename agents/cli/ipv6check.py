@@ -11,7 +11,7 @@ import msgspec
 
 from agents import config as configuration
 from agents import readiness
-from agents.cli.audit import params_of
+from agents.cli.auditinput import params_of
 from agents.cli.options import (
     FiniteRange,
     config_option,

@@ -7,6 +7,7 @@ firewalld and ufw are rules of these two. All needs root. See packetmatch.py for
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final, NamedTuple
 
@@ -57,6 +58,10 @@ OLD_TABLES: Final[dict[Family, File]] = {
 _TOOLS: Final[dict[Family, str]] = {"ipv4": "iptables", "ipv6": "ip6tables"}
 _NFT_FAMILIES: Final[dict[Family, str]] = {"ipv4": "ip", "ipv6": "ip6"}
 _NFT_MARK = "(nf_tables)"
+# A table of other programs: iptables-save says so, and then tells an empty one of that name.
+_FOREIGN: Final = re.compile(
+    r"^# Table `([^'\n]{1,256})' (?:is|contains) incompatible", re.MULTILINE
+)
 
 
 READINGS: tuple[Reading, ...] = (
@@ -130,6 +135,7 @@ def gather(answers: Answers, forward: bool = False) -> Gathered:
                 for line in (text or "").splitlines()
                 if line.startswith("*")
             } - native
+            shown -= {Table(_NFT_FAMILIES[family], name) for name in _FOREIGN.findall(text or "")}
             shown_by_save |= shown
             found = [b for b in found if Table(_NFT_FAMILIES[family], b.table) in shown]
             found += parse_save(old, family, _TOOLS[family], chains)

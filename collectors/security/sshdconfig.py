@@ -1,7 +1,7 @@
 """The configuration of OpenSSH's server as sshd itself reads it: sshd_config(5).
 
-The first value of a keyword wins, and what a `Match` block that applies says goes before all else;
-`Match all` applies to everyone. `Include` is read where it stands and keeps the `Match` block around
+The first value of a keyword wins (of MaxStartups the last), and what a `Match` block that applies
+says goes before all else; `Match all` applies to everyone. `Include` is read where it stands and keeps the `Match` block around
 it; a `Match` in an included file ends with that file.
 """
 
@@ -18,6 +18,7 @@ from collectors.security.sshdkeywords import (
     ADDING,
     ALIASES,
     COMMON,
+    LAST,
     NUMBERS,
     SYNONYMS,
     TIMES,
@@ -57,6 +58,9 @@ class Block(msgspec.Struct):
         keyword, value = line.keyword, _value(line)
         if keyword in ADDING:
             self.settings.setdefault(keyword, []).extend(value)
+        elif keyword in LAST:
+            self.settings[keyword] = value
+            self.sources[keyword] = line.source
         else:
             self.settings.setdefault(keyword, value)
         self.sources.setdefault(keyword, line.source)

@@ -60,6 +60,8 @@ ADDING = frozenset(
     {"acceptenv", "allowgroups", "allowusers", "denygroups", "denyusers", "hostkey"}
     | {"listenaddress", "port", "subsystem"}
 )
+# Of these the last value holds, whatever sshd_config(5) says of the first: sshd up to 9.2 and later.
+LAST = frozenset({"maxstartups"})
 # What no Match block changes.
 COMMON = frozenset(
     {"addressfamily", "compression", "hostkey", "ignoreuserknownhosts", "listenaddress"}

@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "LC_ALL": "C",
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 }
+NICE = 10  # readings give way to what the host is for
 
 
 class Ended(NamedTuple):
@@ -34,7 +35,7 @@ def run(reading: Command) -> Answer:
     """Run it and answer its standard output."""
     errors = subprocess.STDOUT if reading.errors else subprocess.DEVNULL
     try:
-        ended = finish(reading.argv, reading.timeout, reading.limit, ENVIRONMENT, errors)
+        ended = finish(reading.argv, reading.timeout, reading.limit, ENVIRONMENT, errors, nice=NICE)
     except FileNotFoundError:
         return Answer("absent", reason=f"no program {reading.argv[0]}")
     except PermissionError:
@@ -72,11 +73,13 @@ def finish(
     errors: int | None = None,
     stop: threading.Event | None = None,
     given: int = subprocess.DEVNULL,
+    nice: int = 0,
 ) -> Ended:
     """Run a child to its end, or end it after `timeout` seconds or `limit` bytes of output, or
     when `stop` is set.
 
-    `errors` is where its standard error goes (None: to ours), `given` its standard input. Raises FileNotFoundError and
+    `errors` is where its standard error goes (None: to ours), `given` its standard input, `nice` the
+    priority that it is lowered to. Raises FileNotFoundError and
     PermissionError where it cannot be started.
     """
     child = subprocess.Popen(
@@ -90,6 +93,9 @@ def finish(
     )
     deadline = time.monotonic() + timeout
     try:
+        if nice:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.setpriority(os.PRIO_PGRP, child.pid, nice)
         output, problem = _drain(cast(IO[bytes], child.stdout), deadline, limit, stop)
         # a child that closed its output may still be running
         while not problem and not _has_ended(child.pid):

@@ -59,8 +59,9 @@ class LocalSource:
     def _one(self, reading: Reading) -> Answer:
         match reading:
             case File(path=path, limit=limit):
-                read = _attribute if path.startswith(_ATTRIBUTES) else _read
-                return read(self._root + path, limit)
+                if path.startswith(_ATTRIBUTES):
+                    return _attribute(self._root + path, limit)
+                return _read(self._root + path, limit, plain=not path.startswith("/proc/"))
             case Glob():
                 return self._glob(reading)
             case Stat(pattern=pattern):

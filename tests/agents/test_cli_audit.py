@@ -167,7 +167,7 @@ def test_configuration_names_packs_and_parameters(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--pack", "nope"], "there is no such pack; there are: container-host, host-basics"),
+        (["--pack", "nope"], "there is no such pack; there are: container-host"),
         (["--param", "nope=1"], "no such parameter; there are: "),
         (["--param", "max_days"], "no such parameter"),
         (["--param", "max_days=soon"], "expected number, got text"),

@@ -21,7 +21,7 @@ from agents import advertisements, children
 from agents.advertisements import AdvertisementWatch, arguments_of
 from agents.cli import main
 from agents.cli.advertisertable import table
-from agents.cli.audit import given
+from agents.cli.auditinput import given
 from agents.cli.ipv6 import _watched
 from agents.cli.ipv6watch import command
 from agents.runtime import Runtime

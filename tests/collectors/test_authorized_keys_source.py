@@ -16,7 +16,7 @@ from collectors.model import Answer, Answers, Inventory
 from collectors.rows import AuthorizedKey
 from collectors.sources import authorizedkeys
 from collectors.sources.local import LocalSource
-from collectors.sources.ssh.shell import AUTHORIZED_KEYS
+from collectors.sources.ssh.awkprograms import AUTHORIZED_KEYS
 from tests.shellhost import SHELLS, ask, ask_as_local
 
 READING = Inventory("authorized_keys")

@@ -75,6 +75,14 @@ def test_a_table_with_what_iptables_has_no_words_for_is_taken_from_nft() -> None
     assert state_of(fact(said), "tcp/444") == "open"
 
 
+def test_a_table_of_nft_that_has_a_name_of_iptables_is_taken_from_nft() -> None:
+    rules = nft([port(22), ACCEPT], family="ip6", table="filter", chain="input")
+    for words in ("is incompatible, use 'nft' tool.", "contains incompatible base-chains, use …"):
+        text = f"# Table `filter' {words}\n" + save(policy="ACCEPT", nft=True)
+        value = fact({NFT: rules, SAVES["ipv4"]: save(nft=True), SAVES["ipv6"]: text})
+        assert (state_of(value, "tcp/22"), state_of(value, "tcp/23")) == ("open", "closed")
+
+
 def test_rules_of_before_nftables_count_too() -> None:
     said: dict[Reading, Answer | str] = {
         NFT: EMPTY,

@@ -11,6 +11,7 @@ from collectors.model import (
     Answer,
     Command,
 )
+from collectors.sources.commands import NICE
 from collectors.sources.local import LocalSource
 
 
@@ -97,3 +98,8 @@ def test_what_a_good_command_leaves_behind_is_ended_too(tmp_path: Path) -> None:
     answer = shell(f"sleep 300 >/dev/null & echo $! >{tmp_path}/pid; echo done")
     assert answer == Answer("content", b"done\n")
     wait_until_gone(int((tmp_path / "pid").read_text()))
+
+
+def test_commands_give_way() -> None:
+    answer = run(Command(("sh", "-c", "sleep 0.1; nice")))
+    assert int(answer.content) == NICE

@@ -58,8 +58,8 @@ def test_a_file_longer_than_its_limit_has_failed(tmp_path: Path, size: int, stat
     assert answer.reason == ("" if state == "content" else "longer than 9 bytes")
 
 
-def test_an_endless_file_ends_at_its_limit() -> None:
-    assert ask(File("/dev/zero", limit=1 << 20)).reason == "longer than 1048576 bytes"
+def test_an_endless_device_is_not_read() -> None:
+    assert ask(File("/dev/zero", limit=1 << 20)).reason == "is not a regular file"
 
 
 def test_the_real_proc_is_read_to_its_end() -> None:

@@ -241,6 +241,13 @@ def test_the_real_sshd_and_the_parser_agree(config: str, key: Path, tmp_path: Pa
         assert {k: row[k] for k in same} == {k: mine[k] for k in same}
 
 
+def test_of_max_startups_the_last_holds(key: Path, tmp_path: Path) -> None:
+    config = "MaxStartups 10:30:60\nMaxSessions 7\nMaxStartups 500:30:500\nMaxSessions 8\n"
+    for host in (RealHost(tmp_path, {MAIN: config}, key), Host(tmp_path, {}, {})):
+        (row,) = fact(host).value["contexts"]
+        assert (row["maxstartups"], row["maxsessions"]) == ("500:30:500", 7)
+
+
 @given(config=st.text(), line=st.text(), said=st.text())
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

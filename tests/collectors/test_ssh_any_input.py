@@ -30,8 +30,8 @@ from collectors.model import (
 from collectors.rows import Clock, FileStat, Mount, Process, ShadowEntry, Socket, Timex
 from collectors.sources.inventories import parse_shadow
 from collectors.sources.ssh.answers import parse_frames
+from collectors.sources.ssh.awkprograms import SHADOW
 from collectors.sources.ssh.frames import FrameError
-from collectors.sources.ssh.shell import SHADOW
 from tests.shellhost import SHELLS, ask_as_local
 
 INVENTORIES: list[InventoryKind] = ["listeners", "shadow", "authorized_keys", "uname", "timex"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -206,3 +208,35 @@ def test_a_path_with_nul_is_refused(shell: list[str]) -> None:
     answers = ask(shell, bad, good)
     assert answers[bad].state == "failed"
     assert answers[good].state == "content"
+
+
+def test_nobody_on_the_host_sees_the_nonce(
+    monkeypatch: pytest.MonkeyPatch, shell: list[str], tmp_path: Path
+) -> None:
+    """Who knows it could forge what other readings tell."""
+    nonce = "5ec0" * 8
+    monkeypatch.setattr("collectors.sources.ssh.exchange.secrets.token_hex", lambda _: nonce)
+    (tmp_path / "long.pem").write_text("x" * 80 + "\n" + "y\n" * 1_500_000)
+    readings = [
+        Glob(f"{tmp_path}/*", limit=4 << 20, certificates=True),
+        Glob("/sys/class/net/*", ("mtu",)),
+    ]
+    seen: set[bytes] = set()
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):
+                    seen.add(path.read_bytes())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        for _ in range(3):
+            assert ask(shell, *readings)[readings[1]].state == "content"
+    finally:
+        done.set()
+        watcher.join()
+    assert any(b"awk" in line for line in seen) or shell[0].endswith("busybox")
+    assert [line for line in seen if nonce.encode() in line] == []

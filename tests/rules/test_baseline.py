@@ -16,7 +16,7 @@ from collectors import catalogue
 from collectors.model import Fact
 from collectors.observe import observe
 from collectors.sources.recorded import RecordedSource
-from rules import clauses, scenarios
+from rules import clauses, coverage, scenarios
 from rules import pack as packs
 from rules.audit import facts_of
 from rules.engine import Judge
@@ -116,3 +116,18 @@ def test_what_ages_is_no_evidence() -> None:
 def test_every_rule_is_in_level_3() -> None:
     known = {rule.id for rule in packs.load("mlps-l3").rules}
     assert [rule.id for _, rule in _rules() if rule.id not in known] == []
+
+
+@pytest.mark.parametrize(("pack", "level"), [("mlps-l3", "8."), ("mlps-l2", "7.")])
+def test_every_item_of_the_level_is_covered(pack: str, level: str) -> None:
+    found = list(coverage.coverage(packs.load(pack), level))
+    assert len(found) == {"8.": 74, "7.": 42}[level]
+    assert [it.clause.id for it in found if it.how in ("missing", "off")] == []
+
+
+def test_a_rule_asks_a_person_or_judges() -> None:
+    asked = [rule for _, rule in _rules() if rule.manual]
+    assert len(asked) < len(_rules()) / 3
+    for rule in asked:
+        assert rule.manual is not None
+        assert "？" in rule.manual.zh, rule.id

@@ -48,7 +48,7 @@ def exchange(
     nonce = secrets.token_hex(16)
     deadline = time.monotonic() + seconds
     has_mounts = any(isinstance(reading, MountUsage) for reading in readings)
-    script = sshscript.opening(nonce, sudo) + b"".join(sshscript.ask(readings))
+    script = sshscript.opening(nonce, sudo) + sshscript.questions(tuple(readings))
     if len(script) > SCRIPT_LIMIT and len(readings) > 1:
         raise ScriptTooLong
     unsent = ""

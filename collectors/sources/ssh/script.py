@@ -11,6 +11,7 @@ The script and the records that it tells are in ssh/shell.py.
 from __future__ import annotations
 
 import errno
+import functools
 import math
 import os
 import re
@@ -33,7 +34,7 @@ from collectors.rows import Mount
 from collectors.sources import authorizedkeys
 from collectors.sources.commands import ENVIRONMENT
 from collectors.sources.mounts import LOCAL_TYPES, PATIENCE
-from collectors.sources.ssh import inventories, shell, walks
+from collectors.sources.ssh import awkprograms, inventories, shell, walks
 
 FILE_PATIENCE = 5  # seconds for one file outside /proc and /sys; a FIFO among many has one
 READING_PATIENCE = 20  # seconds for any other reading
@@ -46,8 +47,14 @@ START = "exec env -i " + " ".join(f"{k}={v}" for k, v in ENVIRONMENT.items()) + 
 def opening(nonce: str, sudo: bool = False) -> bytes:
     """The beginning of the script. With `sudo`, commands that sudo allows run through it."""
     variables = f"N={nonce}\nU={'sudo' if sudo else ''}\nL={shlex.quote(shell.FUNCTIONS)}\n"
-    variables += f"C={shlex.quote(shell.CERTIFICATES)}\nV={shlex.quote(shell.LINES)}\n"
+    variables += f"C={shlex.quote(awkprograms.CERTIFICATES)}\nV={shlex.quote(awkprograms.LINES)}\n"
     return f"{variables}{shell.SET_UP}".encode()
+
+
+@functools.lru_cache(16)
+def questions(readings: tuple[Reading, ...]) -> bytes:
+    """The lines of `ask`, which are the same for many hosts."""
+    return b"".join(ask(readings))
 
 
 def ask(readings: Sequence[Reading]) -> Iterator[bytes]:
@@ -144,12 +151,12 @@ def _words(reading: Reading) -> list[str]:
         case Command(argv=argv, timeout=timeout, limit=limit):
             seconds = math.ceil(timeout)
             words = ["c", str(seconds), str(limit + 1), *argv]
-            return ["G", str(seconds + 2), *words]
+            return ["x", str(seconds + 2), *words[1:]]
         case Inventory(kind="shadow"):
-            return _guarded(READING_PATIENCE, "", ["a", shell.SHADOW])
+            return _guarded(READING_PATIENCE, "", ["a", awkprograms.SHADOW])
         case Inventory(kind="authorized_keys"):
             known = f" {' '.join(sorted(authorizedkeys.OPTIONS))} "
-            words = ["b", shell.AUTHORIZED_KEYS, str(authorizedkeys.LIMIT + 1), known]
+            words = ["b", awkprograms.AUTHORIZED_KEYS, str(authorizedkeys.LIMIT + 1), known]
             return _guarded(READING_PATIENCE, "", words)
         case Inventory(kind="processes"):
             return _guarded(READING_PATIENCE, "", ["o", "/proc/[0-9]*/task/[0-9]*/stat"])

@@ -1,4 +1,4 @@
-"""The shell and awk code that runs on a host, and what it tells.
+"""The shell code that runs on a host, and what it tells.
 
 The output is a stream of records: a newline, a nonce, a space, a head line, a payload of any
 bytes. The nonce is not known before the session, so no content can hold it. Heads:
@@ -29,73 +29,12 @@ Of many readings at once (M) contents and stat lines come together, each path on
     i                payload: where the links lead, in the order of their bytes, each ended by NUL; x STATUS
 """
 
-from collectors.pemblocks import AWK
-
-# Each of many files as a match and its content: its certificates, or all of it.
-_EACH = r"""FNR == 1 { printf "\n%s m\n%s\n%s c\n", N, FILENAME, N; on = 0 }"""
-CERTIFICATES = _EACH + AWK
-LINES = _EACH + "{ print }"
-
-# A hash never crosses the wire: only its scheme, or a word for what stands in its place.
-SHADOW = r"""
-BEGIN { FS = OFS = ":" }
-/^[ \t\r]*$/ { print ""; next }
-NF < 2 { print "malformed"; next }
-{
-    if ($2 ~ /^!/) $2 = "!"
-    else if ($2 ~ /^\*/) $2 = "*"
-    else if (match($2, /^\$[A-Za-z0-9-]+[$,]/) && RLENGTH < 19) $2 = substr($2, 1, RLENGTH - 1) "$"
-    else if ($2 != "") $2 = length($2) == 13 ? "0000000000000" : "other"
-    for (i = 3; i <= NF; i++) if ($i !~ /^-?[0-9]*$/) $i = "malformed"
-    print
-}
-"""
-
-# Of a key only its length crosses the wire, of options the names, of a comment the length. What is
-# longer than the limit ends with a comment that says so.
-AUTHORIZED_KEYS = r"""
-BEGIN { FS = "[ \t]+" }
-function is_type(word) { return length(word) < 66 && word ~ /^(ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+$/ }
-function option(word) {
-    sub(/=.*/, "", word)
-    return word ~ /^[A-Za-z0-9-]+$/ && length(word) < 20 && index(known, " " tolower(word) " ") ? word : "other"
-}
-function rest(word,    text) {
-    text = word
-    for (i++; i <= NF; i++) text = text " " $i
-    gsub(/./, "x", text)
-    return text
-}
-{ size += length($0) + 1; gsub(/^[ \t]+|[ \t]+$/, "") }
-$0 == "" || /^#/ { print ""; next }
-{
-    head = ""
-    if (!is_type($1)) {
-        gsub(/\\"/, ""); gsub(/"[^"]*"/, ""); gsub(/^[ \t]+|[ \t]+$/, "")
-        n = split($1, words, ",")
-        for (i = 1; i <= n; i++) head = head (i > 1 ? "," : "") option(words[i])
-        head = head " "
-        i = 2
-    } else i = 1
-    if (!is_type($i) || i >= NF) { print "malformed"; next }
-    head = head $i
-    i++
-    key = $i
-    gsub(/[^=]/, "A", key)
-    head = head " " key
-    i++
-    if (i <= NF) head = head " " rest($i)
-    print head
-}
-END { if (size > limit) print "#long" }
-"""
-
 # T: run with a deadline in seconds. G: run one of our functions in a shell of its own with one. M: many of
 # them in one shell with one deadline; should it pass, those that are not done each by G. R: one of these.
 # W: what of them is told together, of regular files below 4 MiB (S).
 # e: how it ended. q: is it there, or hidden. f: a file. l: a folder to list. g: a pattern. k: a match of it.
 # h: a pattern of whose files only what an awk program prints leaves the host; p: such a file.
-# s: stat lines. c: a command. u: usage of a mount. a: shadow. b, B: keys that let
+# s: stat lines. c: a command, x: if it is there. u: usage of a mount. a: shadow. b, B: keys that let
 # accounts in. o: names and states of processes.
 # t: tables of sockets. i: sockets with their processes. v: uname. r: one reading.
 FUNCTIONS = r"""
@@ -217,6 +156,10 @@ c() {
     [ "$x" = 127 ] && command -v "$1" >/dev/null && w=found
     e x "$x" "$w"
 }
+x() {
+    y=$1; shift
+    if command -v "$3" >/dev/null; then G "$y" c "$@"; else printf '\n%s c\n' "$N"; e x 127; fi
+}
 u() {
     printf '\n%s m\n%s\n%s c\n' "$N" "$2" "$N"
     w=$(${1:+T "$1"} stat -f -c '%S %s %b %f %a %c %d' "$2" 2>&1 >&3); e x "$?" "$w"
@@ -294,9 +237,9 @@ W() {
                     Y v "$?"
                 } 6>&1 | sort -zu | xargs -0r stat --printf '%f %u %g %s %Y %y %n\0' -- >&3
                 Y k "$?"
-            } 7>&1 | S | xargs -0r awk -v N="$N" "$C" >&3
+            } 7>&1 | S | xargs -0r awk "$C" >&3
             Y p "$?"
-        } 8>&1 | sort -zu | xargs -0r awk -v N="$N" "$V" >&3
+        } 8>&1 | sort -zu | xargs -0r awk "$V" >&3
         Y i "$?"
     } 9>&1 | LC_ALL=C sort -zu | xargs -0r readlink -z -m -- >&3
     printf '\n%s x %s\n' "$N" "$?" >&3
@@ -311,6 +254,7 @@ cd /
 exec 3>&1
 printf '\n%s begin\n' "$N"
 exec 2>/dev/null
+command -v renice >/dev/null && renice -n 10 -p $$ >/dev/null
 if timeout -s KILL 9 true; then
     D='T() { timeout -s KILL "$@"; }'
 else

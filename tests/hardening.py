@@ -1,0 +1,149 @@
+"""A Debian host weakened by `tests/baseline/PART/weaken.yaml`, and hardened by `fixes.yaml` beside it, which does what the
+rules' `fix` texts say; looked at before and after: by our rules, by OpenSCAP and by lynis."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import yaml
+
+from rules import pack as packs
+from rules.audit import audit
+from rules.model import Verdict
+from tests.baselinemachines import BASELINE
+from tests.chrootlab import Chroot
+
+# Debian's content for OpenSCAP; there is none for Debian 12, and it looks at no version but this file's.
+CONTENT = Path("/usr/share/xml/scap/ssg/content/ssg-debian11-ds.xml")
+CONTENT_VERSION = "11.7"
+AGREEMENT = BASELINE / "agreement.yaml"
+_XCCDF = "{http://checklists.nist.gov/xccdf/1.2}"
+_RULE = "xccdf_org.ssgproject.content_rule_"
+_RANK = ("fail", "unknown", "manual", "pass", "not_applicable")
+
+
+@dataclass(frozen=True)
+class View:
+    """The host at one moment: our verdicts by rule; the outcome of each of OpenSCAP's rules; of lynis the
+    tests that ran, and what they had to say (`TEST text`)."""
+
+    verdicts: dict[str, list[Verdict]]
+    openscap: dict[str, str]
+    lynis_ran: frozenset[str]
+    lynis: tuple[str, ...]
+
+    def worst(self, rule: str, about: str = "") -> Verdict | None:
+        """The worst verdict, of hits only those whose instance has `about` in it; None: no other is left."""
+        of = [it for it in self.verdicts[rule] if it.verdict != "fail" or about in it.instance]
+        return min(of, key=lambda it: _RANK.index(it.verdict), default=None)
+
+    def outcome(self, rule: str, about: str = "") -> str:
+        one = self.worst(rule, about)
+        return one.verdict if one else "pass"
+
+    def told(self, rule: str) -> str:
+        """An outcome with what shows why, for people."""
+        one = self.worst(rule)
+        assert one
+        why = (one.verdict, one.instance, one.actual, one.reason, one.source)
+        return " ".join(str(it) for it in why if it)
+
+
+@dataclass(frozen=True)
+class Hardening:
+    before: View
+    after: View
+
+
+def _parts(name: str) -> list[Any]:
+    return [yaml.safe_load(path.read_text()) for path in sorted(BASELINE.glob(f"*/{name}"))]
+
+
+def weakening() -> list[str]:
+    """Shell lines of all parts."""
+    return [line for part in _parts("weaken.yaml") for line in part]
+
+
+def fixes() -> dict[str, list[str]]:
+    """Shell lines by rule, of all parts."""
+    return {rule: lines for part in _parts("fixes.yaml") for rule, lines in (part or {}).items()}
+
+
+def agreement() -> dict[str, list[dict[str, Any]]]:
+    """The rows of agreement.yaml by tool."""
+    found: dict[str, list[dict[str, Any]]] = yaml.safe_load(AGREEMENT.read_text())
+    return found
+
+
+def look(host: Chroot) -> View:
+    result = audit([packs.load("mlps-l3")], host.facts(), {}, datetime.now(UTC))
+    verdicts: dict[str, list[Verdict]] = {}
+    for pack in result.packs:
+        for verdict in pack.verdicts:
+            verdicts.setdefault(verdict.rule, []).append(verdict)
+    table = agreement()
+    theirs = [name for row in table["openscap"] for name in row["theirs"]]
+    tests = {name.split()[0] for row in table["lynis"] for name in row["theirs"]}
+    return View(verdicts, openscap(host, theirs), *lynis(host, tests))
+
+
+def harden(host: Chroot) -> Hardening:
+    for line in weakening():
+        host.run(line)
+    before = look(host)
+    for lines in fixes().values():
+        for line in lines:
+            host.run(line)
+    return Hardening(before, look(host))
+
+
+def openscap(host: Chroot, names: Iterable[str]) -> dict[str, str]:
+    """Outcomes by rule; empty where there is no content."""
+    if not CONTENT.exists():
+        return {}
+    work = host.tree / "root"
+    shutil.copy(CONTENT, work / "content.xml")
+    chosen = "".join(f'<xccdf:select idref="{_RULE}{name}" selected="true"/>' for name in names)
+    (work / "tailoring.xml").write_text(
+        '<xccdf:Tailoring xmlns:xccdf="http://checklists.nist.gov/xccdf/1.2" id="xccdf_t_tailoring_t">'
+        '<xccdf:benchmark href="content.xml"/><xccdf:version time="2020-01-01T00:00:00">1</xccdf:version>'
+        '<xccdf:Profile id="xccdf_t_profile_t"><xccdf:title>t</xccdf:title>'
+        f"{chosen}</xccdf:Profile></xccdf:Tailoring>"
+    )
+    version = host.tree / "etc/debian_version"
+    is_ = version.read_text()
+    version.write_text(f"{CONTENT_VERSION}\n")
+    try:
+        host.run(
+            "cd /root && oscap xccdf eval --tailoring-file tailoring.xml --profile xccdf_t_profile_t "
+            "--results results.xml content.xml > oscap.out 2>&1; [ $? = 0 -o $? = 2 ] || { cat oscap.out; false; }"
+        )
+    finally:
+        version.write_text(is_)
+    tree = ElementTree.parse(work / "results.xml")
+    found = {}
+    for row in tree.iter(f"{_XCCDF}rule-result"):
+        result = row.findtext(f"{_XCCDF}result", "")
+        if result != "notselected":
+            found[row.get("idref", "").removeprefix(_RULE)] = result
+    return found
+
+
+def lynis(host: Chroot, tests: Iterable[str]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Which of these tests ran, and all warnings and suggestions."""
+    host.run(
+        f"cd /root && lynis audit system --tests '{' '.join(sorted(tests))}' --quick --no-colors --quiet "
+        "--logfile lynis.log --report-file lynis.dat > /dev/null 2>&1 || [ $? -lt 100 ]"
+    )
+    log = (host.tree / "root/lynis.log").read_text(errors="replace")
+    report = (host.tree / "root/lynis.dat").read_text(errors="replace")
+    ran = re.findall(r"Performing test ID ([A-Z]+-[0-9]+)", log)
+    said = re.findall(r"^(?:warning|suggestion)\[\]=([^|]*)\|([^|]*)\|", report, re.MULTILINE)
+    return frozenset(ran), tuple(f"{test} {text}" for test, text in said)
