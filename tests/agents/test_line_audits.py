@@ -15,6 +15,7 @@ from agents import children, rounds
 from agents.auditing import AuditSchedule
 from agents.cli import main
 from collectors.sources.commands import Ended
+from rules.offenders import MAX_OFFENDERS
 from rules.settings import AuditSettings
 from tests.agentlab import eventually
 
@@ -94,7 +95,8 @@ def test_the_child_is_given_lines(tmp_path: Path) -> None:
         schedule.stop()
     assert last
     hits = [v for v in last.result.packs[0].verdicts if v.rule == "link.not-down"]
-    assert len(hits) == 3000
+    assert len(hits) == MAX_OFFENDERS + 1
+    assert hits[-1].actual == {"more": 3000 - MAX_OFFENDERS}
     assert not schedule.problem
 
 
