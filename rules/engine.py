@@ -15,8 +15,8 @@ from collectors.model import Fact
 from rules.evaluator import Evaluator
 from rules.evidence import brief, evidence_of, plain
 from rules.expression import PARAMS, Expression, ExpressionError
-from rules.model import Outcome, Pack, Rule, SubjectKind, Verdict, fingerprint
-from rules.offenders import MORE, fields, instance, listed, shown
+from rules.model import MORE, Outcome, Pack, Rule, SubjectKind, Verdict, fingerprint
+from rules.offenders import fields, instance, listed, shown
 
 ALWAYS = "os"  # the fact that every rule sees, for `applies`
 MAX_SOURCES = 5

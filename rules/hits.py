@@ -18,8 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from rules.model import AuditResult, Change, Hit, Host, Verdict, Workflow
-from rules.offenders import MORE
+from rules.model import MORE, AuditResult, Change, Hit, Host, Verdict, Workflow
 from rules.waivers import LAPSED, Waiver, in_force
 
 OPEN: frozenset[Workflow] = frozenset({"new", "acknowledged", "regressed"})

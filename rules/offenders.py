@@ -9,10 +9,9 @@ from typing import Any
 
 from rules.evidence import MAX_TEXT, brief
 from rules.expression import ExpressionError
-from rules.model import Rule
+from rules.model import MORE, Rule
 
 MAX_OFFENDERS = 1000  # of a rule that are told one by one; the rest are one verdict
-MORE = "…"  # the instance of that verdict
 _DIGITS = 32  # of the hash that stands for the end of a long name
 
 
