@@ -6,6 +6,7 @@ at login, an empty shell is /bin/sh. No password hash comes here: sources reduce
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
@@ -31,6 +32,11 @@ DAY = 86400
 
 # Programs that end at once or do one thing: no way in.
 NO_LOGIN = frozenset({"nologin", "false", "true", "sync", "halt", "shutdown"})
+
+# blanks before it are passed over, a sign is one
+_NUMBER = re.compile(r"[ \t\n\v\f\r]*([+-]?)([0-9]{1,100})")
+_ULONG_MAX = 2**64 - 1
+BLANKS = " \t\v\f\r"  # of the C locale: a name may begin with any other
 
 _OWN_STATES = {"": "empty", "x": "shadow", "*": "disabled", "!": "locked", "!!": "locked"}
 
@@ -80,7 +86,7 @@ def parse_passwd(text: str) -> Iterator[dict[str, Any]]:
         fields = line.strip().split(":")
         if len(fields) < 4 or not fields[0] or fields[0][0] in "#+-":
             continue
-        uid, gid = _number(fields[2]), _number(fields[3])
+        uid, gid = id_number(fields[2]), id_number(fields[3])
         if uid is None or gid is None:
             continue
         home, shell = [*fields[5:7], "", ""][:2]
@@ -102,7 +108,7 @@ def parse_group(text: str) -> tuple[dict[int, str], dict[str, list[str]]]:
     groups: dict[str, list[str]] = defaultdict(list)
     for line in text.split("\n"):
         fields = line.strip().split(":")
-        gid = _number(fields[2]) if len(fields) > 3 else None
+        gid = id_number(fields[2]) if len(fields) > 3 else None
         if gid is None or fields[0][:1] in ("", "#", "+", "-"):
             continue
         names.setdefault(gid, fields[0])
@@ -174,5 +180,9 @@ def _age(day: int | None, now: int) -> int:
     return -1 if day is None or not 0 < day <= now else now - day
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 11 else None
+def id_number(text: str) -> int | None:
+    """A UID or GID as strtoul(3) reads it, and the C library cuts it; None where that is an error."""
+    if not (match := _NUMBER.fullmatch(text)):
+        return None
+    value = min(int(match[2]), _ULONG_MAX)
+    return min(-value & _ULONG_MAX if match[1] == "-" else value, 0xFFFFFFFF)
