@@ -149,6 +149,10 @@ class Policy:
                 for name, meant in self._resolve("User", sudoerslines.names(row["scope"])).items():
                     if meant:
                         asked[name] = bool(row["settings"]["authenticate"])
+        # on some hosts, as some users or for some commands: on, as and for these all are free
+        others = (row["settings"] for row in self.scoped if row["sign"] != ":")
+        if not all(it.get("authenticate", True) for it in others):
+            return {**dict.fromkeys(asked, False), "ALL": False}
         return asked
 
     def _exempt_groups(self) -> frozenset[str]:

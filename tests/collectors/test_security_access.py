@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collectors.model import (
@@ -28,7 +29,14 @@ from collectors.model import (
 )
 from collectors.observe import observe
 from collectors.rows import AuthorizedKey, Clock, FileStat, ShadowEntry
-from collectors.security.accounts import CLOCK, GROUP, PASSWD, SHADOW, AccountsCollector
+from collectors.security.accounts import (
+    CLOCK,
+    GROUP,
+    PASSWD,
+    SHADOW,
+    AccountsCollector,
+    parse_passwd,
+)
 from collectors.security.authorizedkeys import KEYS, AuthorizedKeysCollector, bits
 from collectors.security.groups import GroupsCollector
 from collectors.security.homes import HomesCollector
@@ -117,6 +125,94 @@ def test_own_groups() -> None:
     first, second = facts(AccountsCollector(), answers)["accounts"].value
     assert (first["group"], second["group"]) == ("g", "")
     assert (first["in_passwd"], second["in_passwd"]) == ("hash", "empty")
+
+
+class Passwd(ctypes.Structure):
+    """struct passwd of glibc."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("password", ctypes.c_char_p),
+        ("uid", ctypes.c_uint32),
+        ("gid", ctypes.c_uint32),
+        ("gecos", ctypes.c_char_p),
+        ("home", ctypes.c_char_p),
+        ("shell", ctypes.c_char_p),
+    )
+
+
+def of_libc(content: str, path: Path) -> list[tuple[str, int, int]]:
+    """Name, UID and GID of each account, as fgetpwent(3) reads them."""
+    path.write_bytes(content.encode())
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.fopen.restype, libc.fgetpwent.restype = ctypes.c_void_p, ctypes.POINTER(Passwd)
+    libc.fgetpwent.argtypes = libc.fclose.argtypes = [ctypes.c_void_p]
+    file = libc.fopen(str(path).encode(), b"r")
+    found = []
+    while row := libc.fgetpwent(file):
+        found.append((row[0].name.decode(), row[0].uid, row[0].gid))
+    libc.fclose(file)
+    return found
+
+
+uid_text = st.sampled_from(
+    [
+        *(
+            "0",
+            "+0",
+            " 0",
+            "\t+00",
+            "-0",
+            "00",
+            "0 ",
+            "0x0",
+            "",
+            "a",
+            "1000",
+            "-1",
+            " ",
+            "+ 0",
+            "+",
+            "١",
+        ),
+        *("4294967295", "4294967296", "18446744073709551615", "18446744073709551616"),
+        *("-18446744073709551615", "-18446744073709551616", "99999999999999"),
+    ]
+)
+name_text = st.sampled_from(["li", " toor", "\ttoor", "#x", " #x", "\u00a0root", "", " "])
+ends = st.sampled_from(["", ":", "::/:/bin/sh", "::/:/bin/sh:more", ":g"])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.tuples(name_text, uid_text, uid_text, ends), max_size=5))
+def test_accounts_as_the_c_library_reads_them(
+    tmp_path: Path, lines: list[tuple[str, str, str, str]]
+) -> None:
+    content = "".join(f"{name}:x:{uid}:{gid}{end}\n" for name, uid, gid, end in lines)
+    # without a name it is an account to the library, and told apart by us
+    libc = [row for row in of_libc(content, tmp_path / "passwd") if row[0]]
+    assert [(row["name"], row["uid"], row["gid"]) for row in parse_passwd(content)] == libc
+
+
+def test_lines_that_are_no_account_are_told() -> None:
+    content = "root:x:0:0::/:\ntoor:x:zero:0::/:\n# no\n\n  \n+\n::0:0::/:\nx:x:0\n"
+    found = facts(AccountsCollector(), {PASSWD: text(content), GROUP: text(""), CLOCK: NOW})
+    keys = [row["key"] for row in found["odd_accounts"].value]
+    assert keys == ["/etc/passwd:2", "/etc/passwd:7", "/etc/passwd:8"]
+
+
+def test_uid_0_in_another_spelling() -> None:
+    content = "root:x:0:0::/:\ntoor::+0:0::/root:/bin/bash\nspot:: 0:0::/:/bin/bash\n"
+    found = facts(AccountsCollector(), {PASSWD: text(content), GROUP: text(""), CLOCK: NOW})
+    assert [row["uid_count"] for row in found["accounts"].value] == [3, 3, 3]
+
+
+def test_groups_in_another_spelling() -> None:
+    group = " docker:x:+50: li, wang \nshort:x:51\n +evil:x:0:\n"
+    found = facts(GroupsCollector(), {PASSWD: text("root:x:0:0::/:\n"), GROUP: text(group)})
+    told = [(row["name"], row["gid"], row["members"]) for row in found["groups"].value]
+    assert told == [("docker", 50, ["li", "wang"]), ("short", 51, [])]
+    assert [row["entry"] for row in found["nis_entries"].value] == ["+evil"]
 
 
 def test_groups() -> None:

@@ -153,6 +153,7 @@ SAMPLES = (
     "Host_Alias WEB = www1, 10.0.0.0/8\nRunas_Alias DB = oracle, pgsql\nli WEB=(DB) NOPASSWD:ALL\n",
     "Cmnd_Alias A = /bin/a\nCmnd_Alias B = A, !/bin/b, C\nCmnd_Alias C = /bin/c\nli ALL=B, !C\n",
     '"li ming" ALL=/bin/a\n%domain\\ admins ALL=/bin/b\n',
+    "li ALL = NOPASSWD: ^/[a-z/]+$, /usr/bin/[b]ash\n",
     "li ALL=sha224:" + "0" * 56 + " /bin/a, /bin/b *, sudoedit /etc/motd\n",
     "li,wang   ALL = ( ALL ) NOPASSWD : NOEXEC : /bin/a,/bin/b\n",
     "Cmnd_Alias D = sha224:" + "0" * 56 + " /bin/a\nli ALL = D, /bin/c\n",
@@ -335,6 +336,12 @@ def test_a_time_that_sudo_does_not_take(odd: str) -> None:
     found = facts(text(f"Defaults timestamp_timeout={odd}\n"))["sudo"].value
     assert found["defaults"]["timestamp_timeout"] == 5.0
     assert len(found["not_understood"]) == 1
+
+
+@pytest.mark.parametrize("scope", [">root", "@ALL", "!/bin/sh"])
+def test_a_part_of_what_is_done_is_not_asked_for(scope: str) -> None:
+    (row,) = rules(f"Defaults:li authenticate\nDefaults{scope} !authenticate\nli ALL=ALL\n")
+    assert row["nopasswd"]
 
 
 def test_what_is_not_meant() -> None:
