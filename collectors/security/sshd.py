@@ -66,7 +66,7 @@ class SshdCollector(Collector, frozen=True):
                 for block in config.matches
             ],
         }
-        value["port"] = sshdports.listening(value, value, answers)
+        value["port"] = sshdports.listening(value["port"], set_.get("listenaddress", ()), answers)
         sources = {**dict.fromkeys(defaults, f"{DEFAULT} default"), **config.sources()}
         yield Fact("sshd", value, {"": MAIN.path, **sources})
 

@@ -195,7 +195,7 @@ def _options(said: Iterator[tuple[str, str]]) -> CommandLine:
         for i, letter in enumerate(word[1:], 2):
             value = ""
             if letter in _OPTIONS:
-                value = word[i:] or next(said, ("", source))[0]
+                value, source = (word[i:], source) if word[i:] else next(said, ("", source))
             if letter == "f" and value != "/etc/ssh/sshd_config":
                 raise ParseError(f"{source}: sshd reads {value[:80]!r} and not its usual file")
             ports = ports or letter == "p"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from collectors.model import Answers, File, ParseError
 
@@ -14,16 +14,14 @@ _SSH: Final = 22  # what every services(5) has
 _WITH_PORT = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*):([^:]+)")
 
 
-def listening(settings: Mapping[str, Any], told: Mapping[str, Any], answers: Answers) -> list[int]:
-    """Ports of `settings`, with those of addresses as files have `told` them: with their own port,
-    or with each of Port."""
-    ports = [_number(port, answers) for port in settings["port"]]
-    addresses = told.get("listenaddress") or settings.get("listenaddress") or []
+def listening(ports: Iterable[int | str], addresses: Sequence[str], answers: Answers) -> list[int]:
+    """Each address has a port of its own or every one of Port; without addresses Port counts."""
+    numbers = [_number(port, answers) for port in ports]
     found: list[int] = []
     for address in addresses:
         own = _WITH_PORT.fullmatch(address)
-        found += [_number(own[1], answers)] if own else ports
-    return list(dict.fromkeys(found if addresses else ports))
+        found += [_number(own[1], answers)] if own else numbers
+    return list(dict.fromkeys(found if addresses else numbers))
 
 
 def _number(port: int | str, answers: Answers) -> int:

@@ -75,9 +75,12 @@ class SshdEffectiveCollector(Collector, frozen=True):
         if why and any("localport" in block.criteria.lower() for block in config.matches):
             # such a block makes sshd ask for whom it is to answer
             tested, why = _tested(answers, _command(_NOBODY))
-        everyone = _everyone(config, tested, sshdcommandline.read(answers))
-        if "port" in everyone:
-            everyone["port"] = sshdports.listening(everyone, config.settings(), answers)
+        line = sshdcommandline.read(answers)
+        everyone = _everyone(config, tested, line)
+        # as written: `sshd -T` tells addresses with the ports of the files alone
+        blocks = (line.block.settings, config.settings())
+        addresses = [a for said in blocks for a in said.get("listenaddress", ())]
+        everyone["port"] = sshdports.listening(everyone["port"], addresses, answers)
         rows = [everyone]
         more: list[Reading] = []
         seen: set[str] = set()  # what the blocks before have said

@@ -166,7 +166,7 @@ def test_no_file_of_variables_is_read_that_may_hold_secrets(tmp_path: Path) -> N
 
 OPTIONS = (
     "-o PermitRootLogin=yes -o MaxAuthTries=20",
-    "-oPermitEmptyPasswords=yes -4 -g 33",
+    "-oPermitEmptyPasswords=yes -g 33",
     "-p 2022 -p 2023",
     "-o Port=99 -oAllowUsers=b",
     "-o MaxStartups=7:7:7 -o X11Forwarding=yes",
