@@ -298,7 +298,7 @@ def logins(content: str, **files: str) -> list[str]:
         ':msg, contains, "session opened for user" stop\n',
         ':msg, regex, ".*" stop\n',
         'ruleset(name="all") {\n *.* stop\n}\ncall all\n',
-        'ruleset(name="all") {\n  auth,authpriv.* { stop }\n}\nif $msg contains \'x\' then call all\n',
+        "ruleset(name=\"all\") {\n  auth,authpriv.* { stop }\n}\nif $msg contains 'x' then call all\n",
         "$IncludeConfig /etc/rsyslog.d/*.conf\n",
     ],
 )
