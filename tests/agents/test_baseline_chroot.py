@@ -18,6 +18,7 @@ _HARDWARE = "it is about this machine's firmware, disks or processor"
 NOT_MENDED = {
     "linux.audit.running": _AUDIT,
     "linux.audit.rules-loaded": _AUDIT,
+    "linux.audit.nothing-hidden": _AUDIT,
     "linux.audit.immutable": _AUDIT,
     "linux.audit.none-lost": _AUDIT,
     "linux.kernel.no-suid-dumps": _KERNEL,
