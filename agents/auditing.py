@@ -43,6 +43,14 @@ class Findings(NamedTuple):
     scored: Sequence[Scored]
 
 
+def outlines(settings: AuditSettings) -> list[Pack]:
+    """The packs that audits judge by, not checked; policies of Wazuh have no facts and no texts of ours.
+    Raises OSError and DocumentError."""
+    read = signing.reader(settings.trusted_keys)
+    names = [name for name in settings.packs if policy_of(name, read) is None]
+    return [packs.outline(name, read) for name in names]
+
+
 class AuditSchedule:
     """Audits at start and then every interval, until `stop`.
 
@@ -161,16 +169,10 @@ class AuditSchedule:
     def _rules(self) -> dict[str, Rule]:
         """By id, for what they say of why and how to fix; without them a change is told as well."""
         try:
-            return {rule.id: rule for pack in self._outlines() for rule in pack.rules}
+            return {rule.id: rule for pack in outlines(self._settings) for rule in pack.rules}
         except (OSError, DocumentError) as error:
             log.warning("changes are told without the texts of rules: %s", error)
             return {}
-
-    def _outlines(self) -> list[Pack]:
-        """Of the packs; policies of Wazuh have no facts and no texts of ours."""
-        read = signing.reader(self._settings.trusted_keys)
-        names = [name for name in self._settings.packs if policy_of(name, read) is None]
-        return [packs.outline(name, read) for name in names]
 
     @contextlib.contextmanager
     def _given(self) -> Iterator[tuple[tuple[str, ...], int]]:
@@ -189,10 +191,10 @@ class AuditSchedule:
         audit's to tell."""
         if self._judged is None:
             try:
-                outlines = self._outlines()
+                judging = outlines(self._settings)
             except (OSError, DocumentError):
                 return frozenset()
-            self._judged = frozenset(needed(outlines).intersection(self._facts))
+            self._judged = frozenset(needed(judging).intersection(self._facts))
         return self._judged
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from agents import children
+from agents.auditing import outlines
 from agents.config import Config
 from agents.errors import UserError
 from agents.inventories import Inventories, Kept
@@ -14,7 +15,6 @@ from agents.rounds import Rounds
 from collectors import catalogue
 from collectors.model import Family, gauge, sample
 from collectors.strictyaml import DocumentError
-from rules import pack as packs
 from rules.audit import needed
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def inventory_families(kept: Sequence[tuple[str, Kept | None]], now: float) -> S
 def _judged(config: Config) -> list[str]:
     """The slow collectors whose facts a pack of the audit judges."""
     try:
-        facts = needed(packs.outline(name) for name in config.audit.packs)
+        facts = needed(outlines(config.audit))
     except (OSError, DocumentError):
         return []  # the audit tells of a pack that cannot be read
     settings = config.collectors.settings

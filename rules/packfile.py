@@ -21,7 +21,7 @@ from rules.model import Cap, Pack, Rule, SideScore, Text
 from rules.settings import PACKS, built_in, is_path
 
 MAX_DEPTH = 8  # packs that extend one another
-_PARAM = re.compile(r"\bparams\.(\w+)")
+_PARAM = re.compile(r"""\bparams(?:\.|\[\s*["'])(\w+)""")
 
 Read = Callable[[str], bytes]  # a document by its path; raises DocumentError
 

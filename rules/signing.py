@@ -1,4 +1,5 @@
-"""Signed packs: `X.yaml.sig` beside `X.yaml` is the Ed25519 signature (RFC 8032) of its bytes, in base64.
+"""Signed packs: `X.yaml.sig` beside `X.yaml` is the Ed25519 signature (RFC 8032) of the file's name, a newline
+and its bytes, in base64. The name keeps a signed file from standing in for another one.
 
 Keys are PEM: `openssl genpkey -algorithm ed25519` makes a private one, `openssl pkey -pubout` the public
 one of it. Packs that come with the agent are part of it and need no signature.
@@ -71,9 +72,14 @@ def public_key(path: str) -> Ed25519PublicKey:
     return key
 
 
-def sign(content: bytes, key: Ed25519PrivateKey) -> bytes:
+def signed(path: str, content: bytes) -> bytes:
+    """What a signature is of."""
+    return os.path.basename(path).encode("utf-8", "surrogateescape") + b"\n" + content
+
+
+def sign(path: str, content: bytes, key: Ed25519PrivateKey) -> bytes:
     """What goes into the signature's file."""
-    return base64.b64encode(key.sign(content)) + b"\n"
+    return base64.b64encode(key.sign(signed(path, content))) + b"\n"
 
 
 def verify(path: str, content: bytes, keys: Sequence[Ed25519PublicKey]) -> None:
@@ -95,11 +101,13 @@ def verify(path: str, content: bytes, keys: Sequence[Ed25519PublicKey]) -> None:
         raise DocumentError(path + SUFFIX, None, "is no signature in base64") from error
     for key in keys:
         try:
-            key.verify(signature, content)
+            key.verify(signature, signed(path, content))
         except InvalidSignature:
             continue
         return
-    raise DocumentError(path, None, "the signature is not of this content by a trusted key")
+    raise DocumentError(
+        path, None, "the signature is not of this name and content by a trusted key"
+    )
 
 
 def reader(trusted: Sequence[str]) -> Read:
@@ -118,8 +126,14 @@ def reader(trusted: Sequence[str]) -> Read:
 
     def read(path: str) -> bytes:
         content = strictyaml.read(path)
-        if not os.path.realpath(path).startswith(os.path.realpath(PACKS) + os.sep):
+        if not _ours(path):
             verify(path, content, keys)
         return content
 
     return read
+
+
+def _ours(path: str) -> bool:
+    """Whether a path is one of the agent's own packs: by its letters alone, since what a link leads to
+    may be another thing at the next look."""
+    return path == os.path.normpath(path) and path.startswith(PACKS + os.sep)

@@ -36,7 +36,7 @@ def sign(files: tuple[str, ...], key_file: str) -> None:
         raise UserError(f"{key_file}: cannot be read: {error.strerror}") from error
     except signing.KeyProblem as error:
         raise UserError(str(error)) from error
-    signatures = {f + signing.SUFFIX: signing.sign(strictyaml.read(f), key) for f in files}
+    signatures = {f + signing.SUFFIX: signing.sign(f, strictyaml.read(f), key) for f in files}
     for path, signature in signatures.items():
         try:
             whole_files.write(os.path.dirname(path) or ".", {os.path.basename(path): signature})

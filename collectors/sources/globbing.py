@@ -9,11 +9,14 @@ import re
 from collections.abc import Callable
 from itertools import groupby
 
+from collectors.sources.bounds import MATCHES, check_matches
+
 
 def expand(root: str, pattern: str, sure: bool = False) -> list[str]:
     """Paths that match, sorted, without the root; no match is an empty list.
 
-    `sure`: what follows the last wildcard need not be looked for.
+    `sure`: what follows the last wildcard need not be looked for. Raises ParseError for more paths
+    than a reading may have.
     """
     found = [""]
     for part, matches in _parts(pattern):
@@ -33,9 +36,10 @@ def expand(root: str, pattern: str, sure: bool = False) -> list[str]:
                 if matches(name) and (hidden or not name.startswith("."))
             ]
         found = below
-    if sure or matches:
-        return found
-    return [path for path in found if _may_exist(root + path)]
+    if not matches and (not sure or len(found) > MATCHES):
+        found = [path for path in found if _may_exist(root + path)]
+    check_matches(found)
+    return found
 
 
 def _may_exist(path: str) -> bool:

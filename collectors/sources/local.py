@@ -31,7 +31,7 @@ from collectors.model import (
 )
 from collectors.pemblocks import certificates_only
 from collectors.rows import FileKind, FileStat
-from collectors.sources import authorizedkeys, commands, inventories, mounts, walks
+from collectors.sources import authorizedkeys, bounds, commands, inventories, mounts, walks
 from collectors.sources.globbing import expand
 
 _CHUNK = 1 << 16
@@ -90,23 +90,27 @@ class LocalSource:
         )
 
     def _glob(self, reading: Glob) -> Answer:
-        children: list[tuple[str, Answer]] = []
         try:
             # what is named under a match shows by itself whether the match is there
             matches = expand(self._root, reading.pattern, sure=bool(reading.names))
-            if reading.names:
-                for match in matches:
-                    children += _inside(self._root, match, reading.names, reading.limit)
-            else:
-                for folder, paths in groupby(matches, lambda path: path.rpartition("/")[0]):
-                    names = [path[len(folder) + 1 :] for path in paths]
-                    # an fstat each, which the many files of `names` are spared: they are the kernel's
-                    children += _inside(self._root, folder, names, reading.limit, plain=True)
+            children = self._children(reading, matches)
+            if reading.certificates:
+                children = ((path, reduced(answer)) for path, answer in children)
+            return bounds.of_children(children)
         except OSError as error:
             return _from_error(error)
-        if reading.certificates:
-            children = [(path, reduced(answer)) for path, answer in children]
-        return Answer("content", children=tuple(children))
+        except ParseError as error:
+            return Answer("failed", reason=str(error))
+
+    def _children(self, reading: Glob, matches: list[str]) -> Iterator[tuple[str, Answer]]:
+        if reading.names:
+            for match in matches:
+                yield from _inside(self._root, match, reading.names, reading.limit)
+            return
+        for folder, paths in groupby(matches, lambda path: path.rpartition("/")[0]):
+            names = [path[len(folder) + 1 :] for path in paths]
+            # an fstat each, which the many files of `names` are spared: they are the kernel's
+            yield from _inside(self._root, folder, names, reading.limit, plain=True)
 
     def _stat(self, pattern: str) -> Iterator[FileStat]:
         for path in expand(self._root, pattern):
@@ -196,7 +200,7 @@ def _from_error(error: OSError) -> Answer:
 
 def _inside(
     root: str, folder: str, names: Sequence[str], limit: int, plain: bool = False
-) -> list[tuple[str, Answer]]:
+) -> Iterator[tuple[str, Answer]]:
     """Files of one directory that are there; `plain` as in `_read`."""
     directory = None
     base, shown = f"{root}{folder}/", printable(folder)
@@ -205,17 +209,17 @@ def _inside(
             directory = os.open(base, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             answer = _from_error(error)
-            there = answer is not _ABSENT
-            return [(f"{shown}/{printable(name)}", answer) for name in names] if there else []
+            if answer is not _ABSENT:
+                yield from ((f"{shown}/{printable(name)}", answer) for name in names)
+            return
         base = ""
     other = functools.partial(_read, plain=True) if plain else _read
     read = _attribute if folder.startswith(_ATTRIBUTES) else other
     try:
-        return [
-            (f"{shown}/{name if name.isascii() else printable(name)}", answer)
-            for name in names
-            if (answer := read(base + name, limit, directory)) is not _ABSENT
-        ]
+        for name in names:
+            answer = read(base + name, limit, directory)
+            if answer is not _ABSENT:
+                yield f"{shown}/{name if name.isascii() else printable(name)}", answer
     finally:
         if directory is not None:
             os.close(directory)

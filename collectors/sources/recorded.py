@@ -32,6 +32,7 @@ from collectors.model import (
     Handshakes,
     Inventory,
     MountUsage,
+    ParseError,
     Reading,
     Stat,
     State,
@@ -39,6 +40,7 @@ from collectors.model import (
     describe,
 )
 from collectors.rows import FileStat, Mount
+from collectors.sources import bounds
 from collectors.sources.local import reduced
 from collectors.sources.mounts import wanted
 from collectors.sources.patterns import part_matcher, path_matches
@@ -113,12 +115,11 @@ class RecordedSource:
         if not self._was_asked(reading):
             return NOT_RECORDED
         match reading:
-            case Glob():
-                return self._glob(reading)
-            case Stat(pattern=pattern):
-                found = [row for row in self._stats if path_matches(row.path, pattern)]
-                found.sort(key=_by_component)
-                return _rows(found)
+            case Glob() | Stat():
+                try:
+                    return self._glob(reading) if isinstance(reading, Glob) else self._stat(reading)
+                except ParseError as error:
+                    return Answer("failed", reason=str(error))
             case MountUsage():
                 return self._mounts(reading)
             case Inventory(kind=kind):
@@ -150,14 +151,23 @@ class RecordedSource:
             return Answer("content", content)
         return DIRECTORY if _walk_to(self._tree, path) else None
 
+    def _stat(self, reading: Stat) -> Answer:
+        found = [row for row in self._stats if path_matches(row.path, reading.pattern)]
+        bounds.check_matches(found)
+        found.sort(key=_by_component)
+        return _rows(found)
+
     def _glob(self, reading: Glob) -> Answer:
-        children = []
-        for match in _expand(self._tree, reading.pattern):
+        matches = _expand(self._tree, reading.pattern)
+        bounds.check_matches(matches)
+        return bounds.of_children(self._children(reading, matches))
+
+    def _children(self, reading: Glob, matches: list[str]) -> Iterator[tuple[str, Answer]]:
+        for match in matches:
             for path in [f"{match}/{name}" for name in reading.names] or [match]:
                 answer = self._file(path, reading.limit)
                 if answer is not None and not (reading.names and answer.state == "absent"):
-                    children.append((path, reduced(answer) if reading.certificates else answer))
-        return Answer("content", children=tuple(children))
+                    yield path, reduced(answer) if reading.certificates else answer
 
     def _command(self, reading: Command) -> Answer:
         recorded = self._commands.get(reading.argv)

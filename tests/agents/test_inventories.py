@@ -280,6 +280,15 @@ def test_without_rules_about_them_nothing_is_scanned(config: Path) -> None:
     assert schedule(config).families() == ()
 
 
+def test_a_policy_beside_the_pack_changes_nothing(config: Path) -> None:
+    (config.parent / "sca.yml").write_text(
+        "policy: {id: own, file: sca.yml, name: Own, description: d}\n"
+        "checks:\n  - {id: 1, title: T, condition: all, rules: ['f:/etc/passwd']}\n"
+    )
+    config.write_text(config.read_text().replace("./slow.yaml", "./slow.yaml, ./sca.yml"))
+    assert schedule(config).families() != ()
+
+
 def test_record_and_explain_leave_slow_ones_out(config: Path, tmp_path: Path) -> None:
     assert run("record", tmp_path / "plain", "--config", config).exit_code == 0
     asked = (tmp_path / "plain/asked.json").read_text()

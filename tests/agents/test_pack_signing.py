@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agents.cli import main
+from rules.settings import PACKS
 from rules.signing import KeyProblem, private_key, public_key
 
 MACHINES = Path(__file__).parent.parent / "fixtures/machines"
@@ -67,8 +68,9 @@ def test_openssl_agrees(folder: Path) -> None:
     sign(folder, "city.yaml")
     raw = folder / "raw.sig"
     raw.write_bytes(base64.b64decode((folder / "city.yaml.sig").read_bytes()))
+    (folder / "signed").write_bytes(b"city.yaml\n" + (folder / "city.yaml").read_bytes())
     openssl("pkeyutl", "-verify", "-pubin", "-inkey", str(folder / "city.pub"), "-rawin",
-            "-in", str(folder / "city.yaml"), "-sigfile", str(raw))  # fmt: skip
+            "-in", str(folder / "signed"), "-sigfile", str(raw))  # fmt: skip
 
 
 def test_signed_packs_are_taken(folder: Path) -> None:
@@ -87,7 +89,10 @@ def test_unsigned_changed_or_by_another(folder: Path) -> None:
     assert (done.exit_code, "more.yaml: is not signed" in done.stderr) == (2, True)
     sign(folder, "more.yaml", key="other.key")
     done = audited(folder)
-    assert (done.exit_code, "more.yaml: the signature is not of this content" in done.stderr) == (
+    assert (
+        done.exit_code,
+        "more.yaml: the signature is not of this name and content" in done.stderr,
+    ) == (
         2,
         True,
     )
@@ -148,3 +153,29 @@ def test_keys(folder: Path) -> None:
     assert (done.exit_code, "none.key: cannot be read" in done.stderr) == (2, True)
     (folder / "agent.yaml").write_text("audit: {packs: [mlps-l3], trusted_keys: [none.pub]}\n")
     assert audited(folder).exit_code == 2
+
+
+def test_a_signed_pack_does_not_stand_in_for_another(folder: Path) -> None:
+    (folder / "lax.yaml").write_text(PACK + "off: {linux.sshd.no-root-login: laboratory}\n")
+    sign(folder, "city.yaml", "more.yaml", "lax.yaml")
+    for suffix in ("", ".sig"):
+        (folder / f"city.yaml{suffix}").write_bytes((folder / f"lax.yaml{suffix}").read_bytes())
+    done = audited(folder)
+    assert (done.exit_code, "city.yaml: the signature is not of this name" in done.stderr) == (
+        2,
+        True,
+    )
+
+
+@pytest.mark.parametrize("way", ["link", "dots"])
+def test_a_way_to_a_pack_of_ours_is_not_ours(folder: Path, way: str) -> None:
+    """What the link leads to can be changed between two looks."""
+    if way == "link":
+        (folder / "x.yaml").symlink_to(Path(PACKS, "host-basics.yaml"))
+        path = str(folder / "x.yaml")
+    else:
+        (folder / "deep").symlink_to(Path(PACKS, "mlps"))
+        path = f"{PACKS}/../packs/host-basics.yaml"
+    (folder / "agent.yaml").write_text(f"audit: {{packs: [{path}], trusted_keys: [city.pub]}}\n")
+    done = audited(folder)
+    assert (done.exit_code, "is not signed" in done.stderr) == (2, True)

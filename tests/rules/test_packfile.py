@@ -72,6 +72,12 @@ def test_a_pack_of_rule_files(folder: Path) -> None:
     }
 
 
+def test_a_parameter_named_in_brackets(folder: Path) -> None:
+    path = folder / "rules/a.yaml"
+    path.write_text(FILE.replace("params.limit", 'params["limit"]'))
+    assert packs.load(str(folder / "city.yaml")).params == {"limit": 3}
+
+
 def test_only_rules_of_the_level_come_in(folder: Path) -> None:
     text = BASE.replace('"8."', '"7.", gb28448: "L2-"')
     (folder / "base.yaml").write_text(text)

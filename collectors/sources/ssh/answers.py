@@ -27,14 +27,22 @@ from collectors.model import (
     malformed,
 )
 from collectors.rows import AuthorizedKey, FileStat, Mount
-from collectors.sources import authorizedkeys
+from collectors.sources import authorizedkeys, bounds
 from collectors.sources.inventories import parse_shadow
 from collectors.sources.local import encode_rows, kind_of, printable
 from collectors.sources.mounts import parse_mountinfo
 from collectors.sources.patterns import path_matches
 from collectors.sources.ssh import inventories, walks
-from collectors.sources.ssh.frames import Part, Record, Stream, decode, parse_stream, parts
-from collectors.sources.ssh.together import Together, together
+from collectors.sources.ssh.frames import (
+    MAX_RECORDS,
+    Part,
+    Record,
+    Stream,
+    decode,
+    parse_stream,
+    parts,
+)
+from collectors.sources.ssh.together import complete, together
 
 KILLED = 137  # how timeout(1) and a shell tell of a child ended by SIGKILL
 TABLES = 4  # records that tell of the two mount tables
@@ -51,7 +59,6 @@ ABSENT = Answer("absent", reason="no such file")
 DENIED = Answer("denied", reason="permission denied")
 LATE = Answer("failed", reason="no end in time")
 EMPTY = Answer("content")
-UNSETTLED = "it changed while it was read"
 
 Asked = Mapping[int, Sequence[Mount]]
 
@@ -63,33 +70,18 @@ def parse_frames(
 
     `asked` has for the number of a MountUsage the mounts whose usage the host was asked for.
     """
-    stream, _ = parse_stream(data, nonce)
+    stream, whole = parse_stream(data, nonce)
+    if not whole and not cut:
+        cut = f"the host told more than {MAX_RECORDS} records"
     others = together(stream)
     answers: dict[Reading, Answer] = {}
     for number, reading in enumerate(readings):
         try:
-            records = [_filled(record, others) for record in stream.get(number, ())]
+            records = list(complete(stream.get(number, ()), others))
             answers[reading] = _whole(reading, records, cut, asked.get(number))
         except ParseError as error:
             answers[reading] = Answer("failed", reason=str(error))
     return answers
-
-
-def _filled(record: Record, others: Together) -> Record:
-    """A record with what was told together with others in the place of its path: of a file a part
-    (`f`), of a path a stat line (`w`)."""
-    if not others.has(record):
-        return Record("x", 1, UNSETTLED, b"")
-    match record.kind:
-        case "f":
-            return Record("f", 0, "", others.contents[record.payload])
-        case "y":
-            return Record("f", 0, "", others.certificates[record.payload])
-        case "w" | "j":
-            line = others.stats[record.payload].decode("ascii", "replace")
-            target = others.targets.get(record.payload, b"") if record.kind == "j" else b""
-            return Record("w", 0, line, record.payload + b"\0" + target)
-    return record
 
 
 def _whole(
@@ -210,6 +202,7 @@ def _glob(reading: Glob, records: Sequence[Record]) -> Answer:
     listing = _listing(records)
     if listing != EMPTY:
         return listing
+    bounds.check_matches({record.payload for record in records if record.kind == "m"})
     children = []
     # as LocalSource sorts: by the parts of the match; the names stay in the order asked for
     for part in sorted(parts(records), key=lambda part: part.match.split("/")):
@@ -217,7 +210,7 @@ def _glob(reading: Glob, records: Sequence[Record]) -> Answer:
         path = f"{part.match}/{part.name}" if reading.names else part.match
         if answer.state != "absent" and _matches(part.match, reading.pattern):
             children.append((printable(path), answer))
-    return Answer("content", children=tuple(children))
+    return bounds.of_children(children)
 
 
 def _matches(path: str, pattern: str) -> bool:
@@ -253,7 +246,8 @@ def _stat(reading: Stat, records: Sequence[Record]) -> Answer:
             pending = []
         elif record.kind == "x" and (answer := _from_words(record.words)) != ABSENT:
             return answer
-    paths = (path for path in rows if _matches(path, reading.pattern))
+    paths = [path for path in rows if _matches(path, reading.pattern)]
+    bounds.check_matches(paths)
     return _rows([rows[path] for path in sorted(paths, key=lambda path: path.split("/"))])
 
 

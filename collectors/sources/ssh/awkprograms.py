@@ -5,7 +5,10 @@ from __future__ import annotations
 from collectors.pemblocks import AWK
 
 # Each of many files as a match and its content: its certificates, or all of it.
-_EACH = r"""FNR == 1 { printf "\n%s m\n%s\n%s c\n", N, FILENAME, N; on = 0 }"""
+# Of the environment only its owner sees, of arguments everybody on the host: the nonce is in the former.
+_EACH = r"""
+BEGIN { N = ENVIRON["N"] }
+FNR == 1 { printf "\n%s m\n%s\n%s c\n", N, FILENAME, N; on = 0 }"""
 CERTIFICATES = _EACH + AWK
 LINES = _EACH + "{ print }"
 

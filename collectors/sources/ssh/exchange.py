@@ -68,7 +68,9 @@ def exchange(
         try:
             data = channel.receive(max(deadline - time.monotonic(), 0.001))
             told += data
-            while waits and told.find(waits[0], before if len(waits) == 1 else 0) >= 0:
+            start = before  # never all of it again for each piece that comes
+            while waits and told.find(waits[0], start) >= 0:
+                start = 0
                 if waits.pop(0).endswith(b"q\n"):
                     asked = _wanted(bytes(told), nonce, readings)
                     lines = [line for n in asked for line in sshscript.ask_mounts(n, asked[n])]

@@ -33,13 +33,17 @@ class Part(NamedTuple):
 
 
 Stream = Mapping[int, Sequence[Record]]
+MAX_RECORDS = 200_000  # of one exchange: each costs us a multiple of what a host told of it
 # These stand for numbers of readings: what is told of many together, and of it what is about links.
 TOGETHER, LINKS = -1, -2
 
 
 def parse_stream(data: bytes, nonce: str) -> tuple[Stream, bool]:
-    """The records of each reading by number, and whether they are all; raises FrameError."""
-    pieces = data.split(b"\n" + nonce.encode() + b" ")
+    """The records of each reading by number, MAX_RECORDS at most, and whether they are all; raises
+    FrameError."""
+    pieces = data.split(b"\n" + nonce.encode() + b" ", MAX_RECORDS + 2)
+    if len(pieces) > MAX_RECORDS + 2:
+        pieces.pop()
     if len(pieces) < 2 or not pieces[1].startswith(b"begin\n"):
         said = data[:200].decode("utf-8", "replace").strip()
         raise FrameError(f"the host did not run the script; it said {said!r}")

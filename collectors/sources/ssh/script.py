@@ -36,7 +36,7 @@ from collectors.sources.commands import ENVIRONMENT
 from collectors.sources.mounts import LOCAL_TYPES, PATIENCE
 from collectors.sources.ssh import awkprograms, inventories, shell, walks
 
-FILE_PATIENCE = 5  # seconds for one file outside /proc and /sys; a FIFO among many has one
+FILE_PATIENCE = 5  # seconds for one file outside /proc and /sys
 READING_PATIENCE = 20  # seconds for any other reading
 TOGETHER = 90_000  # bytes of readings in one argument of a shell, which Linux limits to 128 KiB
 
@@ -138,7 +138,8 @@ def _words(reading: Reading) -> list[str]:
         case File(path=path, limit=limit):
             return _guarded(FILE_PATIENCE, path, ["f", path, str(limit + 1)])
         case Glob(pattern=pattern, names=names, limit=limit):
-            words = [*("g", shell_pattern(pattern), listed(pattern), str(limit + 1)), *names]
+            below = shlex.join(names)  # evaluated once more for each match
+            words = ["g", shell_pattern(pattern), listed(pattern), str(limit + 1), below]
             if reading.certificates:
                 words = ["h", AWK, *words]
             return _guarded(READING_PATIENCE, pattern, words)

@@ -29,17 +29,25 @@ Of many readings at once (M) contents and stat lines come together, each path on
     i                payload: where the links lead, in the order of their bytes, each ended by NUL; x STATUS
 """
 
+from collectors.sources.bounds import MATCHES, TOO_MANY
+
 # T: run with a deadline in seconds. G: run one of our functions in a shell of its own with one. M: many of
 # them in one shell with one deadline; should it pass, those that are not done each by G. R: one of these.
 # W: what of them is told together, of regular files below 4 MiB (S).
 # e: how it ended. q: is it there, or hidden. f: a file. l: a folder to list. g: a pattern. k: a match of it.
 # h: a pattern of whose files only what an awk program prints leaves the host; p: such a file.
+# O: too many matches of a pattern.
 # s: stat lines. c: a command, x: if it is there. u: usage of a mount. a: shadow. b, B: keys that let
 # accounts in. o: names and states of processes.
 # t: tables of sockets. i: sockets with their processes. v: uname. r: one reading.
 FUNCTIONS = r"""
 e() { printf '\n%s %s %s %s\n' "$N" "$1" "$2" "${3##*: }"; }
 f() {
+    if { [ -p "$1" ] || [ -c "$1" ] || [ -S "$1" ] || [ -b "$1" ]; } && [ -r "$1" ]; then
+        printf '\n%s c\n' "$N"
+        e x 1 ': is not a regular file'  # it might be waited for
+        return
+    fi
     case $K$1 in
     1/proc/sys/* | 1/sys/*) w=8 ;;
     *) w=5 ;;
@@ -57,8 +65,6 @@ f() {
     printf '\n%s c\n' "$N"
     if [ -d "$1" ] && [ -r "$1" ]
     then e x 1 ': Is a directory'; return
-    elif [ -p "$1" ] || [ -c "$1" ] || [ -S "$1" ] || [ -b "$1" ]
-    then w=$(T 1 head -c "$2" -- "$1" 2>&1 >&3); x=$?
     else w=$(head -c "$2" -- "$1" 2>&1 >&3); x=$?
     fi
     e x "$x" "$w"
@@ -95,7 +101,7 @@ p() {
         printf '\n%s y\n%s' "$N" "$1"
         return
     fi
-    if [ -f "$1" ] && [ "$(wc -c <"$1")" -lt "$2" ] && head -c 0 -- "$1"
+    if [ -f "$1" ] && [ "$(stat -L -c %s -- "$1")" -lt "$2" ] && head -c 0 -- "$1"
     then
         printf '\n%s c\n' "$N"
         w=$(awk "$A" <"$1" 2>&1 >&3); e x "$?" "$w"
@@ -108,11 +114,19 @@ p() {
 }
 h() { A=$1; shift; "$@"; A=; }
 g() {
-    p=$1 b=$2 y=$3; shift 3
-    eval "for d in $b; do l \"\$d\"; done; for j in $p; do k \"\$y\" \"\$j\" \"\$@\"; done"
+    p=$1 b=$2 y=$3 o=$4
+    eval "for d in $b; do l \"\$d\"; done; set -- $p"
+    O "$#" || return 0
+    for j; do eval "k \"\$y\" \"\$j\" $o"; done
+}
+O() {
+    [ "$1" -le @MATCHES@ ] && return
+    e l 1 ': @TOO_MANY@'
+    return 1
 }
 s() {
     eval "for d in $2; do l \"\$d\"; done; set -- $1"
+    O "$#" || return 0
     if [ "$K" ]; then
         for m; do
             shift
@@ -237,16 +251,16 @@ W() {
                     Y v "$?"
                 } 6>&1 | sort -zu | xargs -0r stat --printf '%f %u %g %s %Y %y %n\0' -- >&3
                 Y k "$?"
-            } 7>&1 | S | xargs -0r awk -v N="$N" "$C" >&3
+            } 7>&1 | S | xargs -0r awk "$C" >&3
             Y p "$?"
-        } 8>&1 | sort -zu | xargs -0r awk -v N="$N" "$V" >&3
+        } 8>&1 | sort -zu | xargs -0r awk "$V" >&3
         Y i "$?"
     } 9>&1 | LC_ALL=C sort -zu | xargs -0r readlink -z -m -- >&3
     printf '\n%s x %s\n' "$N" "$?" >&3
 }
 Y() { printf '\n%s x %s\n\n%s %s\n' "$N" "$2" "$N" "$1" >&3; }
 r() { printf '\n%s r %s\n' "$N" "$1"; shift; "$@" </dev/null; printf '\n%s d %s\n' "$N" "$?"; }
-"""
+""".replace("@MATCHES@", str(MATCHES)).replace("@TOO_MANY@", TOO_MANY)
 
 # Where there is no timeout(1), what a killed shell leaves behind could still write: end it there.
 SET_UP = r"""

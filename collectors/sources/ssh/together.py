@@ -10,11 +10,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from collectors.model import ParseError
 from collectors.sources.ssh.frames import LINKS, TOGETHER, Record, Stream
 
 _BLOCK = 512
 _OCTAL = re.compile(rb"[ 0]*([0-7]{0,11})[ \0]*")
 _STAT = re.compile(rb"((?:[^ ]+ ){7}[^ ]+) (.*)", re.DOTALL)
+
+REFERRING = frozenset("fywj")  # kinds of records that stand for what was told elsewhere
+UNSETTLED = "it changed while it was read"
 
 
 class Together(NamedTuple):
@@ -105,3 +109,32 @@ def _files(archive: bytes) -> Iterator[tuple[bytes, bytes]]:
         if kind != b"L":
             long = b""
         at = start + -(-(end - start) // _BLOCK) * _BLOCK
+
+
+def complete(records: Sequence[Record], others: Together) -> Iterator[Record]:
+    """The records of a reading with what was told together with others. A path is told of once: else a
+    few bytes each would make of one file as many as a host likes. Raises ParseError."""
+    told: set[tuple[str, bytes]] = set()
+    for record in records:
+        if record.kind in REFERRING:
+            if (record.kind, record.payload) in told:
+                raise ParseError("the host told of one path twice")
+            told.add((record.kind, record.payload))
+        yield _filled(record, others)
+
+
+def _filled(record: Record, others: Together) -> Record:
+    """A record with what was told together with others in the place of its path: of a file a part
+    (`f`), of a path a stat line (`w`)."""
+    if not others.has(record):
+        return Record("x", 1, UNSETTLED, b"")
+    match record.kind:
+        case "f":
+            return Record("f", 0, "", others.contents[record.payload])
+        case "y":
+            return Record("f", 0, "", others.certificates[record.payload])
+        case "w" | "j":
+            line = others.stats[record.payload].decode("ascii", "replace")
+            target = others.targets.get(record.payload, b"") if record.kind == "j" else b""
+            return Record("w", 0, line, record.payload + b"\0" + target)
+    return record

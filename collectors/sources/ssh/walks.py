@@ -46,7 +46,8 @@ def parse(content: bytes, whole: bool) -> Walked:
     *lines, rest = content.split(b"\0")
     if whole and rest:
         raise ParseError("find: a name without its end")
-    noted: list[Noted] = []
+    noted: dict[str, Noted] = {}  # a mount point is the root of another walk as well
+    dropped = 0
     unread: list[str] = []
     for line in lines:
         found = _ROW.fullmatch(line)
@@ -56,15 +57,19 @@ def parse(content: bytes, whole: bool) -> Walked:
         if sign == b"x":
             unread.append(decode(name))
             continue
+        path = decode(name)
+        if path not in noted and len(noted) >= MAX_NOTED:
+            dropped += 1
+            continue
         bits = stat.S_IMODE(int(mode, 8))
-        row = Noted(decode(name), _KINDS.get(kind, "other"), bits, int(uid), int(gid), sign == b"u")
-        noted.append(row)
+        row = Noted(path, _KINDS.get(kind, "other"), bits, int(uid), int(gid), sign == b"u")
+        noted[path] = row
     return Walked(
-        tuple(noted[:MAX_NOTED]),
+        tuple(noted.values()),
         "" if whole else CUT,
         0,
         tuple(unread[:MAX_UNREAD]),
-        len(noted[MAX_NOTED:]),
+        dropped,
     )
 
 
