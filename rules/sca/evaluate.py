@@ -159,7 +159,8 @@ def _evidence(check: Check, outcomes: Outcomes) -> dict[str, Any]:
     told = next((line for line in lines if line.text), None) or next(iter(lines), None)
     actual = told.text if told and told.text else None
     # which rules decide is evidence too: a waiver was given for these
-    evidence = evidence_of([actual, *texts], ()) if outcomes.state == "fail" else ""
+    long = [told.long] if told and told.long else []
+    evidence = evidence_of([actual, *long, *texts], ()) if outcomes.state == "fail" else ""
     return {
         "actual": brief(actual),
         "evidence": evidence,
