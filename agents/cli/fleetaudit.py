@@ -13,6 +13,7 @@ from agents.errors import UserError
 from agents.fleet.audit import HostResult
 from agents.hitstore import HitKeeper
 from exporters.findings.fleettable import Row, table
+from exporters.findings.hitstable import lost
 from exporters.findings.text import cut, neutral
 from rules.model import AuditResult
 
@@ -32,11 +33,13 @@ def run(
     rows: list[Row] = []
     wrong = False
     problems: list[str] = []
+    dropped = 0
     _bar(0, count, "")
     for it in results:
         if keeper and it.result:
             kept = keeper.kept(it.result)
             problems += [kept.hits_problem] if kept.hits_problem else []
+            dropped += kept.hits_lost
             it = msgspec.structs.replace(it, result=kept)
         rows.append(Row(it.name, it.result, it.problem))
         wrong = wrong or not it.result or fails(it.result)
@@ -48,6 +51,8 @@ def run(
     progress("")
     if not encode:
         click.echo(table(rows, language_of(lang)))
+    if dropped:
+        click.echo(lost(dropped), err=True)
     if problems:
         raise UserError("; ".join(dict.fromkeys(problems)))
     return 1 if wrong else 0
