@@ -154,7 +154,7 @@ def command(
         if form not in FLEET_FORMATS or output:
             raise UserError("--inventory prints table, json or ocsf, to standard output")
         hosts = inventory_hosts(inventory)
-        results = audit_all(config, hosts, loaded, params, workers, policies, scan)
+        results = audit_all(config, hosts, loaded, params, workers, policies, scan, allow_commands)
         encode = None if form == "table" else lambda it: of_host(it, loaded, form)
         ctx.exit(
             fleetaudit.run(
