@@ -31,11 +31,11 @@ def run(
     """Tell the hosts; the exit status. What `encode` makes of a host is told as soon as it is done; without it
     there is a table in the end."""
     rows: list[Row] = []
-    wrong, done = False, 0
+    wrong = False
     problems: list[str] = []
     names: dict[str, str] = {}  # by the id of the host
     _bar(0, count, "")
-    for it in results:
+    for done, it in enumerate(results, 1):
         if it.result:
             _warn_of_clones(it.name, names.setdefault(it.result.host.id, it.name), it.result)
         if keeper and it.result:
@@ -49,7 +49,6 @@ def run(
             sys.stdout.flush()
         else:
             rows.append(Row(it.name, it.result and _outline(it.result), it.problem))
-        done += 1
         _bar(done, count, it.name)
     progress("")
     if not encode:

@@ -15,6 +15,7 @@ import pickle
 import queue
 import resource
 import signal
+import threading
 from collections.abc import Mapping
 from datetime import datetime
 from multiprocessing.connection import Connection, Pipe
@@ -46,6 +47,8 @@ class Judges:
         self._auditor, self._seconds = auditor, seconds
         self._took = f"it may take {seconds:g} s ({setting}) and 1 GiB"
         self._lanes: list[_Process] = []
+        self._changing = threading.Lock()
+        self._closed = False
         self._free: queue.SimpleQueue[_Process] = queue.SimpleQueue()
         for _ in range(lanes):
             self._free.put(self._started())
@@ -69,8 +72,7 @@ class Judges:
             lane.connection.send_bytes(request)
             reply = lane.connection.recv_bytes()
         except (EOFError, OSError) as error:
-            self._ended(lane)
-            lane = self._started()
+            lane = self._instead_of(lane)
             raise UserError(f"the process that judges was ended; {self._took}") from error
         finally:
             self._free.put(lane)
@@ -80,8 +82,18 @@ class Judges:
         raise UserError(str(found))
 
     def close(self) -> None:
-        for lane in list(self._lanes):
-            self._ended(lane)
+        """What is being judged is ended."""
+        with self._changing:
+            self._closed = True
+            while self._lanes:
+                self._end(self._lanes[0])
+
+    def _instead_of(self, lane: _Process) -> _Process:
+        with self._changing:
+            if self._closed:
+                return lane
+            self._end(lane)
+            return self._started()
 
     def _started(self) -> _Process:
         ours, theirs = Pipe()
@@ -99,9 +111,10 @@ class Judges:
         self._lanes.append(lane)
         return lane
 
-    def _ended(self, lane: _Process) -> None:
+    def _end(self, lane: _Process) -> None:
         self._lanes.remove(lane)
         lane.connection.close()
+        os.kill(lane.pid, signal.SIGKILL)
         os.waitpid(lane.pid, 0)
 
     def _serve(self, connection: Connection) -> NoReturn:
