@@ -1,6 +1,7 @@
 """Audits on schedule, each in a child process: CEL and what it imports leave memory with the child.
 
-The child is niced, has a deadline and an output cap, and prints an `AuditResult` as JSON.
+The child is niced, has a deadline and an output cap. It prints a `Digest`, a line of JSON, and after it what
+`/findings` serves. Changes beyond the first batch are fetched batch by batch, by further children.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import contextlib
 import logging
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,12 +19,13 @@ from agents import children
 from agents.rounds import Rounds
 from collectors.model import Family, gauge, sample
 from collectors.strictyaml import DocumentError
+from exporters.findings.digest import Digest
 from exporters.findings.metrics import audit_families
 from exporters.findings.readinessmetrics import Scored, scored_host
 from rules import pack as packs
 from rules import signing
 from rules.audit import needed
-from rules.model import AuditResult, Change, Pack, Rule
+from rules.model import Change, Host, Pack, PackResult, Rule
 from rules.sca.kind import policy_of
 from rules.settings import AuditSettings
 
@@ -30,10 +33,12 @@ log = logging.getLogger(__name__)
 
 
 class Findings(NamedTuple):
-    """The last audit: as it is served, as a struct, and as metrics; `scored` of IPv6 readiness."""
+    """The last audit: as it is served, when it was, its packs without verdicts, and as metrics; `scored` of
+    IPv6 readiness."""
 
     content: bytes
-    result: AuditResult
+    time: datetime
+    packs: Sequence[PackResult]
     families: Sequence[Family]
     scored: Sequence[Scored]
 
@@ -66,17 +71,16 @@ class AuditSchedule:
             "audit",
             "--config",
             config_path,
-            "--format",
-            "json",
             "--fail-on",
             "none",
             "--hits",
         )
-        self._settings = settings
+        self._config_path, self._settings = config_path, settings
         self._facts = facts or {}
         self._tell = tell
         self._judged: frozenset[str] | None = None  # None: the packs were not looked at
         self._told = 0  # the number of the last change that was passed on
+        self._lost = 0
         self.last: Findings | None = None
         self.problem = (
             "the first audit has not ended yet" if settings.packs else "audit.packs is empty"
@@ -118,24 +122,49 @@ class AuditSchedule:
                 )
             if ended.problem or ended.status:
                 raise _AuditFailed(ended.problem or f"exit status {ended.status}")
-            result = msgspec.json.decode(ended.output, type=AuditResult)
+            line, _, content = ended.output.partition(b"\n")
+            digest = msgspec.json.decode(line, type=Digest)
         except (OSError, _AuditFailed, msgspec.MsgspecError) as error:
             self.problem = f"the audit failed: {error}"
             log.error("%s", self.problem)
         else:
-            told = audit_families(result), scored_host(result)
-            self.last, self.problem = Findings(ended.output, result, *told), ""
-            self._pass_on(result)
+            self.last, self.problem = _findings(content, digest), ""
+            self._pass_on(digest)
 
-    def _pass_on(self, result: AuditResult) -> None:
+    def _pass_on(self, digest: Digest) -> None:
         """What changed goes to those who are told; what they took is not kept for them any longer."""
+        result, changes = digest.result, digest.result.changes
         if result.hits_problem:
             log.error("hits are not kept: %s", result.hits_problem)
-        if not result.changes:
+        if result.hits_lost > self._lost:
+            self._lost = result.hits_lost
+            log.error(
+                "%d changes of hits were dropped before they were told, since hits are kept; "
+                "jianwei_hit_changes_lost_total counts them",
+                self._lost,
+            )
+        if not self._tell:
+            self._told = digest.number or self._told
             return
-        if self._tell and not self._tell(result.changes, self._rules()):
-            return
-        self._told = result.changes[-1].number
+        rules = self._rules() if changes else {}
+        while changes and self._tell(changes, rules):
+            self._told = changes[-1].number
+            if self._told >= digest.number or self._rounds.stopping.is_set():
+                return
+            changes = self._untold(result.host)
+
+    def _untold(self, host: Host) -> tuple[Change, ...]:
+        """The next changes of a host; what cannot be had now is told after the next audit."""
+        after = ("--host", host.id, "--after", str(self._told))
+        arguments = ("hits", "untold", "--config", self._config_path, *after)
+        try:
+            ended = children.run(arguments, self._settings.deadline, stop=self._rounds.stopping)
+            if ended.problem or ended.status:
+                raise _AuditFailed(ended.problem or f"exit status {ended.status}")
+            return msgspec.json.decode(ended.output, type=tuple[Change, ...])
+        except (OSError, _AuditFailed, msgspec.MsgspecError) as error:
+            log.error("changes of hits wait for the next audit: %s", error)
+            return ()
 
     def _rules(self) -> dict[str, Rule]:
         """By id, for what they say of why and how to fix; without them a change is told as well."""
@@ -167,6 +196,13 @@ class AuditSchedule:
                 return frozenset()
             self._judged = frozenset(needed(judging).intersection(self._facts))
         return self._judged
+
+
+def _findings(content: bytes, digest: Digest) -> Findings:
+    result = digest.result
+    packs = [msgspec.structs.replace(pack, verdicts=()) for pack in result.packs]
+    families = audit_families(result, digest.figures)
+    return Findings(content, result.time, packs, families, scored_host(result))
 
 
 class _AuditFailed(Exception):

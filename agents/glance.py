@@ -56,8 +56,8 @@ class Glance:
             disabled=[n for n, e in catalogue.COLLECTORS.items() if e.metrics and n not in seen],
             probes=probes,
             ipv6=_ipv6(observations),
-            packs=[_score(pack) for pack in last.result.packs] if last else (),
-            audited=last.result.time.astimezone() if last else None,
+            packs=[_score(pack) for pack in last.packs] if last else (),
+            audited=last.time.astimezone() if last else None,
             audit_problem=audits.problem,
         )
 

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from rules.hits import Ledger
 from rules.model import AuditResult, Host
 
 _SAFE = re.compile(r"[0-9A-Za-z_.-]{1,100}")
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class HitStore:
@@ -44,40 +46,79 @@ class HitStore:
                 "away, after which all begin as new"
             ) from error
 
-    def all(self) -> Iterator[Ledger]:
-        """The ledgers of all hosts, by id."""
+    def all(self, told: Callable[[str], None]) -> Iterator[Ledger]:
+        """The ledgers of all hosts, by id. `told` gets why a file is left out: it is damaged, or none of ours. A
+        file whose name is no id, or the id of another host than its own, is nobody's ledger."""
         names = []
         with contextlib.suppress(FileNotFoundError):
             names = sorted(name for name in os.listdir(self._folder) if name.endswith(".json"))
         for name in names:
-            yield self.read(Host(name[:-5]))
+            host = name.removesuffix(".json")
+            if not _SAFE.fullmatch(host):
+                continue
+            try:
+                ledger = self.read(Host(host))
+            except UserError as error:
+                told(str(error))
+                continue
+            if ledger.host.id == host:
+                yield ledger
 
     def change(self, host: Host, change: Callable[[Ledger], Ledger]) -> Ledger:
         """Read, change and write a host's ledger while nobody else does."""
         path = self._path(host.id)
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with open(self._folder / f".{host.id}.lock", "w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                ledger = change(self.read(host))
-                self._write(path, msgspec.json.encode(ledger))
+            folder = os.open(self._folder, _FOLDER)
+            try:
+                self._give(folder)
+                with self._locked(host.id, folder):
+                    ledger = change(self.read(host))
+                    self._write(path.name, msgspec.json.encode(ledger), folder)
+            finally:
+                os.close(folder)
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {error.strerror}") from error
         return ledger
 
-    def _write(self, path: Path, content: bytes) -> None:
-        aside = path.with_suffix(".tmp")  # its writer holds the lock
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    @contextlib.contextmanager
+    def _locked(self, host: str, folder: int) -> Iterator[None]:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        lock = os.open(f".{host}.lock", flags, 0o600, dir_fd=folder)
         try:
-            os.fsync(folder)
+            self._give(lock)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
         finally:
-            os.close(folder)
+            os.close(lock)
+
+    def _write(self, name: str, content: bytes, folder: int) -> None:
+        aside = f"{name}.tmp"  # its writer holds the lock
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(aside, dir_fd=folder)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(aside, flags, 0o600, dir_fd=folder)
+        try:
+            with open(descriptor, "wb") as file:
+                self._give(descriptor)
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except OSError:  # a full disk is not filled further
+            with contextlib.suppress(OSError):
+                os.unlink(aside, dir_fd=folder)
+            raise
+        os.fsync(folder)
+
+    def _give(self, descriptor: int) -> None:
+        """What root keeps for an agent that is another user is that user's."""
+        if os.geteuid() != 0:
+            return
+        owner, mine = os.stat(self._folder.parent), os.fstat(descriptor)
+        # a hard link that the agent's user made leads to a file of somebody else
+        if mine.st_uid != owner.st_uid and (stat.S_ISDIR(mine.st_mode) or mine.st_nlink == 1):
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
     def _path(self, host: str) -> Path:
         if not _SAFE.fullmatch(host):
@@ -102,4 +143,6 @@ class HitKeeper:
             )
         except UserError as error:
             return msgspec.structs.replace(result, hits_problem=str(error))
-        return msgspec.structs.replace(result, hits=ledger.hits, changes=ledger.untold)
+        return msgspec.structs.replace(
+            result, hits=ledger.hits, changes=ledger.untold, hits_lost=ledger.lost
+        )

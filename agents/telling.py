@@ -17,18 +17,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from collectors.model import Family, counter, gauge, sample
 from exporters.findings import cef, ocsf, told
 from exporters.findings.settings import FindingsSettings
+from exporters.findings.text import cut, neutral
 from exporters.findings.told import Told
 from rules.model import Change, Rule
 
 if TYPE_CHECKING:  # SQLite and TLS cost memory, and most agents tell nobody
     from exporters.findings.delivery import Sink
-    from exporters.findings.queue import Queue
+    from exporters.findings.queue import Message, Queue
 
 log = logging.getLogger(__name__)
 
 FOLDER: Final = "queue"  # in the agent's state folder
 SINKS: Final = ("ocsf_file", "ocsf_https", "cef")  # keys of the settings, and folders
 END_PATIENCE: Final = 2.0  # seconds for a batch under way to be ended
+MAX_SAID: Final = 500  # columns of a message that is given up
 COMPLAIN_EVERY: Final = 60.0  # seconds between two lines about the same full queue
 
 
@@ -71,9 +73,12 @@ class Teller:
         """Whether every queue has them, on disk; else the log says why, and who keeps them puts them again."""
         if self.wanted and not self._channels:
             return False  # not started, or stopped already
-        events = [told.of_change(change, rules) for change in changes]
-        taken = [channel.put(events) for channel in self._channels]
-        return all(taken)
+        taken = [channel.put(changes, rules) for channel in self._channels]
+        if not all(taken):
+            return False
+        for channel in self._channels:
+            channel.settle()
+        return True
 
     def families(self) -> Sequence[Family]:
         """Of each receiver; nothing where there is none."""
@@ -86,6 +91,7 @@ class _Report(NamedTuple):
     oldest: float  # seconds
     sent: int
     dropped: int
+    refused: int
     well: bool
 
 
@@ -98,24 +104,36 @@ class _Channel:
         self.name = name
         self._encode, self._sink, self._patience = encode, sink, patience
         self._queue: Queue | None = None
+        self._had: set[tuple[int, str]] = (
+            set()
+        )  # changes that it has and another receiver has not yet
         self._problem = ""
         self._complained = -COMPLAIN_EVERY
+        self._place = Path(), 0
         self._stopping, self._work = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._loop, name=f"tell-{name}", daemon=True)
 
     def start(self, folder: Path, max_bytes: int) -> None:
+        self._place = folder, max_bytes
+        if self._opened() is None:
+            log.error("findings for %s cannot be queued: %s", self.name, self._problem)
+
+    def _opened(self) -> Queue | None:
+        """The queue, opened again where it could not be; None where it still cannot."""
         from exporters.findings.queue import Queue, QueueError
 
-        try:
-            self._queue = Queue(folder, max_bytes)
-        except QueueError as error:
-            self._problem = str(error)
-            log.error("findings for %s cannot be queued: %s", self.name, error)
-            return
-        if self._queue.started_anew:
-            log.error("findings for %s: the queue was damaged and is empty; the old one is in %s",
-                      self.name, folder)  # fmt: skip
-        self._thread.start()
+        if self._queue is None and not self._stopping.is_set():
+            try:
+                self._queue = Queue(*self._place)
+            except QueueError as error:
+                self._problem = str(error)
+                return None
+            self._problem = ""
+            if self._queue.started_anew:
+                log.error("findings for %s: the queue was damaged and is empty; the old one is in %s",
+                          self.name, self._place[0])  # fmt: skip
+            self._thread.start()
+        return self._queue
 
     def stop(self) -> None:
         self._stopping.set()
@@ -126,17 +144,25 @@ class _Channel:
         if self._queue:
             self._queue.close()
 
-    def put(self, events: Sequence[Told]) -> bool:
+    def put(self, changes: Sequence[Change], rules: Mapping[str, Rule]) -> bool:
+        """Whether the queue has them, on disk; those that it had before are not put again."""
         from exporters.findings.queue import QueueError
 
-        bodies = [self._encode(event) for event in events]
+        new = {(it.number, it.hit.fingerprint): it for it in changes}
+        bodies = [
+            self._encode(told.of_change(change, rules))
+            for key, change in new.items()
+            if key not in self._had
+        ]
         try:
-            if self._queue is None:
+            queue = self._opened()
+            if queue is None:
                 raise QueueError(self._problem)
-            dropped = self._queue.put(bodies)
+            dropped = queue.put(bodies)
         except QueueError as error:
             log.error("%d findings for %s cannot be queued: %s", len(bodies), self.name, error)
             return False
+        self._had |= new.keys()
         self._work.set()
         if dropped and time.monotonic() - self._complained >= COMPLAIN_EVERY:
             self._complained = time.monotonic()
@@ -148,6 +174,10 @@ class _Channel:
             )
         return True
 
+    def settle(self) -> None:
+        """Every receiver has them: they will not be put again."""
+        self._had.clear()
+
     def report(self) -> _Report:
         from exporters.findings.queue import QueueError
 
@@ -156,9 +186,9 @@ class _Channel:
         except QueueError as error:
             self._problem, fill = str(error), None
         if fill is None:
-            return _Report(0, 0.0, 0, 0, well=False)
+            return _Report(0, 0.0, 0, 0, 0, well=False)
         age = max(0.0, time.time() - fill.oldest) if fill.oldest is not None else 0.0
-        return _Report(fill.bytes, age, fill.sent, fill.dropped, not self._problem)
+        return _Report(fill.bytes, age, fill.sent, fill.dropped, fill.refused, not self._problem)
 
     def _loop(self) -> None:
         from exporters.findings.delivery import SinkError
@@ -183,16 +213,31 @@ class _Channel:
 
     def _send_batch(self) -> bool:
         """Whether there was one."""
+        from exporters.findings.delivery import SinkError
+
         queue = self._queue
         assert queue is not None  # noqa: S101 - the thread is not started without one
         messages = queue.first(self._sink.batch)
         if messages:
-            self._sink.send([message.body for message in messages])
+            try:
+                self._sink.send([message.body for message in messages])
+            except SinkError as error:
+                if error.taken:
+                    queue.taken(messages[error.taken - 1].id)
+                if not error.refused:
+                    raise
+                self._set_aside(queue, messages[error.taken], str(error))
+                return True
             queue.taken(messages[-1].id)
             if self._problem:
                 log.info("findings for %s are delivered again", self.name)
                 self._problem = ""
         return bool(messages)
+
+    def _set_aside(self, queue: Queue, message: Message, problem: str) -> None:
+        queue.refused(message.id)
+        said = cut(neutral(message.body.decode("utf-8", "replace")), MAX_SAID)
+        log.error("a finding for %s was refused and is given up: %s: %s", self.name, problem, said)
 
     def _tell_problem(self, problem: str) -> None:
         if problem != self._problem:
@@ -250,5 +295,10 @@ def _families(reports: Sequence[tuple[str, _Report]]) -> Sequence[Family]:
             "jianwei_findings_dropped_total",
             "Messages that were lost since the queue was full.",
             *(sample(float(it.dropped), sink=name) for name, it in reports),
+        ),
+        counter(
+            "jianwei_findings_refused_total",
+            "Messages that the receiver refused while it took others, and that were given up.",
+            *(sample(float(it.refused), sink=name) for name, it in reports),
         ),
     )

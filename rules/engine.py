@@ -6,16 +6,17 @@ expression that fails or has the wrong type, an offender that cannot be named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
 
 from collectors.model import Fact
 from rules.evaluator import Evaluator
-from rules.evidence import MAX_TEXT, brief, evidence_of, plain
+from rules.evidence import brief, evidence_of, plain
 from rules.expression import PARAMS, Expression, ExpressionError
-from rules.model import Outcome, Pack, Rule, SubjectKind, Verdict, fingerprint
+from rules.model import MORE, Outcome, Pack, Rule, SubjectKind, Verdict, fingerprint
+from rules.offenders import fields, instance, listed, shown
 
 ALWAYS = "os"  # the fact that every rule sees, for `applies`
 MAX_SOURCES = 5
@@ -158,29 +159,36 @@ def _by_offenders(
     if not rows:
         source = seen.source(offenders)
         return [_verdict(rule, "pass", host, expected=expected, source=source, reason=reason)]
+    names = [instance(rule, row) for row in rows]
+    those = listed(names)
     hits: dict[str, Verdict] = {}
-    for row in rows:
-        instance = _instance(rule, row)
+    for name, row in zip(names, rows, strict=True):
+        if name not in those:
+            continue
         source = row.get("source", "") if isinstance(row, dict) else ""
         if not source:
-            source = _source_of(instance, rule, seen) or seen.source(offenders)
-        if known := hits.get(instance):
+            source = _source_of(name, rule, seen) or seen.source(offenders)
+        if known := hits.get(name):
             # the same thing twice (an account on two lines) is one hit with two sources
             if source not in known.source and known.source.count(", ") + 1 < MAX_SOURCES:
-                both = f"{known.source}, {source}"
-                hits[instance] = msgspec.structs.replace(known, source=both)
+                hits[name] = msgspec.structs.replace(known, source=f"{known.source}, {source}")
             continue
-        hits[instance] = _verdict(
+        whole = fields(rule, row)
+        hits[name] = _verdict(
             rule,
             "fail",
             host,
-            instance=instance,
-            actual=_shown(rule, row),
+            instance=name,
+            actual=shown(whole),
+            evidence=evidence_of(whole, rule.volatile),
             expected=expected,
             source=str(source),
             reason=reason,
         )
-    return [*hits.values(), *(verdict for verdict in unseen if verdict.instance not in hits)]
+    rest = set(names).difference(those)
+    more = [_more(rule, "fail", host, rest)] if rest else []
+    failing = {*names, *(verdict.instance for verdict in more)}
+    return [*hits.values(), *more, *(one for one in unseen if one.instance not in failing)]
 
 
 def _unseen(compiled: Compiled, seen: _Seen, host: str) -> list[Verdict]:
@@ -189,23 +197,47 @@ def _unseen(compiled: Compiled, seen: _Seen, host: str) -> list[Verdict]:
     if not compiled.unseen:
         return []
     seen.require(compiled.unseen)
-    found = {_instance(rule, row): row for row in seen.evaluator.offenders(compiled.unseen)}
-    return [
-        _verdict(rule, "unknown", host, instance=name, actual=_shown(rule, row), reason=UNSEEN)
+    found = {instance(rule, row): row for row in seen.evaluator.offenders(compiled.unseen)}
+    those = listed(found)
+    verdicts = [
+        _verdict(
+            *(rule, "unknown", host),
+            instance=name,
+            actual=shown(fields(rule, row)),
+            reason=UNSEEN,
+        )
         for name, row in found.items()
+        if name in those
     ]
+    rest = found.keys() - those
+    return [*verdicts, _more(rule, "unknown", host, rest)] if rest else verdicts
+
+
+def _more(rule: Rule, outcome: Outcome, host: str, rest: Collection[str]) -> Verdict:
+    """One verdict for all that are not told one by one. Its evidence is their names: a waiver for some is
+    none for others."""
+    return _verdict(
+        rule,
+        outcome,
+        host,
+        instance=MORE,
+        actual={"more": len(rest)},
+        evidence=evidence_of(sorted(rest), ()) if outcome == "fail" else "",
+        reason=f"{len(rest)} more are not told one by one",
+    )
 
 
 def _by_assertion(compiled: Compiled, asserts: Expression, seen: _Seen, host: str) -> Verdict:
     seen.require(asserts)
     outcome: Outcome = "pass" if seen.evaluator.truth(asserts, "assert") else "fail"
-    actual, problem = _value(compiled.actual, "actual", seen)
+    actual, problem = _whole(compiled.actual, "actual", seen)
     expected, second = _value(compiled.expected, "expected", seen)
     return _verdict(
         compiled.rule,
         outcome,
         host,
-        actual=actual,
+        actual=brief(actual),
+        evidence=evidence_of(actual, compiled.rule.volatile) if outcome == "fail" else "",
         expected=expected,
         source=seen.source(compiled.actual, asserts),
         reason=problem or second,
@@ -213,32 +245,20 @@ def _by_assertion(compiled: Compiled, asserts: Expression, seen: _Seen, host: st
 
 
 def _value(expression: Expression | None, what: str, seen: _Seen) -> tuple[Any, str]:
+    """As _whole, short enough to be told."""
+    value, problem = _whole(expression, what, seen)
+    return brief(value), problem
+
+
+def _whole(expression: Expression | None, what: str, seen: _Seen) -> tuple[Any, str]:
     """What people are shown, and why it cannot be shown; the verdict does not hang on it."""
     if expression is None:
         return None, ""
     try:
         seen.require(expression)
-        return brief(seen.evaluator.value(expression)), ""
+        return seen.evaluator.value(expression), ""
     except ExpressionError as error:
         return None, f"{what}: {error}"
-
-
-def _instance(rule: Rule, row: Any) -> str:
-    value = row
-    if rule.key:
-        if not isinstance(row, dict) or rule.key not in row:
-            raise ExpressionError(f"an offender has no {rule.key!r}")
-        value = row[rule.key]
-    if not isinstance(value, (str, int)):
-        raise ExpressionError("an offender is told apart by neither a text nor a number")
-    return str(value)[:MAX_TEXT]
-
-
-def _shown(rule: Rule, row: Any) -> Any:
-    if not isinstance(row, dict):
-        return brief(row)
-    names = rule.show or sorted(name for name in row if name not in (rule.key, "source"))
-    return {name: brief(row[name]) for name in names if name in row}
 
 
 def _source_of(instance: str, rule: Rule, seen: _Seen) -> str:
@@ -249,9 +269,7 @@ def _source_of(instance: str, rule: Rule, seen: _Seen) -> str:
 
 
 def _verdict(rule: Rule, outcome: Outcome, host: str, **more: Any) -> Verdict:
-    shown = more.get("actual")
     return Verdict(
-        evidence=evidence_of(shown, rule.volatile) if outcome == "fail" else "",
         rule=rule.id,
         verdict=outcome,
         severity=rule.severity,

@@ -51,10 +51,20 @@ def brief(value: Any) -> Any:
 
 
 def evidence_of(shown: Any, volatile: Collection[str]) -> str:
-    """A hash of what is shown of a hit, without what changes by itself: 32 hexadecimal digits."""
+    """A hash of what is shown of a hit, whole, without what changes by itself: 32 hexadecimal digits. What
+    is cut where it is told (`brief`) is part of it: else a waiver would outlive a change there."""
     if "actual" in volatile:
         shown = None
     elif isinstance(shown, dict):
         shown = {name: value for name, value in shown.items() if name not in volatile}
-    text = json.dumps(shown, sort_keys=True)
+    text = json.dumps(_hashed(shown), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _hashed(value: Any) -> Any:
+    """The value for JSON; what it has no form for, such as a time or a key that is a number, as text."""
+    if isinstance(value, (list, tuple)):
+        return [_hashed(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _hashed(item) for key, item in value.items()}
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

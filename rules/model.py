@@ -21,6 +21,8 @@ SubjectKind = Literal["host", "site"]
 
 Scenario = dict[str, Any]
 
+MORE = "…"  # the instance of the one verdict for all offenders that are not told one by one
+
 
 class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One text in both languages."""
@@ -193,7 +195,7 @@ class Hit(msgspec.Struct, frozen=True):
     `first_seen` is when it first failed, `last_seen` when it last did, `changed` when `state` became what
     it is; all UTC. `unseen_since` is when it could no longer be judged, null while it can: unknown never closes
     a hit. `evidence` is that of its last verdict. `waiver` is the id of the one in force, `waived_for` the evidence
-    that each waiver was given for; `by` and `note` are of the person who acknowledged.
+    that each waiver was given for, empty where it has lapsed; `packs` are those in which it has not passed since; `by` and `note` are of the person who acknowledged.
     """
 
     fingerprint: str
@@ -230,10 +232,12 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class AuditResult(msgspec.Struct, frozen=True):
-    """One audit: what `/findings` serves and `jianwei audit --format json` prints, as JSON.
+    """One audit: what `jianwei audit --format json` prints, and `/findings` serves without the changes, as JSON.
 
     `time` is when it began, in UTC; `duration` in seconds, observation included. `hits` are those of the host
-    after it, and `changes` those not told yet, where somebody keeps them; `hits_problem` is why they could not be kept.
+    after it, and `changes` those not told yet, where somebody keeps them; `hits_problem` is why they could not be kept,
+    `hits_lost` how many changes were dropped before they were told, ever. `left_out` counts hits and verdicts that are
+    not in it since it would be too long.
     """
 
     host: Host
@@ -243,6 +247,8 @@ class AuditResult(msgspec.Struct, frozen=True):
     hits: tuple[Hit, ...] = ()
     changes: tuple[Change, ...] = ()
     hits_problem: str = ""
+    hits_lost: int = 0
+    left_out: int = 0
 
 
 def fingerprint(host: str, rule: str, instance: str) -> str:

@@ -12,12 +12,14 @@
         evidence: 1f0c…               # optional: only while the hit shows this (`jianwei hits show`)
 
 Without `evidence`, a waiver is bound to what a hit shows when it is first waived. Either way it lapses
-when that changes, and after its last day.
+when that changes or the hit is fixed, for good: who still wants it renews it under another id. After its
+last day it is in force for no hit.
 """
 
 from __future__ import annotations
 
 import fnmatch
+import unicodedata
 from collections.abc import Iterable
 from datetime import date, datetime
 
@@ -26,6 +28,9 @@ import msgspec
 from collectors import strictyaml
 from collectors.strictyaml import Document
 from rules.model import Hit
+
+LAPSED = ""  # in `waived_for` of a hit, of a waiver that is in force for it no more
+_PLAIN = str.maketrans({"[": "[[]"})  # to fnmatch a bracket begins a set
 
 
 class Waiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,15 +51,18 @@ class Waiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         names = (hit.host.name, hit.host.id)
         return (
             self.rule == hit.rule
-            and any(fnmatch.fnmatchcase(name, host) for host in self.hosts for name in names)
-            and fnmatch.fnmatchcase(hit.instance, self.instance)
+            and any(_matches(name, host) for host in self.hosts for name in names)
+            and _matches(hit.instance, self.instance)
         )
 
     def lapsed(self, hit: Hit, now: datetime) -> str:
         """Why it is not in force for a hit in its scope; empty while it is."""
         if now.astimezone().date() > self.expires:
             return f"waiver {self.id} expired on {self.expires}"
-        given_for = self.evidence or hit.waived_for.get(self.id, hit.evidence)
+        bound = hit.waived_for.get(self.id)
+        if bound == LAPSED:
+            return f"waiver {self.id} has lapsed: give it another id to renew it"
+        given_for = self.evidence or bound or hit.evidence
         return "" if given_for == hit.evidence else f"waiver {self.id}: the evidence changed"
 
 
@@ -75,7 +83,7 @@ def load(path: str) -> tuple[Waiver, ...]:
             raise document.error(
                 ("waivers", number, "hosts"), 'names no host; write ["*"] for all of them'
             )
-        if waiver.owner == waiver.approver:
+        if _person(waiver.owner) == _person(waiver.approver):
             raise document.error(
                 ("waivers", number, "approver"), "nobody approves a waiver of their own"
             )
@@ -86,6 +94,15 @@ def load(path: str) -> tuple[Waiver, ...]:
             )
         seen[waiver.id] = number
     return waivers
+
+
+def _matches(text: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(text, pattern.translate(_PLAIN))
+
+
+def _person(name: str) -> str:
+    """A name, however it is written: case, width and spaces make nobody another one."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def in_force(waivers: Iterable[Waiver], hit: Hit, now: datetime) -> tuple[Waiver | None, str]:

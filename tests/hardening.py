@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ CONTENT = Path("/usr/share/xml/scap/ssg/content/ssg-debian11-ds.xml")
 CONTENT_VERSION = "11.7"
 AGREEMENT = BASELINE / "agreement.yaml"
 _XCCDF = "{http://checklists.nist.gov/xccdf/1.2}"
+_VALUE = "xccdf_org.ssgproject.content_value_"
 _RULE = "xccdf_org.ssgproject.content_rule_"
 _RANK = ("fail", "unknown", "manual", "pass", "not_applicable")
 
@@ -40,8 +41,12 @@ class View:
     lynis: tuple[str, ...]
 
     def worst(self, rule: str, about: str = "") -> Verdict | None:
-        """The worst verdict, of hits only those whose instance has `about` in it; None: no other is left."""
-        of = [it for it in self.verdicts[rule] if it.verdict != "fail" or about in it.instance]
+        """The worst verdict, of hits only those whose instance `about` matches; None: no other is left."""
+        of = [
+            it
+            for it in self.verdicts[rule]
+            if it.verdict != "fail" or re.search(about, it.instance)
+        ]
         return min(of, key=lambda it: _RANK.index(it.verdict), default=None)
 
     def outcome(self, rule: str, about: str = "") -> str:
@@ -76,9 +81,9 @@ def fixes() -> dict[str, list[str]]:
     return {rule: lines for part in _parts("fixes.yaml") for rule, lines in (part or {}).items()}
 
 
-def agreement() -> dict[str, list[dict[str, Any]]]:
-    """The rows of agreement.yaml by tool."""
-    found: dict[str, list[dict[str, Any]]] = yaml.safe_load(AGREEMENT.read_text())
+def agreement() -> dict[str, Any]:
+    """agreement.yaml: the rows of each tool, and what the tools are given."""
+    found: dict[str, Any] = yaml.safe_load(AGREEMENT.read_text())
     return found
 
 
@@ -91,7 +96,9 @@ def look(host: Chroot) -> View:
     table = agreement()
     theirs = [name for row in table["openscap"] for name in row["theirs"]]
     tests = {name.split()[0] for row in table["lynis"] for name in row["theirs"]}
-    return View(verdicts, openscap(host, theirs), *lynis(host, tests))
+    theirs += table["needed"]["openscap"]
+    tests.update(table["needed"]["lynis"])
+    return View(verdicts, openscap(host, theirs, table["values"]), *lynis(host, tests))
 
 
 def harden(host: Chroot) -> Hardening:
@@ -104,18 +111,26 @@ def harden(host: Chroot) -> Hardening:
     return Hardening(before, look(host))
 
 
-def openscap(host: Chroot, names: Iterable[str]) -> dict[str, str]:
-    """Outcomes by rule; empty where there is no content."""
+def openscap(host: Chroot, names: Iterable[str], values: Mapping[str, int]) -> dict[str, str]:
+    """Outcomes by rule, with these thresholds; empty where there is no content."""
     if not CONTENT.exists():
         return {}
     work = host.tree / "root"
     shutil.copy(CONTENT, work / "content.xml")
-    chosen = "".join(f'<xccdf:select idref="{_RULE}{name}" selected="true"/>' for name in names)
+    # a rule counts only within groups that are selected
+    groups = re.findall(r':Group [^>]*?id="([^"]+)"', CONTENT.read_text())
+    ids = [*groups, *(f"{_RULE}{name}" for name in names)]
+    # of selects on one line oscap takes every other one
+    chosen = "\n".join(f'<xccdf:select idref="{name}" selected="true"/>' for name in ids)
+    chosen += "".join(
+        f'\n<xccdf:set-value idref="{_VALUE}{name}">{it}</xccdf:set-value>'
+        for name, it in values.items()
+    )
     (work / "tailoring.xml").write_text(
         '<xccdf:Tailoring xmlns:xccdf="http://checklists.nist.gov/xccdf/1.2" id="xccdf_t_tailoring_t">'
         '<xccdf:benchmark href="content.xml"/><xccdf:version time="2020-01-01T00:00:00">1</xccdf:version>'
         '<xccdf:Profile id="xccdf_t_profile_t"><xccdf:title>t</xccdf:title>'
-        f"{chosen}</xccdf:Profile></xccdf:Tailoring>"
+        f"\n{chosen}\n</xccdf:Profile></xccdf:Tailoring>"
     )
     version = host.tree / "etc/debian_version"
     is_ = version.read_text()
@@ -127,7 +142,7 @@ def openscap(host: Chroot, names: Iterable[str]) -> dict[str, str]:
         )
     finally:
         version.write_text(is_)
-    tree = ElementTree.parse(work / "results.xml")
+    tree = ElementTree.parse(work / "results.xml")  # noqa: S314 - a tool's own output
     found = {}
     for row in tree.iter(f"{_XCCDF}rule-result"):
         result = row.findtext(f"{_XCCDF}result", "")

@@ -177,7 +177,7 @@ def agents_own() -> list[metricdocs.Row]:
             "inventory", inventory_families([("filescan", Kept("/", scanned=1.0))], 2.0)
         ),
         *metricdocs.rows(
-            "findings", telling._families([("cef", telling._Report(0, 0, 0, 0, True))])
+            "findings", telling._families([("cef", telling._Report(0, 0, 0, 0, 0, True))])
         ),
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),

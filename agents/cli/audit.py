@@ -36,7 +36,9 @@ from agents.readiness import LOCAL_DEADLINE
 from agents.sources import observe_with, open_source
 from collectors import catalogue
 from collectors.ipv6.estate.file import hosts as inventory_hosts
+from exporters.findings.digest import digest, served
 from exporters.findings.formats import FORMATS
+from exporters.findings.hitstable import lost
 from exporters.findings.table import table
 from exporters.findings.text import neutral
 from exporters.report.files import write
@@ -147,6 +149,8 @@ def command(
     policies = scapolicies.sort(names or config.audit.packs, meaning, read)
     loaded = load_packs(policies.packs, read) if policies.packs or not policies.policies else []
     params = params_of(loaded, config.audit, assignments, strict=not names)
+    if keep:
+        _check_keeping(assignments, recorded)
     keeper = HitKeeper(config) if keep else None
     if inventory is not None:
         if host or recorded or facts:
@@ -154,6 +158,8 @@ def command(
         if form not in FLEET_FORMATS or output:
             raise UserError("--inventory prints table, json or ocsf, to standard output")
         hosts = inventory_hosts(inventory)
+        for row in hosts if keep else ():
+            _check_keeping((), row.asked[1])
         results = audit_all(config, hosts, loaded, params, workers, policies, scan, allow_commands)
         encode = None if form == "table" else lambda it: of_host(it, loaded, form)
         ctx.exit(
@@ -185,11 +191,29 @@ def command(
     if keeper:
         result = keeper.kept(result, told or 0)
     progress("")
+    if told is not None:
+        sys.stdout.buffer.write(msgspec.json.encode(digest(result)) + b"\n" + served(result))
+        return
     tell(result, loaded, form, language_of(lang), output)
-    if result.hits_problem and told is None:
+    if result.hits_lost:
+        click.echo(lost(result.hits_lost), err=True)
+    if result.hits_problem:
         raise UserError(result.hits_problem)
     if fails(result, fail_on):
         ctx.exit(1)
+
+
+def _check_keeping(assignments: Sequence[str], recorded: str | None) -> None:
+    """Hits are closed by what is so now, and by the thresholds that every audit of the host has."""
+    if assignments:
+        raise UserError(
+            "--hits with --param would keep hits by thresholds of this audit alone; write them into "
+            "audit.params of the configuration"
+        )
+    if recorded is not None:
+        raise UserError(
+            f"--hits: {recorded} is a recording, which says nothing of the host now; leave out --hits"
+        )
 
 
 def tell(

@@ -13,6 +13,7 @@ from agents.cli.options import config_option, language_of, language_option
 from agents.errors import UserError
 from agents.state import state_dir
 from agents.telling import FOLDER, SINKS
+from exporters.findings.columns import aligned
 from exporters.findings.queue import Fill, QueueError, looked_at
 from rules.model import Text
 
@@ -23,6 +24,7 @@ _HEADS = (
     Text("最早等待（秒）", "Oldest (s)"),
     Text("已发", "Sent"),
     Text("丢弃", "Dropped"),
+    Text("拒收", "Refused"),
 )
 _NONE = Text("没有配置接收端，也没有待发消息。", "No receiver is configured, and nothing waits.")
 
@@ -60,12 +62,13 @@ def status(path: str | None, as_json: bool, lang: str | None) -> None:
     if not found:
         click.echo(_NONE.of(language))
         return
-    click.echo("  ".join(head.of(language) for head in _HEADS))
+    rows = [[head.of(language) for head in _HEADS]]
     now = time.time()
     for name, fill in found.items():
         age = max(0.0, now - fill.oldest) if fill.oldest is not None else 0.0
-        counts = (fill.messages, fill.bytes, f"{age:.0f}", fill.sent, fill.dropped)
-        click.echo("  ".join([name, *map(str, counts)]))
+        counts = (fill.messages, fill.bytes, f"{age:.0f}", fill.sent, fill.dropped, fill.refused)
+        rows.append([name, *map(str, counts)])
+    click.echo("\n".join(aligned(rows)))
 
 
 def _told(fill: Fill) -> dict[str, object]:

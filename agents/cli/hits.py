@@ -14,10 +14,11 @@ from agents.errors import UserError
 from agents.hitstore import HitStore
 from agents.state import state_dir
 from collectors.strictyaml import DocumentError
-from exporters.findings.hitstable import table, whole
+from exporters.findings.digest import BATCH
+from exporters.findings.hitstable import lost, table, whole
 from rules import hits, waivers
 from rules.hits import Ledger
-from rules.model import SEVERITIES, WORKFLOWS, Hit, Workflow
+from rules.model import SEVERITIES, WORKFLOWS, Hit, Host, Workflow
 
 _ORDER = {severity: -number for number, severity in enumerate(SEVERITIES)}
 
@@ -65,9 +66,11 @@ def list_(
     Exit codes: 0 done, 2 the hits cannot be read.
     """
     wanted = SEVERITIES[SEVERITIES.index(severity) :] if severity else SEVERITIES
+    problems: list[str] = []
+    ledgers = list(_store(path).all(problems.append))
     found = [
         hit
-        for ledger in _store(path).all()
+        for ledger in ledgers
         for hit in ledger.hits
         if (hit.state in states if states else hit.state != "fixed")
         and hit.severity in wanted
@@ -75,6 +78,10 @@ def list_(
     ]
     found.sort(key=lambda hit: (_ORDER[hit.severity], hit.first_seen, hit.rule, hit.instance))
     click.echo(msgspec.json.encode(found) if as_json else table(found, language_of(lang)))
+    if missed := sum(ledger.lost for ledger in ledgers):
+        click.echo(lost(missed), err=True)
+    if problems:
+        raise UserError("; ".join(problems))
 
 
 @command.command()
@@ -90,7 +97,7 @@ def show(path: str | None, fingerprint: str, as_json: bool, lang: str | None) ->
       jianwei hits show 4f0c8a1e6c3b
     Exit codes: 0 done, 2 there is no such hit.
     """
-    [(_, hit)] = _named(_store(path).all(), [fingerprint])
+    [(_, hit)] = _named(_store(path), [fingerprint])
     click.echo(msgspec.json.encode(hit) if as_json else whole(hit, language_of(lang)))
 
 
@@ -110,7 +117,7 @@ def acknowledge(path: str | None, fingerprints: tuple[str, ...], by: str, note: 
     if not by.strip():
         raise UserError("--by is empty: who acknowledges?")
     store, now = _store(path), datetime.now(UTC)
-    found = _named(store.all(), fingerprints)
+    found = _named(store, fingerprints)
     for _, hit in found:
         if hit.state not in hits.OPEN:
             raise UserError(f"{hit.fingerprint} is {hit.state}; only open hits are acknowledged")
@@ -125,6 +132,16 @@ def acknowledge(path: str | None, fingerprints: tuple[str, ...], by: str, note: 
 
         store.change(ledger.host, change)
     click.echo(f"{len(found)} acknowledged")
+
+
+@command.command(hidden=True)
+@config_option
+@click.option("--host", required=True, metavar="ID")
+@click.option("--after", type=int, required=True)
+def untold(path: str | None, host: str, after: int) -> None:
+    """For the agent: the next changes of a host after one of them, as JSON."""
+    waiting = _store(path).read(Host(host)).told(after).untold
+    click.echo(msgspec.json.encode(waiting[:BATCH]))
 
 
 @command.command(name="waivers")
@@ -156,14 +173,16 @@ def _store(path: str | None) -> HitStore:
     return HitStore(state_dir(configuration.load(path)))
 
 
-def _named(ledgers: Iterable[Ledger], marks: Iterable[str]) -> list[tuple[Ledger, Hit]]:
+def _named(store: HitStore, marks: Iterable[str]) -> list[tuple[Ledger, Hit]]:
     """The hits whose fingerprints begin so; raises UserError unless each is exactly one."""
-    every = [(ledger, hit) for ledger in ledgers for hit in ledger.hits]
+    problems: list[str] = []
+    every = [(ledger, hit) for ledger in store.all(problems.append) for hit in ledger.hits]
     found = []
     for mark in dict.fromkeys(marks):
         them = [(ledger, hit) for ledger, hit in every if mark and hit.fingerprint.startswith(mark)]
         if not them:
-            raise UserError(f"there is no hit {mark!r}; see jianwei hits list")
+            told = f"there is no hit {mark!r}; see jianwei hits list"
+            raise UserError("; ".join((told, *problems)))
         if len(them) > 1:
             raise UserError(f"{len(them)} hits begin with {mark!r}; write more of it")
         found += them

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -29,7 +29,16 @@ _OF_SERVER = frozenset(
         "servername",
         "serveralias",
     }
-    | {"redirect", "redirectpermanent", "rewriterule", "header", "listen", "sslopensslconfcmd"}
+    | {"header", "listen", "sslopensslconfcmd"}
+)
+# In their order, with their name: where only some paths are meant they do not count.
+_IN_ORDER: Final = {
+    **dict.fromkeys(("redirect", "redirectpermanent", "redirecttemp", "redirectmatch"), "aliases"),
+    **dict.fromkeys(("rewriteengine", "rewritecond", "rewriterule"), "rewriting"),
+}
+_OF_SOME = frozenset(
+    {"location", "locationmatch", "directory", "directorymatch", "files", "filesmatch", "proxy"}
+    | {"proxymatch", "if", "elseif", "else", "limit", "limitexcept"}
 )
 _PROTOCOLS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
@@ -115,6 +124,7 @@ class _Reader:
         self._files = self._lines = 0
         self._host: Server | None = None
         self._skipped = 0  # depth of sections that do not hold
+        self._some = 0  # depth of sections about certain paths
         self.hosts: list[Server] = []
 
     def file(self, path: str, text: str, depth: int) -> None:
@@ -134,9 +144,14 @@ class _Reader:
                 if line.name in _OF_SERVER:
                     here = self._host or self._main
                     here.said.setdefault(line.name, []).append(line.words)
+                elif line.name in _IN_ORDER and not self._some:
+                    here = self._host or self._main
+                    here.said.setdefault(_IN_ORDER[line.name], []).append([line.name, *line.words])
 
     def _section(self, line: Line) -> None:
         name, closes = line.name.lstrip("</"), line.name.startswith("</")
+        if name in _OF_SOME and not self._skipped:
+            self._some = max(self._some + (-1 if closes else 1), 0)
         if self._skipped:
             self._skipped += -1 if closes else 1
         elif name in _IF and not closes and line.words and line.words[0].startswith("!"):

@@ -17,6 +17,7 @@ from collectors.model import ParseError
 
 MAX_DEPTH = 16
 MAX_FILES = 2000
+MAX_BLOCKS = 50  # in one another, of one file
 MAX_STATEMENTS = 100_000
 _TOKEN = re.compile(
     r"""[ \t\r\n]+|\#[^\n]*|(?P<punct>[;{}])
@@ -26,7 +27,7 @@ _TOKEN = re.compile(
 )
 _ADDING = frozenset(
     {"listen", "server_name", "ssl_certificate", "ssl_certificate_key"}
-) | frozenset({"ssl_sign_certificate", "ssl_enc_certificate", "return", "rewrite", "add_header"})
+) | frozenset({"ssl_sign_certificate", "ssl_enc_certificate", "add_header"})
 
 Include = Callable[[str], dict[str, str]]
 
@@ -40,12 +41,15 @@ class Statement(NamedTuple):
 
 
 class Block(msgspec.Struct):
-    """A block: what it says itself, by directive; of each the words of every time it was said."""
+    """A block: what it says itself, by directive; of each the words of every time it was said.
+    `steps` are its directives and blocks in their order, of servers and what is in them alone."""
 
     kind: str
     outer: Block | None = None
     source: str = ""
     said: dict[str, list[list[str]]] = {}
+    words: list[str] = []
+    steps: list[list[str] | Block] = []
 
     def get(self, name: str) -> list[list[str]]:
         """What holds here: its own, or what the nearest block around says."""
@@ -144,6 +148,8 @@ class _Reader:
                 block, level = block.outer, level - 1
             elif statement.opens:
                 block, level = self._open(block, statement), level + 1
+                if level > MAX_BLOCKS:
+                    raise ParseError(f"{statement.source}: too many blocks in one another")
             elif words[0] == "include" and len(words) == 2:
                 for name, content in self._include(absolute(words[1], self._folder)).items():
                     self.file(name, content, block, depth + 1)
@@ -153,7 +159,9 @@ class _Reader:
             raise ParseError(f"{path}: a block is not closed")
 
     def _open(self, block: Block, statement: Statement) -> Block:
-        inner = Block(statement.words[0], block, statement.source)
+        inner = Block(statement.words[0], block, statement.source, words=statement.words[1:])
+        if block.kind not in ("main", "http", "stream", "mail"):
+            block.steps.append(inner)
         if inner.kind == "server" and block.kind in ("http", "stream", "mail"):
             self.servers.append(inner)
         return inner
@@ -161,10 +169,8 @@ class _Reader:
 
 def _say(block: Block, words: list[str]) -> None:
     name = words[0]
-    if name in ("return", "rewrite"):
-        # a redirect in a location counts for its server
-        while block.kind not in ("server", "main") and block.outer is not None:
-            block = block.outer
+    if block.kind not in ("main", "http", "stream", "mail"):
+        block.steps.append(words)
     if name in _ADDING:
         block.said.setdefault(name, []).append(words[1:])
     else:

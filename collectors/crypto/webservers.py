@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import msgspec
 
-from collectors.crypto import ciphers, httpdconf, manyfiles, nginxconf, webfiles
+from collectors.crypto import ciphers, httpdconf, manyfiles, nginxconf, redirects, webfiles
 from collectors.model import Answers, Collector, Fact, Reading
 
 # nginx before 1.23.4 without ssl_protocols; later ones have less
@@ -48,8 +48,8 @@ class Site(msgspec.Struct, frozen=True):
 class WebServersCollector(Collector, frozen=True):
     """`web_servers`: rows of `Site`; none where there is no web server's configuration.
 
-    `protocols` are the server's defaults where protocols_set is false. `redirects`: it sends people
-    to https. `loopback`: it listens for this machine only. `ntls`: the national protocol is on.
+    `protocols` are the server's defaults where protocols_set is false. `redirects`: whatever is asked
+    for is sent to https or refused. Servers of nginx that are no web count where they speak TLS. `loopback`: it listens for this machine only. `ntls`: the national protocol is on.
     """
 
     name: ClassVar[str] = "web_servers"
@@ -81,6 +81,7 @@ def _nginx(path: str, text: str, answers: Answers) -> Iterator[Site]:
         path, text, lambda name, content: nginxconf.included(name, content, folder), answers
     )
     for block in nginxconf.servers(path, text, lambda p: webfiles.texts(p, answers)):
+        http = block.outer is not None and block.outer.kind == "http"
         listens = block.get("listen") or [["80"]]
         listen = [words[0] for words in listens if words]
         said = [word for words in block.get("ssl_protocols") for word in words]
@@ -95,8 +96,8 @@ def _nginx(path: str, text: str, answers: Answers) -> Iterator[Site]:
             return block.get(name) == [["on"]]
 
         tls = on("ssl") or any({"ssl", "quic"} & set(words[1:]) for words in listens)
-        # in a stream or a mail server nothing answers with a redirect
-        ways = [*block.get("return"), *block.get("rewrite")]
+        if not http and not tls:
+            continue  # of a stream or a mail server, and no web
         yield Site(
             key=_key("nginx", names, listen),
             server="nginx",
@@ -104,7 +105,7 @@ def _nginx(path: str, text: str, answers: Answers) -> Iterator[Site]:
             listen=listen,
             loopback=all(_LOOPBACK.fullmatch(one) for one in listen),
             tls=tls,
-            redirects=any(word.startswith("https://") for words in ways for word in words[:2]),
+            redirects=http and redirects.nginx_redirects(block),
             protocols=[name for name in _PROTOCOLS if name in said] if said else NGINX_DEFAULT,
             protocols_set=bool(said),
             ciphers=cipher,
@@ -114,12 +115,19 @@ def _nginx(path: str, text: str, answers: Answers) -> Iterator[Site]:
             ntls=on("enable_ntls") or on("ssl_ntls"),
             sign_certificates=paths("ssl_sign_certificate"),
             enc_certificates=paths("ssl_enc_certificate"),
-            hsts=any(w and w[0].lower() == _HSTS for w in block.get("add_header")),
+            hsts=_keeps([w[1:] for w in block.get("add_header") if w and w[0].lower() == _HSTS]),
             source=block.source,
         )
 
 
 _HSTS = "strict-transport-security"
+_MAX_AGE = re.compile(r"max-age\s*=\s*\"?0*[1-9]|\$", re.IGNORECASE)
+
+
+def _keeps(values: list[list[str]]) -> bool:
+    """Whether browsers are to keep to https: of several headers the first counts (RFC 6797, 8.1), and
+    with max-age=0 they forget it."""
+    return bool(values) and bool(_MAX_AGE.search(" ".join(values[0])))
 
 
 def _httpd(path: str, text: str, answers: Answers) -> Iterator[Site]:
@@ -137,9 +145,6 @@ def _httpd(path: str, text: str, answers: Answers) -> Iterator[Site]:
         listen = host.addresses or ports
         said = [words for words in host.get("sslprotocol") if words]
         cipher = _last(host.get("sslciphersuite"))
-        ways = [
-            w for key in ("redirect", "redirectpermanent", "rewriterule") for w in host.get(key)
-        ]
         if host is main and not listen:
             continue
         yield Site(
@@ -149,7 +154,10 @@ def _httpd(path: str, text: str, answers: Answers) -> Iterator[Site]:
             listen=listen,
             loopback=bool(listen) and all(_LOOPBACK.fullmatch(one) for one in listen),
             tls=_on(host),
-            redirects=any(word.startswith("https://") for words in ways for word in words),
+            # rewriting is not inherited from the main server
+            redirects=redirects.httpd_redirects(
+                host.get("aliases"), host.said.get("rewriting", []), names
+            ),
             protocols=httpdconf.protocols(said[-1]) if said else HTTPD_DEFAULT,
             protocols_set=bool(said),
             ciphers=cipher,
@@ -159,7 +167,7 @@ def _httpd(path: str, text: str, answers: Answers) -> Iterator[Site]:
             ntls=False,
             sign_certificates=[],
             enc_certificates=[],
-            hsts=any(_HSTS in (w.lower() for w in words) for words in host.get("header")),
+            hsts=_keeps(_headers(host)),
             source=host.source,
         )
 
@@ -170,6 +178,19 @@ def port(address: str) -> str:
         return address
     tail = address.rpartition("]")[2] if "]" in address else address
     return tail.rpartition(":")[2] if ":" in tail else ""
+
+
+def _headers(host: httpdconf.Server) -> list[list[str]]:
+    """The values of the header, of `Header always set NAME VALUE`."""
+    found = []
+    for words in host.get("header"):
+        words = words[1:] if words[:1] in (["always"], ["onsuccess"]) else words
+        if len(words) > 2 and words[1].lower() == _HSTS and words[0].lower() in _SETS:
+            found.append(words[2:])
+    return found
+
+
+_SETS = frozenset({"set", "add", "append", "merge", "setifempty"})
 
 
 def _on(host: httpdconf.Server) -> bool:

@@ -47,7 +47,7 @@ class FirewallCollector(Collector, frozen=True):
 def _value(answers: Answers) -> dict[str, Any]:
     bases, tools = gather(answers)
     by_device = devices(answers)
-    told_of = report(bases, tools, by_device)
+    told_of = report(bases, tools, by_device, hostile=True)
     passing, _ = gather(answers, forward=True)
     dead, dead_known = dead_rules([*bases, *passing])
     return {
@@ -100,7 +100,7 @@ def _reached(base: Base) -> set[str]:
 
 def _passing(bases: Sequence[Base], family: Family, device: str) -> State:
     """What becomes of packets from anywhere that no rule names, on their way through."""
-    (*_, last) = segments(bases, [Kind(family, "other", device)])
+    (*_, last) = segments(bases, [Kind(family, "other", device, hostile=True)])
     return last.outcomes[0].state
 
 

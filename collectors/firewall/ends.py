@@ -7,6 +7,7 @@ from typing import Final
 
 from collectors.firewall.packetmatch import (
     ALWAYS,
+    CHOSEN,
     NEVER,
     SOME,
     UNKNOWN,
@@ -15,7 +16,14 @@ from collectors.firewall.packetmatch import (
     Test,
     fixed,
 )
-from collectors.firewall.places import ANYWHERE, how_many, parse_addresses
+from collectors.firewall.places import (
+    ANYWHERE,
+    Addresses,
+    Place,
+    how_many,
+    is_near,
+    parse_addresses,
+)
 
 
 def sent_from(text: str) -> Test:
@@ -27,13 +35,42 @@ def sent_from(text: str) -> Test:
     def test(kind: Kind) -> Matched:
         if kind.family != addresses.family:
             return NEVER
-        return _HOW[how_many(addresses, kind.sender or ANYWHERE[kind.family])]
+        place = kind.sender or ANYWHERE[kind.family]
+        matched = _HOW[how_many(addresses, place)]
+        return CHOSEN if matched is SOME and kind.hostile and _most([addresses], place) else matched
 
     return test
 
 
+_SHARE: Final = 8
+
+
+def sent_from_most(texts: Iterable[str]) -> Test:
+    """From several networks which are together no restriction: an eighth of the world or more."""
+    listed = [it for it in map(parse_addresses, texts) if it is not None]
+
+    def test(kind: Kind) -> Matched:
+        if not kind.hostile or kind.sender is not None:
+            return NEVER
+        own = [it for it in listed if it.family == kind.family]
+        return CHOSEN if _most(own, ANYWHERE[kind.family]) else NEVER
+
+    return test
+
+
+def _most(listed: Iterable[Addresses], place: Place) -> bool:
+    """Whether so many of a place are listed that anybody is."""
+    number, after = 0, place.first
+    for one in sorted(it for it in listed):
+        first, last = max(one.first, after), min(one.last, place.last)
+        if first <= last:
+            number, after = number + last - first + 1, last + 1
+    return number * _SHARE >= place.last - place.first + 1
+
+
 def sent_to(text: str) -> Test:
-    """To an address, a network or a range: one of our addresses is not where every packet goes."""
+    """To an address, a network or a range: one of our addresses is not where every packet goes, but
+    where somebody who wants to get in sends his."""
     addresses = parse_addresses(text)
     if addresses is None:
         return fixed(UNKNOWN)
@@ -41,7 +78,9 @@ def sent_to(text: str) -> Test:
     def test(kind: Kind) -> Matched:
         if kind.family != addresses.family:
             return NEVER
-        return _HOW[how_many(addresses, kind.target or ANYWHERE[kind.family])]
+        matched = _HOW[how_many(addresses, kind.target or ANYWHERE[kind.family])]
+        near = is_near(addresses)  # only neighbours reach these
+        return CHOSEN if matched is SOME and kind.hostile and not near else matched
 
     return test
 

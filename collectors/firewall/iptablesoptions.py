@@ -27,7 +27,8 @@ IDLE: Final = {
 }
 # Extensions that ask for something by their name alone: a header, or a socket that has it.
 _PRESENT: Final[dict[str, Test]] = {
-    **dict.fromkeys(("ah", "esp", "dst", "frag", "mh", "rt"), fixed(NEVER)),
+    **dict.fromkeys(("ah", "esp", "mh"), fixed(NEVER)),
+    **dict.fromkeys(("dst", "frag", "rt"), match.not_plain),
     "hbh": match.has_hop_by_hop,
     **dict.fromkeys(("eui64", "socket", "unclean"), fixed(UNKNOWN)),
 }
@@ -43,16 +44,12 @@ FIXED: Final = {
     "--rt-type": (1, NEVER),
     "--rt-0-res": (0, NEVER),
     "--mac-source": (1, SOME),
-    "--sport": (1, SOME),
-    "--sports": (1, SOME),
-    "--source-port": (1, SOME),
-    "--source-ports": (1, SOME),
-    "--ttl-eq": (1, SOME),
-    "--ttl-lt": (1, SOME),
-    "--ttl-gt": (1, SOME),
-    "--hl-lt": (1, SOME),
-    "--hl-gt": (1, SOME),
 }
+# What who sends a packet puts into it: with the port that a server answers from he is let in as well.
+_OF_THE_SENDER: Final = (
+    *("--sport", "--sports", "--source-port", "--source-ports", "--length"),
+    *("--ttl-lt", "--ttl-gt", "--hl-lt", "--hl-gt", "--dscp", "--dscp-class", "--tos"),
+)
 
 
 def _ports(given: list[str], family: Family) -> Test:
@@ -162,7 +159,7 @@ def _members(given: list[str], family: Family) -> Test:
 
 def _hop_limit(given: list[str], family: Family) -> Test:
     number = given[0]
-    return match.hop_limit_is(int(number)) if number.isascii() and number.isdigit() else fixed(SOME)
+    return match.hop_limit_is(int(number) if number.isascii() and number.isdigit() else -1)
 
 
 _Make = Callable[[list[str], Family], Test]
@@ -189,5 +186,6 @@ OPTIONS: Final[dict[str, tuple[int, _Make]]] = {
     "--pkt-type": (1, lambda it, _: ends.comes_as([it[0].lower()])),
     **dict.fromkeys(("--uid-owner", "--gid-owner"), (1, _owner)),
     "--match-set": (2, _members),
-    "--hl-eq": (1, _hop_limit),
+    **dict.fromkeys(("--hl-eq", "--ttl-eq"), (1, _hop_limit)),
+    **dict.fromkeys(_OF_THE_SENDER, (1, lambda it, _: match.of_the_sender)),
 }

@@ -18,6 +18,7 @@ from collectors.firewall.nftvalues import (
     IP,
     META,
     One,
+    address_text,
     first_segment,
     flag_names,
     hop_by_hop,
@@ -28,7 +29,6 @@ from collectors.firewall.nftvalues import (
 )
 from collectors.firewall.packetmatch import (
     ALWAYS,
-    NEVER,
     SOME,
     UNKNOWN,
     Matched,
@@ -37,6 +37,7 @@ from collectors.firewall.packetmatch import (
     fixed,
     negated,
 )
+from collectors.firewall.places import Family
 
 Sets = Mapping[str, list[Any]]
 
@@ -56,7 +57,10 @@ def test_of(left: Any, op: str, right: Any, sets: Sets) -> Test:
     else:
         # of a long list of addresses those of packets from anywhere are none
         rest = SOME if _is_address(left) else UNKNOWN
-        test = _any(one, elements(right, sets), rest)
+        listed = elements(right, sets)
+        test = _any(one, listed, rest)
+        if _is_address(left, "saddr") and listed and len(listed) > 1:
+            test = match.any_of((test, ends.sent_from_most(map(address_text, listed[:_MOST]))))
         if op == "!=":
             test = negated(test)
     # `tcp dport != 22` is of TCP all the same
@@ -94,9 +98,9 @@ def _any(one: One, them: list[Any] | None, rest: Matched) -> Test:
     return match.any_of([one(it) for it in them[:_MOST]] + [fixed(rest)] * (len(them) > _MOST))
 
 
-def _is_address(left: Any) -> bool:
+def _is_address(left: Any, *fields: str) -> bool:
     about = left.get("payload") if isinstance(left, Mapping) else None
-    return isinstance(about, Mapping) and about.get("field") in ("saddr", "daddr")
+    return isinstance(about, Mapping) and about.get("field") in (fields or ("saddr", "daddr"))
 
 
 def _is_owner(left: Any) -> bool:
@@ -128,8 +132,14 @@ def _left(left: Any) -> tuple[tuple[Test, ...], One | None]:
     if name == "exthdr" and about.get("name") == "hbh":
         return (), hop_by_hop
     if name in ("exthdr", "ip option"):
-        return (), lambda value: fixed(ALWAYS if value is False else NEVER)
+        family: Family = "ipv6" if name == "exthdr" else "ipv4"
+        return (match.family_is(family),), _plainly
     return (), None
+
+
+def _plainly(value: Any) -> Test:
+    """Without a header that a plain packet has not; else with it, or with something in it."""
+    return fixed(ALWAYS) if value is False else match.not_plain
 
 
 def _payload(protocol: str, field: str) -> tuple[tuple[Test, ...], One | None]:
@@ -150,13 +160,13 @@ def _payload(protocol: str, field: str) -> tuple[tuple[Test, ...], One | None]:
         return (match.protocol_is(6),), lambda value: first_segment(value, {"syn"})
     if protocol in match.NUMBERS:
         # a source port, a checksum: some packets have it
-        return (match.protocol_is(match.NUMBERS[protocol]),), lambda _: fixed(SOME)
+        return (match.protocol_is(match.NUMBERS[protocol]),), lambda _: match.of_the_sender
     if protocol == "ether" and field == "type":
         return (), version
     if protocol == "ether":
         return (), lambda _: fixed(SOME)
     if protocol == "th" and field == "sport":
-        return (), lambda _: fixed(SOME)
+        return (), lambda _: match.of_the_sender
     # of another protocol than those that are followed
     if protocol in ("sctp", "dccp", "udplite", "esp", "ah", "comp", "arp", "igmp", "vlan"):
         return (match.protocol_is(-1),), lambda _: fixed(UNKNOWN)
@@ -192,9 +202,15 @@ def _flags(about: Any) -> tuple[tuple[Test, ...], One | None]:
 
 
 def _compared(left: Any, op: str, right: Any) -> Test:
-    """`<`, `>`, `<=`, `>=` of a port; else not understood."""
+    """`<`, `>`, `<=`, `>=` of a port, or of what the sender chooses; else not understood."""
+    _, one = _left(left)
+    if one is not None and one(right) is match.of_the_sender:
+        return match.of_the_sender
     field = left.get("payload", {}) if isinstance(left, Mapping) else {}
-    if not isinstance(field, Mapping) or field.get("field") != "dport" or not is_whole(right):
+    name = field.get("field") if isinstance(field, Mapping) else None
+    if name in ("ttl", "hoplimit") and is_whole(right) and not (op[0] == ">" and right >= 254):
+        return lambda kind: match.CHOSEN if kind.hostile else UNKNOWN
+    if name != "dport" or not is_whole(right):
         return fixed(UNKNOWN)
     pairs = {
         "<": (0, right - 1),

@@ -10,7 +10,6 @@ from collectors.firewall import packetmatch as match
 from collectors.firewall.packetmatch import (
     ALWAYS,
     NEVER,
-    SOME,
     UNKNOWN,
     Test,
     fixed,
@@ -89,15 +88,21 @@ def _unclear() -> Test:
 
 def _address(make: Callable[[str], Test]) -> One:
     def one(value: Any) -> Test:
-        if isinstance(value, Mapping):
-            prefix, bounds = value.get("prefix"), value.get("range")
-            if isinstance(prefix, Mapping):
-                return make(f"{prefix.get('addr')}/{prefix.get('len')}")
-            if isinstance(bounds, list) and len(bounds) == 2:
-                return make(f"{bounds[0]}-{bounds[1]}")
-        return make(value) if isinstance(value, str) else _unclear()
+        text = address_text(value)
+        return make(text) if text else _unclear()
 
     return one
+
+
+def address_text(value: Any) -> str:
+    """An address, a prefix or a range of them as people write it; empty for anything else."""
+    if isinstance(value, Mapping):
+        prefix, bounds = value.get("prefix"), value.get("range")
+        if isinstance(prefix, Mapping):
+            return f"{prefix.get('addr')}/{prefix.get('len')}"
+        if isinstance(bounds, list) and len(bounds) == 2:
+            return f"{bounds[0]}-{bounds[1]}"
+    return value if isinstance(value, str) else ""
 
 
 def version(value: Any) -> Test:
@@ -122,7 +127,7 @@ def _device_out(value: Any) -> Test:
 
 
 def _hop_limit(value: Any) -> Test:
-    return match.hop_limit_is(value) if is_whole(value) else fixed(SOME)
+    return match.hop_limit_is(value if is_whole(value) else -1)
 
 
 def _yes_no(value: Any) -> Test:
@@ -150,7 +155,8 @@ IP: Final[dict[str, One]] = {
     "protocol": _protocol,
     "nexthdr": _next_header,
     "hoplimit": _hop_limit,
-    "ttl": lambda _: fixed(SOME),
+    "ttl": _hop_limit,
+    **dict.fromkeys(("length", "dscp", "ecn", "id", "flowlabel"), lambda _: match.of_the_sender),
     "version": lambda _: fixed(ALWAYS),
 }
 ICMPV6: Final[dict[str, One]] = {"type": _types, "code": _codes}
@@ -162,6 +168,7 @@ META: Final[dict[str, One]] = {
     "iifname": _device,
     "oif": _device_out,
     "oifname": _device_out,
+    "length": lambda _: match.of_the_sender,
     "pkttype": lambda value: ends.comes_as([str(value)]),
     "iiftype": lambda value: fixed(NEVER if value == "loopback" else UNKNOWN),
 }

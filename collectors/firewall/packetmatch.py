@@ -28,7 +28,8 @@ Protocol = Literal["tcp", "udp", "icmpv6", "other"]
 
 class Kind(NamedTuple):
     """`device`: by which packets from anywhere come in; empty where there is no default route.
-    `leaves`: they are ours, and go out by it."""
+    `leaves`: they are ours, and go out by it. `hostile`: whoever sends them chooses what he can, so
+    as to be let in."""
 
     family: Family
     protocol: Protocol
@@ -36,6 +37,7 @@ class Kind(NamedTuple):
     sender: Place | None = None  # anywhere
     target: Place | None = None  # one of our addresses, or anywhere
     leaves: bool = False
+    hostile: bool = False
 
     @property
     def to_group(self) -> bool:
@@ -44,17 +46,20 @@ class Kind(NamedTuple):
 
 class Matched(NamedTuple):
     """The numbers for which a condition holds: for a packet from anywhere, for `some` only (certain
-    senders, addresses, devices), or `maybe`, where it is not understood. For all others it does not."""
+    senders, addresses, devices), or `maybe`, where it is not understood, or as a hostile sender has
+    `chosen`. For all others it does not."""
 
     sure: Intervals = NOTHING
     some: Intervals = NOTHING
     maybe: Intervals = NOTHING
+    chosen: Intervals = NOTHING
 
 
 ALWAYS: Final = Matched(EVERYTHING)
 NEVER: Final = Matched()
 SOME: Final = Matched(some=EVERYTHING)
 UNKNOWN: Final = Matched(maybe=EVERYTHING)
+CHOSEN: Final = Matched(chosen=EVERYTHING)
 
 Test = Callable[[Kind], Matched]
 
@@ -110,34 +115,47 @@ _TRACKED: Final = {
 
 def all_of(tests: Iterable[Test], kind: Kind) -> Matched:
     """Where every condition holds. What only some packets meet is not met from anywhere, whatever
-    else is not understood."""
-    sure, some, maybe = ALWAYS
+    else is not understood or chosen."""
+    sure, some, maybe, chosen = ALWAYS
     for test in tests:
-        next_sure, next_some, next_maybe = test(kind)
+        next_sure, next_some, next_maybe, next_chosen = test(kind)
         if next_sure is EVERYTHING:
             continue
-        known, next_known = either(sure, maybe), either(next_sure, next_maybe)
+        free, next_free = either(sure, chosen), either(next_sure, next_chosen)
+        known, next_known = either(free, maybe), either(next_free, next_maybe)
         possible, next_possible = either(known, some), either(next_known, next_some)
         some = either(both(some, next_possible), both(next_some, possible))
-        maybe = either(both(maybe, next_known), both(next_maybe, sure))
+        maybe = either(both(maybe, next_known), both(next_maybe, free))
+        chosen = either(both(chosen, next_free), both(next_chosen, sure))
         sure = both(sure, next_sure)
-        if not (sure or some or maybe):
+        if not (sure or some or maybe or chosen):
             return NEVER
-    return Matched(sure, some, maybe)
+    return Matched(sure, some, maybe, chosen)
 
 
 def negated(test: Test) -> Test:
     """Where it does not hold. A packet from anywhere is none of `some`."""
 
     def other(kind: Kind) -> Matched:
-        sure, some, maybe = test(kind)
-        return Matched(without(EVERYTHING, either(sure, maybe)), NOTHING, without(maybe, some))
+        sure, some, maybe, chosen = test(kind)
+        met = without(EVERYTHING, either(either(sure, maybe), chosen))
+        return Matched(met, NOTHING, without(maybe, some), chosen)
 
     return other
 
 
 def fixed(matched: Matched) -> Test:
     return lambda _: matched
+
+
+def of_the_sender(kind: Kind) -> Matched:
+    """A source port, a length, an option: some packets have it, and all those of who wants to."""
+    return CHOSEN if kind.hostile else SOME
+
+
+def not_plain(kind: Kind) -> Matched:
+    """A header that a plain packet has not."""
+    return CHOSEN if kind.hostile else NEVER
 
 
 def family_is(family: Family) -> Test:
@@ -214,7 +232,9 @@ def hop_limit_is(number: int) -> Test:
     depends on the way."""
     always = {255: _DISCOVERY, 1: _LISTENERS}.get(number, NOTHING)
     icmp = Matched(always, without(EVERYTHING, either(_DISCOVERY, _LISTENERS)))
-    return lambda kind: icmp if kind.protocol == "icmpv6" else SOME
+    # only neighbours' packets still have 255 (RFC 5082)
+    plain = fixed(SOME) if number == 255 else of_the_sender
+    return lambda kind: icmp if kind.protocol == "icmpv6" else plain(kind)
 
 
 def any_of(tests: Iterable[Test]) -> Test:
@@ -227,10 +247,12 @@ def any_of(tests: Iterable[Test]) -> Test:
     def test(kind: Kind) -> Matched:
         if kind not in known:
             found = [one(kind) for one in tests]
-            sure, some, maybe = (
-                intervals(pair for it in found for pair in it[place]) for place in range(3)
+            sure, some, maybe, chosen = (
+                intervals(pair for it in found for pair in it[place]) for place in range(4)
             )
-            known[kind] = Matched(sure, without(some, sure), without(maybe, sure))
+            met = without(chosen, sure)
+            some = without(some, either(sure, met))
+            known[kind] = Matched(sure, some, without(maybe, sure), met)
         return known[kind]
 
     return test

@@ -82,6 +82,15 @@ ALL_ROUTERS: Final = _place("ff02::2/128")
 LISTENERS: Final = _place("ff02::16/128")
 SOLICITED: Final = _place("ff02::1:ff00:0/104")
 
+_NEAR: Final = tuple(_range(text) for text in ("169.254.0.0/16", "fe80::/10"))
+
+
+def is_near(rule: Addresses) -> bool:
+    """Link-local addresses alone."""
+    first, last = _NEAR[rule.family == "ipv6"]
+    return first <= rule.first and rule.last <= last
+
+
 How = Literal["all", "some", "none"]
 
 

@@ -46,16 +46,19 @@ def report(
     tools: Sequence[str],
     devices: Mapping[Family, str],
     forwards: bool = False,
+    hostile: bool = False,
 ) -> Any:
-    """The value of `ipv6_firewall`; raises ParseError for more than can be followed."""
+    """The value of `ipv6_firewall`; raises ParseError for more than can be followed. `hostile`: ports
+    are asked for by somebody who sends what the rules like to see."""
     ports: list[dict[str, Any]] = []
     parity: list[dict[str, Any]] = []
     unclear: list[dict[str, Any]] = []
     policy: dict[str, str] = {}
     defaults: dict[str, dict[Family, State]] = {}
     for protocol in ("tcp", "udp"):
-        made = segments(bases, [Kind(family, protocol, devices[family]) for family in _FAMILIES])
-        default = _default(bases, made, devices)
+        kinds = [Kind(family, protocol, devices[family], hostile=hostile) for family in _FAMILIES]
+        made = segments(bases, kinds)
+        default = _default(bases, made, [kind._replace(protocol="other") for kind in kinds])
         if protocol == "tcp":
             policy = dict(zip(_FAMILIES, _policies(bases, default), strict=True))
         defaults[protocol] = dict(zip(_FAMILIES, _states(default), strict=True))
@@ -94,12 +97,9 @@ def _states(segment: Segment) -> tuple[State, ...]:
     return tuple(outcome.state for outcome in segment.outcomes)
 
 
-def _default(
-    bases: Sequence[Base], made: Sequence[Segment], devices: Mapping[Family, str]
-) -> Segment:
+def _default(bases: Sequence[Base], made: Sequence[Segment], kinds: Sequence[Kind]) -> Segment:
     """What ports fare that no rule names: as a protocol that none names does, if any port does so,
     else as most ports do."""
-    kinds = [Kind(family, "other", devices[family]) for family in _FAMILIES]
     (*_, other) = segments(bases, kinds)
     widths: dict[tuple[State, ...], int] = {}
     for one in made:

@@ -63,7 +63,8 @@ class Base(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """The numbers that ended alike, or for which there is a `restricted`, `may_open`, `may_close`."""
+    """The numbers that ended alike, or for which there is a `restricted`, `chosen` (open to who sends
+    what a rule asks for), `may_open`, `may_close`."""
 
     numbers: Intervals
     what: str
@@ -75,7 +76,8 @@ class Outcome(NamedTuple):
     source: str
 
 
-_World = Literal["", "some", "maybe"]  # packets under way: any, of certain senders, perhaps
+# packets under way: any, as a hostile sender chooses, of certain senders, perhaps
+_World = Literal["", "chosen", "some", "maybe"]
 
 
 class Walk:
@@ -104,11 +106,14 @@ class Walk:
             self._steps -= 1 + len(here) // 64
             if self._steps < 0:
                 raise ParseError("too many rules to follow")
-            sure, some, maybe = all_of(rule.tests, self._kind)
+            sure, some, maybe, chosen = all_of(rule.tests, self._kind)
             if some and world != "maybe":
                 self._aside(rule, both(some, here), "some", depth)
             if maybe:
-                self._aside(rule, both(maybe, here), world or "maybe", depth)
+                self._aside(rule, both(maybe, here), "some" if world == "some" else "maybe", depth)
+            # nobody chooses to be dropped
+            if chosen and rule.verdict != "drop":
+                self._aside(rule, both(chosen, here), world or "chosen", depth)
             met = both(sure, here)
             if not met or rule.verdict == "next":
                 continue
@@ -136,8 +141,8 @@ class Walk:
         else:
             self._settle(met, rule.verdict, rule.source, world)
             return
-        if world == "maybe":  # they would go on elsewhere, and not here
-            self._settle(back, "unknown", rule.source, world)
+        if world in ("maybe", "chosen"):  # they would go on elsewhere, and not here
+            self._settle(back, "unknown", rule.source, "maybe")
 
     def _settle(self, met: Intervals, verdict: Verdict, source: str, world: _World) -> None:
         if not met:
@@ -147,6 +152,9 @@ class Walk:
         elif world == "some":
             if verdict != "drop":
                 self._hint(met, "restricted", source)
+        elif world == "chosen":
+            if verdict != "drop":
+                self._hint(met, "chosen" if verdict == "accept" else "may_open", source)
         else:
             if verdict != "drop":
                 self._hint(met, "may_open", source)
@@ -243,8 +251,10 @@ def _judged(ended: Mapping[str, str], hints: Mapping[str, str]) -> Outcome:
     if "unknown" in ended or not ended:
         return Outcome("unknown", ended.get("unknown", ""))
     if "drop" in ended:
-        if "may_open" in hints:
-            return Outcome("unknown", hints["may_open"])
+        if "chosen" in hints and "may_close" not in hints:
+            return Outcome("open", hints["chosen"])
+        if "chosen" in hints or "may_open" in hints:
+            return Outcome("unknown", hints.get("may_open") or hints["chosen"])
         if "restricted" in hints:
             return Outcome("restricted", hints["restricted"])
         return Outcome("closed", ended["drop"])

@@ -1,11 +1,13 @@
 """Accounts and the state of their passwords: /etc/passwd, /etc/group, shadow(5).
 
-Lines are read as the C library reads them: what is no account is skipped, the first of a name wins
-at login, an empty shell is /bin/sh. No password hash comes here: sources reduce them.
+Lines are read as the C library reads them (numbers as strtoul(3) does, blanks before a line passed
+over): what is no account to it is told apart, the first of a name wins at login, an empty shell is
+/bin/sh. No password hash comes here: sources reduce them.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
@@ -32,15 +34,22 @@ DAY = 86400
 # Programs that end at once or do one thing: no way in.
 NO_LOGIN = frozenset({"nologin", "false", "true", "sync", "halt", "shutdown"})
 
+# blanks before it are passed over, a sign is one
+_NUMBER = re.compile(r"[ \t\n\v\f\r]*([+-]?)([0-9]{1,100})")
+_ULONG_MAX = 2**64 - 1
+BLANKS = " \t\v\f\r"  # of the C locale: a name may begin with any other
+
 _OWN_STATES = {"": "empty", "x": "shadow", "*": "disabled", "!": "locked", "!!": "locked"}
 
 
 class AccountsCollector(Collector, frozen=True):
-    """`accounts`, and `passwords`, which takes the right to read shadow.
+    """`accounts`, `odd_accounts`, and `passwords`, which takes the right to read shadow.
 
     accounts: name, uid, gid, home, shell, login (whether the shell lets anyone in), group (its
     own, empty if there is none of that gid), groups, uid_count and name_count (how many accounts
     have the same), in_passwd (what passwd has for a password: shadow, empty, locked, disabled, hash).
+    odd_accounts: key (path and line) of lines that are no account to the C library, and yet may be
+    one to another program.
     passwords: name, uid, login, state (empty, locked, disabled, missing, or a hash's scheme such
     as `$y$`), usable (whether there is a hash), min_days, max_days, warn_days, inactive_days
     (-1: not set), changed_days (since the last change, -1: not known), expires (day since 1970,
@@ -48,16 +57,18 @@ class AccountsCollector(Collector, frozen=True):
     """
 
     name: ClassVar[str] = "accounts"
-    facts: ClassVar[tuple[str, ...]] = ("accounts", "passwords")
+    facts: ClassVar[tuple[str, ...]] = ("accounts", "odd_accounts", "passwords")
 
     def readings(self) -> tuple[Reading, ...]:
         return (PASSWD, GROUP, SHADOW, CLOCK)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
-        accounts = list(parse_passwd(answers.text(PASSWD)))
+        text = answers.text(PASSWD)
+        accounts = list(parse_passwd(text))
         if not accounts:
             raise ParseError("/etc/passwd: no account")
         yield Fact("accounts", _with_groups(accounts, answers.text(GROUP)), {"": PASSWD.path})
+        yield Fact("odd_accounts", odd_lines(text), {"": PASSWD.path})
         try:
             entries, now = answers.rows(SHADOW, ShadowEntry), today(answers)
         except Unavailable as error:
@@ -76,12 +87,9 @@ def today(answers: Answers) -> int:
 
 def parse_passwd(text: str) -> Iterator[dict[str, Any]]:
     """The accounts of passwd(5); `password` is empty, locked, disabled, shadow or hash."""
-    for number, line in enumerate(text.split("\n"), 1):
-        fields = line.strip().split(":")
-        if len(fields) < 4 or not fields[0] or fields[0][0] in "#+-":
-            continue
-        uid, gid = _number(fields[2]), _number(fields[3])
-        if uid is None or gid is None:
+    for number, fields in entries(text):
+        uid, gid = (id_number(field) for field in [*fields[2:4], "", ""][:2])
+        if not fields[0] or uid is None or gid is None:
             continue
         home, shell = [*fields[5:7], "", ""][:2]
         yield {
@@ -90,25 +98,45 @@ def parse_passwd(text: str) -> Iterator[dict[str, Any]]:
             "gid": gid,
             "home": home,
             "shell": shell or "/bin/sh",
-            "login": shell.rpartition("/")[2] not in NO_LOGIN,
+            "login": shell.strip(BLANKS).rpartition("/")[2] not in NO_LOGIN,
             "password": _OWN_STATES.get(fields[1], "hash"),
             "source": f"{PASSWD.path}:{number}",
         }
+
+
+def odd_lines(text: str) -> list[dict[str, str]]:
+    """Lines of passwd(5) that are neither an account, nor a comment, nor an entry of NIS."""
+    known = {account["source"] for account in parse_passwd(text)}
+    places = (f"{PASSWD.path}:{number}" for number, _ in entries(text))
+    return [{"key": place, "source": place} for place in places if place not in known]
+
+
+def entries(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Number and fields of what is no comment and no entry of NIS."""
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.lstrip(BLANKS)
+        if line and line[0] not in "#+-":
+            yield number, line.split(":")
 
 
 def parse_group(text: str) -> tuple[dict[int, str], dict[str, list[str]]]:
     """Of group(5): names by gid, and for each member the groups beside its own."""
     names: dict[int, str] = {}
     groups: dict[str, list[str]] = defaultdict(list)
-    for line in text.split("\n"):
-        fields = line.strip().split(":")
-        gid = _number(fields[2]) if len(fields) > 3 else None
-        if gid is None or fields[0][:1] in ("", "#", "+", "-"):
+    for _, fields in entries(text):
+        gid = id_number(fields[2]) if len(fields) > 2 else None
+        if gid is None or not fields[0]:
             continue
         names.setdefault(gid, fields[0])
-        for member in filter(None, fields[3].split(",")):
+        for member in members(fields):
             groups[member].append(fields[0])
     return names, groups
+
+
+def members(fields: list[str]) -> list[str]:
+    """The members of group(5), blanks before a name passed over."""
+    them = ":".join(fields[3:]).split(",")
+    return [name for name in (member.strip(BLANKS) for member in them) if name]
 
 
 def _with_groups(accounts: list[dict[str, Any]], group: str) -> list[dict[str, Any]]:
@@ -174,5 +202,11 @@ def _age(day: int | None, now: int) -> int:
     return -1 if day is None or not 0 < day <= now else now - day
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 11 else None
+def id_number(text: str) -> int | None:
+    """A UID or GID as the C library reads it with strtoul(3); None where that is an error."""
+    if not (match := _NUMBER.fullmatch(text)):
+        return None
+    value = min(int(match[2]), _ULONG_MAX)
+    # beyond the range a sign changes nothing
+    wrapped = -value & _ULONG_MAX if match[1] == "-" and int(match[2]) <= _ULONG_MAX else value
+    return wrapped if wrapped <= 0xFFFFFFFF else None

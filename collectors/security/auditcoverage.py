@@ -2,7 +2,8 @@
 
 A rule counts for a path if it watches the path or a directory above with these permissions, for a
 system call if it names it for the architecture; one that is narrowed down by more than the login
-UIDs of people counts for nothing. System calls as in the kernel's tables (syscalls(2)).
+UIDs of people counts for nothing. What a `never` rule hides counts for nothing either (audithidden.py).
+System calls as in the kernel's tables (syscalls(2)).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
+from collectors.security.audithidden import Hidden, Paths, canonical
 from collectors.security.auditrules import AuditRule
 
 
@@ -95,34 +97,37 @@ CONTROLS = (
     Control("audit", ("/etc/audit",)),
 )
 ALWAYS = ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/audit")  # wanted even if not there
+# Folders, of which the inode alone (`-F path=`) does not tell what is in them.
+_FOLDERS = {
+    *("/etc/sudoers.d", "/var/run/faillock", "/etc/selinux", "/etc/apparmor", "/etc/apparmor.d"),
+    *("/etc/kysec", "/etc/network", "/etc/netplan", "/etc/sysconfig/network-scripts"),
+    *("/etc/NetworkManager", "/etc/pam.d", "/etc/cron.d", "/var/spool/cron", "/etc/audit"),
+}
 PATHS = tuple(path for control in CONTROLS for path in control.paths)
+NEAR = Paths((*PATHS, "/home", "/root"))  # and where people work
 
 # What the newer architectures never had: programs there use the call with `at`.
 _LEGACY = {"chmod", "chown", "creat", "lchown", "open", "rename", "unlink"}
 _LACKS_LEGACY = ("aarch64", "riscv64", "loongarch64")
 _PEOPLE = re.compile(r"auid(>=([0-9]{1,4})|>[0-9]{1,3}|!=-1)")
 _FIRST_PERSON = 1000  # login UIDs below belong to the system
-_USR = re.compile(r"/(bin|sbin|lib|lib64)(/|$)")
 
 
 class Index(NamedTuple):
     """Rules by what they record."""
 
-    paths: dict[str, set[str]]
+    paths: dict[str, set[str]]  # with what is below
+    singles: dict[str, set[str]]  # and without
     calls: dict[tuple[str, str], list[AuditRule]]
     every: list[AuditRule]  # of all system calls
     root_commands: bool
+    hidden: Hidden
 
 
-def canonical(path: str) -> str:
-    """Of the two names that one file has where /bin is /usr/bin and /var/run is /run, one."""
-    if path.startswith("/var/run/"):
-        return path[4:]
-    return "/usr" + path if _USR.match(path) else path
-
-
-def index(rules: Iterable[AuditRule]) -> Index:
-    found = Index(defaultdict(set), defaultdict(list), [], False)
+def index(rules: Iterable[AuditRule], single: Collection[AuditRule] = ()) -> Index:
+    """`single`: as of a RuleSet."""
+    rules = list(rules)
+    found = Index(defaultdict(set), defaultdict(set), defaultdict(list), [], False, Hidden(rules))
     for rule in rules:
         if rule.action != "always" or rule.filter != "exit":
             continue
@@ -134,15 +139,24 @@ def index(rules: Iterable[AuditRule]) -> Index:
             if not names - {"path", "dir", "perm", "arch"} and not rule.syscalls:
                 perms = "".join(rule.values("perm")) or "arwx"
                 if "b32" not in rule.values("arch"):
-                    for path in rule.values("path") + rule.values("dir"):
+                    below = not (rule in single or "arch" in names)
+                    for path in rule.values("path"):
+                        (found.paths if below else found.singles)[canonical(path)].update(perms)
+                    for path in rule.values("dir"):
                         found.paths[canonical(path)].update(perms)
-        elif not names - {"arch", "exit", "success"}:
+        elif not names - {"arch", "exit", "success"} or _of_the_time(rule, names):
             if not rule.syscalls:
                 found.every.append(rule)
             for arch in rule.values("arch") or ["b64"]:
                 for name in rule.syscalls:
                     found.calls[arch, name].append(rule)
     return found
+
+
+def _of_the_time(rule: AuditRule, names: set[str]) -> bool:
+    """`-S clock_settime -F a0=0x0` is of CLOCK_REALTIME, which alone is what people call the time."""
+    clock = rule.syscalls == ("clock_settime",) and rule.values("a0") == ["0x0"]
+    return clock and names == {"arch", "a0"}
 
 
 def _of_people(field: str) -> bool:
@@ -188,18 +202,24 @@ def _calls(control: Control, machine: str) -> list[str]:
 
 
 def _watched(path: str, perm: str, rules: Index) -> bool:
+    if rules.hidden.path(path, perm):
+        return False
     if perm == "x" and rules.root_commands:
-        return True
+        return not rules.hidden.call("b64", "execve")
     name = canonical(path)
+    if path not in _FOLDERS and set(perm) <= rules.singles[name] | rules.paths[name]:
+        return True
     while name:
-        if set(perm) <= rules.paths.get(name, set()):
+        if set(perm) <= rules.paths[name]:
             return True
         name = name.rpartition("/")[0]
-    return set(perm) <= rules.paths.get("/", set())
+    return set(perm) <= rules.paths["/"]
 
 
 def _recorded(call: str, control: Control, rules: Index) -> bool:
     arch, _, name = call.partition(":")
+    if rules.hidden.call(arch, name):
+        return False
     found = [*rules.calls.get((arch, name), ()), *(r for r in rules.every if _is_of(r, arch))]
     if not control.errors:
         return any(not rule.values("exit") and not rule.values("success") for rule in found)

@@ -24,7 +24,7 @@ from collectors.model import (
     malformed,
 )
 from collectors.rows import FileStat, Uname
-from collectors.security import auditcoverage, auditrules
+from collectors.security import auditcoverage, audithidden, auditrules
 from collectors.security.auditrules import RuleSet
 from collectors.security.partial import known, texts
 from collectors.sources.patterns import path_matches
@@ -74,8 +74,8 @@ class AuditdCollector(Collector, frozen=True):
     """`auditd`: installed, running (the daemon takes the kernel's records), enabled (0, 1; 2: locked until
     the next boot), failure, backlog_limit, lost.
 
-    `audit_rules`, on disk: count, immutable (`-e 2`), failure, off (rules that hide everything or a
-    user from it), bad (lines that auditctl refuses). `audit_loaded`: count, missing (on disk and
+    `audit_rules`, on disk: count, immutable (`-e 2`), failure, off (rules that hide everything, a
+    user, a program or files that matter), bad (lines that auditctl refuses). `audit_loaded`: count, missing (on disk and
     not loaded), extra (loaded and not on disk). Both as rows of text, source.
 
     `audit_coverage`: what is to be recorded by name (identity, time, …): wanted, and missing in the rules on
@@ -141,7 +141,7 @@ def _rules(found: RuleSet) -> Fact:
     off = [
         {"text": rule.text[:500], "source": source}
         for rule, source in found.rules.items()
-        if _hides(rule)
+        if audithidden.hides_people(rule, auditcoverage.NEAR)
     ]
     if found.settings.get("-e") == "0":
         off.append({"text": "-e 0", "source": "/etc/audit/rules.d"})
@@ -153,14 +153,6 @@ def _rules(found: RuleSet) -> Fact:
         "bad": found.bad,
     }
     return Fact("audit_rules", value, {"": "/etc/audit/rules.d"})
-
-
-def _hides(rule: auditrules.AuditRule) -> bool:
-    """Whether it keeps whole processes out of the records, and not some calls, files or programs."""
-    if rule.action != "never" or rule.filter not in ("task", "exit"):
-        return False
-    names = {field.partition("=")[0] for field in rule.fields}
-    return not rule.syscalls and not names & {"path", "dir", "exe", "subj_type", "msgtype"}
 
 
 def _difference(disk: RuleSet, answers: Answers) -> Fact:
@@ -186,7 +178,7 @@ def _coverage(disk: RuleSet, answers: Answers) -> Fact:
     with malformed("uname"):
         (uname,) = answers.rows(UNAME, Uname)
     there = {row.path for stat in STATS for row in answers.rows(stat, FileStat)}
-    rules = auditcoverage.index(disk.rules)
+    rules = auditcoverage.index(disk.rules, disk.single)
     value = {
         control.name: {
             "wanted": auditcoverage.wanted(control, there, uname.machine),

@@ -62,11 +62,15 @@ class AuditRule(NamedTuple):
 
 
 class RuleSet(NamedTuple):
-    """Rules, each with where it stands; settings by option; lines that auditctl would refuse."""
+    """Rules, each with where it stands; settings by option; lines that auditctl would refuse.
+
+    `single`: those told by `-F path=`, which is of this inode and of nothing below it.
+    """
 
     rules: dict[AuditRule, str]
     settings: dict[str, str]
     bad: list[dict[str, str]]
+    single: set[AuditRule]
 
 
 Names = Mapping[str, str]  # numbers of users and groups by `uid:NAME` and `gid:NAME`
@@ -100,7 +104,7 @@ def _numbered(path: str, text: str) -> Iterable[tuple[str, str]]:
 
 
 def _gather(lines: Iterable[tuple[str, str]], names: Names, ends: bool = False) -> RuleSet:
-    found = RuleSet({}, {}, [])
+    found = RuleSet({}, {}, [], set())
     for source, raw in lines:
         line = raw.strip()
         if not line or line.startswith("#"):
@@ -121,6 +125,10 @@ def _gather(lines: Iterable[tuple[str, str]], names: Names, ends: bool = False) 
             else:
                 rule, adds = parse(words, names)
                 if adds:
+                    if not any(word.lstrip("-F").startswith("path=") for word in words):
+                        found.single.discard(rule)
+                    elif rule not in found.rules:
+                        found.single.add(rule)
                     found.rules.setdefault(rule, source)
                 else:
                     found.rules.pop(rule, None)
@@ -230,6 +238,8 @@ def _field(value: str, fields: set[str], keys: list[str], names: Names) -> None:
         return
     if name == "perm":
         told = _perm(told)
+    elif name == "msgtype":
+        told = told.upper()
     elif name in ("path", "dir"):
         told = _path(told)
     elif name in ("a0", "a1", "a2", "a3"):

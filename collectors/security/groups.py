@@ -7,7 +7,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from collectors.model import Answers, Collector, Fact, File
-from collectors.security.accounts import GROUP, PASSWD, parse_passwd
+from collectors.security.accounts import (
+    BLANKS,
+    GROUP,
+    PASSWD,
+    entries,
+    id_number,
+    members,
+    parse_passwd,
+)
 
 
 class GroupsCollector(Collector, frozen=True):
@@ -48,22 +56,21 @@ class GroupsCollector(Collector, frozen=True):
 
 def parse_groups(text: str) -> Iterator[dict[str, Any]]:
     """The groups of group(5) in their order; what is none is skipped."""
-    for number, line in enumerate(text.split("\n"), 1):
-        fields = line.strip().split(":")
-        if len(fields) < 4 or fields[0][:1] in ("", "#", "+", "-"):
-            continue
-        if fields[2].isascii() and fields[2].isdigit() and len(fields[2]) < 11:
+    for number, fields in entries(text):
+        gid = id_number(fields[2]) if len(fields) > 2 else None
+        if gid is not None and fields[0]:
             yield {
                 "name": fields[0],
-                "gid": int(fields[2]),
-                "members": [name for name in fields[3].split(",") if name],
+                "gid": gid,
+                "members": members(fields),
                 "password": fields[1] not in ("", "x", "*", "!", "!!"),
                 "source": f"{GROUP.path}:{number}",
             }
 
 
 def _nis(path: str, text: str) -> Iterator[dict[str, str]]:
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.lstrip(BLANKS)
         if line[:1] in ("+", "-"):
             source = f"{path}:{number}"
             yield {"line": source, "path": path, "entry": line.split(":")[0], "source": source}

@@ -27,8 +27,8 @@ USUAL = ("/root", "/home/*")
 SSH = (".ssh", ".ssh/authorized_keys", ".ssh/authorized_keys2")
 TRUSTING = (".rhosts", ".shosts", ".netrc")
 NAMES = (*SSH, *TRUSTING)
-# What finds them, and some that are passed over: few patterns, for over SSH each takes a process.
-BELOW = (".[rsn]*", ".ssh/authorized_keys*")
+# What finds these and nothing else: whoever owns a home may put any number of other files there.
+BELOW = (".[rs]hosts", ".netrc", *SSH)
 MOST = 500  # homes elsewhere
 
 _PLAIN = re.compile(r"(/[A-Za-z0-9._@+-]+)+")

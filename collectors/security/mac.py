@@ -1,29 +1,41 @@
 """Which mandatory access control is in force: SELinux (selinux(8)), AppArmor (apparmor(7), securityfs),
 Kylin's KYSEC (its `getstatus`).
+
+/etc/selinux/config is read as libselinux does: the first SELINUX= that stands at the beginning of a line and has a
+mode, the last SELINUXTYPE=. A domain that semanage-permissive(8) was told of is a module of the policy.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from collectors.model import Answers, Collector, Command, Fact, File, Reading, Stat
+from collectors.model import Answers, Collector, Command, Fact, File, Reading, Stat, Unavailable
 from collectors.rows import FileStat
 
 ENFORCE = File("/sys/fs/selinux/enforce")
 SELINUX = File("/etc/selinux/config")
+PERMISSIVE = (
+    Stat("/var/lib/selinux/*/active/modules/[0-9]*/permissive_*"),
+    Stat("/etc/selinux/*/active/modules/[0-9]*/permissive_*"),
+)
 APPARMOR = File("/sys/module/apparmor/parameters/enabled")
 PROFILES = File("/sys/kernel/security/apparmor/profiles")
 KYSEC = Stat("/etc/kysec*")
 KYSEC_STATUS = Command(("getstatus",), timeout=5.0)
+MAX_SHOWN = 50
+_MODE = re.compile(r"SELINUX=\s*(enforcing|permissive|disabled)", re.IGNORECASE)
+_TYPE = re.compile(r"\s*SELINUXTYPE=(.*)", re.IGNORECASE)
 _WORDS = ("enforce", "complain", "kill", "unconfined", "prompt", "mixed")
 
 
 class MacCollector(Collector, frozen=True):
     """`mac`: active (selinux, apparmor, kysec, "": none that enforces), and of each
 
-    selinux: mode now (enforcing, permissive, absent), configured (for the next boot), policy.
+    selinux: mode now (enforcing, permissive, absent), configured (for the next boot), policy,
+    permissive (domains that are held back by nothing; null: not known).
     apparmor: enabled, profiles by mode (enforce, complain, unconfined).
     kysec: installed, status, exec_control.
     """
@@ -32,7 +44,7 @@ class MacCollector(Collector, frozen=True):
     facts: ClassVar[tuple[str, ...]] = ("mac",)
 
     def readings(self) -> tuple[Reading, ...]:
-        return (ENFORCE, SELINUX, APPARMOR, PROFILES, KYSEC)
+        return (ENFORCE, SELINUX, *PERMISSIVE, APPARMOR, PROFILES, KYSEC)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         selinux, source = _selinux(answers)
@@ -48,19 +60,34 @@ class MacCollector(Collector, frozen=True):
         yield Fact("mac", value, {"": "/sys/kernel/security", "selinux": source})
 
 
-def _selinux(answers: Answers) -> tuple[dict[str, str], str]:
+def _selinux(answers: Answers) -> tuple[dict[str, Any], str]:
     enforce = answers.maybe(ENFORCE)
     modes = {"1": "enforcing", "0": "permissive"}
-    told = {"SELINUX": ("", SELINUX.path), "SELINUXTYPE": ("", "")}
-    for number, raw in enumerate((answers.maybe(SELINUX) or "").split("\n"), 1):
-        key, equals, value = raw.strip().partition("=")
-        if equals and key.strip() in told:
-            told[key.strip()] = (value.strip().lower(), f"{SELINUX.path}:{number}")
+    configured, source, policy = "", SELINUX.path, ""
+    for number, line in enumerate((answers.maybe(SELINUX) or "").split("\n"), 1):
+        if not configured and (match := _MODE.match(line)):
+            configured, source = match[1].lower(), f"{SELINUX.path}:{number}"
+        elif match := _TYPE.match(line):
+            policy = match[1].rstrip()
     return {
         "mode": "absent" if enforce is None else modes.get(enforce.strip(), "unknown"),
-        "configured": told["SELINUX"][0],
-        "policy": told["SELINUXTYPE"][0],
-    }, told["SELINUX"][1]
+        "configured": configured,
+        "policy": policy,
+        "permissive": _permissive(answers, policy),
+    }, source
+
+
+def _permissive(answers: Answers, policy: str) -> list[str] | None:
+    try:
+        paths = [row.path for stat in PERMISSIVE for row in answers.rows(stat, FileStat)]
+    except Unavailable:  # nobody but root may look there
+        return None
+    names = {
+        path.rpartition("/permissive_")[2]
+        for path in paths
+        if f"/selinux/{policy or 'targeted'}/" in path
+    }
+    return sorted(names)[:MAX_SHOWN]
 
 
 def _apparmor(answers: Answers) -> dict[str, Any]:

@@ -50,8 +50,10 @@ SHIPPERS = {
 class RsyslogCollector(Collector, frozen=True):
     """`rsyslog`: installed; daemons and shippers that run (null: not known);
 
-    files: rows of selector, path, mode (of the file when it is made), source.
-    forwards: rows of selector, target, port, protocol (udp, tcp, relp, kafka …), tls, loopback.
+    files: rows of selector, path, mode (of the file when it is made), ruleset, logins (the records
+    of logins surely come to it), source. /dev/null and other devices are no files.
+    forwards: rows of selector, target, port, protocol (udp, tcp, relp, kafka …), tls, loopback,
+    ruleset, logins.
     inputs: rows of protocol, port: where it takes records of others.
     """
 

@@ -7,40 +7,23 @@ stands. Of parameters only those that are named here are kept: a password of a d
 
 from __future__ import annotations
 
-import re
+import posixpath
 from bisect import bisect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from collectors.model import ParseError
+from collectors.security import rsyslogflow
+from collectors.security import rsysloggrammar as grammar
+from collectors.security.rsyslogflow import Event, Scope
 
 MAX_DEPTH = 10
 MAX_FILES = 500
 MAX_ACTIONS = 10_000
+MAX_SCOPES = 50
 
-# What a statement begins with, each tried where the one before ended. Where one does not end, the
-# file does not parse: nothing is looked at twice.
-_SPACE = re.compile(r"(?:[ \t\r\n;]+|#[^\n]*)+")
-_LINE = re.compile(r"(?:[^\n\\]|\\.)*", re.DOTALL)
-_OBJECT = re.compile(r"([a-z_]+)[ \t\r\n]*\(", re.IGNORECASE)
-_INSIDE = re.compile(r'"(?:[^"\\]|\\.)*"|#[^\n]*|[^")#]+', re.DOTALL)
-_PARAM = re.compile(
-    r'(?<![\w.])([\w.]{1,64})[ \t\r\n]*=[ \t\r\n]*\[?[ \t\r\n]*"((?:[^"\\]|\\.)*)"', re.DOTALL
-)
-_IF = re.compile(r"(?:else[ \t\r\n]+)?if\b", re.IGNORECASE)
-_CONDITION = re.compile(
-    r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?!\bthen\b)[^"'])*+\bthen\b""",
-    re.DOTALL | re.IGNORECASE,
-)
-_SELECTOR = re.compile(r"[\w*,;!=-]*[\w*]\.(?:[\w*,.;!=-]|(?<=[;,])\\\n[ \t]*)++(?=[ \t{\\])")
-_CONTINUED = re.compile(r"\\\n[ \t]*")
-_PROPERTY = re.compile(r':[\w!$.-]+[ \t]*,[ \t]*!?\w+[ \t]*,[ \t]*"(?:[^"\\\n]|\\.)*"')
-_FORWARD = re.compile(r"(@@?)(?:\([^)\n]*\))?(\[[^\]\n]+\]|[^:;\s]+)(?::(\w+))?")
-_RELP = re.compile(r":omrelp:(\[[^\]\n]+\]|[^:;\s]+)(?::(\w+))?")
-_FILE = re.compile(r"-?(/[^;\s]+)")
-_OCTAL = re.compile(r"[0-7]{1,5}")
 _LOCAL = ("127.", "::1", "localhost")
 _OTHERS = {
     "omkafka": "broker",
@@ -63,7 +46,7 @@ Include = Callable[[str], dict[str, str]]
 
 class Config(msgspec.Struct):
     """What was found. `files`: selector, path, mode; `forwards`: selector, target, port, protocol, tls,
-    loopback; `inputs`: protocol, port; each with source."""
+    loopback; both with ruleset and logins; `inputs`: protocol, port; each with source."""
 
     files: list[dict[str, Any]] = []
     forwards: list[dict[str, Any]] = []
@@ -72,32 +55,47 @@ class Config(msgspec.Struct):
     umask: int = 0
     driver: str = ""  # the one that is taken where an action names none
     driver_mode: str = "0"
+    ruleset: str = rsyslogflow.DEFAULT  # that what comes is of, where no block says another
+    default: str = rsyslogflow.DEFAULT  # what inputs feed that name none
+    events: dict[str, list[Event]] = {}
 
 
 def parse(path: str, text: str, include: Include, umask: int = 0) -> Config:
     """The configuration that begins with this file. `include` gives the files of a pattern, `umask`
     is what the daemon is started with."""
     config = Config(umask=umask)
-    _Reader(config, include, path, text, [0], 0).read()
+    _Reader(config, include, path, text, [0]).read()
     for row in config.forwards:  # the driver may be told after the action
         driver = row.pop("driver")
         secure = (driver or config.driver).lower() in ("gtls", "ossl", "mbedtls")
         row["tls"] = row["tls"] or (row.pop("mode") == "1" and secure)
         row.pop("mode", None)
+    rsyslogflow.mark(config.events, config.default)
     return config
 
 
 class _Reader:
-    """Reads one file into a configuration; `count` is of the files of all."""
+    """Reads one file into a configuration; `count` is of the files of all, `around` are the blocks
+    that it is included in."""
 
     def __init__(
-        self, config: Config, include: Include, path: str, text: str, count: list[int], depth: int
+        self,
+        config: Config,
+        include: Include,
+        path: str,
+        text: str,
+        count: list[int],
+        around: Sequence[Scope] = (),
+        depth: int = 0,
     ) -> None:
         self.config, self.include, self.path, self.text = config, include, path, text
         self.count, self.depth = count, depth
         self.position = 0
-        self.scopes: list[str] = []
-        self.selector = self.last = ""
+        self.scopes: list[Scope] = [*around]
+        self.outer = len(around)
+        self.filter = Scope()  # of the statement that comes
+        self.last = ""
+        self.branch = rsyslogflow.UNKNOWN.otherwise  # what the `else` that may come takes
         self.breaks = [n for n, letter in enumerate(text) if letter == "\n"]
 
     def read(self) -> None:
@@ -113,43 +111,62 @@ class _Reader:
 
     def statement(self) -> None:
         text, start = self.text, self.position
-        if match := _SPACE.match(text, start):
+        if match := grammar.SPACE.match(text, start):
             self.position = match.end()
         elif text.startswith("/*", start):
             end = text.find("*/", start + 2)
             self.position = end + 2 if end >= 0 else len(text)
         elif text[start] == "{":
-            self.scopes.append(self.selector)
-            self.selector, self.position = "", start + 1
+            if len(self.scopes) >= MAX_SCOPES:
+                raise ParseError(f"{self.source}: blocks without end")
+            self.scopes.append(self.filter)
+            self.filter, self.position = Scope(), start + 1
         elif text[start] == "}":
-            self.selector = ""
-            if self.scopes:
-                self.scopes.pop()
+            self.filter = Scope()
+            if len(self.scopes) > self.outer and (closed := self.scopes.pop()).selector in (
+                "if",
+                "else",
+            ):
+                self.branch = closed.takes.otherwise
             self.position = start + 1
         elif text[start] == "$":
             self.directive(self.line())
-        elif match := _IF.match(text, start):
-            condition = _CONDITION.match(text, match.end())
+        elif match := grammar.IF.match(text, start):
+            condition = grammar.CONDITION.match(text, match.end())
             if condition is None:
                 raise ParseError(f"{self.source}: if without then")
-            self.selector, self.position = "if", condition.end()
-        elif match := _OBJECT.match(text, start):
+            takes = rsyslogflow.condition(condition[0])
+            takes = takes & self.branch if match[0][:4].lower() == "else" else takes
+            self.branch = takes.otherwise
+            self.filter, self.position = Scope("if", takes), condition.end()
+        elif match := grammar.OBJECT.match(text, start):
             self.object(match[1].lower(), match.end())
-        elif match := _SELECTOR.match(text, start) or _PROPERTY.match(text, start):
+        elif match := grammar.SELECTOR.match(text, start) or grammar.PROPERTY.match(text, start):
             self.selected(match[0], match.end())
         elif text[start] == "&":
             self.selected(self.last, start + 1)
-        elif text[start] in ":@/-|?^*~" and (self.selector or self.scopes):
+        elif match := grammar.STOP.match(text, start):
+            self.flow(match.end())
+        elif match := grammar.CALL.match(text, start):
+            self.flow(match.end(), match[1])
+        elif text[start] in ":@/-|?^*" and (self.filter.selector or self.scopes):
             self.legacy(self.line())
         elif text.startswith("else", start):
-            self.selector, self.position = "else", start + 4
-        else:  # stop, call, set, a BSD block
+            self.filter, self.position = Scope("else", self.branch), start + 4
+        elif match := grammar.WORD.match(text, start):
+            self.filter, self.position = Scope(), max(match.end(), start + 1)
+        else:  # a BSD block
             self.line()
-            self.selector = ""
+            self.filter = Scope()
+
+    def flow(self, end: int, calls: str = "") -> None:
+        """A record ends here, or goes through another ruleset."""
+        self.within(None, calls)
+        self.position = end
 
     def line(self) -> str:
         """The rest of the line and of those that continue it."""
-        match = _LINE.match(self.text, self.position)
+        match = grammar.LINE.match(self.text, self.position)
         end = match.end() if match else self.position
         line = self.text[self.position : end]
         self.at = self.source
@@ -158,31 +175,48 @@ class _Reader:
 
     def selected(self, selector: str, end: int) -> None:
         """A selector, and the action on its line where there is one in the old style."""
-        self.selector = self.last = _CONTINUED.sub("", selector)[:200]
+        self.last = grammar.CONTINUED.sub("", selector)
+        self.filter = Scope(self.last[:200], rsyslogflow.filtered(self.last))
         while self.text[end : end + 1] in (" ", "\t") or self.text.startswith("\\\n", end):
             end += 2 if self.text[end] == "\\" else 1
         self.position = end
         following = self.text[end : end + 1]
-        if following in ("\n", "", "{") or _OBJECT.match(self.text, end):
+        if following in ("\n", "", "{") or any(
+            pattern.match(self.text, end)
+            for pattern in (grammar.OBJECT, grammar.STOP, grammar.CALL)
+        ):
             return
         self.legacy(self.line())
 
-    def within(self) -> str:
-        """What the action that comes is for; it is used up by it."""
-        found = self.selector or next((s for s in reversed(self.scopes) if s), "*.*")
-        self.selector = ""
-        return found
+    def within(self, row: dict[str, Any] | None, calls: str = "") -> None:
+        """A statement comes, with the filter before it, which is used up, and those around."""
+        takes, ruleset = rsyslogflow.within((*self.scopes, self.filter))
+        ruleset = ruleset or self.config.ruleset
+        if row is not None:
+            row["ruleset"] = ruleset
+        events = self.config.events.setdefault(ruleset, [])
+        if len(events) >= MAX_ACTIONS:
+            raise ParseError(f"{self.source}: too many statements")
+        events.append(Event(takes, row, calls))
+        self.filter = Scope()
+
+    @property
+    def selector(self) -> str:
+        """What the action that comes is for."""
+        found = (s.selector for s in (self.filter, *reversed(self.scopes)) if s.selector)
+        return next(found, "*.*")
 
     def legacy(self, line: str) -> None:
-        selector, action = self.within(), line.strip()
-        if match := _FORWARD.match(action):
+        action = line.strip()
+        if match := grammar.FORWARD.match(action):
             protocol = "tcp" if match[1] == "@@" else "udp"
             mode = self.config.driver_mode if protocol == "tcp" else "0"
-            self.forward(selector, match[2], match[3] or "514", protocol, mode=mode)
-        elif match := _RELP.match(action):
-            self.forward(selector, match[1], match[2] or "514", "relp")
-        elif match := _FILE.match(action):
-            self.file(selector, match[1], self.config.mode)
+            self.forward(match[2], match[3] or "514", protocol, mode=mode)
+        elif match := grammar.RELP.match(action):
+            self.forward(match[1], match[2] or "514", "relp")
+        elif match := grammar.FILE.match(action):
+            self.file(match[1], self.config.mode)
+        self.filter = Scope()
 
     def directive(self, line: str) -> None:
         name, _, value = line[1:].replace("\t", " ").partition(" ")
@@ -190,9 +224,9 @@ class _Reader:
         first = value.split(" ")[0].strip('"')
         if name == "includeconfig":
             self.included(first)
-        elif name == "filecreatemode" and _OCTAL.fullmatch(first):
+        elif name == "filecreatemode" and grammar.OCTAL.fullmatch(first):
             self.config.mode = int(first, 8)
-        elif name == "umask" and _OCTAL.fullmatch(first):
+        elif name == "umask" and grammar.OCTAL.fullmatch(first):
             self.config.umask = int(first, 8)
         elif name == "defaultnetstreamdriver":
             self.config.driver = first
@@ -200,20 +234,24 @@ class _Reader:
             self.config.driver_mode = first
         elif name == "resetconfigvariables":
             self.config.mode, self.config.driver_mode = 0o644, "0"
+        elif name == "ruleset":
+            self.config.ruleset = first or rsyslogflow.DEFAULT
+        elif name == "defaultruleset":
+            self.config.default = first or rsyslogflow.DEFAULT
         elif name in _LEGACY_INPUTS:
             self.input(_LEGACY_INPUTS[name], first)
 
     def object(self, name: str, end: int) -> None:
         self.at = self.source
         inside = []
-        while match := _INSIDE.match(self.text, end):
+        while match := grammar.INSIDE.match(self.text, end):
             end = match.end()
             if not match[0].startswith("#"):
                 inside.append(match[0])
         if self.text[end : end + 1] != ")":
             raise ParseError(f"{self.at}: {name[:40]}( without its end")
         self.position = end + 1
-        told = {key.lower(): value for key, value in _PARAM.findall("".join(inside))}
+        told = {key.lower(): value for key, value in grammar.PARAM.findall("".join(inside))}
         kind = told.get("type", "").lower()
         if name == "include":
             self.included(told.get("file", ""))
@@ -225,32 +263,33 @@ class _Reader:
         elif name == "input" and kind in _INPUTS:
             self.input(_INPUTS[kind], told.get("port", ""))
         elif name == "ruleset":
-            self.selector = f"ruleset {told.get('name', '')[:100]}"
+            called = told.get("name", "")[:100]
+            self.filter = Scope(f"ruleset {called}", ruleset=called)
         elif name == "action":
             self.action(kind, told)
 
     def action(self, kind: str, told: dict[str, str]) -> None:
-        selector = self.within()
         if kind == "omfile" and told.get("file"):
-            octal = _octal(told.get("filecreatemode", ""), self.config.mode)
-            self.file(selector, told["file"], octal)
+            self.file(told["file"], _octal(told.get("filecreatemode", ""), self.config.mode))
         elif kind == "omfwd" and told.get("target"):
             protocol = told.get("protocol", "udp").lower()
             mode, driver = told.get("streamdrivermode", "0"), told.get("streamdriver", "")
             mode = mode if protocol == "tcp" else "0"
-            self.forward(selector, told["target"], told.get("port", "514"), protocol, mode, driver)
+            self.forward(told["target"], told.get("port", "514"), protocol, mode, driver)
         elif kind == "omrelp" and told.get("target"):
             tls = told.get("tls", "off").lower() == "on"
-            self.forward(selector, told["target"], told.get("port", "514"), "relp", tls=tls)
+            self.forward(told["target"], told.get("port", "514"), "relp", tls=tls)
         elif kind in _OTHERS and told.get(_OTHERS[kind]):
             tls = told.get("usehttps", "off").lower() == "on"
             target, port = told[_OTHERS[kind]], told.get("serverport", "")
             target = target.rpartition("@")[2]  # a URL may carry a password
-            self.forward(selector, target, port, kind[2:], tls=tls)
+            self.forward(target, port, kind[2:], tls=tls)
+        elif kind == "omdiscard":
+            self.within(None)
+        self.filter = Scope()
 
     def forward(
         self,
-        selector: str,
         target: str,
         port: str,
         protocol: str,
@@ -258,29 +297,36 @@ class _Reader:
         driver: str = "",
         tls: bool = False,
     ) -> None:
-        self.add(
-            self.config.forwards,
-            selector=selector,
-            target=target.strip("[]")[:255],
-            port=port[:20],
-            protocol=protocol,
-            tls=tls,
-            loopback=target.strip("[]").startswith(_LOCAL),
-            mode=mode,
-            driver=driver,
-        )
+        row = {
+            "target": target.strip("[]")[:255],
+            "port": port[:20],
+            "protocol": protocol,
+            "tls": tls,
+            "loopback": target.strip("[]").startswith(_LOCAL),
+            "mode": mode,
+            "driver": driver,
+        }
+        self.add(self.config.forwards, self.taken(row))
 
-    def file(self, selector: str, path: str, mode: int) -> None:
+    def file(self, path: str, mode: int) -> None:
+        if posixpath.normpath(path).startswith("/dev/"):
+            return  # a device keeps nothing
         octal = f"{mode & ~self.config.umask & 0o7777:04o}"
-        self.add(self.config.files, selector=selector, path=path[:1000], mode=octal)
+        self.add(self.config.files, self.taken({"path": path[:1000], "mode": octal}))
+
+    def taken(self, row: dict[str, Any]) -> dict[str, Any]:
+        row = {"selector": self.selector, **row}
+        self.within(row)
+        return row
 
     def input(self, protocol: str, port: str) -> None:
-        self.add(self.config.inputs, protocol=protocol, port=port[:20])
+        self.add(self.config.inputs, {"protocol": protocol, "port": port[:20]})
 
-    def add(self, rows: list[dict[str, Any]], **row: Any) -> None:
+    def add(self, rows: list[dict[str, Any]], row: dict[str, Any]) -> None:
         if len(rows) >= MAX_ACTIONS:
             raise ParseError(f"{self.at}: too many actions")
-        rows.append({**row, "source": self.at})
+        row["source"] = self.at
+        rows.append(row)
 
     def included(self, pattern: str) -> None:
         if not pattern.startswith("/"):
@@ -288,8 +334,11 @@ class _Reader:
         if pattern.endswith("/"):
             pattern += "*"
         for path, text in sorted(self.include(pattern).items()):
-            _Reader(self.config, self.include, path, text, self.count, self.depth + 1).read()
+            around = (*self.scopes, self.filter)
+            _Reader(
+                self.config, self.include, path, text, self.count, around, self.depth + 1
+            ).read()
 
 
 def _octal(text: str, otherwise: int) -> int:
-    return int(text, 8) if _OCTAL.fullmatch(text) else otherwise
+    return int(text, 8) if grammar.OCTAL.fullmatch(text) else otherwise

@@ -1,7 +1,7 @@
 """What OpenSSH's server is told to do: /etc/ssh/sshd_config and what it includes, sshd_config(5).
 
 What is on disk, which is what the next start or reload takes; options on sshd's command line are
-not seen. The parser is in sshdconfig.py.
+seen in `sshd_effective` only. The parser is in sshdconfig.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from collectors.model import (
     Reading,
     Unavailable,
 )
-from collectors.security import sshdconfig
+from collectors.security import sshdconfig, sshdports
+from collectors.security.snippets import is_folder
 from collectors.security.sshdkeywords import DEFAULTS
 
 FOLDER = "/etc/ssh"
@@ -34,6 +35,7 @@ class SshdCollector(Collector, frozen=True):
     defaults: the keywords that no file sets. `permitrootlogin` is one of them or is not.
     match: for each Match block its criteria, its settings alone, its source.
     Numbers and times (in seconds) are integers; what adds up (allowusers, port …) is a list.
+    port: all that sshd listens on, those of ListenAddress as well.
     """
 
     name: ClassVar[str] = "sshd"
@@ -43,12 +45,10 @@ class SshdCollector(Collector, frozen=True):
         return (MAIN,)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
-        text = answers.maybe(MAIN)
-        if text is None:
+        config = configuration(answers)
+        if config is None:
             yield Fact("sshd", {"installed": False}, {"": MAIN.path})
             return
-        _ask_for_includes(MAIN.path, text, answers)
-        config = sshdconfig.parse(MAIN.path, text, lambda pattern: _files(pattern, answers))
         set_ = config.settings()
         defaults = [name for name in DEFAULTS if name not in set_]
         value: dict[str, Any] = {
@@ -66,8 +66,18 @@ class SshdCollector(Collector, frozen=True):
                 for block in config.matches
             ],
         }
+        value["port"] = sshdports.listening(value["port"], set_.get("listenaddress", ()), answers)
         sources = {**dict.fromkeys(defaults, f"{DEFAULT} default"), **config.sources()}
         yield Fact("sshd", value, {"": MAIN.path, **sources})
+
+
+def configuration(answers: Answers) -> sshdconfig.Config | None:
+    """What the files say; None where there are none."""
+    text = answers.maybe(MAIN)
+    if text is None:
+        return None
+    _ask_for_includes(MAIN.path, text, answers)
+    return sshdconfig.parse(MAIN.path, text, lambda pattern: _files(pattern, answers))
 
 
 def _ask_for_includes(path: str, text: str, answers: Answers) -> None:
@@ -100,6 +110,8 @@ def _files(pattern: str, answers: Answers) -> dict[str, str]:
     for path, answer in answers.children(reading).items():
         if answer.state == "absent":
             continue  # a dangling link; sshd skips what it cannot find
+        if is_folder(answer):
+            continue  # sshd reads nothing from it
         if answer.state != "content":
             raise Unavailable(File(path), answer)
         texts[path] = answer.content.decode("utf-8", "replace")

@@ -197,11 +197,15 @@ def _value(line: Line) -> Any:
     keyword, first = line.keyword, line.arguments[0]
     try:
         if keyword in NUMBERS:
-            return [_integer(first)] if keyword in ADDING else _integer(first)
+            return _integer(first)
         if keyword in TIMES:
             return _seconds(first)
     except ValueError as error:
         raise ParseError(f"{line.source}: {keyword}: {error}") from error
+    if keyword == "port":
+        return [int(first) if first.isascii() and first.isdigit() and len(first) < 6 else first]
+    if keyword == "listenaddress":
+        return [first]
     if keyword == "subsystem":
         return [" ".join(line.arguments)]
     if keyword in ADDING:

@@ -76,7 +76,7 @@ COMMON = frozenset(
         "usepam",
     }
 )
-NUMBERS = frozenset({"clientalivecountmax", "maxauthtries", "maxsessions", "port"})
+NUMBERS = frozenset({"clientalivecountmax", "maxauthtries", "maxsessions"})
 TIMES = frozenset({"clientaliveinterval", "logingracetime"})
 UPPER = frozenset({"loglevel", "syslogfacility"})
 WHOLE = frozenset({"forcecommand", "versionaddendum"})  # the rest of the line as it stands

@@ -2,17 +2,15 @@
 
 `sshd -T` needs the host keys, hence root. Where it is not there, is refused or fails, what the files say
 counts (sshdconfig.py), and `by` says so; algorithms, whose defaults differ by version, are then known only
-where a file names them. What is added on the server's command line goes before the files: OPTIONS in
-/etc/sysconfig/sshd, SSHD_OPTS in /etc/default/ssh, and CRYPTO_POLICY of crypto-policies(7), which newer
-releases include from sshd_config.d/50-redhat.conf instead.
+where a file names them. What is added on the server's command line (sshdcommandline.py) goes before the
+files, but not before a Match block.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from collectors.model import (
@@ -20,28 +18,21 @@ from collectors.model import (
     Collector,
     Command,
     Fact,
-    File,
     NeedMore,
     ParseError,
     Reading,
 )
-from collectors.security import sshdconfig
-from collectors.security.sshd import MAIN, SshdCollector
-from collectors.security.sshdkeywords import DEFAULTS
+from collectors.security import sshdcommandline, sshdconfig, sshdports
+from collectors.security.sshd import DEFAULT, MAIN, configuration
+from collectors.security.sshdkeywords import ADDING, DEFAULTS, LAST
 from collectors.security.sshdways import ways
 
 TEST: Final = Command(("sshd", "-T"), timeout=3)
-SYSCONFIG: Final = File("/etc/sysconfig/sshd", 1 << 16)
-DEFAULT_SSH: Final = File("/etc/default/ssh", 1 << 16)
-CRYPTO_POLICY: Final = File("/etc/crypto-policies/back-ends/opensshserver.config", 1 << 16)
 EVERYONE: Final = "everyone"
 MAX_CONTEXTS = 16
 ALGORITHMS: Final = (
     *("ciphers", "macs", "kexalgorithms", "hostkeyalgorithms", "pubkeyacceptedalgorithms"),
     *("hostbasedacceptedalgorithms", "casignaturealgorithms"),
-)
-_ASSIGNED = re.compile(
-    r"^[ \t]*(?:export[ \t]+)?(OPTIONS|SSHD_OPTS|CRYPTO_POLICY)=(.*)$", re.MULTILINE
 )
 _PLAIN = re.compile(r"[A-Za-z0-9_.@:/*-]{1,128}")
 _NOBODY: Final = {
@@ -64,7 +55,8 @@ class SshdEffectiveCollector(Collector, frozen=True):
     """`sshd_effective`: installed, by (`sshd -T` or `parser`), why (no `sshd -T`), contexts, ways.
 
     contexts: a row for everyone and one for each Match block: context (`everyone`, or the block's
-    criteria), by, and every keyword as in `sshd`; algorithms are lists. ways: rows of context,
+    criteria), by, own (keywords of the block), every keyword as in `sshd`, and sources (of each
+    keyword); algorithms are lists. ways: rows of context,
     way (`publickey,password`), kinds (of factors: keys and passwords), pam (whether PAM is asked).
     """
 
@@ -72,31 +64,35 @@ class SshdEffectiveCollector(Collector, frozen=True):
     facts: ClassVar[tuple[str, ...]] = ("sshd_effective",)
 
     def readings(self) -> tuple[Reading, ...]:
-        return (MAIN, TEST, SYSCONFIG, DEFAULT_SSH, CRYPTO_POLICY)
+        return (MAIN, TEST, *sshdcommandline.readings())
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
-        if answers.maybe(MAIN) is None:
+        config = configuration(answers)
+        if config is None:
             yield Fact("sshd_effective", {"installed": False}, {"": MAIN.path})
             return
         tested, why = _tested(answers, TEST)
-        (files,) = SshdCollector().parse(answers)
-        blocks = files.value["match"]
-        if why and any("localport" in block["criteria"].lower() for block in blocks):
+        if why and any("localport" in block.criteria.lower() for block in config.matches):
             # such a block makes sshd ask for whom it is to answer
             tested, why = _tested(answers, _command(_NOBODY))
-        line = command_line(answers)
-        rows = [_row(EVERYONE, tested, _told(files.value), line, files.sources.get("", ""))]
+        line = sshdcommandline.read(answers)
+        everyone = _everyone(config, tested, line)
+        # as written: `sshd -T` tells addresses with the ports of the files alone
+        blocks = (line.block.settings, config.settings())
+        addresses = [a for said in blocks for a in said.get("listenaddress", ())]
+        everyone["port"] = sshdports.listening(everyone["port"], addresses, answers)
+        rows = [everyone]
         more: list[Reading] = []
         seen: set[str] = set()  # what the blocks before have said
-        for number, block in enumerate(blocks):
-            command = _asked(block["criteria"]) if tested and number < MAX_CONTEXTS else None
+        for number, block in enumerate(config.matches):
+            command = _asked(block.criteria) if tested and number < MAX_CONTEXTS else None
             try:
                 for_them = _tested(answers, command)[0] if command else None
             except NeedMore as need:
                 more += need.readings
                 continue
-            rows.append(_matched(block, rows[0], seen, for_them, line))
-            seen.update(block["settings"])
+            rows.append(_matched(block, everyone, seen, for_them, tested or {}))
+            seen.update(block.settings)
         if more:
             raise NeedMore(*more)
         value = {
@@ -106,7 +102,7 @@ class SshdEffectiveCollector(Collector, frozen=True):
             "contexts": rows,
             "ways": [way for row in rows for way in ways(row)],
         }
-        yield Fact("sshd_effective", value, {**files.sources, "": MAIN.path})
+        yield Fact("sshd_effective", value, {**config.sources(), "": MAIN.path})
 
 
 def _tested(answers: Answers, command: Command) -> tuple[dict[str, Any] | None, str]:
@@ -127,6 +123,9 @@ def parse_test(text: str) -> dict[str, Any]:
     spoken = "\n".join(line for line in text.split("\n") if len(line.split()) > 1)
     for line in sshdconfig.lines("sshd -T", spoken):
         block.set(line)
+    for port in block.settings.get("port", ()):
+        if not isinstance(port, int):
+            raise ParseError(f"{block.sources['port']}: port: {port[:40]!r} is not a number")
     return _lists(block.settings)
 
 
@@ -141,39 +140,45 @@ def _lists(settings: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _told(value: Mapping[str, Any]) -> dict[str, Any]:
-    """What the files say for everyone, with the defaults of the parser."""
-    return _lists({k: v for k, v in value.items() if k not in ("match", "defaults", "installed")})
-
-
-def _row(
-    context: str,
-    tested: dict[str, Any] | None,
-    told: dict[str, Any],
-    line: dict[str, Any],
-    source: str,
+def _everyone(
+    config: sshdconfig.Config, tested: dict[str, Any] | None, line: sshdcommandline.CommandLine
 ) -> dict[str, Any]:
+    """The row of those no Match block is about."""
     by = "parser" if tested is None else "sshd -T"
-    base = {**DEFAULTS, **(told if tested is None else tested)}
-    made = {"context": context, "by": by, "own": [], "source": by if tested else source}
-    return {**base, **line, **made}
+    told = _lists(config.settings())
+    made = {**DEFAULTS, **(told if tested is None else tested)}
+    sources = {**dict.fromkeys(made, f"{DEFAULT} default"), **config.sources()}
+    for keyword, value in _lists(line.block.settings).items():
+        # `Match all` counts when somebody comes, and of MaxStartups the last does
+        if keyword in config.everyone.settings or (keyword in LAST and keyword in told):
+            continue
+        adds = keyword in ADDING and keyword in told and not (keyword == "port" and line.ports)
+        made[keyword] = [*value, *told[keyword]] if adds else value
+        sources[keyword] = line.block.sources[keyword]
+    row = {"context": EVERYONE, "by": by, "own": [], "sources": sources}
+    return {**made, **row, "source": by if tested else MAIN.path}
 
 
 def _matched(
-    block: Mapping[str, Any],
+    block: sshdconfig.Block,
     everyone: dict[str, Any],
     seen: set[str],
     tested: dict[str, Any] | None,
-    line: dict[str, Any],
+    plain: dict[str, Any],
 ) -> dict[str, Any]:
-    """The row of a Match block. What it says itself must show, or the question missed the block."""
-    own = _lists(block["settings"])
+    """The row of a Match block. What it says itself must show, or the question missed the block.
+
+    `plain` is what sshd said of everyone: what it says of these beside that, blocks say.
+    """
+    own = _lists(block.settings)
     if tested and all(tested.get(k) == v for k, v in own.items() if k not in seen):
-        settings, by = {**everyone, **tested}, "sshd -T"
+        changed = {k: v for k, v in tested.items() if k in own or plain.get(k) != v}
+        settings, by = {**everyone, **changed}, "sshd -T"
     else:
         settings, by = {**everyone, **own}, "parser"
-    made = {"context": block["criteria"], "by": by, "own": sorted(own), "source": block["source"]}
-    return {**settings, **line, **made}
+    sources = {**everyone["sources"], **block.sources}
+    made = {"context": block.criteria, "by": by, "own": sorted(own), "source": block.source}
+    return {**settings, **made, "sources": sources}
 
 
 def _asked(criteria: str) -> Command | None:
@@ -205,33 +210,3 @@ def _example(pattern: str) -> str:
         except ValueError:
             return pattern
     return pattern.replace("*", "1")
-
-
-def command_line(answers: Answers) -> dict[str, Any]:
-    """Settings of `-o` on the command line of the service, which go before all files."""
-    assigned: dict[str, str] = {}
-    for reading in (CRYPTO_POLICY, DEFAULT_SSH, SYSCONFIG):
-        for name, value in _ASSIGNED.findall(answers.maybe(reading) or ""):
-            assigned[name] = value
-    block = sshdconfig.Block()
-    for option in _options(
-        assigned.get(name, "") for name in ("OPTIONS", "SSHD_OPTS", "CRYPTO_POLICY")
-    ):
-        for line in sshdconfig.lines("command line", option.replace("=", " ", 1)):
-            block.set(line)
-    return _lists(block.settings)
-
-
-def _options(values: Iterable[str]) -> Iterator[str]:
-    for value in values:
-        try:
-            # a quoted whole, as systemd reads it, then its words
-            words = shlex.split(" ".join(shlex.split(value, comments=True)))
-        except ValueError as error:
-            raise ParseError(f"command line of sshd: {error}") from error
-        following = iter(words)
-        for word in following:
-            if word == "-o":
-                yield next(following, "")
-            elif word.startswith("-o"):
-                yield word[2:]

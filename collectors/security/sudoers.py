@@ -25,7 +25,9 @@ from collectors.model import (
 )
 from collectors.rows import Uname
 from collectors.security import sudoerslines
+from collectors.security.accounts import GROUP, PASSWD
 from collectors.security.sudoerslines import Line
+from collectors.security.sudoerspeople import People
 from collectors.security.sudoersrules import Policy
 
 MAIN = File("/etc/sudoers")
@@ -41,15 +43,16 @@ class SudoersCollector(Collector, frozen=True):
     all: name → value, those below given even if nobody sets them), scoped (rows of Defaults for
     some: scope, settings, source), not_understood (rows of source).
     sudo_rules: rows, one for each user and command list of one kind: key, who (name, %group, #uid, +netgroup,
-    ALL), except (of these not), hosts, runas, runas_groups, root (whether it can be root), commands, denied
-    (`!` ones), all (whether every command), nopasswd, noexec, setenv.
+    ALL), except (of these not), hosts, runas, runas_groups, root (whether it can be root, under
+    whatever name, or be everybody else), commands, denied (`!` ones), all (whether every command),
+    nopasswd, noexec, setenv, limited (holds at some times or for a certain content alone).
     """
 
     name: ClassVar[str] = "sudo"
     facts: ClassVar[tuple[str, ...]] = ("sudo", "sudo_rules")
 
     def readings(self) -> tuple[Reading, ...]:
-        return (MAIN, UNAME, Glob("/etc/sudoers.d/*"))
+        return (MAIN, UNAME, PASSWD, GROUP, Glob("/etc/sudoers.d/*"))
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         text = answers.maybe(MAIN)
@@ -59,7 +62,7 @@ class SudoersCollector(Collector, frozen=True):
             return
         files = {MAIN.path: list(sudoerslines.lines(MAIN.path, text))}
         _read_includes(files, answers)
-        policy = Policy()
+        policy = Policy(People(answers.maybe(PASSWD) or "", answers.maybe(GROUP) or ""))
         for line in _in_order(files, answers):
             policy.add(line)
         sources = {"": MAIN.path, **{f"defaults.{n}": s for n, s in policy.sources.items()}}

@@ -16,12 +16,16 @@ TAGS = (
 )
 
 _MARK = "\1"  # stands for the colon of a tag, which is no separator
+DIGEST = "\2"  # stands before a command that is meant only with a certain content
 _TAG = re.compile(rf"(?<![\w/.-])({'|'.join(TAGS)})[ \t]*:")
 _LEADING_TAG = re.compile(rf"({'|'.join(TAGS)}){_MARK}[ \t]*")
 _OPTION = re.compile(
-    r"(?:ROLE|TYPE|PRIVS|LIMITPRIVS|TIMEOUT|NOTBEFORE|NOTAFTER|CWD|CHROOT|APPARMOR_PROFILE)"
+    r"(ROLE|TYPE|PRIVS|LIMITPRIVS|TIMEOUT|NOTBEFORE|NOTAFTER|CWD|CHROOT|APPARMOR_PROFILE)"
     r'[ \t]*=[ \t]*(?:"[^"]*"|[^ \t]+)[ \t]*'
 )
+# With these a line holds at some times, or in some place, alone.
+_LIMITS = ("NOTBEFORE", "NOTAFTER", "CHROOT")
+_NEGATED = re.compile(rf"^({DIGEST}?!+)[ \t]+")
 _DIGEST = re.compile(r"sha(?:224|256|384|512)[ \t]*:[ \t]*[A-Za-z0-9+/=]+[ \t,]*")
 _INCLUDE = re.compile(r"[#@](include|includedir)[ \t]+(.+)")
 # a user or group by number is the one thing that # begins beside comments
@@ -47,6 +51,7 @@ class Commands(NamedTuple):
     runas: str | None  # None: not written; else users, perhaps a colon and groups
     tags: frozenset[str]
     command: str
+    limited: bool  # holds only at some times or in some place
 
 
 class Specification(NamedTuple):
@@ -122,7 +127,7 @@ def split(text: str, separator: str) -> list[str]:
 
 def names(text: str) -> list[str]:
     """A list of users, hosts or commands; `! x` is written `!x`."""
-    found = (re.sub(r"^(!+)[ \t]+", r"\1", part) for part in split(text, ","))
+    found = (_NEGATED.sub(r"\1", part) for part in split(text, ","))
     return [part.replace('"', "").replace("\\ ", " ") for part in found if part]
 
 
@@ -133,7 +138,7 @@ def alias(line: Line) -> tuple[str, dict[str, list[str]]] | None:
         return None
     kind = "Cmnd" if match[1] == "Cmd" else match[1]
     found = {}
-    for definition in split(_without_digests(line.text[match.end() :]), ":"):
+    for definition in split(_marked_digests(line.text[match.end() :]), ":"):
         name, equals, members = definition.partition("=")
         if not equals or not re.fullmatch(r"[A-Z][A-Z0-9_]*", name.strip()):
             raise ParseError(f"{line.source}: no alias")
@@ -151,7 +156,7 @@ def defaults(line: Line) -> tuple[str, str, list[str]] | None:
 
 def specifications(line: Line) -> list[Specification]:
     """`users hosts = commands : hosts = commands`; none where the line is not of that shape."""
-    text = _TAG.sub(rf"\1{_MARK}", _without_digests(line.text))
+    text = _TAG.sub(rf"\1{_MARK}", _marked_digests(line.text))
     first, *others = split(text, ":")
     left, *right = split(first, "=")
     words = _WORDS.findall(re.sub(r"[ \t]*,[ \t]*", ",", re.sub(r"![ \t]+", "!", left)))
@@ -168,14 +173,15 @@ def specifications(line: Line) -> list[Specification]:
     return found if whole else []
 
 
-def _without_digests(text: str) -> str:
-    return _DIGEST.sub("", text)
+def _marked_digests(text: str) -> str:
+    return _DIGEST.sub(DIGEST, text)
 
 
 def _commands(text: str) -> Iterator[Commands]:
-    """Who to run as and the tags of one command hold for those that follow it."""
+    """Who to run as, the tags and the limits of one command hold for those that follow it."""
     runas: str | None = None
     tags: set[str] = set()
+    limited = False
     for part in split(text, ","):
         rest = part
         if rest.startswith("("):
@@ -185,11 +191,12 @@ def _commands(text: str) -> Iterator[Commands]:
             runas = inner.strip()
             rest = rest.strip()
         while option := _OPTION.match(rest):
+            limited = limited or option[1] in _LIMITS
             rest = rest[option.end() :]
         while tag := _LEADING_TAG.match(rest):
             tags.discard(tag[1].removeprefix("NO") if tag[1].startswith("NO") else f"NO{tag[1]}")
             tags.add(tag[1])
             rest = rest[tag.end() :]
-        command = re.sub(r"^(!+)[ \t]+", r"\1", rest.strip())
+        command = _NEGATED.sub(r"\1", rest.strip())
         if command:
-            yield Commands(runas, frozenset(tags), command)
+            yield Commands(runas, frozenset(tags), command, limited)

@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from collectors.model import ParseError
-from collectors.security import sudoerslines
-from collectors.security.sudoerslines import Line, Specification
+from collectors.security import sudoersdefaults, sudoerslines
+from collectors.security.sudoerslines import DIGEST, Line, Specification
+from collectors.security.sudoerspeople import People
 
 MAX_RULES = 20_000
 MAX_KINDS = 200  # of one specification
 MAX_MEMBERS = 100_000  # of all lists together, resolved
 MAX_ALIASES = 128  # that name one another
-
-# What holds where nobody sets it, of what rules ask for; use_pty became a default in sudo 1.9.14 only.
-DEFAULTS: dict[str, Any] = {
-    "use_pty": False,
-    "logfile": "",
-    "syslog": "authpriv",
-    "authenticate": True,
-    "log_input": False,
-    "log_output": False,
-    "targetpw": False,
-    "rootpw": False,
-    "runaspw": False,
-    "timestamp_timeout": 5.0,
-    "passwd_tries": 3,
-    "noexec": False,
-    "visiblepw": False,
-}
-_ROOT = frozenset({"ALL", "root", "#0"})
-_NUMBERS = {"timestamp_timeout": float, "passwd_tries": int}
+_LISTS = ("except", "hosts", "runas", "runas_groups", "commands", "denied")
+_Kind = tuple[tuple[str, ...], tuple[str, ...], frozenset[str], bool]
 
 
 class Policy:
     """Lines taken one by one, then the rules they come to."""
 
-    def __init__(self) -> None:
-        self.defaults: dict[str, Any] = dict(DEFAULTS)
+    def __init__(self, people: People) -> None:
+        self._people = people
+        self.defaults: dict[str, Any] = dict(sudoersdefaults.DEFAULTS)
         self.sources: dict[str, str] = {}
         self.scoped: list[dict[str, Any]] = []
         self.not_understood: list[dict[str, str]] = []
@@ -70,7 +55,7 @@ class Policy:
     def _default(self, line: Line, sign: str, scope: str, settings: list[str]) -> None:
         values: dict[str, Any] = {} if sign else self.defaults
         for setting in settings:
-            name, value = _setting(setting, values)
+            name, value = sudoersdefaults.setting(setting, values)
             if value is None:
                 self._odd(line)
                 continue
@@ -85,11 +70,12 @@ class Policy:
         """One row for each user of a specification and each list of commands of one kind."""
         found: dict[tuple[object, ...], dict[str, Any]] = {}
         asked = self._asked()
+        certain = self._people.asked(self._exempt_groups())
         for specification in self._specifications:
-            for row in self._rows(specification, asked):
-                # the later of two rules for the same is the one that counts
-                same = (row["who"], *map(tuple, (row["except"], row["hosts"], row["runas"])))
-                key = (*same, tuple(row["commands"]), tuple(row["denied"]))
+            for row in self._rows(specification, asked, certain):
+                # the later of two rules for the same is the one that counts, if it always holds
+                lists = (row[it] for it in _LISTS)
+                key = (row["who"], *map(tuple, lists), len(found) if row["limited"] else -1)
                 found.pop(key, None)
                 found[key] = row
                 if len(found) > MAX_RULES:
@@ -103,27 +89,33 @@ class Policy:
             row["key"] = name if seen[name] == 1 else f"{name} #{seen[name]}"
         return rows
 
-    def _rows(self, spec: Specification, asked: dict[str, bool]) -> Iterator[dict[str, Any]]:
+    def _rows(
+        self, spec: Specification, asked: dict[str, bool], certain: frozenset[str] | None = None
+    ) -> Iterator[dict[str, Any]]:
         users = self._resolve("User", spec.users)
         hosts = self._resolve("Host", spec.hosts)
-        by_kind: dict[tuple[tuple[str, ...], tuple[str, ...], frozenset[str]], dict[str, bool]] = {}
+        by_kind: dict[_Kind, dict[str, bool]] = {}
         for it in spec.commands:
             # `()` and `(:group)` are for running as oneself
             written, _, groups = ("root" if it.runas is None else it.runas).partition(":")
             runas = tuple(_signed(self._resolve("Runas", sudoerslines.names(written))))
-            commands = self._resolve("Cmnd", [it.command])
+            as_groups = tuple(sudoerslines.names(groups))
+            marked = self._resolve("Cmnd", [it.command])
+            commands = {name.lstrip(DIGEST): wanted for name, wanted in marked.items()}
+            limited = it.limited or any(name.startswith(DIGEST) for name in marked)
             # one that is not meant takes it from what was said before, under whatever tags
-            denied = [name for name, wanted in commands.items() if not wanted]
-            for (other, *_), before in by_kind.items() if denied else ():
-                for name in denied if other == runas else ():
+            denied = [name for name, wanted in commands.items() if not wanted and not limited]
+            for other, before in by_kind.items() if denied else ():
+                same = other[0] == runas and _in_groups(other[1], as_groups)
+                for name in denied if same else ():
                     before.pop(name, None)
-            kind = (runas, tuple(sudoerslines.names(groups)), it.tags)
+            kind = (runas, as_groups, it.tags, limited)
             _merge(by_kind.setdefault(kind, {}), commands)
             if len(by_kind) > MAX_KINDS:
                 raise ParseError(f"{spec.source}: more than {MAX_KINDS} ways to run commands")
         excepted = [name for name, wanted in users.items() if not wanted]
         usual = asked.get("ALL", bool(self.defaults["authenticate"]))
-        for (runas, as_groups, tags), commands in by_kind.items():
+        for (runas, as_groups, tags, limited), commands in by_kind.items():
             for name in (name for name, wanted in users.items() if wanted):
                 yield {
                     "who": name,
@@ -131,12 +123,15 @@ class Policy:
                     "hosts": _signed(hosts),
                     "runas": list(runas),
                     "runas_groups": list(as_groups),
-                    "root": not _ROOT.isdisjoint(runas) and "!root" not in runas,
+                    "root": self._people.can_be_root(runas),
                     "commands": [command for command, wanted in commands.items() if wanted],
                     "denied": [command for command, wanted in commands.items() if not wanted],
                     "all": commands.get("ALL", False),
                     **self._tagged(tags, asked.get(name, usual), commands.get("ALL", False)),
+                    "limited": limited,
                     "source": spec.source,
+                    # in a group that is never asked, whatever the tags say
+                    **({} if certain is None or name in certain else {"nopasswd": True}),
                 }
 
     def _tagged(self, tags: frozenset[str], asked: bool, everything: bool) -> dict[str, bool]:
@@ -154,16 +149,26 @@ class Policy:
                 for name, meant in self._resolve("User", sudoerslines.names(row["scope"])).items():
                     if meant:
                         asked[name] = bool(row["settings"]["authenticate"])
+        # on some hosts, as some users or for some commands: on, as and for these all are free
+        others = (row["settings"] for row in self.scoped if row["sign"] != ":")
+        if not all(it.get("authenticate", True) for it in others):
+            return {**dict.fromkeys(asked, False), "ALL": False}
         return asked
+
+    def _exempt_groups(self) -> frozenset[str]:
+        """Groups that are never asked, be it of everyone or only somewhere."""
+        every = (self.defaults, *(row["settings"] for row in self.scoped))
+        return frozenset(it["exempt_group"] for it in every if it.get("exempt_group"))
 
     def _resolve(self, kind: str, members: list[str], depth: int = 0) -> dict[str, bool]:
         """Literal members → whether they are meant (`!` is not); the last of two wins."""
         found: dict[str, bool] = {}
         for member in members:
-            name = member.lstrip("!")
-            wanted = (len(member) - len(name)) % 2 == 0
+            mark = DIGEST if member.startswith(DIGEST) else ""
+            name = member.lstrip(f"!{DIGEST}")
+            wanted = (len(member) - len(mark) - len(name)) % 2 == 0
             inner = self._alias(kind, name, depth)
-            them = {name: True} if inner is None else inner
+            them = {mark + name: True} if inner is None else inner
             _merge(found, {literal: meant == wanted for literal, meant in them.items()})
         self._members += len(found)
         if self._members > MAX_MEMBERS:
@@ -194,43 +199,25 @@ def _signed(members: dict[str, bool]) -> list[str]:
     return [name if wanted else f"!{name}" for name, wanted in members.items()]
 
 
-def _setting(text: str, known: dict[str, Any]) -> tuple[str, Any]:
-    """A setting of Defaults; no value where it is malformed."""
-    name, equals, value = text.partition("=")
-    value = value.strip().strip('"')
-    if not equals:
-        name = text.lstrip("!").strip()
-        wanted = (len(text) - len(text.lstrip("!"))) % 2 == 0
-        if name in _NUMBERS:  # off is 0; on takes a number
-            return name, None if wanted else _NUMBERS[name](0)
-        usual = DEFAULTS.get(name)
-        if isinstance(usual, str):
-            return name, usual if wanted else ""
-        return name, wanted
-    if name.endswith(("+", "-")):
-        base = name[:-1].strip()
-        before = known.get(base, "")
-        words = before.split() if isinstance(before, str) else []
-        changed = value.split()
-        kept = [word for word in words if word not in changed]
-        return base, " ".join(kept + changed if name.endswith("+") else kept)
-    name = name.strip()
-    try:
-        return name, _NUMBERS.get(name, str)(value)
-    except ValueError:
-        return name, None
+def _in_groups(some: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether who runs as one of some groups may also run as one of the others."""
+    return "ALL" in others or set(some) <= set(others)
 
 
 def _without_overridden(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Without those that a later rule for everything takes the place of, for the same user."""
     kept: list[dict[str, Any]] = []
-    covered: dict[str, set[str]] = {}
+    # whom later rules let one run as, without a group and with any of them
+    covered: dict[tuple[str, bool], set[str]] = {}
     for row in reversed(rows):
-        later = covered.setdefault(row["who"], set())
+        who = row["who"]
+        later = covered.setdefault((who, bool(row["runas_groups"])), set())
         # no one to run as: as oneself
         if "ALL" not in later and not (row["runas"] and later.issuperset(row["runas"])):
             kept.append(row)
         whole = row["all"] and not row["denied"] and not row["except"] and row["hosts"] == ["ALL"]
-        if whole and not any(name.startswith("!") for name in row["runas"]):
-            later.update(row["runas"])
+        negated = any(name.startswith("!") for name in row["runas"])
+        if whole and not negated and not row["limited"]:
+            for grouped in (False, True) if "ALL" in row["runas_groups"] else (False,):
+                covered.setdefault((who, grouped), set()).update(row["runas"])
     return kept[::-1]

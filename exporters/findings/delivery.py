@@ -10,7 +10,12 @@ from exporters.findings.settings import ClientTls
 
 
 class SinkError(Exception):
-    """Nothing of a batch counts as taken. `str()` says why."""
+    """A batch that was not taken whole. `str()` says why. The receiver has the first `taken` messages;
+    `refused`: it will never have the next one, though it takes others."""
+
+    def __init__(self, problem: str, taken: int = 0, refused: bool = False) -> None:
+        super().__init__(problem)
+        self.taken, self.refused = taken, refused
 
 
 class Sink(Protocol):

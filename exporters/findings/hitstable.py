@@ -75,6 +75,14 @@ def table(hits: Sequence[Hit], language: str) -> str:
     return "\n".join(aligned([[head.of(language) for head in _HEADER], *rows]))
 
 
+def lost(changes: int) -> str:
+    """For standard error, where changes were dropped before they were told."""
+    return (
+        f"{changes} changes of hits were dropped before anybody was told, since hits are kept: "
+        "the agent tells them (findings in its configuration)"
+    )
+
+
 def whole(hit: Hit, language: str) -> str:
     """All of one hit, a line each."""
     return "\n".join([neutral(hit.title.of(language)), *aligned(_lines(hit, language))])

@@ -6,29 +6,23 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from collectors.model import Family, gauge, sample
+from collectors.model import Family, counter, gauge, sample
+from exporters.findings.digest import HitFigures, figures
 from rules.clauses import STANDARD
-from rules.hits import OPEN
-from rules.model import SEVERITIES, WORKFLOWS, AuditResult, Hit
+from rules.model import AuditResult
 from rules.score import worst_by_rule
 
 
-def hit_families(hits: Sequence[Hit], now: datetime) -> Sequence[Family]:
+def hit_families(hits: HitFigures, now: datetime) -> Sequence[Family]:
     """Families of the hits that are kept: how many in which state, and how long the oldest is open."""
-    counts = Counter((hit.severity, hit.state) for hit in hits)
-    oldest: dict[str, datetime] = {}
-    for hit in hits:
-        if hit.state in OPEN:
-            first = oldest.get(hit.severity, hit.first_seen)
-            oldest[hit.severity] = min(first, hit.first_seen)
     return (
         gauge(
             "jianwei_hits",
             "Hits by severity and state.",
             *(
-                sample(float(counts[severity, state]), severity=severity, state=state)
-                for severity in SEVERITIES
-                for state in WORKFLOWS
+                sample(float(count), severity=severity, state=state)
+                for severity, counts in hits.counts.items()
+                for state, count in counts.items()
             ),
         ),
         gauge(
@@ -36,7 +30,7 @@ def hit_families(hits: Sequence[Hit], now: datetime) -> Sequence[Family]:
             "Age of the oldest hit that is neither fixed nor waived; none where there is no such hit.",
             *(
                 sample((now - first).total_seconds(), severity=severity)
-                for severity, first in sorted(oldest.items())
+                for severity, first in sorted(hits.oldest.items())
             ),
         ),
     )
@@ -59,8 +53,9 @@ def clause_family(result: AuditResult) -> Family:
     )
 
 
-def audit_families(result: AuditResult) -> Sequence[Family]:
-    """Families of an audit; a pack in which nothing counts has no score."""
+def audit_families(result: AuditResult, hits: HitFigures | None = None) -> Sequence[Family]:
+    """Families of an audit, with the figures of its hits where it has none itself; a pack in which nothing
+    counts has no score."""
     return (
         gauge(
             "jianwei_rule_verdict",
@@ -96,11 +91,16 @@ def audit_families(result: AuditResult) -> Sequence[Family]:
             ),
         ),
         clause_family(result),
-        *hit_families(result.hits, result.time),
+        *hit_families(hits or figures(result.hits), result.time),
         gauge(
             "jianwei_hits_success",
             "Whether the hits of the last audit could be kept.",
             sample(0 if result.hits_problem else 1),
+        ),
+        counter(
+            "jianwei_hit_changes_lost_total",
+            "Changes of hits that were dropped before anybody was told, since hits are kept.",
+            sample(float(result.hits_lost)),
         ),
         gauge(
             "jianwei_audit_timestamp_seconds",

@@ -38,7 +38,11 @@ class FileSink:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise OSError(None, "is not a regular file")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                # whoever may read it may hold a lock on it for ever
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise OSError(error.errno, "another process holds a lock on it") from error
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
                 content = b"\n" + content  # a crash in the middle of a line

@@ -19,6 +19,7 @@ from exporters.findings.text import cut, neutral
 
 MAX_ANSWER: Final = 1 << 16  # bytes read of an answer
 TOO_LARGE: Final = 413
+TO_BLAME: Final = (400, TOO_LARGE, 422)  # may be about one message alone
 
 
 class HttpsSink:
@@ -28,15 +29,40 @@ class HttpsSink:
         self._settings = settings
         self._connection: http.client.HTTPSConnection | None = None
         self._late = False
+        self._where = f"https {urlsplit(settings.url).hostname}"
         self.batch = settings.batch
 
     def send(self, bodies: Sequence[bytes]) -> None:
+        done, size = 0, len(bodies)
+        while done < len(bodies):
+            part = bodies[done : done + size]
+            try:
+                status, reason = self._asked(part)
+            except SinkError as error:
+                raise SinkError(str(error), done) from error
+            if 200 <= status < 300:
+                done += len(part)
+            elif status in TO_BLAME and len(part) > 1:
+                size = len(part) // 2
+            else:
+                why = f"{self._where}: it answered {status} {cut(neutral(reason), 60)}".rstrip()
+                raise SinkError(why, done, self._only_this(status, bodies, done))
+
+    def _only_this(self, status: int, bodies: Sequence[bytes], done: int) -> bool:
+        """Whether it is the message and not the receiver: others are taken. One of them may come twice."""
+        if status not in TO_BLAME:
+            return False
+        if status == TOO_LARGE or done:
+            return True
+        return len(bodies) > 1 and 200 <= self._asked(bodies[1:2])[0] < 300
+
+    def _asked(self, bodies: Sequence[bytes]) -> tuple[int, str]:
+        """The answer to one request; raises SinkError without one."""
         url = urlsplit(self._settings.url)
-        where = f"https {url.hostname}"
         try:
             tls = context(self._settings)
         except ValueError as error:
-            raise SinkError(f"{where}: {error}") from error
+            raise SinkError(f"{self._where}: {error}") from error
         seconds = float(self._settings.timeout)
         connection = http.client.HTTPSConnection(
             str(url.hostname), url.port, timeout=seconds, context=tls
@@ -46,20 +72,15 @@ class HttpsSink:
         watch = threading.Timer(seconds, self._too_late)
         watch.start()
         try:
-            status, reason = self._posted(connection, b"".join(body + b"\n" for body in bodies))
+            return self._posted(connection, b"".join(body + b"\n" for body in bodies))
         except (OSError, http.client.HTTPException) as error:
             why = told(error) if isinstance(error, OSError) else f"no HTTP: {error!r:.100}"
-            raise SinkError(f"{where}: {'no answer in time' if self._late else why}") from error
+            why = "no answer in time" if self._late else why
+            raise SinkError(f"{self._where}: {why}") from error
         finally:
             watch.cancel()
             connection.close()
             self._connection = None
-        if status == TOO_LARGE and len(bodies) > 1:
-            half = len(bodies) // 2
-            self.send(bodies[:half])
-            self.send(bodies[half:])
-        elif not 200 <= status < 300:
-            raise SinkError(f"{where}: it answered {status} {cut(neutral(reason), 60)}".rstrip())
 
     def close(self) -> None:
         if (connection := self._connection) and (current := connection.sock):

@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS messages (
     body BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, count INTEGER NOT NULL);
-INSERT OR IGNORE INTO totals VALUES ('sent', 0), ('dropped', 0);
+INSERT OR IGNORE INTO totals VALUES ('sent', 0), ('dropped', 0), ('refused', 0);
 """
 _FILL: Final = "SELECT count(*), coalesce(sum(size), 0), min(time) FROM messages"
 
@@ -51,6 +51,7 @@ class Fill(NamedTuple):
     oldest: float | None
     sent: int
     dropped: int
+    refused: int
 
 
 class Queue:
@@ -127,13 +128,20 @@ class Queue:
 
     def taken(self, last: int) -> int:
         """The receiver has the messages up to this one. How many of them were still here."""
+        return self._gone(last, "sent")
+
+    def refused(self, last: int) -> int:
+        """The receiver will never take the messages up to this one."""
+        return self._gone(last, "refused")
+
+    def _gone(self, last: int, total: str) -> int:
         with self._mutex:
             with self._writing() as connection:
                 count, size = connection.execute(
                     "SELECT count(*), coalesce(sum(size), 0) FROM messages WHERE id <= ?",
                     (last,),
                 ).fetchone()
-                self._delete(connection, last, "sent", count)
+                self._delete(connection, last, total, count)
             self._bytes -= size
         return int(count)
 
@@ -187,7 +195,7 @@ def looked_at(folder: Path) -> Fill | None:
 def _fill(connection: sqlite3.Connection) -> Fill:
     messages, size, oldest = connection.execute(_FILL).fetchone()
     totals = dict(connection.execute("SELECT name, count FROM totals").fetchall())
-    return Fill(messages, size, oldest, totals["sent"], totals["dropped"])
+    return Fill(messages, size, oldest, totals["sent"], totals["dropped"], totals.get("refused", 0))
 
 
 def _locked(path: Path) -> int:

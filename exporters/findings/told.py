@@ -77,8 +77,13 @@ def of_audit(
 
 
 def fixed_in(result: AuditResult, hits: Mapping[str, Hit]) -> list[Hit]:
-    """Hits that this audit closed: they have no verdict of their own any more."""
-    return [hit for hit in hits.values() if hit.state == "fixed" and hit.changed >= result.time]
+    """Hits that this audit closed and that have no verdict of their own any more."""
+    told = {verdict.fingerprint for pack in result.packs for verdict in pack.verdicts}
+    return [hit for mark, hit in hits.items() if mark not in told and _closed_by(result, hit)]
+
+
+def _closed_by(result: AuditResult, hit: Hit) -> bool:
+    return hit.state == "fixed" and hit.changed >= result.time
 
 
 def of_verdict(
@@ -89,6 +94,8 @@ def of_verdict(
     hits: Mapping[str, Hit],
 ) -> Told:
     rule, hit = rules.get(verdict.rule), hits.get(verdict.fingerprint)
+    if hit and hit.state == "fixed" and not _closed_by(result, hit):
+        hit = None  # that it was closed was told then
     old = hit and (hit.first_seen < result.time or hit.state not in ("new", "fixed"))
     return Told(
         host=_host(result.host),

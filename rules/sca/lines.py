@@ -13,6 +13,12 @@ MAX_SHOWN = 300  # bytes of a line that is told
 
 # crypt(5) and GRUB: what stands in for a password is never told
 _HASH = re.compile(rb"(\$[A-Za-z0-9-]{1,16}\$|grub\.pbkdf2\.[a-z0-9]+\.)[^\s:\"']{6,}")
+# what stands behind such a word, in a URL before the host, or in the body of a key
+_VALUE = re.compile(
+    rb"(?i)((?:pass(?:wd|word|phrase)?|pwd|secret|token|api_?key|access_?key)[\"']?[ \t]*[=:][ \t]*[\"']?)[^\s\"',;]+"
+    rb"|(\br[ow]community6?[ \t]+|\bcom2sec6?[ \t]+\S+[ \t]+\S+[ \t]+)\S+|(://[^\s/:@]*:)[^\s/@]+(?=@)"
+)
+_BODY = re.compile(rb"[A-Za-z0-9+/]{40,}={0,2}")
 
 
 class Content(NamedTuple):
@@ -101,7 +107,10 @@ def _line(content: Content, number: int, line: bytes) -> Line:
 
 
 def shown(line: bytes) -> str:
-    """A line as it may be told: hashes of passwords left out, not too long."""
-    text = _HASH.sub(rb"\1...", line.strip())
+    """A line as it may be told: hashes, passwords and keys left out, not too long."""
+    text = line.strip()
+    if _BODY.fullmatch(text):
+        return "..."
+    text = _VALUE.sub(rb"\1\2\3...", _HASH.sub(rb"\1...", text))
     cut = text[:MAX_SHOWN].decode("utf-8", "replace")
     return cut + "…" if len(text) > MAX_SHOWN else cut

@@ -26,7 +26,7 @@ _NEVER = re.compile(
 )
 # password hashes, private keys, key tables: read on this machine only, and never told
 _SECRET = re.compile(
-    r"/etc/(g?shadow|security/opasswd)|/etc/.*(_key|\.key|\.keytab|private.*|\.p12|\.pfx)$"
+    r"/etc/(g?shadow|security/opasswd)|(_key|key\.pem|\.key|\.keytab|\.p12|\.pfx|\.jks)$|/private/"
     r"|/\.ssh/(id_|identity)|^/proc/\d+/environ$|\bg?shadow\b"
 )
 
@@ -60,7 +60,12 @@ class Places:
         """A file's content."""
         if _NEVER.match(path):
             raise Unseen(f"{path} is not read: a device, or of the kernel")
-        hidden = secret(path)
+        try:
+            hidden = secret(path) or secret(self._leads_to(path))
+        except NeedMore as error:
+            if self._remote:  # what a link to a secret leads to must not come with the answer
+                raise
+            raise NeedMore(*error.readings, Glob(literal(path), limit=FILE_LIMIT)) from error
         if hidden and self._remote:
             raise Unseen(f"{path} is not read over the network: it holds secrets")
         answer = self._one(path)
@@ -69,6 +74,11 @@ class Places:
         if answer.state != "content":
             raise Unseen(f"{path}: {answer.reason or answer.state}")
         return Content(path, answer.content, hidden)
+
+    def _leads_to(self, path: str) -> str:
+        """The real path of a link, else the path: a secret does not become none by another name."""
+        row = self._stat(path)
+        return row.target if row and row.kind == "link" else path
 
     def _one(self, path: str) -> Answer | None:
         answer = self._answers.answer(Glob(literal(path), limit=FILE_LIMIT))

@@ -31,6 +31,9 @@ _CLASSES = {
 }
 _ESCAPED = "()\\$|<"  # stand for themselves after a backslash
 # what a line's ends mean within a whole text: with these a text says nothing about its lines
+MAX_PROGRAM = (
+    1 << 20
+)  # bytes that a pattern may become; large repeats would take seconds to compile
 _OF_TEXTS = re.compile(r"\\[AzZG]|\(\?[a-zA-Z]*-[a-zA-Z]*m")
 
 
@@ -75,6 +78,7 @@ def _compiled(pattern: str, folds: bool, text: str) -> Any:
     import re2
 
     options = re2.Options()
+    options.max_mem = MAX_PROGRAM
     options.log_errors = False
     options.case_sensitive = not folds
     options.encoding = re2.Options.Encoding.LATIN1  # one byte is one character

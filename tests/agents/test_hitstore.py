@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import random
 import signal
 import subprocess
@@ -20,7 +22,8 @@ from agents.hitstore import HitStore
 from rules.hits import Ledger
 from rules.model import Host
 
-MACHINES = Path(__file__).parent.parent / "fixtures/machines"
+RECORDING = Path(__file__).parent.parent / "fixtures/machines/debian12"
+TREE = RECORDING / "root"  # a machine seen at another root: it is audited itself, not a recording
 WRITER = """
 import itertools, msgspec, sys
 from pathlib import Path
@@ -42,14 +45,16 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> Result:
 @pytest.fixture
 def config(tmp_path: Path) -> str:
     path = tmp_path / "agent.yaml"
-    path.write_text("state_dir: state\naudit: {packs: [host-basics], waivers_file: waivers.yaml}\n")
+    path.write_text(
+        f"state_dir: state\nroot: {TREE}\n"
+        "audit: {packs: [host-basics], waivers_file: waivers.yaml}\n"
+    )
     (tmp_path / "waivers.yaml").write_text("waivers: []\n")
     return str(path)
 
 
-def audit(config: str, machine: str = "debian12") -> Any:
-    recording = str(MACHINES / machine)
-    done = run("audit", "--config", config, "--recorded", recording, "--hits", "--format", "json")
+def audit(config: str) -> Any:
+    done = run("audit", "--config", config, "--hits", "--format", "json")
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
@@ -95,11 +100,96 @@ def test_a_damaged_file_is_told_and_kept(tmp_path: Path, config: str) -> None:
     done = run("hits", "list", "--config", config)
     assert done.exit_code == 2
     assert f"{path}: is damaged" in done.stderr
-    done = run("audit", "--config", config, "--recorded", str(MACHINES / "debian12"), "--hits")
+    done = run("audit", "--config", config, "--hits")
     assert done.exit_code == 2
     assert "is damaged" in done.stderr
     assert "linux.accounts" in done.stdout  # the verdicts are as good as ever
     assert path.read_bytes() == before
+
+
+def test_a_damaged_file_hides_no_other(tmp_path: Path, config: str) -> None:
+    audit(config)
+    folder = tmp_path / "state/hits"
+    [path] = folder.glob("*.json")
+    copy = folder / "copy.json"
+    copy.write_bytes(path.read_bytes())
+    (folder / "a copy (1).json").write_text("")
+    assert len(listed(config)) == len(audit(config)["hits"])  # none twice
+    copy.write_text("[]")
+    done = run("hits", "list", "--config", config, "--json")
+    assert (done.exit_code, f"{copy}: is damaged" in done.stderr) == (2, True)
+    hit, *_ = json.loads(done.stdout)
+    mark = hit["fingerprint"]
+    assert run("hits", "show", mark, "--config", config).exit_code == 0
+    assert run("hits", "acknowledge", mark, "--by", "x", "--config", config).exit_code == 0
+    done = run("hits", "show", "ffff00", "--config", config)
+    assert (done.exit_code, "is damaged" in done.stderr) == (2, True)
+
+
+def test_a_full_disk_keeps_no_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store = HitStore(tmp_path)
+    store.change(Host("h"), lambda known: known)
+    before = sorted(os.listdir(tmp_path / "hits"))
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match="No space left"):
+        store.change(Host("h"), lambda known: Ledger(known.host, number=7))
+    assert sorted(os.listdir(tmp_path / "hits")) == before == [".h.lock", "h.json"]
+    assert store.read(Host("h")).number == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root keeps hits for another user")
+def test_what_root_keeps_is_the_agents(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, 65534, 65534)
+    HitStore(state).change(Host("h"), lambda known: known)
+    files = [state / "hits", *(state / "hits").iterdir()]
+    assert len(files) == 3
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in files} == {(65534, 65534)}
+    # the agent's user leads root nowhere
+    target = tmp_path / "target"
+    target.write_text("as it was")
+    (state / "hits/h.json.tmp").symlink_to(target)
+    HitStore(state).change(Host("h"), lambda known: known)
+    assert target.read_text() == "as it was"
+    (state / "hits/.h.lock").unlink()
+    (state / "hits/.h.lock").symlink_to(target)
+    with pytest.raises(UserError, match="cannot be written"):
+        HitStore(state).change(Host("h"), lambda known: known)
+    (state / "hits/.h.lock").unlink()
+    os.link(target, state / "hits/.h.lock")
+    HitStore(state).change(Host("h"), lambda known: known)
+    assert (target.read_text(), target.stat().st_uid) == ("as it was", 0)
+
+
+def test_what_closes_hits_is_the_host_by_its_own_thresholds(tmp_path: Path, config: str) -> None:
+    path = Path(config)
+    assert path.parent == tmp_path
+    rows = tmp_path / "hosts.yaml"
+    rows.write_text(f"hosts: [{{name: a, host: 'recorded: {RECORDING}'}}]\n")
+    for more, message in (
+        (("--param", "max_days=9999"), "audit.params of the configuration"),
+        (("--recorded", str(RECORDING)), "is a recording"),
+        (("--inventory", str(rows)), "is a recording"),
+    ):
+        done = run("audit", "--config", config, "--hits", *more)
+        assert (done.exit_code, message in done.stderr) == (2, True), done.output
+    assert not (tmp_path / "state").exists()
+    assert run("audit", "--config", config, "--inventory", str(rows)).exit_code == 0
+
+
+def test_changes_lost_are_told(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rules.hits.MAX_UNTOLD", 3)
+    done = run("audit", "--config", config, "--hits", "--format", "json")
+    found = json.loads(done.stdout)
+    lost = len(found["hits"]) - 3
+    assert (found["hits_lost"], len(found["changes"])) == (lost, 3)
+    for it in (done, run("hits", "list", "--config", config)):
+        assert f"{lost} changes of hits were dropped before anybody was told" in it.stderr
+        assert it.exit_code == 0
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
@@ -160,7 +250,7 @@ def test_waivers(tmp_path: Path, config: str) -> None:
     assert (done.exit_code, "W2: expired on 2001-01-01" in done.stdout) == (0, True)
     (tmp_path / "waivers.yaml").write_text(text.replace("expires", "until"))
     assert run("hits", "waivers", str(tmp_path / "waivers.yaml")).exit_code == 1
-    done = run("audit", "--config", config, "--recorded", str(MACHINES / "debian12"), "--hits")
+    done = run("audit", "--config", config, "--hits")
     assert (done.exit_code, "unknown key" in done.stderr) == (2, True)
     assert run("check-config", config).exit_code == 2
     assert run("hits", "waivers", str(tmp_path / "none.yaml")).exit_code == 2

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -15,6 +18,10 @@ from agents import children, rounds
 from agents.auditing import AuditSchedule
 from agents.cli import main
 from collectors.sources.commands import Ended
+from exporters.findings.digest import BATCH, digest
+from exporters.prometheus.encoder import Encoder
+from rules.model import AuditResult, Change, Host, Rule
+from rules.offenders import MAX_OFFENDERS
 from rules.settings import AuditSettings
 from tests.agentlab import eventually
 
@@ -93,9 +100,66 @@ def test_the_child_is_given_lines(tmp_path: Path) -> None:
     finally:
         schedule.stop()
     assert last
-    hits = [v for v in last.result.packs[0].verdicts if v.rule == "link.not-down"]
-    assert len(hits) == 3000
+    [pack] = json.loads(last.content)["packs"]
+    hits = [v for v in pack["verdicts"] if v["rule"] == "link.not-down"]
+    assert len(hits) == MAX_OFFENDERS + 1
+    assert hits[-1]["actual"] == {"more": 3000 - MAX_OFFENDERS}
     assert not schedule.problem
+
+
+def test_changes_are_told_in_batches(tmp_path: Path) -> None:
+    config = tmp_path / "jianwei.yaml"
+    config.write_text(f"state_dir: {tmp_path}/state\naudit: {{packs: [link-quality]}}\n")
+    many = [{**DOWN, "line": f"a{n}"} for n in range(600)]
+    batches: list[list[int]] = []
+
+    def tell(changes: Sequence[Change], rules: Mapping[str, Rule]) -> bool:
+        assert "link.not-down" in rules
+        batches.append([change.number for change in changes])
+        return len(batches) != 2  # the second is refused: it and the rest wait
+
+    settings = AuditSettings(packs=("link-quality",))
+    schedule = AuditSchedule(str(config), settings, {"lines": lambda: many}, tell)
+    schedule.start()
+    try:
+        eventually(lambda: len(batches) == 2, 60)
+        schedule.hasten()
+        eventually(lambda: batches[2:] and batches[-1][-1:] == [600], 90)
+    finally:
+        schedule.stop()
+    assert max(map(len, batches)) == BATCH
+    assert batches[2] == batches[1]
+    accepted = [number for batch in (batches[0], *batches[2:]) for number in batch]
+    assert accepted == list(range(1, 601))
+    assert schedule.last
+    # of the hits there are figures here, and bytes
+    assert {len(pack.verdicts) for pack in schedule.last.packs} == {0}
+    served = json.loads(schedule.last.content)
+    assert (len(served["hits"]), served["changes"]) == (600, [])
+
+
+def test_lost_changes_are_logged_once(
+    child: Child, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = AuditResult(Host("h"), datetime.now(UTC), 0.1, (), hits_lost=7)
+    output = msgspec.json.encode(digest(result)) + b"\n{}"
+    rounds_of: list[int] = []
+
+    def run(*_: Any, **__: Any) -> Ended:
+        rounds_of.append(1)
+        return Ended(0, output, "")
+
+    monkeypatch.setattr(children, "run", run)
+    monkeypatch.setattr(rounds, "HASTE", 0.05)
+    schedule = AuditSchedule("", AuditSettings())
+    schedule.start()
+    eventually(lambda: schedule.last)
+    schedule.hasten()
+    eventually(lambda: len(rounds_of) == 2)
+    schedule.stop()
+    assert caplog.text.count("7 changes of hits were dropped before they were told") == 1
+    page = Encoder().encode(schedule.families()).decode()
+    assert "jianwei_hit_changes_lost_total 7.0" in page
 
 
 class Child:

@@ -249,7 +249,7 @@ def test_on_schedule(tmp_path: Path) -> None:
         schedule.stop()
     assert schedule.problem == ""
     assert schedule.last
-    assert [pack.pack for pack in schedule.last.result.packs] == ["host-basics", "gov_server"]
+    assert [pack.pack for pack in schedule.last.packs] == ["host-basics", "gov_server"]
 
 
 class Hanging(LocalSource):
@@ -336,9 +336,11 @@ def test_where_signatures_are_required_policies_need_one_too(tmp_path: Path) -> 
 
 def test_hits_of_a_policy_have_a_life(tmp_path: Path) -> None:
     config = tmp_path / "jianwei.yaml"
-    config.write_text(f"state_dir: {tmp_path}/state\naudit: {{packs: [{SERVER}]}}\n")
+    config.write_text(
+        f"state_dir: {tmp_path}/state\nroot: {DEFAULT}/root\naudit: {{packs: [{SERVER}]}}\n"
+    )
     for _ in range(2):
-        found = audited("--config", str(config), "--recorded", DEFAULT, "--hits")
+        found = audited("--config", str(config), "--hits")
     rules = {hit["rule"]: hit["state"] for hit in found["hits"]}
     failed = {v["rule"] for v in found["packs"][0]["verdicts"] if v["verdict"] == "fail"}
     assert failed

@@ -205,6 +205,40 @@ def test_a_queue_that_cannot_be_made_has_nothing(
     assert not teller.put(changes(2), RULES)  # stopped
 
 
+def test_a_broken_queue_does_not_flood_the_others_and_is_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "queue").mkdir()
+    broken = tmp_path / "queue/cef"
+    broken.write_text("in the way")
+    out = tmp_path / "out"
+    cef = CefSettings(address="127.0.0.1:9", transport="udp")
+    with telling(FindingsSettings(ocsf_file=str(out), cef=cef), tmp_path) as teller:
+        for _ in range(5):
+            assert not teller.put(changes(2), RULES)
+        wait_until(lambda: out.exists() and len(out.read_text().splitlines()) == 2)
+        broken.unlink()
+        assert teller.put(changes(2), RULES)
+        assert teller.put(changes(3)[2:], RULES)
+        wait_until(lambda: len(out.read_text().splitlines()) == 3)
+        time.sleep(0.1)
+        assert len(out.read_text().splitlines()) == 3
+    queued = looked_at(broken)
+    assert queued is not None
+    assert queued.messages + queued.sent == 3
+
+
+def test_one_message_that_is_refused_stops_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with https(Authority(), tmp_path, *[(400, b"user-1")] * 50) as server:
+        settings = FindingsSettings(ocsf_https=https_settings(server, tmp_path))
+        with telling(settings, tmp_path) as teller:
+            teller.put(changes(4), RULES)
+            wait_until(lambda: of(teller, "sent_total", "ocsf_https") == 3)
+            assert of(teller, "refused_total", "ocsf_https") == 1
+            assert of(teller, "queue_bytes", "ocsf_https") == 0
+    assert "was refused and is given up" in caplog.text
+
+
 @needs_rsyslogd
 @pytest.mark.parametrize("transport", ["tls", "tcp"])
 def test_a_receiver_killed_in_the_middle_misses_nothing(

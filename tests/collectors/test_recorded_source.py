@@ -71,9 +71,10 @@ SYSTEM: list[Reading] = [
 
 
 def test_a_replay_equals_what_was_recorded(machine: LocalSource, tmp_path: Path) -> None:
-    recorder = Recorder(machine)
-    answers = recorder.answer(READINGS)
-    recorder.write(tmp_path / "recording")
+    commands = [it for it in READINGS if isinstance(it, Command)]
+    files = [it for it in READINGS if not isinstance(it, Command)]
+    answers = {**machine.answer(files), **LocalSource().answer(commands)}
+    write(answers, tmp_path / "recording", overwrite=False)
     assert RecordedSource(tmp_path / "recording").answer(READINGS) == answers
     assert answers[File("/etc/hostname")].content == b"gov-node-01\n"
 
@@ -115,7 +116,9 @@ def test_readings_of_later_rounds_are_recorded_too(machine: LocalSource, tmp_pat
 
 
 def test_limits_hold_on_replay(machine: LocalSource, tmp_path: Path) -> None:
-    record(machine, [File("/etc/hostname"), Command(("echo", "four"))], tmp_path / "r")
+    name, four = File("/etc/hostname"), Command(("echo", "four"))
+    told = {**machine.answer([name]), **LocalSource().answer([four])}
+    write(told, tmp_path / "r", overwrite=False)
     source = RecordedSource(tmp_path / "r")
     short: list[Reading] = [File("/etc/hostname", limit=3), Command(("echo", "four"), limit=3)]
     assert [a.reason for a in source.answer(short).values()] == [

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
 import subprocess
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collectors.model import (
@@ -28,7 +30,15 @@ from collectors.model import (
 )
 from collectors.observe import observe
 from collectors.rows import AuthorizedKey, Clock, FileStat, ShadowEntry
-from collectors.security.accounts import CLOCK, GROUP, PASSWD, SHADOW, AccountsCollector
+from collectors.security import homes
+from collectors.security.accounts import (
+    CLOCK,
+    GROUP,
+    PASSWD,
+    SHADOW,
+    AccountsCollector,
+    parse_passwd,
+)
 from collectors.security.authorizedkeys import KEYS, AuthorizedKeysCollector, bits
 from collectors.security.groups import GroupsCollector
 from collectors.security.homes import HomesCollector
@@ -119,6 +129,94 @@ def test_own_groups() -> None:
     assert (first["in_passwd"], second["in_passwd"]) == ("hash", "empty")
 
 
+class Passwd(ctypes.Structure):
+    """struct passwd of glibc."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("password", ctypes.c_char_p),
+        ("uid", ctypes.c_uint32),
+        ("gid", ctypes.c_uint32),
+        ("gecos", ctypes.c_char_p),
+        ("home", ctypes.c_char_p),
+        ("shell", ctypes.c_char_p),
+    )
+
+
+def of_libc(content: str, path: Path) -> list[tuple[str, int, int]]:
+    """Name, UID and GID of each account, as fgetpwent(3) reads them."""
+    path.write_bytes(content.encode())
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.fopen.restype, libc.fgetpwent.restype = ctypes.c_void_p, ctypes.POINTER(Passwd)
+    libc.fgetpwent.argtypes = libc.fclose.argtypes = [ctypes.c_void_p]
+    file = libc.fopen(str(path).encode(), b"r")
+    found = []
+    while row := libc.fgetpwent(file):
+        found.append((row[0].name.decode(), row[0].uid, row[0].gid))
+    libc.fclose(file)
+    return found
+
+
+uid_text = st.sampled_from(
+    [
+        *(
+            "0",
+            "+0",
+            " 0",
+            "\t+00",
+            "-0",
+            "00",
+            "0 ",
+            "0x0",
+            "",
+            "a",
+            "1000",
+            "-1",
+            " ",
+            "+ 0",
+            "+",
+            "١",
+        ),
+        *("4294967295", "4294967296", "18446744073709551615", "18446744073709551616"),
+        *("-18446744073709551615", "-18446744073709551616", "99999999999999"),
+    ]
+)
+name_text = st.sampled_from(["li", " toor", "\ttoor", "#x", " #x", "\u00a0root", "", " "])
+ends = st.sampled_from(["", ":", "::/:/bin/sh", "::/:/bin/sh:more", ":g"])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.tuples(name_text, uid_text, uid_text, ends), max_size=5))
+def test_accounts_as_the_c_library_reads_them(
+    tmp_path: Path, lines: list[tuple[str, str, str, str]]
+) -> None:
+    content = "".join(f"{name}:x:{uid}:{gid}{end}\n" for name, uid, gid, end in lines)
+    # without a name it is an account to the library, and told apart by us
+    libc = [row for row in of_libc(content, tmp_path / "passwd") if row[0]]
+    assert [(row["name"], row["uid"], row["gid"]) for row in parse_passwd(content)] == libc
+
+
+def test_lines_that_are_no_account_are_told() -> None:
+    content = "root:x:0:0::/:\ntoor:x:zero:0::/:\n# no\n\n  \n+\n::0:0::/:\nx:x:0\n"
+    found = facts(AccountsCollector(), {PASSWD: text(content), GROUP: text(""), CLOCK: NOW})
+    keys = [row["key"] for row in found["odd_accounts"].value]
+    assert keys == ["/etc/passwd:2", "/etc/passwd:7", "/etc/passwd:8"]
+
+
+def test_uid_0_in_another_spelling() -> None:
+    content = "root:x:0:0::/:\ntoor::+0:0::/root:/bin/bash\nspot:: 0:0::/:/bin/bash\n"
+    found = facts(AccountsCollector(), {PASSWD: text(content), GROUP: text(""), CLOCK: NOW})
+    assert [row["uid_count"] for row in found["accounts"].value] == [3, 3, 3]
+
+
+def test_groups_in_another_spelling() -> None:
+    group = " docker:x:+50: li, wang \nshort:x:51\n +evil:x:0:\n"
+    found = facts(GroupsCollector(), {PASSWD: text("root:x:0:0::/:\n"), GROUP: text(group)})
+    told = [(row["name"], row["gid"], row["members"]) for row in found["groups"].value]
+    assert told == [("docker", 50, ["li", "wang"]), ("short", 51, [])]
+    assert [row["entry"] for row in found["nis_entries"].value] == ["+evil"]
+
+
 def test_groups() -> None:
     group = "root:x:0:\nops:x:50:li,wang\ndup:x:50:\nli:$6$x:1000:\nli:x:7:\n+:::\nbad:x:y:\n"
     found = facts(GroupsCollector(), {PASSWD: text(PEOPLE + "+@net::::::\n"), GROUP: text(group)})
@@ -142,11 +240,9 @@ def test_homes() -> None:
         PASSWD: text(PEOPLE),
         Stat("/root"): rows(directory("/root", 0)),
         Stat("/home/*"): rows(directory("/home/li", 1001, 0o755)),
-        Stat("/home/*/.[rsn]*"): rows(
-            directory("/home/li/.ssh", 1000), directory("/home/li/.npm", 1000)
-        ),
+        Stat("/home/*/.ssh"): rows(directory("/home/li/.ssh", 1000)),
         Stat("/srv/wang"): rows(directory("/srv/wang", 1001, 0o777, "link")),
-        Stat("/srv/wang/.[rsn]*"): rows(directory("/srv/wang/.rhosts", 1001, 0o600, "file")),
+        Stat("/srv/wang/.[rs]hosts"): rows(directory("/srv/wang/.rhosts", 1001, 0o600, "file")),
     }
     found = facts(HomesCollector(), answers)
     states = {row["name"]: (row["state"], row["own"]) for row in found["homes"].value}
@@ -166,9 +262,25 @@ def test_homes_that_cannot_be_listed_are_not_known() -> None:
 
 
 def test_homes_of_others_are_closed_to_a_plain_user() -> None:
-    found = facts(HomesCollector(), {PASSWD: text(PEOPLE), Stat("/home/*/.[rsn]*"): DENIED})
+    found = facts(HomesCollector(), {PASSWD: text(PEOPLE), Stat("/home/*/.ssh"): DENIED})
     assert found["homes"].value
     assert found["home_files"].unavailable.startswith("denied: stat /home")
+
+
+def test_no_user_makes_the_answers_longer() -> None:
+    """Each pattern finds at most what is judged of a home, whatever lies there."""
+    below = [r for r in HomesCollector().readings() if isinstance(r, Stat) and "/." in r.pattern]
+    named = [f"/home/li/{name}" for name in homes.NAMES]
+    found = [path for r in below for path in named if fnmatchcase(path, r.pattern)]
+    assert sorted(found) == sorted(named)
+    for odd in (
+        ".r1234567",
+        ".ssh/authorized_keys3",
+        ".ssh/authorized_keys.bak",
+        ".npmrc",
+        ".rhostsx",
+    ):
+        assert not any(fnmatchcase(f"/home/li/{odd}", r.pattern) for r in below)
 
 
 def test_a_missing_home() -> None:
@@ -190,8 +302,8 @@ def test_homes_of_a_real_tree(tmp_path: Path) -> None:
     (tmp_path / "home/li/.ssh/authorized_keys").touch(0o600)
     (tmp_path / "opt/a/b").mkdir(parents=True)
     (observation,) = observe(LocalSource(str(tmp_path)), [HomesCollector()])
-    homes, files = (fact.value for fact in observation.facts)
-    assert [(row["name"], row["state"]) for row in homes] == [("li", "there"), ("x", "there")]
+    there, files = (fact.value for fact in observation.facts)
+    assert [(row["name"], row["state"]) for row in there] == [("li", "there"), ("x", "there")]
     assert [row["what"] for row in files] == [".ssh", ".ssh/authorized_keys"]
     assert files[1]["mode_octal"] == "0600"
 

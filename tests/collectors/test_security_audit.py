@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from collectors.model import Answer, Reading
 from collectors.rows import Uname
-from collectors.security import auditcoverage, auditd, auditrules
+from collectors.security import auditcoverage, auditd, audithidden, auditrules
 from collectors.security.auditd import COMPILED, CONF, LOADED, RULES, STATE, UNAME
 from collectors.security.auditrules import AuditRule
 from tests.baselinemachines import BASELINE
@@ -218,9 +218,7 @@ def test_what_cannot_be_read_is_unknown_and_what_is_absent_is_not() -> None:
 
 
 def test_rules_that_hide() -> None:
-    lines = (
-        "-a never,task\n-a never,exit -F auid=1001\n-a never,exit -S mount\n-a never,user -F x=1\n"
-    )
+    lines = "-a never,task\n-a never,exit -F auid=1001\n-a never,exit -S mount\n-a never,user -F subj_type=crond_t\n"
     lines += "-a never,exit -F path=/x\n-a always,exclude -F msgtype=CWD\n-e 0\n"
     found = audit(rules=tree({"/etc/audit/rules.d/a.rules": lines}))["audit_rules"]
     assert isinstance(found, dict)
@@ -229,6 +227,104 @@ def test_rules_that_hide() -> None:
         "-a never,exit -F auid=1001",
         "-e 0",
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("-a never,exit -F path=/etc/shadow -F perm=wa", "-A exit,never -F dir=/etc"),
+        *("-a never,exit -F dir=/home", "-a never,exit -F arch=b64 -S execve -F uid=0"),
+        *("-a never,exit -F exe=/usr/bin/bash", "-a never,exit -F uid=0", "-a never,user"),
+        *("-a always,exclude -F msgtype=SYSCALL", "-a never,exclude -F msgtype>=1300"),
+        *("-a never,exclude -F auid=1000", "-a always,exclude -F msgtype=user_login"),
+        "-a always,exclude -F auid=-1",  # a login that is refused has none
+        "-a never,exit -F subj_type=unconfined_t",
+    ],
+)
+def test_rules_that_hide_people(line: str) -> None:
+    found = audit(rules=tree({"/etc/audit/rules.d/a.rules": f"{line}\n"}))["audit_rules"]
+    assert isinstance(found, dict)
+    assert [it["source"] for it in found["off"]] == [_A], found
+    assert found["bad"] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("-a never,exit -F exe=/usr/bin/vmtoolsd -F auid=unset", "-a never,exit -F uid=113"),
+        *("-a never,exit -F dir=/dev/shm", "-a never,user -F subj_type=crond_t"),
+        "-a never,exit -F arch=b64 -S adjtimex -F auid=unset -F uid=113",
+        *("-a always,exclude -F msgtype=CRYPTO_KEY_USER", "-a never,filesystem -F fstype=tracefs"),
+        "-a never,exit -F arch=b64 -S fork",
+    ],
+)
+def test_rules_that_hide_nobody(line: str) -> None:
+    found = audit(rules=tree({"/etc/audit/rules.d/a.rules": f"{line}\n"}))["audit_rules"]
+    assert isinstance(found, dict)
+    assert (found["off"], found["bad"]) == ([], [])
+    assert missing("mounts", line, EVERY_CALL, machine="aarch64") == []
+
+
+EVERY_CALL = "-a always,exit -F arch=b64 -S mount,unlinkat,renameat"
+
+
+@pytest.mark.parametrize(
+    ("never", "control", "hidden"),
+    [
+        ("-a never,exit -F path=/etc/shadow -F perm=wa", "identity", ["/etc/shadow"]),
+        ("-a never,exit -F path=/etc/shadow -F perm=r", "identity", []),
+        ("-A exit,never -F dir=/etc", "audit", ["/etc/audit"]),
+        ("-a never,exit -F dir=/etc/audit/rules.d", "audit", ["/etc/audit"]),
+        ("-a never,exit -F dir=/opt", "audit", []),
+        ("-a never,exit -F arch=b64 -S mount", "mounts", ["b64:mount"]),
+        ("-a never,exit -S mount -F uid=0", "mounts", ["b64:mount"]),
+        ("-a never,exit -F arch=b32 -S mount", "mounts", []),
+        ("-a never,exit -S unlinkat", "mounts", []),
+        ("-a never,task", "mounts", ["b64:mount"]),
+        ("-a never,exit -F dir=/", "mounts", ["b64:mount"]),
+        ("-a always,exclude -F msgtype=SYSCALL", "audit", ["/etc/audit"]),
+        ("-a never,exclude -F msgtype>=1300", "mounts", ["b64:mount"]),
+        ("-a always,exclude -F msgtype=USER_LOGIN", "mounts", []),
+        ("-a never,exit -F arch=b64 -S execve", "privileged", ["/usr/bin/su"]),
+    ],
+)
+def test_what_is_hidden_is_not_recorded(never: str, control: str, hidden: list[str]) -> None:
+    root = "-a always,exit -F arch=b64 -S execve -F euid=0"
+    for lines in (
+        (never, "-w /etc -p wa", EVERY_CALL, root),
+        ("-w /etc -p wa", EVERY_CALL, root, never),
+    ):
+        assert missing(control, *lines, there="/usr/bin/su", machine="aarch64") == hidden
+
+
+def test_a_path_alone_is_of_nothing_below() -> None:
+    def identity(*lines: str) -> object:
+        disk = tree({"/etc/audit/rules.d/a.rules": "".join(f"{line}\n" for line in lines)})
+        coverage = audit(rules=disk)["audit_coverage"]
+        assert isinstance(coverage, dict)
+        return coverage["identity"]["missing"], coverage["audit"]["missing"]
+
+    wanted = ["/etc/passwd", "/etc/shadow", "/etc/group"]
+    inode = "-a always,exit -F path=/etc -F perm=wa"
+    assert identity(inode) == (wanted, ["/etc/audit"])
+    assert identity(inode.replace("path=", "arch=b64 -F path=")) == (wanted, ["/etc/audit"])
+    assert identity(inode.replace("path=", "dir=")) == ([], [])
+    assert identity("-w /etc -p wa") == ([], [])
+    assert identity(inode, "-w /etc -p wa") == ([], [])  # one rule to the kernel, and the folder's
+    # the inode of a folder is not what is in it; of a file it is
+    assert identity("-a always,exit -F path=/etc/audit -F perm=wa")[1] == ["/etc/audit"]
+    assert identity("-a always,exit -F path=/etc/shadow -F perm=wa")[0] == [wanted[0], wanted[2]]
+
+
+def test_the_clock_that_counts() -> None:
+    calls = "-a always,exit -F arch=b64 -S adjtimex,settimeofday"
+    clock = "-a always,exit -F arch=b64 -S clock_settime"
+    for form in ("", " -F a0=0x0", " -F a0=0"):
+        assert missing("time", calls, clock + form, machine="aarch64") == []
+    for form in (" -F a0=1", " -F a1=0", " -F a0!=0", " -F a0=0x0 -F uid=0"):
+        assert missing("time", calls, clock + form, machine="aarch64") == ["b64:clock_settime"]
+    both = "-a always,exit -F arch=b64 -S adjtimex,settimeofday,clock_settime -F a0=0x0"
+    assert len(missing("time", both, machine="aarch64")) == 3
 
 
 def test_configuration_of_the_daemon() -> None:
@@ -258,6 +354,13 @@ def test_any_text(content: str) -> None:
     for it in found.rules:
         assert rule(it.text) == it or " " in "".join(it.fields + it.keys)
     auditcoverage.index(found.rules)
+
+
+def test_ten_thousand_rules_that_hide_are_read_in_time() -> None:
+    content = "".join(f"-a never,exit -F dir=/opt/{n}\n" for n in range(10_000))
+    start = time.perf_counter()
+    audit(rules=tree({"/etc/audit/rules.d/a.rules": content}))
+    assert time.perf_counter() - start < 10
 
 
 def test_ten_thousand_odd_lines_are_read_in_time() -> None:
@@ -311,3 +414,18 @@ def test_a_real_kernel_lists_what_is_the_same_to_us(tmp_path: Path) -> None:
             assert set(found.rules) == set(wanted.rules), path
             compared += len(found.rules)
     assert compared >= 61
+
+
+def test_a_real_kernel_takes_the_rules_that_hide(tmp_path: Path) -> None:
+    if not idle():
+        pytest.skip("needs root, auditctl and a kernel without an audit daemon and rules")
+    lines = [
+        *("-a never,exit -F path=/etc/shadow -F perm=wa", "-A exit,never -F dir=/etc"),
+        *("-a never,exit -F exe=/usr/bin/bash", "-a never,exclude -F auid=1000"),
+        *("-a always,exclude -F msgtype=SYSCALL", "-a never,exclude -F msgtype>=1300"),
+        "-a always,exit -F arch=b64 -S clock_settime -F a0=0x0",
+    ]
+    found, refused = lists(lines, tmp_path / "a.rules")
+    assert (found.bad, refused) == ([], "")
+    hiding = [it for it in found.rules if audithidden.hides_people(it, auditcoverage.NEAR)]
+    assert len(hiding) == 5  # auditctl shows the first as if it were a watch: what is on disk tells

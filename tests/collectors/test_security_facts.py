@@ -421,5 +421,5 @@ def test_every_fact_of_a_fixture_machine_has_a_value(machine: str) -> None:
         assert observation.failure == "", observation.reason
         for fact in observation.facts:
             assert fact.unavailable == ""
-            assert fact.value
+            assert fact.value or fact.name == "odd_accounts"
             json.dumps(fact.value)

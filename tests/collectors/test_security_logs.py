@@ -265,6 +265,114 @@ def test_rsyslogd_takes_the_machines_configuration(machine: str, tmp_path: Path)
     assert done.returncode == 0, done.stderr
 
 
+LOGINS = "auth,authpriv.* /var/log/auth.log\n*.* @@10.1.1.9\n"
+
+
+def logins(content: str, **files: str) -> list[str]:
+    """Where the records of logins go."""
+    found = config(content, **files)
+    return [r.get("path") or r["target"] for r in found.files + found.forwards if r["logins"]]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "auth,authpriv.* stop\n",
+        "auth.* stop\n",
+        "*.* stop\n",
+        "authpriv.* ~\n",
+        "authpriv.crit ~\n",
+        "*.* {\n stop\n}\n",
+        "*.*;mail.none { stop }\n",
+        "authpriv.* /var/spool/x\n& stop\n",
+        'authpriv.* action(type="omdiscard")\n',
+        'if $syslogfacility-text == "authpriv" then stop\n',
+        "if prifilt('auth,authpriv.*') then { stop }\n",
+        "if $programname == 'cron' or $programname == 'sshd' then stop\n",
+        "if not ($programname == 'cron') then stop\n",
+        "if $programname != 'cron' then stop\n",
+        "if $programname == 'cron' then { continue } else { stop }\n",
+        "if re_match($msg, '.*') then stop\n",
+        ':programname, isequal, "sshd" ~\n',
+        ':programname, !isequal, "cron" stop\n',
+        ':msg, contains, "session opened for user" stop\n',
+        ':msg, regex, ".*" stop\n',
+        'ruleset(name="all") {\n *.* stop\n}\ncall all\n',
+        "ruleset(name=\"all\") {\n  auth,authpriv.* { stop }\n}\nif $msg contains 'x' then call all\n",
+        "$IncludeConfig /etc/rsyslog.d/*.conf\n",
+    ],
+)
+def test_logins_thrown_away_go_nowhere(before: str) -> None:
+    assert logins(before + LOGINS, a="*.*\tstop\n") in ([], ["/var/spool/x"])
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "mail,cron.* stop\n",
+        "*.*;auth,authpriv.none stop\n",
+        'if $programname == "cron" then stop\n',
+        "if $programname == 'cron' and $msg contains 'pam_unix(cron:session)' then { stop }\n",
+        'if $fromhost-ip != "127.0.0.1" then {\n  /var/log/others\n  stop\n}\n',
+        ':programname, isequal, "dockerd" ~\n',
+        ':msg, startswith, "audit: backlog" stop\n',
+        "mail.* /var/log/mail\n& stop\n",
+        'ruleset(name="remote") {\n *.* /var/log/remote\n stop\n}\n'
+        'input(type="imtcp" port="514" ruleset="remote")\n',
+        "$RuleSet remote\n*.* ~\n$RuleSet RSYSLOG_DefaultRuleset\n",
+        'set $.x = "{ stop }; *.* stop";\n',
+    ],
+)
+def test_what_throws_away_something_else(before: str) -> None:
+    assert logins(before + LOGINS)[-2:] == ["/var/log/auth.log", "10.1.1.9"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (LOGINS + "*.* stop\n", ["/var/log/auth.log", "10.1.1.9"]),
+        ("authpriv.* /dev/null\nauthpriv.* -/dev/../dev/tty12\nlocal7.debug @@h\n", []),
+        ("*.info;mail.none;authpriv.none /var/log/messages\n", []),
+        ("*.info;authpriv.none;authpriv.* /var/log/messages\n", ["/var/log/messages"]),
+        ("*.*;authpriv.!info /var/log/messages\n", []),
+        ("auth.* /var/log/auth.log\n", []),  # sudo's and PAM's are authpriv
+        ("10.debug /var/log/secure\n", ["/var/log/secure"]),
+        ('if $syslogfacility-text == "authpriv" then /var/log/secure\n', ["/var/log/secure"]),
+        ("if $programname == 'sshd' then /var/log/sshd\n", []),
+        ('mail.* { action(type="omfile" file="/var/log/a") }\n', []),
+        ('*.* { mail.* /var/log/m\n authpriv.* action(type="omfwd" target="h") }\n', ["h"]),
+        ('ruleset(name="r") {\n *.* /var/log/all\n}\n', []),
+        ('ruleset(name="r") {\n *.* /var/log/all\n}\ncall r\n', ["/var/log/all"]),
+        ('ruleset(name="r") {\n *.* /a\n}\n$DefaultRuleset r\n', ["/a"]),
+        ("$RuleSet r\n*.* /var/log/all\n", []),
+        ('ruleset(name="r") {\n$IncludeConfig /etc/rsyslog.d/*.conf\n}\n', []),
+        ("if $programname == 'cron' then {\n /c\n} else {\n /var/log/rest\n}\n", ["/var/log/rest"]),
+    ],
+)
+def test_where_logins_go(content: str, expected: list[str]) -> None:
+    assert logins(content, a="*.* /var/log/included\n") == expected
+
+
+def test_rsyslogd_itself_takes_what_is_thrown_away_for_an_order(tmp_path: Path) -> None:
+    """The forms above are rsyslog's, not ours."""
+    if shutil.which("rsyslogd") is None:
+        pytest.skip("needs the Debian package rsyslog")
+    lines = (
+        "auth,authpriv.* stop\nauthpriv.* ~\n*.*;mail.none { stop }\n"
+        "if prifilt('auth,authpriv.*') then { stop }\nauthpriv.* /dev/null\n"
+        "if $programname == 'cron' then { continue } else { stop }\n"
+        "$RuleSet remote\n*.* ~\n$RuleSet RSYSLOG_DefaultRuleset\n"
+        'ruleset(name="all") {\n *.* stop\n}\n*.* {\n call all\n}\nauthpriv.debug /dev/null\n'
+    )
+    main = tmp_path / "rsyslog.conf"
+    main.write_text(lines)
+    done = subprocess.run(
+        ["rsyslogd", "-N1", "-f", str(main)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert config(lines).files == []
+
+
 # --- journald -------------------------------------------------------------------------------------
 
 

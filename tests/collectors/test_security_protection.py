@@ -42,7 +42,11 @@ def processes(*names: str) -> Answer:
     [
         ("1", "SELINUX=enforcing\nSELINUXTYPE=targeted\n", "enforcing", "enforcing", "selinux"),
         ("0", "#SELINUX=enforcing\nSELINUX=permissive\n", "permissive", "permissive", ""),
-        ("1\n", "SELINUX=enforcing\n SELINUX = Disabled \n", "enforcing", "disabled", "selinux"),
+        # the first counts, at the beginning of a line, if it is a mode
+        ("1\n", "SELINUX=permissive\nSELINUX=enforcing\n", "enforcing", "permissive", "selinux"),
+        ("1", "SELINUX = enforcing\n", "enforcing", "", "selinux"),
+        ("1", " SELINUX=enforcing\n", "enforcing", "", "selinux"),
+        ("1", "SELINUX=on\nSELINUX= Enforcing # now\n", "enforcing", "enforcing", "selinux"),
         (None, "SELINUX=disabled\n", "absent", "disabled", ""),
         (None, None, "absent", "", ""),
     ],
@@ -59,6 +63,25 @@ def test_selinux(
     assert found["selinux"]["mode"] == mode
     assert found["selinux"]["configured"] == configured
     assert found["active"] == active
+
+
+def test_selinux_domains_that_nothing_holds_back() -> None:
+    module = "/var/lib/selinux/targeted/active/modules/400/permissive_httpd_t"
+    answers: dict[Reading, Answer] = {
+        mac.ENFORCE: text("1"),
+        mac.SELINUX: text("SELINUX=enforcing\nSELINUXTYPE=targeted\n"),
+        mac.PERMISSIVE[0]: rows(
+            stat(module, kind="directory"), stat(module.replace("targeted", "mls"))
+        ),
+    }
+    assert value(MacCollector(), answers)["selinux"]["permissive"] == ["httpd_t"]
+    answers[mac.SELINUX] = text("SELINUXTYPE=minimum\n selinuxtype=mls \n")
+    found = value(MacCollector(), answers)["selinux"]
+    assert (found["policy"], found["permissive"]) == ("mls", ["httpd_t"])
+    # root's alone to look at: the rest is known all the same
+    answers[mac.PERMISSIVE[0]] = DENIED
+    found = value(MacCollector(), answers)
+    assert (found["selinux"]["permissive"], found["active"]) == (None, "selinux")
 
 
 def test_apparmor() -> None:

@@ -27,7 +27,9 @@ from collectors.model import (
 )
 from collectors.rows import Uname
 from collectors.security import sudoerslines
+from collectors.security.accounts import GROUP, PASSWD
 from collectors.security.sudoers import MAIN, UNAME, SudoersCollector
+from collectors.security.sudoerspeople import People
 from collectors.security.sudoersrules import Policy
 
 ABSENT = Answer("absent", reason="no such file")
@@ -60,8 +62,9 @@ def facts(main: Answer, more: dict[Reading, Answer] | None = None) -> dict[str, 
         return {fact.name: fact for fact in made if isinstance(fact, Fact)}
 
 
-def rules(content: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = facts(text(content))["sudo_rules"].value
+def rules(content: str, passwd: str = "", group: str = "") -> list[dict[str, Any]]:
+    people: dict[Reading, Answer] = {PASSWD: text(passwd), GROUP: text(group)}
+    found: list[dict[str, Any]] = facts(text(content), people)["sudo_rules"].value
     return found
 
 
@@ -77,7 +80,7 @@ Rule = tuple[str, tuple[str, ...], tuple[str, ...], bool | None, str]
 
 def ours(content: str) -> list[Rule]:
     """Each command of each specification, with every alias resolved, nothing overridden."""
-    policy = Policy()
+    policy = Policy(People())
     for line in sudoerslines.lines("/s", content):
         policy.add(line)
     assert policy.not_understood == []
@@ -150,8 +153,10 @@ SAMPLES = (
     "Host_Alias WEB = www1, 10.0.0.0/8\nRunas_Alias DB = oracle, pgsql\nli WEB=(DB) NOPASSWD:ALL\n",
     "Cmnd_Alias A = /bin/a\nCmnd_Alias B = A, !/bin/b, C\nCmnd_Alias C = /bin/c\nli ALL=B, !C\n",
     '"li ming" ALL=/bin/a\n%domain\\ admins ALL=/bin/b\n',
+    "li ALL = NOPASSWD: ^/[a-z/]+$, /usr/bin/[b]ash\n",
     "li ALL=sha224:" + "0" * 56 + " /bin/a, /bin/b *, sudoedit /etc/motd\n",
     "li,wang   ALL = ( ALL ) NOPASSWD : NOEXEC : /bin/a,/bin/b\n",
+    "Cmnd_Alias D = sha224:" + "0" * 56 + " /bin/a\nli ALL = D, /bin/c\n",
 )
 
 
@@ -237,8 +242,106 @@ def test_tags_and_defaults() -> None:
     assert (first["nopasswd"], second["nopasswd"]) == (True, False)
     (row,) = rules("li ALL = () /bin/a\n")
     assert (row["runas"], row["root"]) == ([], False)
-    (row,) = rules("li ALL=(ALL, !root) ALL\n")
-    assert not row["root"]
+
+
+PASSWD_TEXT = """\
+root:x:0:0::/root:/bin/bash
+toor:x:+0:7::/root:/bin/bash
+li:x:1000:100::/home/li:/bin/bash
+wang:x:1001:1001::/home/wang:/bin/bash
+"""
+GROUP_TEXT = "root:x:0:\nadm:x:4:root\nseven:x:7:\nusers:x:100:\nwang:x:1001:\nops:x:50:li,wang\n"
+
+
+@pytest.mark.parametrize(
+    ("runas", "root"),
+    [
+        ("ALL", True),
+        ("#00", True),
+        ("toor", True),
+        ("%root", True),
+        ("%adm", True),  # root is a member
+        ("%seven", True),  # toor's own
+        ("%#0", True),
+        ("%#7", True),
+        ("+net", True),  # may hold root
+        ("ALL, !root", True),  # everybody who can be root
+        ("li", False),
+        ("#1000", False),
+        ("%users", False),
+        ("%#100", False),
+        ("!root", False),
+    ],
+)
+def test_who_is_root(runas: str, root: bool) -> None:
+    (row,) = rules(f"zhang ALL=({runas}) ALL\n", PASSWD_TEXT, GROUP_TEXT)
+    assert row["root"] is root
+
+
+@pytest.mark.parametrize(
+    ("group", "free"),
+    [
+        ("users", {"li", "%users", "%ops", "gone", "ALL", "#1000"}),
+        ("wang", {"wang", "%ops", "gone", "ALL", "%wang"}),
+        ("ldap", {"li", "wang", "%users", "%ops", "gone", "ALL", "#1000", "%wang"}),
+    ],
+)
+@pytest.mark.parametrize("where", ["", ":gone", "@ALL"])
+def test_a_group_that_is_never_asked(group: str, free: set[str], where: str) -> None:
+    names = ("li", "wang", "%users", "%ops", "gone", "ALL", "#1000", "%wang")
+    lines = "".join(f"{name} ALL=PASSWD: ALL\n" for name in names)
+    found = rules(f"Defaults{where} exempt_group={group}\n{lines}", PASSWD_TEXT, GROUP_TEXT)
+    assert {row["who"] for row in found if row["nopasswd"]} == free
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        "li ALL=(ALL:ALL) NOTAFTER=20010101000000Z ALL",
+        "li ALL=(ALL:ALL) NOTBEFORE=20990101000000Z ALL",
+        "li ALL=(ALL:ALL) CHROOT=/srv ALL",
+        f"li ALL=(ALL:ALL) sha224:{'0' * 56} ALL",
+        f"Cmnd_Alias X = sha224:{'0' * 56} ALL\nli ALL=(ALL:ALL) X",
+        "li ALL=(ALL:ALL) NOTAFTER=20010101000000Z !ALL",
+        # as another group is not taken back
+        "li ALL=(ALL) ALL",
+        "li ALL=(ALL:users) ALL",
+        "li ALL=(ALL) !ALL",
+    ],
+)
+def test_a_later_rule_that_does_not_always_hold(later: str) -> None:
+    first = rules(f"li ALL=(ALL:ALL) NOPASSWD: ALL\n{later}\n")[0]
+    assert (first["nopasswd"], first["all"], first["limited"]) == (True, True, False)
+    joined = later.partition(")")[2].strip()
+    if "Alias" not in later and "users" not in later and later.count(":ALL") == 1:
+        first = rules(f"li ALL=(ALL:ALL) NOPASSWD: ALL, PASSWD: {joined}\n")[0]
+        assert (first["nopasswd"], first["all"]) == (True, True)
+
+
+def test_two_rules_of_limited_time_both_stand() -> None:
+    found = rules(
+        "li ALL=(ALL) NOTBEFORE=20200101000000Z NOPASSWD: ALL\n"
+        "li ALL=(ALL) NOTAFTER=20010101000000Z ALL\n"
+    )
+    assert [(row["nopasswd"], row["limited"]) for row in found] == [(True, True), (False, True)]
+
+
+def test_a_later_rule_for_every_group_takes_its_place() -> None:
+    (row,) = rules("li ALL=(ALL:ALL) NOPASSWD: ALL\nli ALL=(ALL : ALL) ALL\n")
+    assert not row["nopasswd"]
+
+
+@pytest.mark.parametrize("odd", ["nan", "inf", "1e3", "1_0", "x"])
+def test_a_time_that_sudo_does_not_take(odd: str) -> None:
+    found = facts(text(f"Defaults timestamp_timeout={odd}\n"))["sudo"].value
+    assert found["defaults"]["timestamp_timeout"] == 5.0
+    assert len(found["not_understood"]) == 1
+
+
+@pytest.mark.parametrize("scope", [">root", "@ALL", "!/bin/sh"])
+def test_a_part_of_what_is_done_is_not_asked_for(scope: str) -> None:
+    (row,) = rules(f"Defaults:li authenticate\nDefaults{scope} !authenticate\nli ALL=ALL\n")
+    assert row["nopasswd"]
 
 
 def test_what_is_not_meant() -> None:
@@ -327,6 +430,8 @@ HOSTILE = (
     "User_Alias A=" + "," * 100_000,
     "".join(f"User_Alias A{n}=A{n + 1},A{n + 1}\n" for n in range(100)) + "A0 ALL=ALL\n",
     "x" * 100_000 + "=" * 100_000,
+    "".join(f"Defaults:u{n} exempt_group=g{n}\n%g{n} ALL=ALL\n" for n in range(5_000)),
+    "u ALL=NOTAFTER=20010101000000Z ALL\n" * 10_000,
     '"' * 100_000,
     "\\" * 100_001,
     "(" * 50_000 + ")" * 50_000 + " ALL=(",

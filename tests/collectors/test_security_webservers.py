@@ -80,11 +80,11 @@ def test_nginx_inherits_and_overrides(tmp_path: Path) -> None:
     assert a["protocols"] == ["TLSv1", "TLSv1.2"]
     assert a["certificates"] == ["/etc/nginx/rsa.crt", "/ec.crt"]
     assert a["names"] == ["a.example", "b.example"]
-    assert (a["tls"], a["hsts"], a["redirects"], a["ciphers"]) == (True, True, True, "HIGH:!aNULL")
+    assert (a["tls"], a["hsts"], a["redirects"], a["ciphers"]) == (True, True, False, "HIGH:!aNULL")
     assert a["source"] == "/etc/nginx/nginx.conf:8"
     assert (c["tls"], c["ntls"], c["protocols"]) == (True, True, ["TLSv1.3"])
     assert c["sign_certificates"] == ["/etc/nginx/s.crt"]
-    assert c["weak_ciphers"] == ["RC4"]
+    assert c["weak_ciphers"] == ["anonymous", "RC4", "MD5"]
     assert c["national_ciphers"] == ["ECC-SM2-SM4-GCM-SM3"]
     assert rows["nginx _ 127.0.0.1:8080,unix:/run/x"]["loopback"]
     assert not rows["nginx _ 80"]["loopback"]
@@ -199,6 +199,123 @@ def test_httpd_virtual_hosts(tmp_path: Path) -> None:
     assert not rows["httpd _ 80"]["tls"]
 
 
+MOVED = "return 301 https://$host$request_uri;"
+
+
+@pytest.mark.parametrize(
+    ("inside", "sent"),
+    [
+        (MOVED, True),
+        ("return https://x;", True),
+        ("rewrite ^ https://$host$request_uri permanent;", True),
+        ("rewrite ^/(.*)$ https://$host/$1;", True),
+        (f"location / {{ {MOVED} }}", True),
+        (f"if ($scheme = http) {{ {MOVED} }} location / {{ proxy_pass http://a; }}", True),
+        (f'if ($scheme != "https") {{ {MOVED} }}', True),
+        (f"location / {{ {MOVED} }} location /.well-known/acme-challenge/ {{ root /x; }}", True),
+        (f"location / {{ {MOVED} }} location = /up {{ return 200 ok; }}", True),
+        (f"location / {{ {MOVED} }} location /s {{ allow 127.0.0.1; deny all; }}", True),
+        # as certbot leaves it, and a server that refuses all
+        (f"if ($host = x) {{ {MOVED} }} return 404;", True),
+        ("return 444;", True),
+        # some paths, names or methods only
+        (f"location /login {{ {MOVED} }} location / {{ proxy_pass http://a; }}", False),
+        (f"location = /x {{ {MOVED} }}", False),
+        (f"location / {{ {MOVED} }} location /api {{ proxy_pass http://a; }}", False),
+        (f"location / {{ {MOVED} location /api {{ proxy_pass http://a; }} }}", False),
+        (f"location / {{ {MOVED} }} location /s {{ allow 10.0.0.0/8; deny all; }}", False),
+        (f"if ($host = x) {{ {MOVED} }}", False),
+        (f"if ($host = x) {{ {MOVED} }} location / {{ proxy_pass http://a; }}", False),
+        ("rewrite ^/login https://$host/login;", False),
+        ("location = /x { rewrite ^ https://$host/x; }", False),
+        (f"rewrite ^/api /b last; {MOVED}", False),
+        (f"if ($a) {{ break; }} {MOVED}", False),
+        ("return 301 http://other$request_uri;", False),
+        ("location / { root /srv; }", False),
+        ("", False),
+    ],
+)
+def test_nginx_redirects_only_where_all_is_redirected(
+    tmp_path: Path, inside: str, sent: bool
+) -> None:
+    rows = sites(tmp_path, {"etc/nginx/nginx.conf": f"http {{ server {{ listen 80; {inside} }} }}"})
+    assert rows["nginx _ 80"]["redirects"] is sent
+
+
+def test_a_stream_in_clear_is_no_web_server(tmp_path: Path) -> None:
+    text = "stream { server { listen 3306; proxy_pass db:3306; } server { listen 1 ssl; } }"
+    assert sorted(sites(tmp_path, {"etc/nginx/nginx.conf": text})) == ["nginx _ 1"]
+
+
+@pytest.mark.parametrize(
+    ("inside", "sent"),
+    [
+        ("Redirect permanent / https://a.example/", True),
+        ('RedirectPermanent "/" "https://a.example/"', True),
+        ("RedirectMatch ^/(.*)$ https://a.example/$1", True),
+        ("RewriteEngine On\nRewriteRule ^ https://%{HTTP_HOST}%{REQUEST_URI} [R=301,L]", True),
+        (
+            "RewriteEngine on\nRewriteCond %{HTTPS} !=on\n"
+            "RewriteCond %{REQUEST_URI} !^/.well-known/acme-challenge/\n"
+            "RewriteRule ^/?(.*)$ https://%{SERVER_NAME}/$1 [R,L]",
+            True,
+        ),
+        (
+            "RewriteEngine on\nRewriteCond %{SERVER_NAME} =a.example\n"
+            "RewriteRule ^ https://%{SERVER_NAME}%{REQUEST_URI} [END,NE,R=permanent]",
+            True,
+        ),
+        ("Redirect /login https://a.example/login", False),
+        ("<Location /login>\nRedirect / https://a.example/\n</Location>", False),
+        ("RedirectMatch ^/login https://a.example/", False),
+        ("RewriteRule ^ https://a.example/ [R]", False),  # the engine is off
+        ("RewriteEngine on\nRewriteRule ^/login https://a.example/ [R]", False),
+        (
+            "RewriteEngine on\nRewriteCond %{REQUEST_URI} ^/login\n"
+            "RewriteRule ^ https://a.example/ [R]",
+            False,
+        ),
+        (
+            "RewriteEngine on\nRewriteRule ^/app - [L]\nRewriteRule ^ https://a.example/ [R]",
+            False,
+        ),
+        ("<Directory /x>\nRewriteEngine on\nRewriteRule ^ https://a/ [R]\n</Directory>", False),
+    ],
+)
+def test_httpd_redirects_only_where_all_is_redirected(
+    tmp_path: Path, inside: str, sent: bool
+) -> None:
+    text = f"<VirtualHost *:80>\nServerName a.example\n{inside}\n</VirtualHost>\n"
+    rows = sites(tmp_path, {"etc/httpd/conf/httpd.conf": text})
+    assert rows["httpd a.example *:80"]["redirects"] is sent
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("max-age=31536000; includeSubDomains", True),
+        ("max-age = 1", True),
+        ("max-age=0", False),
+        ("includeSubDomains; max-age=000", False),
+        ("", False),
+    ],
+)
+def test_browsers_are_to_keep_to_https(tmp_path: Path, value: str, kept: bool) -> None:
+    nginx = f'add_header Strict-Transport-Security "{value}" always;'
+    httpd = f'Header always set Strict-Transport-Security "{value}"'
+    rows = sites(
+        tmp_path,
+        {
+            "etc/nginx/nginx.conf": f"http {{ server {{ listen 443 ssl; {nginx} }} }}",
+            "etc/httpd/conf/httpd.conf": f"Listen 443\n{httpd}\n",
+        },
+    )
+    assert [row["hsts"] for row in rows.values()] == [kept, kept]
+    off = "Header always unset Strict-Transport-Security"
+    rows = sites(tmp_path, {"etc/httpd/conf/httpd.conf": f"Listen 443\n{off}\n"})
+    assert not rows["httpd _ 443"]["hsts"]
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [
@@ -238,11 +355,26 @@ def test_ports(address: str, found: str) -> None:
         ("HIGH:!aNULL:!MD5", []),
         ("HIGH", ["anonymous"]),
         ("ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384", []),
-        ("RC4:HIGH:!aNULL", ["RC4"]),
+        ("RC4:HIGH:!aNULL", ["RC4", "MD5"]),
+        ("RC4:HIGH:!aNULL:!MD5", ["RC4"]),
         ("ECDHE-RSA-RC4-SHA", ["RC4"]),
         ("DES-CBC3-SHA", ["3DES"]),
         ("RC4-MD5:!RC4", []),
-        ("eNULL:NULL-SHA256", ["NULL"]),
+        ("eNULL:NULL-SHA256:!aNULL:!MD5", ["NULL"]),
+        # broad words bring what is in them
+        ("HIGH:!aNULL:NULL-SHA256", ["NULL"]),
+        ("HIGH:!aNULL:kRSA:!RC4:!3DES:!MD5", ["NULL"]),
+        ("kECDHE:!RC4:!3DES", ["NULL", "anonymous"]),
+        ("AES:!eNULL", ["anonymous"]),
+        ("AESGCM", ["anonymous"]),
+        ("EECDH+AESGCM:EDH+AESGCM", []),
+        ("SHA1:!aNULL:!RC4:!3DES", ["NULL"]),
+        # what only moves out of the way may come back
+        ("HIGH:-aNULL:AECDH-AES256-SHA", ["anonymous"]),
+        ("HIGH:-aNULL", []),
+        ("HIGH:!aNULL:AECDH-AES256-SHA", []),
+        ("TLS_RSA_WITH_NULL_SHA", ["NULL"]),
+        ("HIGH:!aNULL:!eNULL:!DES:DES-CBC3-SHA", ["3DES"]),
         ("ALL:!aNULL:!RC4:!3DES:!DES:!MD5", []),
         ("MEDIUM:!aNULL", ["RC4", "3DES", "MD5"]),
         ("HIGH+kEECDH:!aNULL", []),
@@ -253,6 +385,31 @@ def test_ports(address: str, found: str) -> None:
 )
 def test_weak_ciphers(text: str, found: list[str]) -> None:
     assert ciphers.weak(text) == found
+
+
+WORDS = (
+    "ALL HIGH AES AESGCM AES128 CAMELLIA SSLv3 TLSv1 TLSv1.2 SHA SHA1 SHA256 SHA384 RSA kRSA aRSA"
+    " ECDSA DH DHE EDH kEDH ECDH ECDHE EECDH kECDHE kEECDH ADH AECDH PSK kPSK aPSK kRSAPSK aNULL"
+    " eNULL NULL COMPLEMENTOFALL COMPLEMENTOFDEFAULT"
+)
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+@pytest.mark.parametrize(
+    "text",
+    [
+        *WORDS.split(),
+        *("HIGH:-aNULL:AECDH-AES256-SHA", "HIGH:!aNULL:AECDH-AES256-SHA", "AES+SHA:!aNULL"),
+        *("kRSA:!eNULL", "EECDH+AES:!aNULL", "ALL:!aNULL:NULL-SHA256", "DEFAULT", "HIGH+kECDHE"),
+    ],
+)
+def test_what_openssl_lets_in(text: str) -> None:
+    told = subprocess.run(
+        ["openssl", "ciphers", f"{text}:@SECLEVEL=0"], capture_output=True, text=True, check=True
+    ).stdout
+    real = {"NULL": "NULL" in told, "anonymous": "ADH-" in told or "AECDH-" in told}
+    found = ciphers.weak(text)
+    assert {name: name in found for name in real} == real
 
 
 def test_national_ciphers() -> None:
@@ -285,6 +442,7 @@ def test_any_text(text: str) -> None:
             "listen ${",
             "a" * 200 + ";",
             "server { }",
+            "location / {",
             '"' + "\\" * 199,
             "x_by_lua_block {",
             "\\" * 200,

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote
@@ -313,3 +314,17 @@ def test_a_rule_of_no_pack_and_an_audit_without_verdicts_are_told() -> None:
     assert ocsf(empty, {}, {}) == b""
     assert json.loads(sarif(empty, {}, {}))["runs"] == []
     assert FORMATS["html"](empty, {}, {}, "en")
+
+
+def test_what_is_fixed_is_closed_once() -> None:
+    """An assertion that passes has the fingerprint that its hit had."""
+    passed = verdict("pass")
+    closed = hit("", state="fixed", changed=NOW)
+    marks = {passed.fingerprint: msgspec.structs.replace(closed, fingerprint=passed.fingerprint)}
+    result = audited(passed)
+    lines = [json.loads(line) for line in ocsf(result, RULES, marks, "en").splitlines()]
+    assert [line["activity_id"] for line in lines] == [3]
+    again = msgspec.structs.replace(result, time=NOW + timedelta(hours=1))
+    lines = [json.loads(line) for line in ocsf(again, RULES, marks, "en").splitlines()]
+    assert [line["activity_id"] for line in lines] != [3]
+    assert len(lines) == 1

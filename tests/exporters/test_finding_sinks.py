@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.server
 import json
 import os
@@ -181,6 +182,8 @@ class _Receiver(http.server.BaseHTTPRequestHandler):
         if answer == "junk":
             self.wfile.write(b"\x1b[2Jno http at all\r\n\r\n")
             return
+        if isinstance(answer, tuple):  # refuses what holds a word
+            answer = answer[0] if answer[1] in body else 200
         if answer == "full" and body.count(b"\n") > 2:
             answer = 413
         self.send_response(200 if answer == "full" else answer, "\x1b[31mwhy")
@@ -217,6 +220,42 @@ def https(authority: Authority, folder: Path, *answers: Any, ask: bool = False) 
 def https_settings(server: Any, folder: Path, **more: Any) -> HttpsSettings:
     url = f"https://127.0.0.1:{server.server_address[1]}/ocsf?tenant=1"
     return HttpsSettings(url=url, ca_file=str(folder / "ca.crt"), **more)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize("place", range(4))
+def test_one_message_that_is_refused_is_known(
+    tmp_path: Path, authority: Authority, status: int, place: int
+) -> None:
+    bodies = [b"bad" if n == place else b"good" for n in range(4)]
+    with (
+        https(authority, tmp_path, *[(status, b"bad")] * 20) as server,
+        pytest.raises(SinkError) as told,
+    ):
+        HttpsSink(https_settings(server, tmp_path)).send(bodies)
+    assert (told.value.taken, told.value.refused) == (place, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "refused"), [(400, False), (422, False), (413, True), (503, False)]
+)
+def test_a_receiver_that_takes_nothing_is_not_the_message_s_fault(
+    tmp_path: Path, authority: Authority, status: int, refused: bool
+) -> None:
+    with https(authority, tmp_path, *[status] * 20) as server, pytest.raises(SinkError) as told:
+        HttpsSink(https_settings(server, tmp_path)).send([b"a", b"b", b"c"])
+    assert (told.value.taken, told.value.refused) == (0, refused)
+
+
+def test_a_file_that_somebody_holds_a_lock_on(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    path.touch()
+    with path.open() as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        with pytest.raises(SinkError, match="another process holds a lock on it"):
+            FileSink(str(path)).send([b"{}"])
+    FileSink(str(path)).send([b"{}"])
+    assert path.read_bytes() == b"{}\n"
 
 
 def test_https_posts_ndjson_with_its_headers(tmp_path: Path, authority: Authority) -> None:

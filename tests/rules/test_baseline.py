@@ -6,6 +6,7 @@ on each of the machines.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,18 @@ def test_every_rule_is_whole() -> None:
             assert clause.startswith("7.") or not other or other in named, f"{where}: {other}"
         if not rule.manual:
             assert rule.tests.unknown or rule.tests.not_applicable, where
+
+
+def test_what_ages_is_no_evidence() -> None:
+    """A waiver lapses when the evidence changes: it must not each day by itself."""
+    ages = re.compile(r"(age|checked|oldest|signature)_days|days|days_left|exe|unit")
+    for part, rule in _rules():
+        aging = {name for name in rule.show if ages.fullmatch(name)}
+        # a setting, not an age
+        aging -= {"age_days"} if rule.id == "linux.storage.temporary-cleared" else set()
+        assert aging <= set(rule.volatile), f"{part}: {rule.id}"
+        if re.search(r"\b(age|index_age|database_days|lost|timesync)\b", rule.actual):
+            assert rule.volatile == ("actual",), f"{part}: {rule.id}"
 
 
 def test_every_rule_is_in_level_3() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from collectors.model import Fact
 from rules import pack as packs
 from rules.engine import judge
 from rules.model import Pack, Verdict, fingerprint
+from rules.offenders import MAX_OFFENDERS
 
 HEAD = """
 pack: test
@@ -242,3 +244,72 @@ def test_a_pass_needs_every_row_seen(numbers: list[int], limit: int) -> None:
     assert {v.instance for v in verdicts if v.verdict == "fail"} == fails
     unseen = [*rows, {"name": "unseen"}]
     assert one(OFFENDERS, Fact("items", unseen), limit=limit).verdict == "unknown"
+
+
+MANY = MAX_OFFENDERS + 50
+
+
+def test_offenders_without_end_are_told_by_their_number() -> None:
+    rows = [{"name": f"f{n:05}", "n": 9} for n in range(MANY)]
+    verdicts = run(OFFENDERS, Fact("items", rows))
+    assert [v.verdict for v in verdicts] == ["fail"] * (MAX_OFFENDERS + 1)
+    last = verdicts[-1]
+    assert (last.instance, last.actual) == ("…", {"more": 50})
+    assert last.reason == "50 more are not told one by one"
+    # the order of rows is not the same each time, and a hit must not come and go by it
+    random.Random(1).shuffle(rows)  # noqa: S311 - no secrets
+    again = run(OFFENDERS, Fact("items", rows))
+    assert {(v.instance, v.evidence) for v in again} == {(v.instance, v.evidence) for v in verdicts}
+    # another one among the rest is other evidence, of the same hit
+    other = run(OFFENDERS, Fact("items", [*rows[1:], {"name": "z", "n": 9}]))
+    assert other[-1].fingerprint == last.fingerprint
+    assert other[-1].evidence != last.evidence
+    assert len(run(OFFENDERS, Fact("items", rows[:MAX_OFFENDERS]))) == MAX_OFFENDERS
+
+
+def test_an_offender_with_the_name_of_the_rest_is_among_the_rest() -> None:
+    rows = [{"name": f"f{n}", "n": 9} for n in range(MAX_OFFENDERS)]
+    verdicts = run(OFFENDERS, Fact("items", [{"name": "…", "n": 9}, *rows]))
+    assert [v.actual for v in verdicts if v.instance == "…"] == [{"more": 1}]
+    assert len(verdicts) == MAX_OFFENDERS + 1
+
+
+def test_unseen_rows_without_end() -> None:
+    pack = make(
+        "facts: [items]\noffenders: items.filter(i, i.n > 3)\nunseen: items.filter(i, i.n < 0)\nkey: name"
+    )
+    rows = [{"name": f"f{n:05}", "n": -1} for n in range(MANY)]
+    verdicts = run(pack, Fact("items", rows))
+    assert [v.verdict for v in verdicts] == ["unknown"] * (MAX_OFFENDERS + 1)
+    assert verdicts[-1].actual == {"more": 50}
+    both = run(pack, Fact("items", [*rows, *({"name": f"g{n:05}", "n": 9} for n in range(MANY))]))
+    assert len(both) == 2 * MAX_OFFENDERS + 1
+    assert sum(v.verdict == "fail" for v in both) == MAX_OFFENDERS + 1
+
+
+def test_long_names_that_begin_alike_are_two_hits() -> None:
+    rows = [{"name": "a" * 600 + end, "n": 9} for end in ("x", "y")]
+    one, two = run(OFFENDERS, Fact("items", rows))
+    assert one.instance[:400] == two.instance[:400] == "a" * 400
+    assert one.fingerprint != two.fingerprint
+    assert len(one.instance) <= 500
+    assert run(OFFENDERS, Fact("items", [{"name": "a" * 500, "n": 9}]))[0].instance == "a" * 500
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([*range(30)], [*range(29), 77]),
+        ("a" * 600 + "x", "a" * 600 + "y"),
+        ({str(n): 1 for n in range(30)}, {**{str(n): 1 for n in range(30)}, "9": 2}),
+    ],
+    ids=["list", "text", "map"],
+)
+def test_evidence_is_the_whole_of_what_is_shown(before: Any, after: Any) -> None:
+    shown = make("facts: [items]\nassert: size(items.v) < 3\nactual: items.v")
+    first, second = (one(shown, Fact("items", {"v": value})) for value in (before, after))
+    assert first.actual == second.actual or isinstance(before, dict)
+    assert first.evidence != second.evidence
+    rows = [[{"name": "a", "n": 9, "v": value}] for value in (before, after)]
+    first, second = (one(OFFENDERS, Fact("items", row)) for row in rows)
+    assert first.evidence != second.evidence

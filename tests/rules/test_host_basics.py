@@ -100,8 +100,8 @@ def test_hits_say_where() -> None:
     account = hits["linux.accounts.system-accounts-cannot-log-in", "dmdba"]
     assert account.actual == {"uid": 999, "shell": "/bin/bash"}
     assert account.source == "/etc/passwd:16"
-    login = hits["linux.sshd.no-root-login", ""]
-    assert login.actual == ["prohibit-password"]
+    login = hits["linux.sshd.no-root-login", "everyone"]
+    assert login.actual == {"permitrootlogin": "prohibit-password", "by": "parser"}
     assert login.source == "/etc/ssh/sshd_config.d/50-site.conf:2"
     assert hits["linux.files.shadow", "/etc/shadow-"].actual["mode_octal"] == "0644"
 

@@ -215,6 +215,39 @@ def test_secrets_are_not_told(tmp_path: Path) -> None:
             assert ":1" in told
 
 
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/etc/my.cnf", "password=hunter2"),
+        ("/etc/app.yaml", "  db_password: 'hunter2'"),
+        ("/etc/pip.conf", "index-url = https://user:hunter2@host/simple"),
+        ("/etc/snmp/snmpd.conf", "rocommunity hunter2 10.0.0.0/8"),
+        ("/srv/live/privkey.pem", "hunter2" + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj" * 2),
+        ("/srv/copy.txt", "hunter2" + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj" * 2),
+    ],
+)
+def test_values_of_secrets_are_not_told(tmp_path: Path, path: str, line: str) -> None:
+    source = lab.machine(tmp_path, {path: line + "\n"})
+    for rule in (f"f:{path} -> r:.", f"not f:{path} -> r:."):
+        assert "hunter2" not in str(lab.verdict(source, [rule]))
+
+
+def test_what_is_no_secret_is_told(tmp_path: Path) -> None:
+    for line in ("PASS_MAX_DAYS 99999", "password requisite pam_pwquality.so retry=3"):
+        source = lab.machine(tmp_path / line[:4], {"/etc/login.defs": line + "\n"})
+        assert line in str(lab.verdict(source, ["not f:/etc/login.defs -> r:."]))
+
+
+def test_a_link_to_a_secret_is_one(tmp_path: Path) -> None:
+    shadow = "root:abXXXXXXXXXXX:19000:0:99999:7:::\n"  # an old hash, without a mark
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/shadow").write_text(shadow)
+    (tmp_path / "etc/names").symlink_to(tmp_path / "etc/shadow")
+    source = LocalSource()
+    told = str(lab.verdict(source, [f"not f:{tmp_path}/etc/names -> r:root"]))
+    assert "abXXX" not in told
+
+
 @settings(max_examples=60)
 @given(
     st.binary(max_size=200),
