@@ -22,19 +22,25 @@ def limited(seconds: float, setting: str = "the limit") -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    line = f"judging was ended before it was done; it may take {seconds:g} s ({setting}) and 1 GiB"
+    with _mourned(f"jianwei: {line}\n".encode()), bounded(seconds):
+        yield
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """The same without that line, for a child whose parent tells."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     wanted = _size() + MEMORY
     before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    line = f"judging was ended before it was done; it may take {seconds:g} s ({setting}) and 1 GiB"
     try:
-        with _mourned(f"jianwei: {line}\n".encode()):
-            signal.setitimer(signal.ITIMER_REAL, seconds)
-            if soft == resource.RLIM_INFINITY or soft > wanted:
-                resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
-            try:
-                yield
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        if soft == resource.RLIM_INFINITY or soft > wanted:
+            resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     finally:
         signal.signal(signal.SIGALRM, before)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

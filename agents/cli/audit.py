@@ -164,7 +164,7 @@ def command(
         hosts = inventory_hosts(inventory)
         for row in hosts if keep else ():
             _check_keeping((), row.asked[1])
-        results = audit_all(config, hosts, loaded, params, workers, policies, scan)
+        results = audit_all(config, hosts, loaded, params, workers, policies, scan, allow_commands)
         encode = None if form == "table" else lambda it: of_host(it, loaded, form)
         ctx.exit(
             fleetaudit.run(

@@ -15,9 +15,10 @@ from agents.hitstore import HitKeeper
 from exporters.findings.fleettable import Row, table
 from exporters.findings.hitstable import lost
 from exporters.findings.text import cut, neutral
-from rules.model import AuditResult
+from rules.model import AuditResult, Text, Verdict
 
 BAR = 30  # columns
+_NO_TITLE = Text("", "")
 
 
 def run(
@@ -34,20 +35,24 @@ def run(
     wrong = False
     problems: list[str] = []
     dropped = 0
+    names: dict[str, str] = {}  # by the id of the host
     _bar(0, count, "")
-    for it in results:
+    for done, it in enumerate(results, 1):
+        if it.result:
+            _warn_of_clones(it.name, names.setdefault(it.result.host.id, it.name), it.result)
         if keeper and it.result:
             kept = keeper.kept(it.result)
             problems += [kept.hits_problem] if kept.hits_problem else []
             dropped += kept.hits_lost
             it = msgspec.structs.replace(it, result=kept)
-        rows.append(Row(it.name, it.result, it.problem))
         wrong = wrong or not it.result or fails(it.result)
         if encode:
             progress("")
             click.echo(encode(it), nl=False)
             sys.stdout.flush()
-        _bar(len(rows), count, it.name)
+        else:
+            rows.append(Row(it.name, it.result and _outline(it.result), it.problem))
+        _bar(done, count, it.name)
     progress("")
     if not encode:
         click.echo(table(rows, language_of(lang)))
@@ -56,6 +61,29 @@ def run(
     if problems:
         raise UserError("; ".join(dict.fromkeys(problems)))
     return 1 if wrong else 0
+
+
+def _warn_of_clones(name: str, first: str, result: AuditResult) -> None:
+    if name != first:
+        progress("")
+        click.echo(
+            f"{neutral(first)} and {neutral(name)} have one machine-id ({neutral(result.host.id)}): their "
+            "findings are taken for those of one host; give a clone its own (machine-id(5))",
+            err=True,
+        )
+
+
+def _outline(result: AuditResult) -> AuditResult:
+    """What the table takes of a host, so that hundreds cost little memory."""
+    packs = []
+    for pack in result.packs:
+        outcomes = dict.fromkeys((v.rule, v.verdict, v.severity) for v in pack.verdicts)
+        verdicts = tuple(
+            Verdict(sys.intern(rule), verdict, severity, _NO_TITLE)
+            for rule, verdict, severity in outcomes
+        )
+        packs.append(msgspec.structs.replace(pack, verdicts=verdicts, params={}))
+    return msgspec.structs.replace(result, packs=tuple(packs), hits=())
 
 
 def _bar(done: int, count: int, name: str) -> None:

@@ -5,9 +5,10 @@ that cannot be asked costs no other.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -15,18 +16,20 @@ import msgspec
 
 from agents.config import Config
 from agents.errors import UserError
+from agents.fleet.judging import Judges
 from agents.inventories import slow_facts
-from agents.limits import limited
 from agents.readiness import LOCAL_DEADLINE
 from agents.scapolicies import Asking, Sorted, merged
 from agents.sources import observe_with, open_source
 from collectors import catalogue
 from collectors.ipv6.estate.model import EstateRow
-from collectors.model import Collector, Fact
+from collectors.model import Collector
 from rules.audit import Auditor, facts_of, host_of, needed
-from rules.model import AuditResult, Pack, PackResult
+from rules.model import AuditResult, Pack
 
 log = logging.getLogger(__name__)
+
+MAX_LANES = 4  # more of them are idle: a host takes longer to be asked than to be judged
 
 
 class HostResult(msgspec.Struct, frozen=True):
@@ -41,15 +44,16 @@ class HostResult(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-class Facts(NamedTuple):
-    """What was seen of a host, from `began` on and for `seconds`; or the problem. `more` are results
-    of SCA policies."""
+class _Task(NamedTuple):
+    """What all hosts are asked and judged by. `commands`: those of policies may be run."""
 
-    facts: Mapping[str, Fact]
-    more: tuple[PackResult, ...]
-    began: datetime
-    seconds: float
-    problem: str = ""
+    config: Config
+    collectors: Sequence[Collector]
+    wanted: set[str]
+    policies: Sorted
+    scan: bool
+    commands: bool
+    judges: Judges
 
 
 def audit_all(
@@ -60,54 +64,50 @@ def audit_all(
     workers: int,
     policies: Sorted,
     scan: bool = False,
+    commands: bool = False,
 ) -> Iterator[HostResult]:
-    """Each host as it is done, in any order. Hosts are asked by threads, which mostly wait; all are
-    judged here, by expressions that are compiled once. `scan`: slow inventories are taken as well."""
+    """Each host as it is done, in any order. Hosts are asked by threads, which mostly wait, and judged
+    by children, by expressions that are compiled once. `scan`: slow inventories are taken as well;
+    `commands`: those of policies may be run, on this machine."""
     wanted = needed(loaded)
     collectors = catalogue.for_facts(wanted, config.collectors.settings)
     auditor = Auditor(loaded, params)
-    pool = ThreadPoolExecutor(workers, "fleet")
-    try:
-        waiting = {
-            pool.submit(_asked, config, row, collectors, wanted, policies, scan): row
-            for row in hosts
-        }
-        for future in as_completed(waiting):
-            row = waiting.pop(future)
-            seen = future.result()
-            result = None
-            if not seen.problem:
-                with limited(config.audit.deadline, "audit.deadline"):
-                    result = auditor.audit(seen.facts, seen.began, seen.seconds)
-                result = msgspec.structs.replace(result, packs=merged(result.packs, seen.more))
-            yield HostResult(row.name, row.target, row.department, row.owner, result, seen.problem)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    lanes = min(len(os.sched_getaffinity(0)), MAX_LANES, len(hosts))
+    with Judges(auditor, config.audit.deadline, "audit.deadline", lanes) as judges:
+        allowed = commands or config.audit.allow_commands
+        task = _Task(config, collectors, wanted, policies, scan, allowed, judges)
+        pool = ThreadPoolExecutor(workers, "fleet")
+        try:
+            waiting = {pool.submit(_done, task, row) for row in hosts}
+            while waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                while done:
+                    yield done.pop().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _asked(
-    config: Config,
-    row: EstateRow,
-    collectors: Sequence[Collector],
-    wanted: set[str],
-    policies: Sorted,
-    scan: bool,
-) -> Facts:
-    began, start = datetime.now(UTC), time.monotonic()
-    facts: dict[str, Fact] = {}
-    more: tuple[PackResult, ...] = ()
-    problem = ""
+def _done(task: _Task, row: EstateRow) -> HostResult:
+    result, problem = None, ""
     try:
-        with open_source(*row.asked, config.root, config.ssh) as source:
-            asking = Asking(policies, source, config.audit.allow_commands, config.root)
-            facts = facts_of(observe_with(asking.source, collectors, LOCAL_DEADLINE))
-            host, recorded = row.asked
-            asked = source if scan or recorded else None
-            facts |= slow_facts(config, wanted, asked, elsewhere=host is not None)
-            more = asking.results(host_of(facts).id, config.audit.deadline * 0.7)
+        result = _result(task, row)
     except UserError as error:
         problem = str(error)
     except Exception as error:  # one host that shows a mistake of ours must not cost all others
         log.exception("%s could not be asked", row.name)
         problem = f"bug: {type(error).__name__}: {error}"
-    return Facts(facts, more, began, time.monotonic() - start, problem)
+    return HostResult(row.name, row.target, row.department, row.owner, result, problem)
+
+
+def _result(task: _Task, row: EstateRow) -> AuditResult:
+    config = task.config
+    began, start = datetime.now(UTC), time.monotonic()
+    with open_source(*row.asked, config.root, config.ssh) as source:
+        asking = Asking(task.policies, source, task.commands, config.root)
+        facts = facts_of(observe_with(asking.source, task.collectors, LOCAL_DEADLINE))
+        host, recorded = row.asked
+        asked = source if task.scan or recorded else None
+        facts |= slow_facts(config, task.wanted, asked, elsewhere=host is not None)
+        more = asking.results(host_of(facts).id, config.audit.deadline * 0.7)
+    result = task.judges.audit(facts, began, time.monotonic() - start)
+    return msgspec.structs.replace(result, packs=merged(result.packs, more))

@@ -2,7 +2,8 @@
 
 Directories are visited in the order of their paths, component by component: the path of the last
 one is then all that it takes to go on later. Others may move things meanwhile: a directory is
-opened without following a link, and left at once where it is on another file system.
+opened without following a link, and left at once where it is on another file system. What is no
+directory may be on any: overlay(5) shows files as those of the layers they are in.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ MAX_NOTED = 20_000
 MAX_UNREAD = 20  # directories that are named
 ANYBODY = 0o002
 SET_ID = 0o6000
+SUBVOLUME = (
+    256  # the inode number of the top of each btrfs subvolume, which has a device of its own
+)
+LONGEST = 4000  # bytes of a path that are given to the kernel at once: it takes 4095
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -49,6 +54,7 @@ class _Walk:
         self._deadline = time.monotonic() + reading.seconds
         self._noted: list[Noted] = []
         self._unread: list[str] = []
+        self._roots = frozenset(_key(os.fsencode(path)) for path in reading.roots)
         self._entries = self._dropped = 0
         self._problem: OSError | None = None
 
@@ -56,7 +62,7 @@ class _Walk:
         words = [_key(unquote_to_bytes(word)) for word in self._reading.after.split(" ")]
         resumed, after = (words[0], words[1]) if len(words) == 2 else (None, None)
         begun = False
-        for root in sorted({_key(os.fsencode(path)) for path in self._reading.roots}):
+        for root in sorted(self._roots):
             if resumed is not None and root < resumed:
                 continue
             for last in self._below(root, after if root == resumed else None):
@@ -75,10 +81,12 @@ class _Walk:
         """Each directory of one file system once it has been looked through, those that come
         after `after`."""
         try:
-            device = os.lstat(self._path(root)).st_dev
+            status = os.lstat(self._path(root))
         except OSError as error:
             self._failed(root, error)
             return
+        if after is None:
+            self._note(root, status)
         waiting = [root]
         while waiting:
             folder = waiting.pop()
@@ -86,7 +94,7 @@ class _Walk:
             if done and after and after[: len(folder)] != folder:
                 continue  # all that is below it comes before `after` too
             try:
-                below = self._look_through(folder, device, note=not done)
+                below = self._look_through(folder, status, note=not done)
             except OSError as error:
                 self._failed(folder, error)
                 below = []
@@ -94,12 +102,13 @@ class _Walk:
             if not done:
                 yield folder
 
-    def _look_through(self, folder: Key, device: int, note: bool) -> list[Key]:
-        """Notes what is in a directory; the directories in it that are to be visited."""
+    def _look_through(self, folder: Key, top: os.stat_result, note: bool) -> list[Key]:
+        """Notes what is in a directory; the directories in it that are to be visited. `top` is that of
+        the file system."""
         below = []
-        descriptor = os.open(self._path(folder), _OPEN)
+        descriptor = _opened(self._path(folder))
         try:
-            if os.fstat(descriptor).st_dev != device:
+            if os.fstat(descriptor).st_dev != top.st_dev:
                 return []
             # entries of a descriptor have names that are text, those not UTF-8 as os.fsdecode has them
             with os.scandir(descriptor) as entries:
@@ -111,13 +120,17 @@ class _Walk:
                     except FileNotFoundError:
                         continue  # gone since it was listed
                     key = (*folder, os.fsencode(entry.name))
-                    if status.st_dev != device or key in self._excluded:
+                    if key in self._excluded or key in self._roots:
                         continue
                     if note:
                         self._entries += 1
                         self._note(key, status)
-                    if stat.S_ISDIR(status.st_mode):
+                    if not stat.S_ISDIR(status.st_mode):
+                        continue
+                    if status.st_dev == top.st_dev:
                         below.append(key)
+                    elif note and status.st_ino == top.st_ino == SUBVOLUME:
+                        self._left_out(key)  # nothing is mounted there: no other walk comes by
         finally:
             os.close(descriptor)
         return below
@@ -143,11 +156,33 @@ class _Walk:
         if isinstance(error, FileNotFoundError | NotADirectoryError) and folder:
             return  # gone, or a file that something is mounted on
         self._problem = error
+        self._left_out(folder)
+
+    def _left_out(self, folder: Key) -> None:
         if len(self._unread) < MAX_UNREAD:
             self._unread.append(os.fsdecode(b"/" + b"/".join(folder)))
 
     def _path(self, key: Key) -> bytes:
         return self._root + b"/" + b"/".join(key)
+
+
+def _opened(path: bytes) -> int:
+    """A directory, however long its path is; of its last part no link is followed."""
+    descriptor = None
+    while len(path) > LONGEST:
+        head = path[:LONGEST].rpartition(b"/")[0]
+        path = path[len(head) + 1 :]
+        try:
+            below = os.open(head, _OPEN & ~os.O_NOFOLLOW | os.O_PATH, dir_fd=descriptor)
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+        descriptor = below
+    try:
+        return os.open(path, _OPEN, dir_fd=descriptor)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 class _Ids:

@@ -138,7 +138,7 @@ def _answer(reading: Reading, records: Sequence[Record]) -> Answer:
         case Handshakes():
             return _first(records)
         case Walk():
-            return _walk(walks.command(reading), records)
+            return _walk(reading, records)
         case Inventory(kind=kind):
             answer = _command(inventories.COMMANDS[kind], records)
             if answer.state != "content":
@@ -279,7 +279,8 @@ def _command(reading: Command, records: Sequence[Record]) -> Answer:
     return Answer("content", part.content)
 
 
-def _walk(command: Command, records: Sequence[Record]) -> Answer:
+def _walk(reading: Walk, records: Sequence[Record]) -> Answer:
+    command = walks.command(reading)
     part = next(parts(records), None)
     late = part is None or part.end.status == KILLED
     # what went away meanwhile makes it 1 as well, but a find that knows no -printf tells nothing
@@ -287,7 +288,7 @@ def _walk(command: Command, records: Sequence[Record]) -> Answer:
     if part is None or not (late or usable):
         return _command(command, records)
     long = len(part.content) > command.limit
-    return _rows([walks.parse(part.content[: command.limit], whole=not (late or long))])
+    return _rows([walks.parse(part.content[: command.limit], not (late or long), reading.roots)])
 
 
 def _usage(records: Sequence[Record], mounts: Sequence[Mount], cut: str) -> Answer:
