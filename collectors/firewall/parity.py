@@ -59,7 +59,9 @@ _TOOLS: Final[dict[Family, str]] = {"ipv4": "iptables", "ipv6": "ip6tables"}
 _NFT_FAMILIES: Final[dict[Family, str]] = {"ipv4": "ip", "ipv6": "ip6"}
 _NFT_MARK = "(nf_tables)"
 # A table of other programs: iptables-save says so, and then tells an empty one of that name.
-_FOREIGN: Final = re.compile(r"^# Table `([^'\n]{1,256})' (?:is|contains) incompatible", re.MULTILINE)
+_FOREIGN: Final = re.compile(
+    r"^# Table `([^'\n]{1,256})' (?:is|contains) incompatible", re.MULTILINE
+)
 
 
 READINGS: tuple[Reading, ...] = (
