@@ -82,7 +82,7 @@ def fact(files: dict[str, str], snippets: dict[str, str | Answer] | None = None)
         # what is true of an interactive bash
         ('if [ -n "$PS1" ]; then\n readonly TMOUT=900\nfi\n', [900], True),
         ('[ -n "$BASH_VERSION" ] && TMOUT=900\n', [900], False),
-        ('if [ -n "$PS1" ]; then\n x=1\nelse\n TMOUT=900\nfi\n', [0, 900], False),
+        ('if [ -n "$PS1" ]; then\n x=1\nelse\n TMOUT=900\nfi\n', [0], False),
         # no assignment at all
         ("echo TMOUT=900\nXTMOUT=900\nTMOUTX=900\n", [0], False),
         ("TMOUT=$IDLE\n", [None], False),
