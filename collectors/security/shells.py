@@ -30,8 +30,7 @@ _SETS_OTHERWISE = re.compile(r"(?:eval|let|read|printf|mapfile|readarray|\(\(|:)
 _DECLARES = re.compile(r"^(export|readonly|declare|typeset)\s+((?:-\w+\s+)*)")
 _WORD = r"\w+=(?:\"[^\"]*\"|'[^']*'|[^\s\"']*)"
 _ASSIGNMENTS = re.compile(rf"{_WORD}(?:\s+{_WORD})*\s*$")
-_TMOUT = re.compile(r"(?:^|\s)TMOUT=(\"[^\"]*\"|'[^']*'|[^\s\"']*)")
-_NAMED = re.compile(r"(?:^|\s)TMOUT(?:\s|=|$)")
+_SHELL_WORD = re.compile(r"(?:\"[^\"]*\"|'[^']*'|[^\s\"'])+")
 _AUTOLOGOUT = re.compile(r"^\s*set\s+(?:-r\s+)?autologout\s*=\s*([0-9]{1,6})\b")
 # sh.local stands behind the others, where one loop names both
 _TAKES = re.compile(
@@ -105,9 +104,10 @@ def _settings(answers: Answers) -> list[Setting]:
     profile = answers.maybe(PROFILE) or ""
     script = follow(profile)
     by_line: dict[int, list[Setting]] = {}
+    line_number = re.compile(r":([0-9]+)$")
     for row in _of_script(PROFILE.path, script) if "TMOUT" in profile else ():
-        number = row.source.rpartition(":")[2]
-        by_line.setdefault(int(number) if number.isdigit() else 0, []).append(row)
+        place = line_number.search(row.source)
+        by_line.setdefault(int(place[1]) if place else 0, []).append(row)
     for number, line in enumerate(profile.split("\n"), 1):
         rows += by_line.pop(number, [])
         before = [ran.sure for ran in script.leaves if ran.number < number]
@@ -147,17 +147,18 @@ def _setting(command: str, conditional: bool, source: str) -> Setting | None:
     if "TMOUT" not in command:
         return None
     command = _PREFIX.sub("", command)
-    if re.match(r"unset\s", command) and _NAMED.search(command):
+    words = [word for word in _SHELL_WORD.findall(command) if re.match(r"TMOUT(?:=|$)", word)]
+    if words and re.match(r"unset\s", command):
         return Setting(NOT_SET, True, False, conditional, source)
     declared = _DECLARES.match(command)
     if not declared and not _ASSIGNMENTS.match(command):
         sets = _SETS_OTHERWISE.match(command)
         return Setting(None, True, False, conditional, source) if sets else None
-    if not _NAMED.search(command):
+    if not words:
         return None
     flags = declared[2] if declared else ""
     readonly = bool(declared and (declared[1] == "readonly" or re.search(r"-\w*r", flags)))
-    found = _TMOUT.findall(command)
+    found = [word.partition("=")[2] for word in words if "=" in word]
     return Setting(_value(found[-1]) if found else None, bool(found), readonly, conditional, source)
 
 

@@ -29,7 +29,26 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _RESERVED: Final = frozenset(
-    ["if", "then", "elif", "else", "fi", "while", "until", "for", "select", "do", "done", "case", "esac", "{", "}", "!", "function", "time"]
+    [
+        "if",
+        "then",
+        "elif",
+        "else",
+        "fi",
+        "while",
+        "until",
+        "for",
+        "select",
+        "do",
+        "done",
+        "case",
+        "esac",
+        "{",
+        "}",
+        "!",
+        "function",
+        "time",
+    ]
 )
 _PIPES: Final = ("|", "|&")
 _LEAVES = re.compile(r"(?:return|exit|logout)(?:\s|$)")
