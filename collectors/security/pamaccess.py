@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from collectors.security.pampassword import number, options, with_arguments
@@ -100,10 +101,11 @@ def lockout(
     service: str, auth: list[Step], files: Mapping[str, str | None], commented: str
 ) -> dict[str, Any]:
     """One row of `lockout.services`; `files` are the texts of faillock's files by path."""
-    for find in (
+    finders: tuple[Callable[[Person], dict[str, Any] | None], ...] = (
         lambda person: _faillock(auth, files, person),
         lambda person: _tally(auth, person),
-    ):
+    )
+    for find in finders:
         lock = find(_person)
         # of groups that come in without a password there is nothing to guess
         asked = not walk(auth, lambda x: _wrong_password(x, _member)).passed
@@ -253,7 +255,7 @@ def _outsider(line: Line, group: str) -> str:
 def asking(service: str, auth: list[Step]) -> dict[str, Any]:
     """One row of `elevation.services`: whether someone who knows no password is refused."""
     for person in (_person, _member):
-        found = walk(auth, lambda x, person=person: _knows_nothing(x, person))
+        found = walk(auth, partial(_knows_nothing, person=person))
         if found.passed:
             ends = [x for x in found.reached if _knows_nothing(x, person) == "success"]
             return {
