@@ -39,7 +39,7 @@ from collectors.model import (
     describe,
 )
 from collectors.rows import FileStat, Mount
-from collectors.sources.local import reduced
+from collectors.sources.local import reduced, without_secrets
 from collectors.sources.mounts import wanted
 from collectors.sources.patterns import part_matcher, path_matches
 
@@ -105,7 +105,8 @@ class RecordedSource:
         match reading:
             case File(path=path, limit=limit):
                 missing = ABSENT if self._was_asked(reading) else NOT_RECORDED
-                return self._file(path, limit) or missing
+                answer = self._file(path, limit) or missing
+                return without_secrets(answer) if reading.masked else answer
             case Command():
                 return self._command(reading)
         if refused := self._refused.get(describe(reading)):
@@ -156,7 +157,9 @@ class RecordedSource:
             for path in [f"{match}/{name}" for name in reading.names] or [match]:
                 answer = self._file(path, reading.limit)
                 if answer is not None and not (reading.names and answer.state == "absent"):
-                    children.append((path, reduced(answer) if reading.certificates else answer))
+                    answer = reduced(answer) if reading.certificates else answer
+                    answer = without_secrets(answer) if reading.masked else answer
+                    children.append((path, answer))
         return Answer("content", children=tuple(children))
 
     def _command(self, reading: Command) -> Answer:
