@@ -35,8 +35,7 @@ def jobs(answers: Answers) -> Iterator[Job]:
         yield from _lines(reading.path, answers.maybe(reading) or "")
     for glob in TABLES:
         for path, answer in answers.children(glob).items():
-            if answer.state == "failed" and "directory" in answer.reason.lower():
-                continue  # /var/spool/cron/crontabs matches as well
+            # /var/spool/cron/crontabs matches as well and is a folder
             if not path.endswith(("/.placeholder", "~")):
                 yield from _lines(path, text_of(path, answer) or "")
     for row in answers.rows(TIMERS, FileStat):

@@ -7,8 +7,9 @@ import shlex
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
-from collectors.model import Answers, Collector, Fact, File, Glob, Reading, Unavailable
+from collectors.model import Answers, Collector, Fact, File, Glob, Reading
 from collectors.security.everyone import is_everybody
+from collectors.security.partial import text_of
 
 SMB = File("/etc/samba/smb.conf")
 EXPORTS = (Glob("/etc/exports"), Glob("/etc/exports.d/*.exports"))
@@ -148,11 +149,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 def _nfs(answers: Answers) -> Iterator[dict[str, Any]]:
     for glob in EXPORTS:
         for path, answer in answers.children(glob).items():
-            if answer.state == "absent":
-                continue
-            if answer.state != "content":
-                raise Unavailable(File(path), answer)
-            for number, line in _lines(answer.content.decode("utf-8", "replace")):
+            for number, line in _lines(text_of(path, answer) or ""):
                 yield from _exports(line, f"{path}:{number}")
 
 
