@@ -18,6 +18,7 @@ from exporters.findings.text import cut, neutral
 from rules.model import AuditResult, Text, Verdict
 
 BAR = 30  # columns
+SHOWN = 5  # names of clones
 _NO_TITLE = Text("", "")
 
 
@@ -35,11 +36,11 @@ def run(
     wrong = False
     problems: list[str] = []
     dropped = 0
-    names: dict[str, str] = {}  # by the id of the host
+    names: dict[str, list[str]] = {}  # by the id of the host
     _bar(0, count, "")
     for done, it in enumerate(results, 1):
         if it.result:
-            _warn_of_clones(it.name, names.setdefault(it.result.host.id, it.name), it.result)
+            names.setdefault(it.result.host.id, []).append(it.name)
         if keeper and it.result:
             kept = keeper.kept(it.result)
             problems += [kept.hits_problem] if kept.hits_problem else []
@@ -54,6 +55,7 @@ def run(
             rows.append(Row(it.name, it.result and _outline(it.result), it.problem))
         _bar(done, count, it.name)
     progress("")
+    _warn_of_clones(names)
     if not encode:
         click.echo(table(rows, language_of(lang)))
     if dropped:
@@ -63,14 +65,15 @@ def run(
     return 1 if wrong else 0
 
 
-def _warn_of_clones(name: str, first: str, result: AuditResult) -> None:
-    if name != first:
-        progress("")
-        click.echo(
-            f"{neutral(first)} and {neutral(name)} have one machine-id ({neutral(result.host.id)}): their "
-            "findings are taken for those of one host; give a clone its own (machine-id(5))",
-            err=True,
-        )
+def _warn_of_clones(names: dict[str, list[str]]) -> None:
+    for host, clones in names.items():
+        if len(clones) > 1:
+            shown = [*map(neutral, sorted(clones)[:SHOWN]), *["…"] * (len(clones) > SHOWN)]
+            click.echo(
+                f"{len(clones)} hosts have one machine-id ({neutral(host)}): {', '.join(shown)}; their "
+                "findings are taken for those of one host: give each clone its own (machine-id(5))",
+                err=True,
+            )
 
 
 def _outline(result: AuditResult) -> AuditResult:

@@ -149,9 +149,9 @@ def test_clones_are_told(tmp_path: Path) -> None:
     hosts = inventory(tmp_path, DEFAULT, tmp_path / "clone", HARDENED)
     done = run("audit", "--inventory", hosts, "--format", "json")
     assert len(done.stdout.splitlines()) == 3
-    assert "have one machine-id" in done.stderr
-    assert done.stderr.count("machine-id(5)") == 1
-    assert all(f"h0{i}" in done.stderr for i in (0, 1))
+    (line,) = [line for line in done.stderr.splitlines() if "machine-id" in line]
+    assert line.startswith("2 hosts have one machine-id (")
+    assert "): h00, h01; " in line
     alone = run("audit", "--inventory", inventory(tmp_path, DEFAULT, HARDENED), "--format", "json")
     assert "machine-id" not in alone.stderr
 
