@@ -420,6 +420,13 @@ def test_no_service_asks_nobody() -> None:
     assert facts({"login": DEBIAN})["elevation"] == {"services": []}
 
 
+def test_failures_may_be_forgotten_at_once() -> None:
+    row = services(facts({"sshd": LOCKED}, faillock="fail_interval = 1\n")["lockout"])["sshd"]
+    assert (row["locks"], row["fail_interval"]) == (True, 1)
+    argument = LOCKED.replace("authfail", "authfail fail_interval=2")
+    assert services(facts({"sshd": argument})["lockout"])["sshd"]["fail_interval"] == 2
+
+
 def test_a_lock_that_passes_a_group_by() -> None:
     condition = "auth [success=1 default=ignore] pam_succeed_if.so user ingroup users\n"
     row = services(facts({"sshd": condition + LOCKED})["lockout"])["sshd"]
