@@ -15,7 +15,7 @@ from typing import ClassVar, Final, NamedTuple
 from collectors.model import Answers, Collector, Fact, File, Glob, Reading, Unavailable
 
 PROFILE: Final = File("/etc/profile")
-ENVIRONMENT: Final = File("/etc/environment")
+ENVIRONMENT: Final = File("/etc/environment", masked=True)
 BASHRCS: Final = (File("/etc/bash.bashrc"), File("/etc/bashrc"))
 SNIPPETS: Final = Glob("/etc/profile.d/*.sh")
 CSH: Final = (File("/etc/csh.cshrc"), File("/etc/csh.login"))
