@@ -72,6 +72,9 @@ def _after(line: bytes, mark: re.Pattern[bytes], value: re.Pattern[bytes]) -> by
             continue
         if first in (b'"', b"'"):
             end = _closing(rest, first)
+            if end == len(rest):  # it was the end of what is quoted, or the quote goes on below
+                tail = _TAIL_BYTES.search(rest)
+                end = max(1, tail.start()) if tail else end
             out.append(first + (b"***" if end > 1 else b""))
         else:
             found = value.match(rest)
@@ -126,6 +129,7 @@ function after(line, mark, value,    low, count, out, c, path, n) {
         if (path || c == "" || index("=:{[(", c)) continue
         if (c == "\\"" || c == "\\047") {
             n = closing(line, c)
+            if (n == length(line) && match(line, tail)) n = RSTART > 1 ? RSTART - 1 : 1
             out = out c (n > 1 ? "***" : "")
         } else {
             n = match(line, value) ? RLENGTH : 0

@@ -17,11 +17,11 @@ def known(name: str, make: Callable[[], Fact]) -> Fact:
         return Fact(name, None, unavailable=f"{error.code or 'parse'}: {error}")
 
 
-def texts(answers: Answers, pattern: str) -> dict[str, str]:
+def texts(answers: Answers, pattern: str, masked: bool = False) -> dict[str, str]:
     """Files of a pattern by path; one that cannot be read makes the whole unknown. A folder among them
     is no file: what reads such a place goes past it as well."""
     found = {}
-    for path, answer in answers.children(Glob(pattern)).items():
+    for path, answer in answers.children(Glob(pattern, masked=masked)).items():
         if (text := text_of(path, answer)) is not None:
             found[path] = text
     return found

@@ -17,7 +17,7 @@ from collectors.security.shellscript import Script, follow
 from collectors.security.snippets import texts
 
 PROFILE: Final = File("/etc/profile")
-ENVIRONMENT: Final = File("/etc/environment")
+ENVIRONMENT: Final = File("/etc/environment", masked=True)
 BASHRCS: Final = (File("/etc/bash.bashrc"), File("/etc/bashrc"))
 SNIPPETS: Final = Glob("/etc/profile.d/*.sh")
 LOCAL: Final = File("/etc/profile.d/sh.local")  # of the RPM family, behind the others

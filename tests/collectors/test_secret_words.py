@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors import secretwords
-from collectors.model import Answer, File, Glob, Stat
+from collectors.model import Answer, File, Glob, Reading, Stat
 from collectors.secretwords import AWK, masked
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource
@@ -71,6 +71,8 @@ KEPT = [
     "proxy_pass http://10.1.1.1:8080/a@b;",
     "17 * * * * root cp /etc/passwd /srv/backup",
     'pwd=""',
+    "    '$status $http_authorization ';",
+    "location /token { return 301 https://$host$uri; }",
     '{"tokens": ["a"], "userland-proxy": false}',
     "*.info;mail.none;authpriv.none -/var/log/messages",
     "deb [trusted=yes] https://mirror.example/debian stable main",
@@ -163,7 +165,7 @@ def test_it_leaves_no_host_and_enters_no_recording(shell: list[str], tmp_path: P
     (folder / "site.pem").write_text(f"{BEGIN}\nabcd\n{END}\nkey={SECRET}\n")
     os.mkfifo(folder / "6.conf")
     (folder / "7.conf").symlink_to("/nowhere")
-    readings = [
+    readings: list[Reading] = [
         *(File(str(path), masked=True) for path in (link, folder / "2.conf", folder / "3.conf")),
         *(File(str(path), masked=True) for path in (tmp_path / "none", folder, folder / "6.conf")),
         File(str(folder / "5.conf"), limit=20_000, masked=True),
@@ -190,7 +192,7 @@ def test_it_leaves_no_host_and_enters_no_recording(shell: list[str], tmp_path: P
 def test_nothing_secret_crosses_the_wire(shell: list[str], tmp_path: Path) -> None:
     (tmp_path / "cron").write_text("\n".join(LINES))
     (tmp_path / "cron").chmod(0o600)
-    readings = [File(f"{tmp_path}/cron", masked=True), Glob(f"{tmp_path}/c*", masked=True)]
+    readings: list[Reading] = [File(f"{tmp_path}/cron", masked=True), Glob(f"{tmp_path}/c*", masked=True)]
     script = opening("nonce") + questions(tuple(readings)) + b"exit\n"
     done = subprocess.run(shell, input=script, capture_output=True, check=False)
     assert b"***" in done.stdout
@@ -206,7 +208,7 @@ def test_an_old_recording_is_masked_as_it_is_read(tmp_path: Path) -> None:
     found = RecordedSource(tmp_path / "old").answer([masked_reading])[masked_reading]
     assert found.content == masked(LINES[0].encode())
     # and one that was read both ways keeps what is masked
-    both = {masked_reading: Answer("content", masked(answer.content)), reading: answer}
+    both: dict[Reading, Answer] = {masked_reading: Answer("content", masked(answer.content)), reading: answer}
     write(both, tmp_path / "both", overwrite=False)
     kept = RecordedSource(tmp_path / "both").answer([reading])[reading]
     assert SECRET.encode() not in kept.content
