@@ -8,26 +8,16 @@ known, and only where they are the whole condition. What a subshell does is lost
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from itertools import chain
 from typing import Final, NamedTuple
+
+from collectors.security.shellwords import tokens
 
 Sure = bool | None  # None: perhaps
 
 MAX_TOKENS: Final = 20_000
 MAX_DEPTH: Final = 50
 
-_TOKEN = re.compile(
-    r"(?P<gap>(?:[ \t\r]|\\\n)+|(?<![^\s;&|()])\#[^\n]*)"
-    r"|(?P<here><<-?[ \t]*(?:'[^'\n]+'|\"[^\"\n]+\"|\\?[A-Za-z_][\w.-]*))"
-    r"|(?P<redirect>(?:(?<![^\s;&|()])[0-9]+)?(?:&>>?|<<<|[<>]&|>>|<>|>\||[<>](?!\()))"
-    r"|(?P<word>(?:\"(?:[^\"\\]|\\.)*+\"|'[^']*+'|\\.|`[^`]*+`|\$\{[^{}]*+\}"
-    r"|\(\((?:[^()]|\([^()]*+\))*+\)\)|(?<=[$=<>])\((?:[^()]|\((?:[^()]|\([^()]*+\))*+\))*+\)"
-    r"|[^\s;&|()<>\"'`\\$]+|\$(?!\{)|[<>](?=\())+)"
-    r"|(?P<separator>;;&|;;|;&|;|&&|\|\||\|&|\||&|\n|[()])"
-    r"|(?P<odd>.)",
-    re.DOTALL,
-)
 _RESERVED: Final = frozenset(
     [
         "if",
@@ -52,7 +42,7 @@ _RESERVED: Final = frozenset(
 )
 _PIPES: Final = ("|", "|&")
 _LEAVES = re.compile(r"(?:return|exit|logout)(?:\s|$)")
-_VALUE = r"\"?\$(?:{0}|\{{(?:{0})(?::?[-+][^}}]*)?\}})\"?".format("PS1|BASH|BASH_VERSION")
+_VALUE = r"\"?\$(?:{0}|\{{(?:{0})(?::?-[^}}]*|:?\+[^}}]+)?\}})\"?".format("PS1|BASH|BASH_VERSION")
 _TESTS: Final = tuple(
     (re.compile(pattern), value)
     for pattern, value in (
@@ -131,49 +121,12 @@ def truth(command: str) -> Sure:
     return None
 
 
-def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
-    """Kind (word, separator, odd), text, line; here-documents and redirections are left out."""
-    position, number, redirected = 0, 1, False
-    here: list[str] = []
-    while position < len(text):
-        found = _TOKEN.match(text, position)
-        if found is None:  # any character is odd at least
-            return
-        kind, said = str(found.lastgroup), found[0]
-        position = found.end()
-        if kind == "here":
-            here.append(said)
-        elif kind == "redirect":
-            redirected = True
-        elif kind == "word" and redirected:
-            redirected = False
-        elif kind != "gap":
-            redirected = False
-            yield kind, said, number
-        number += said.count("\n")
-        if said == "\n" and here:
-            for name in here:
-                end = _end(name).search(text, position)
-                if end is None:
-                    yield "odd", name, number
-                    return
-                number += text.count("\n", position, end.end())
-                position = end.end()
-            here = []
-
-
-def _end(here: str) -> re.Pattern[str]:
-    name = re.sub(r"^<<-?[ \t]*|['\"\\]", "", here)
-    tabs = r"\t*" if here.startswith("<<-") else ""
-    return re.compile(rf"^{tabs}{re.escape(name)}$\n?", re.MULTILINE)
-
-
 _LAST: Final = (("separator", "\n", 0),)
 
 
 def follow(text: str) -> Script:
     reader = _Reader()
-    for count, (kind, said, number) in enumerate(chain(_tokens(text), _LAST)):
+    for count, (kind, said, number) in enumerate(chain(tokens(text), _LAST)):
         if kind == "odd" or count > MAX_TOKENS or len(reader.stack) > MAX_DEPTH:
             reader.whole = False
             break

@@ -165,6 +165,7 @@ def of_bash(script: str, folder: Path) -> tuple[int, bool]:
         ('if [ -n "$PS1" -a "$UID" -ne 0 ]; then readonly TMOUT=600; fi\n', [0, 600], False),
         ('[ "$(id -u)" -eq 0 ] && return\nreadonly TMOUT=600\n', [0, 600], False),
         ('[ -z "$PS1" ] && readonly TMOUT=600\n', [0], False),
+        ('[ -n "${PS1+}" ] && readonly TMOUT=600\n', [0, 600], False),
         ("return 0\nreadonly TMOUT=600\n", [0], False),
         ("cat >/dev/null <<EOF\nreadonly TMOUT=600\nEOF\n", [0], False),
         ("cat >/dev/null <<-'E F'\nreadonly TMOUT=600\n\tE F\nTMOUT=300\n", [300], False),
