@@ -97,7 +97,8 @@ def fleet(folder: Path, count: int) -> None:
     results = [json.loads(line) for line in done.output.splitlines()]
     judged = sum(one["result"] is not None for one in results)
     print(Figure(f"{judged} of {count} hosts over SSH", done.wall, "s", target=60))
-    print(f"  CPU of ours {done.cpu:.1f} s, {done.memory / 1e6:.0f} MB")
+    print(Figure("  memory, resident at most", done.memory / 1e6, "MB", target=150))
+    print(f"  CPU of ours {done.cpu:.1f} s")
     for one in results:
         if one["problem"]:
             print(f"  {one['name']}: {one['problem']}")
