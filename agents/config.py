@@ -90,9 +90,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def collector(self, name: str) -> Collector:
         """One collector with its settings; KeyError if there is none of that name."""
-        catalogue.COLLECTORS[name]
-        found: Collector = getattr(self.collectors.settings, name)
-        return found
+        return catalogue.collector(self.collectors.settings, name)
 
 
 def load(path: str | None) -> Config:
@@ -251,6 +249,8 @@ def plain(value: Any) -> Any:
     """A configuration as JSON-like data for people: durations in seconds, secrets as `***`."""
 
     def encode(part: Any) -> Any:
+        if isinstance(part, catalogue.Deferred):
+            return part.collector or {}
         # msgspec asks for subclasses of float, int and str too
         for kind in (float, int, str):
             if isinstance(part, kind):

@@ -1,29 +1,18 @@
 """The table of collectors: every one by name, and whether it is on by default.
 
-`metrics` collectors are observed at each scrape. Those without are asked only when a rule needs
-their facts.
+Those with metrics are observed at each scrape. The others are asked only when a rule needs their facts: their
+code is imported then, so that the resident agent does not carry it. A slow one is not even asked by an
+audit: what it last saw is kept (agents/inventories.py).
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import functools
+import importlib
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
-from collectors.containers.docker import DockerCollector
-from collectors.containers.dockercontainers import DockerContainersCollector
-from collectors.containers.engines import EnginesCollector
-from collectors.crypto.certificates import CertificatesCollector
-from collectors.crypto.cryptopolicy import CryptoPolicyCollector
-from collectors.crypto.diskencryption import DiskEncryptionCollector
-from collectors.crypto.national import NationalCryptoCollector
-from collectors.crypto.residual import ResidualCollector
-from collectors.crypto.sshclient import SshClientCollector
-from collectors.crypto.tlslisteners import TlsListenersCollector
-from collectors.crypto.webservers import WebServersCollector
-from collectors.firewall.baseline import FirewallCollector
-from collectors.firewall.parity import Ipv6FirewallCollector
-from collectors.firewall.persistent import FirewallServicesCollector
 from collectors.host.arp import ArpCollector
 from collectors.host.conntrack import ConntrackCollector
 from collectors.host.cpu import CpuCollector
@@ -60,198 +49,303 @@ from collectors.host.udp_queues import UdpQueuesCollector
 from collectors.host.uname import UnameCollector
 from collectors.host.vmstat import VmstatCollector
 from collectors.ipv6.addresses import Ipv6AddressesCollector
-from collectors.ipv6.listeners import Ipv6ListenersCollector, ListenersCollector
-from collectors.ipv6.neighbours import Ipv6NeighboursCollector
-from collectors.ipv6.resolvers import Ipv6ResolversCollector
+from collectors.ipv6.listeners import ListenersCollector
 from collectors.ipv6.routes import Ipv6RoutesCollector
-from collectors.ipv6.sysctl import Ipv6SysctlCollector
-from collectors.ipv6.traffic import Ipv6CountersCollector, Ipv6TrafficCollector
-from collectors.ipv6.tunnels import Ipv6TunnelsCollector
-from collectors.ipv6.wire.facts import AdvertisersCollector
-from collectors.link.linefacts import LinesCollector
+from collectors.ipv6.traffic import Ipv6TrafficCollector
 from collectors.model import Collector
-from collectors.security.accounts import AccountsCollector
-from collectors.security.antimalware import AntimalwareCollector
-from collectors.security.auditd import AuditdCollector
-from collectors.security.authorizedkeys import AuthorizedKeysCollector
-from collectors.security.backups import BackupsCollector
-from collectors.security.boot import BootCollector
-from collectors.security.bootloader import BootLoaderCollector
-from collectors.security.coredumps import CoreDumpsCollector
-from collectors.security.files import FilesCollector
-from collectors.security.filescan import FileScanCollector
-from collectors.security.groups import GroupsCollector
-from collectors.security.homes import HomesCollector
-from collectors.security.integrity import AideCollector
-from collectors.security.interfaces import InterfacesCollector
-from collectors.security.journald import JournaldCollector
-from collectors.security.lastlogins import LastLoginsCollector
-from collectors.security.listeners import ListeningCollector
-from collectors.security.logindefs import LoginDefsCollector
-from collectors.security.logs import LogsCollector
-from collectors.security.mac import MacCollector
-from collectors.security.modules import ModulesCollector
-from collectors.security.mounts import MountsCollector
-from collectors.security.netservices import NetservicesCollector
-from collectors.security.osinfo import OsInfoCollector
-from collectors.security.packages import PackagesCollector
-from collectors.security.pam import PamCollector
-from collectors.security.reboot import RebootCollector
-from collectors.security.repositories import RepositoriesCollector
-from collectors.security.rsyslog import RsyslogCollector
-from collectors.security.services import ServicesCollector
-from collectors.security.shares import SharesCollector
-from collectors.security.shells import ShellsCollector
-from collectors.security.sshd import SshdCollector
-from collectors.security.sshdtest import SshdEffectiveCollector
-from collectors.security.sudoers import SudoersCollector
-from collectors.security.sysctl import SysctlCollector
-from collectors.security.sysctlconfig import SysctlConfigCollector
-from collectors.security.timesources import TimeSourcesCollector
-from collectors.security.timesync import TimesyncCollector
-from collectors.security.trustedboot import TrustedBootCollector
-from collectors.security.umask import UmaskCollector
-from collectors.security.updates import UpdatesCollector
+from collectors.strictyaml import decode
 
 
 class Entry(NamedTuple):
-    """One collector: its class, whether it is on by default, whether it has metrics at all.
+    """One collector: what it is called, the facts it supplies, where its class is (`module:Class`), whether it
+    is on by default, whether it has metrics at all, whether it takes long."""
 
-    A `slow` one is no part of an audit: what it has seen is kept, and refreshed on a schedule.
-    """
-
-    cls: type[Collector]
+    name: str
+    facts: tuple[str, ...]
+    where: str
     on: bool = True
     metrics: bool = True
     slow: bool = False
 
+    @property
+    def cls(self) -> type[Collector]:
+        return _class(self.where)
+
+
+@functools.cache
+def _class(where: str) -> type[Collector]:
+    module, _, name = where.partition(":")
+    found: type[Collector] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _scraped(cls: type[Collector], on: bool = True) -> Entry:
+    return Entry(cls.name, cls.facts, f"{cls.__module__}:{cls.__name__}", on)
+
+
+def _asked(name: str, where: str, *facts: str, slow: bool = False) -> Entry:
+    return Entry(name, facts, where, metrics=False, slow=slow)
+
 
 _ENTRIES = (
-    Entry(ArpCollector),
-    Entry(ConntrackCollector),
-    Entry(CpuCollector),
-    Entry(CpufreqCollector),
-    Entry(DiskstatsCollector),
-    Entry(DmiCollector),
-    Entry(EntropyCollector),
-    Entry(FilefdCollector),
-    Entry(FilesystemCollector),
-    Entry(HwmonCollector),
-    Entry(InterruptsCollector, on=False),
-    Entry(LoadavgCollector),
-    Entry(MeminfoCollector),
-    Entry(MountstatsCollector, on=False),
-    Entry(NetclassCollector),
-    Entry(NetdevCollector),
-    Entry(NetstatCollector),
-    Entry(OsCollector),
-    Entry(PowersupplyclassCollector),
-    Entry(PressureCollector),
-    Entry(ProcessesCollector, on=False),
-    Entry(SchedstatCollector),
-    Entry(SelinuxCollector),
-    Entry(SockstatCollector),
-    Entry(SoftnetCollector),
-    Entry(StatCollector),
-    Entry(SystemdCollector, on=False),
-    Entry(TcpstatCollector, on=False),
-    Entry(TextfileCollector),
-    Entry(ThermalZoneCollector),
-    Entry(TimeCollector),
-    Entry(TimexCollector),
-    Entry(UdpQueuesCollector),
-    Entry(UnameCollector),
-    Entry(VmstatCollector),
-    Entry(Ipv6AddressesCollector),
-    Entry(Ipv6CountersCollector, metrics=False),
-    Entry(Ipv6FirewallCollector, metrics=False),
-    Entry(AdvertisersCollector, metrics=False),
-    Entry(Ipv6ListenersCollector, metrics=False),
-    Entry(Ipv6NeighboursCollector, metrics=False),
-    Entry(Ipv6ResolversCollector, metrics=False),
-    Entry(Ipv6RoutesCollector),
-    Entry(Ipv6SysctlCollector, metrics=False),
-    Entry(Ipv6TrafficCollector),
-    Entry(Ipv6TunnelsCollector, metrics=False),
-    Entry(ListenersCollector),
-    Entry(AccountsCollector, metrics=False),
-    Entry(BootLoaderCollector, metrics=False),
-    Entry(CertificatesCollector, metrics=False),
-    Entry(CryptoPolicyCollector, metrics=False),
-    Entry(DiskEncryptionCollector, metrics=False),
-    Entry(FilesCollector, metrics=False),
-    Entry(FileScanCollector, metrics=False, slow=True),
-    Entry(AuthorizedKeysCollector, metrics=False),
-    Entry(FilesCollector, metrics=False),
-    Entry(GroupsCollector, metrics=False),
-    Entry(HomesCollector, metrics=False),
-    Entry(LastLoginsCollector, metrics=False),
-    Entry(LinesCollector, metrics=False),
-    Entry(ListeningCollector, metrics=False),
-    Entry(LoginDefsCollector, metrics=False),
-    Entry(NetservicesCollector, metrics=False),
-    Entry(BootCollector, metrics=False),
-    Entry(CoreDumpsCollector, metrics=False),
-    Entry(FilesCollector, metrics=False),
-    Entry(DockerCollector, metrics=False),
-    Entry(DockerContainersCollector, metrics=False),
-    Entry(EnginesCollector, metrics=False),
-    Entry(FirewallCollector, metrics=False),
-    Entry(FirewallServicesCollector, metrics=False),
-    Entry(InterfacesCollector, metrics=False),
-    Entry(LinesCollector, metrics=False),
-    Entry(ListeningCollector, metrics=False),
-    Entry(LoginDefsCollector, metrics=False),
-    Entry(ModulesCollector, metrics=False),
-    Entry(MountsCollector, metrics=False),
-    Entry(OsInfoCollector, metrics=False),
-    Entry(PamCollector, metrics=False),
-    Entry(ShellsCollector, metrics=False),
-    Entry(PackagesCollector, metrics=False),
-    Entry(RebootCollector, metrics=False),
-    Entry(RepositoriesCollector, metrics=False),
-    Entry(ServicesCollector, metrics=False),
-    Entry(SharesCollector, metrics=False),
-    Entry(NationalCryptoCollector, metrics=False),
-    Entry(OsInfoCollector, metrics=False),
-    Entry(ResidualCollector, metrics=False),
-    Entry(SshClientCollector, metrics=False),
-    Entry(AideCollector, metrics=False),
-    Entry(AntimalwareCollector, metrics=False),
-    Entry(AuditdCollector, metrics=False),
-    Entry(BackupsCollector, metrics=False),
-    Entry(FilesCollector, metrics=False),
-    Entry(JournaldCollector, metrics=False),
-    Entry(LinesCollector, metrics=False),
-    Entry(ListeningCollector, metrics=False),
-    Entry(LoginDefsCollector, metrics=False),
-    Entry(LogsCollector, metrics=False),
-    Entry(MacCollector, metrics=False),
-    Entry(OsInfoCollector, metrics=False),
-    Entry(RsyslogCollector, metrics=False),
-    Entry(SshdCollector, metrics=False),
-    Entry(SshdEffectiveCollector, metrics=False),
-    Entry(SudoersCollector, metrics=False),
-    Entry(SysctlCollector, metrics=False),
-    Entry(SysctlConfigCollector, metrics=False),
-    Entry(TimesyncCollector, metrics=False),
-    Entry(UpdatesCollector, metrics=False, slow=True),
-    Entry(WebServersCollector, metrics=False),
-    Entry(UmaskCollector, metrics=False),
-    Entry(TimeSourcesCollector, metrics=False),
-    Entry(TimesyncCollector, metrics=False),
-    Entry(TlsListenersCollector, metrics=False, slow=True),
-    Entry(TrustedBootCollector, metrics=False),
+    _scraped(ArpCollector),
+    _scraped(ConntrackCollector),
+    _scraped(CpuCollector),
+    _scraped(CpufreqCollector),
+    _scraped(DiskstatsCollector),
+    _scraped(DmiCollector),
+    _scraped(EntropyCollector),
+    _scraped(FilefdCollector),
+    _scraped(FilesystemCollector),
+    _scraped(HwmonCollector),
+    _scraped(InterruptsCollector, on=False),
+    _scraped(LoadavgCollector),
+    _scraped(MeminfoCollector),
+    _scraped(MountstatsCollector, on=False),
+    _scraped(NetclassCollector),
+    _scraped(NetdevCollector),
+    _scraped(NetstatCollector),
+    _scraped(OsCollector),
+    _scraped(PowersupplyclassCollector),
+    _scraped(PressureCollector),
+    _scraped(ProcessesCollector, on=False),
+    _scraped(SchedstatCollector),
+    _scraped(SelinuxCollector),
+    _scraped(SockstatCollector),
+    _scraped(SoftnetCollector),
+    _scraped(StatCollector),
+    _scraped(SystemdCollector, on=False),
+    _scraped(TcpstatCollector, on=False),
+    _scraped(TextfileCollector),
+    _scraped(ThermalZoneCollector),
+    _scraped(TimeCollector),
+    _scraped(TimexCollector),
+    _scraped(UdpQueuesCollector),
+    _scraped(UnameCollector),
+    _scraped(VmstatCollector),
+    _scraped(Ipv6AddressesCollector),
+    _scraped(Ipv6RoutesCollector),
+    _scraped(Ipv6TrafficCollector),
+    _scraped(ListenersCollector),
+    _asked(
+        "accounts",
+        "collectors.security.accounts:AccountsCollector",
+        "accounts",
+        "odd_accounts",
+        "passwords",
+    ),
+    _asked("aide", "collectors.security.integrity:AideCollector", "aide"),
+    _asked(
+        "antimalware", "collectors.security.antimalware:AntimalwareCollector", "antimalware", "hids"
+    ),
+    _asked(
+        "auditd",
+        "collectors.security.auditd:AuditdCollector",
+        "auditd",
+        "audit_rules",
+        "audit_loaded",
+        "audit_coverage",
+        "auditd_conf",
+    ),
+    _asked(
+        "authorized_keys",
+        "collectors.security.authorizedkeys:AuthorizedKeysCollector",
+        "authorized_keys",
+    ),
+    _asked("backups", "collectors.security.backups:BackupsCollector", "backups"),
+    _asked(
+        "boot",
+        "collectors.security.boot:BootCollector",
+        "boot_parameters",
+        "cpu_vulnerabilities",
+        "kdump",
+    ),
+    _asked("boot_loader", "collectors.security.bootloader:BootLoaderCollector", "boot_loader"),
+    _asked(
+        "certificates",
+        "collectors.crypto.certificates:CertificatesCollector",
+        "certificates",
+        "key_files",
+    ),
+    _asked(
+        "container_engines",
+        "collectors.containers.engines:EnginesCollector",
+        "container_engines",
+        "container_files",
+        "containerd",
+        "podman",
+        "kubelet",
+    ),
+    _asked("core_dumps", "collectors.security.coredumps:CoreDumpsCollector", "core_dumps"),
+    _asked(
+        "crypto_policy", "collectors.crypto.cryptopolicy:CryptoPolicyCollector", "crypto_policy"
+    ),
+    _asked(
+        "disk_encryption",
+        "collectors.crypto.diskencryption:DiskEncryptionCollector",
+        "disk_encryption",
+    ),
+    _asked("docker", "collectors.containers.docker:DockerCollector", "docker"),
+    _asked(
+        "docker_containers",
+        "collectors.containers.dockercontainers:DockerContainersCollector",
+        "docker_containers",
+    ),
+    _asked("files", "collectors.security.files:FilesCollector", "files", "private_files"),
+    _asked("filescan", "collectors.security.filescan:FileScanCollector", "file_scan", slow=True),
+    _asked("firewall", "collectors.firewall.baseline:FirewallCollector", "firewall"),
+    _asked(
+        "firewall_services",
+        "collectors.firewall.persistent:FirewallServicesCollector",
+        "firewall_services",
+        "ip_families",
+    ),
+    _asked("groups", "collectors.security.groups:GroupsCollector", "groups", "nis_entries"),
+    _asked("homes", "collectors.security.homes:HomesCollector", "homes", "home_files"),
+    _asked(
+        "interfaces",
+        "collectors.security.interfaces:InterfacesCollector",
+        "interfaces",
+        "bonds",
+        "default_routes",
+    ),
+    _asked(
+        "ipv6_advertisers", "collectors.ipv6.wire.facts:AdvertisersCollector", "ipv6_advertisers"
+    ),
+    _asked(
+        "ipv6_counters",
+        "collectors.ipv6.traffic:Ipv6CountersCollector",
+        "ipv6_counters",
+        "ipv6_traffic",
+    ),
+    _asked("ipv6_firewall", "collectors.firewall.parity:Ipv6FirewallCollector", "ipv6_firewall"),
+    _asked("ipv6_listeners", "collectors.ipv6.listeners:Ipv6ListenersCollector", "ipv6_listeners"),
+    _asked(
+        "ipv6_neighbours", "collectors.ipv6.neighbours:Ipv6NeighboursCollector", "ipv6_neighbours"
+    ),
+    _asked("ipv6_resolvers", "collectors.ipv6.resolvers:Ipv6ResolversCollector", "ipv6_resolvers"),
+    _asked("ipv6_sysctl", "collectors.ipv6.sysctl:Ipv6SysctlCollector", "ipv6_sysctl"),
+    _asked("ipv6_tunnels", "collectors.ipv6.tunnels:Ipv6TunnelsCollector", "ipv6_tunnels"),
+    _asked("journald", "collectors.security.journald:JournaldCollector", "journald"),
+    _asked(
+        "kernel_modules",
+        "collectors.security.modules:ModulesCollector",
+        "kernel_modules",
+        "module_loading",
+    ),
+    _asked("last_logins", "collectors.security.lastlogins:LastLoginsCollector", "last_logins"),
+    _asked("lines", "collectors.link.linefacts:LinesCollector", "lines"),
+    _asked("listening", "collectors.security.listeners:ListeningCollector", "listeners"),
+    _asked("login_defs", "collectors.security.logindefs:LoginDefsCollector", "login_defs"),
+    _asked(
+        "logs",
+        "collectors.security.logs:LogsCollector",
+        "log_files",
+        "audit_log_files",
+        "log_retention",
+        "audit_retention",
+    ),
+    _asked("mac", "collectors.security.mac:MacCollector", "mac"),
+    _asked("mounts", "collectors.security.mounts:MountsCollector", "mounts"),
+    _asked(
+        "national_crypto", "collectors.crypto.national:NationalCryptoCollector", "national_crypto"
+    ),
+    _asked(
+        "netservices",
+        "collectors.security.netservices:NetservicesCollector",
+        "ftp",
+        "snmp",
+        "tcp_wrappers",
+    ),
+    _asked("osinfo", "collectors.security.osinfo:OsInfoCollector", "os", "host"),
+    _asked("packages", "collectors.security.packages:PackagesCollector", "packages"),
+    _asked(
+        "pam",
+        "collectors.security.pam:PamCollector",
+        "pam",
+        "password_quality",
+        "password_history",
+        "password_hash",
+        "lockout",
+        "second_factor",
+        "su",
+        "elevation",
+    ),
+    _asked("reboot", "collectors.security.reboot:RebootCollector", "reboot"),
+    _asked(
+        "repositories", "collectors.security.repositories:RepositoriesCollector", "repositories"
+    ),
+    _asked(
+        "residual",
+        "collectors.crypto.residual:ResidualCollector",
+        "shell_history",
+        "temporary_folders",
+    ),
+    _asked("rsyslog", "collectors.security.rsyslog:RsyslogCollector", "rsyslog"),
+    _asked("services", "collectors.security.services:ServicesCollector", "services", "boot"),
+    _asked("shares", "collectors.security.shares:SharesCollector", "shares"),
+    _asked("shells", "collectors.security.shells:ShellsCollector", "shell_timeout"),
+    _asked("ssh_client", "collectors.crypto.sshclient:SshClientCollector", "ssh_client"),
+    _asked("sshd", "collectors.security.sshd:SshdCollector", "sshd"),
+    _asked(
+        "sshd_effective", "collectors.security.sshdtest:SshdEffectiveCollector", "sshd_effective"
+    ),
+    _asked("sudo", "collectors.security.sudoers:SudoersCollector", "sudo", "sudo_rules"),
+    _asked("sysctl", "collectors.security.sysctl:SysctlCollector", "sysctl", "kernel_interfaces"),
+    _asked(
+        "sysctl_configured",
+        "collectors.security.sysctlconfig:SysctlConfigCollector",
+        "sysctl_configured",
+    ),
+    _asked("time_sources", "collectors.security.timesources:TimeSourcesCollector", "time_sources"),
+    _asked("timesync", "collectors.security.timesync:TimesyncCollector", "timesync"),
+    _asked(
+        "tlslisteners",
+        "collectors.crypto.tlslisteners:TlsListenersCollector",
+        "tls_listeners",
+        slow=True,
+    ),
+    _asked("trusted_boot", "collectors.security.trustedboot:TrustedBootCollector", "trusted_boot"),
+    _asked("umask", "collectors.security.umask:UmaskCollector", "umask"),
+    _asked("updates", "collectors.security.updates:UpdatesCollector", "updates", slow=True),
+    _asked("web_servers", "collectors.crypto.webservers:WebServersCollector", "web_servers"),
 )
 
-COLLECTORS: dict[str, Entry] = {entry.cls.name: entry for entry in _ENTRIES}
+COLLECTORS: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+
+
+class Deferred:
+    """The settings of a collector that is imported when they are written, or when it is asked for."""
+
+    named: ClassVar[str]
+    __slots__ = ("collector",)
+
+    def __init__(self, collector: Collector | None = None) -> None:
+        self.collector = collector
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.collector == self.collector
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.collector))
+
+    @classmethod
+    def parse(cls, value: Any) -> Deferred:
+        return cls(msgspec.convert(value, COLLECTORS[cls.named].cls, dec_hook=decode))
+
+
+def _setting(entry: Entry) -> type:
+    if entry.metrics:
+        return entry.cls
+    return type(entry.name, (Deferred,), {"named": entry.name, "__slots__": ()})
+
 
 # One optional key a collector, its value that collector's own settings.
 Settings: Any = msgspec.defstruct(
     "Settings",
     [
-        (name, entry.cls, msgspec.field(default_factory=entry.cls))
-        for name, entry in COLLECTORS.items()
+        (name, kind, msgspec.field(default_factory=kind))
+        for name, kind in ((name, _setting(entry)) for name, entry in COLLECTORS.items())
     ],
     frozen=True,
     forbid_unknown_fields=True,
@@ -259,12 +353,22 @@ Settings: Any = msgspec.defstruct(
 )
 
 
+def collector(settings: Any, name: str) -> Collector:
+    """One collector with its settings; KeyError if there is none of that name."""
+    entry = COLLECTORS[name]
+    found = getattr(settings, name)
+    if isinstance(found, Deferred):
+        return found.collector or entry.cls()
+    made: Collector = found
+    return made
+
+
 def for_facts(names: set[str], settings: Any, slow: bool = False) -> list[Collector]:
     """The collectors that supply these facts: those that are asked at once, or the slow ones."""
     return [
-        getattr(settings, name)
+        collector(settings, name)
         for name, entry in COLLECTORS.items()
-        if entry.slow == slow and names.intersection(entry.cls.facts)
+        if entry.slow == slow and names.intersection(entry.facts)
     ]
 
 

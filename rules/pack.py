@@ -35,7 +35,7 @@ def known_facts(subject: SubjectKind = "host") -> frozenset[str]:
     """The facts that there are about such a subject: of a host those that collectors supply."""
     if subject == "site":
         return frozenset(SITE_FACTS)
-    return frozenset(fact for it in catalogue.COLLECTORS.values() for fact in it.cls.facts)
+    return frozenset(fact for it in catalogue.COLLECTORS.values() for fact in it.facts)
 
 
 def load(name: str, facts: Collection[str] | None = None, read: Read = strictyaml.read) -> Pack:

@@ -114,7 +114,9 @@ class Chroot:
 
     def facts(self) -> dict[str, Fact]:
         """All facts, as over SSH."""
-        collectors = [getattr(catalogue.Settings(), name) for name in catalogue.COLLECTORS]
+        collectors = [
+            catalogue.collector(catalogue.Settings(), name) for name in catalogue.COLLECTORS
+        ]
         facts_only = [it for it in collectors if it.facts]
         return facts_of(observe(ShellSource([*self._inside, "-s"], 300.0), facts_only))
 

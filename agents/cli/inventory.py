@@ -112,7 +112,7 @@ def _known(inventories: Inventories, name: str) -> Kept | None:
 
 def _tell(name: str, kept: Kept | None, as_json: bool) -> None:
     scanned = kept.scanned if kept and kept.scanned else None
-    facts = catalogue.COLLECTORS[name].cls.facts
+    facts = catalogue.COLLECTORS[name].facts
     listed = Listed(
         name,
         None if scanned is None else max(0, int(time.time() - scanned)),

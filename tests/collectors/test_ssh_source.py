@@ -44,7 +44,7 @@ def everything() -> list[Collector]:
     settings = catalogue.Settings()
     # what is slow is asked apart, and in more rounds
     names = [name for name, entry in catalogue.COLLECTORS.items() if not entry.slow]
-    return [getattr(settings, name) for name in names]
+    return [catalogue.collector(settings, name) for name in names]
 
 
 @needs_sshd

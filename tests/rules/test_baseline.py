@@ -46,7 +46,7 @@ include: [{{file: mlps/{part}.yaml}}]
 def machines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Fact]]:
     """The facts of each machine."""
     folder = tmp_path_factory.mktemp("machines")
-    collectors = [getattr(catalogue.Settings(), name) for name in catalogue.COLLECTORS]
+    collectors = [catalogue.collector(catalogue.Settings(), name) for name in catalogue.COLLECTORS]
     return {
         name: facts_of(observe(RecordedSource(baselinemachines.build(name, folder)), collectors))
         for name in MACHINES

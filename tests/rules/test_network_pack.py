@@ -64,7 +64,7 @@ class Shell:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_facts_over_a_shell_are_those_of_this_machine(shell: str) -> None:
-    collectors = [getattr(catalogue.Settings(), name) for name in OURS]
+    collectors = [catalogue.collector(catalogue.Settings(), name) for name in OURS]
     here = observe(LocalSource(), collectors)
     there = observe(Shell(SHELLS[shell]), collectors)
     for one, other in zip(here, there, strict=True):
