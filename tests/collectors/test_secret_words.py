@@ -192,7 +192,10 @@ def test_it_leaves_no_host_and_enters_no_recording(shell: list[str], tmp_path: P
 def test_nothing_secret_crosses_the_wire(shell: list[str], tmp_path: Path) -> None:
     (tmp_path / "cron").write_text("\n".join(LINES))
     (tmp_path / "cron").chmod(0o600)
-    readings: list[Reading] = [File(f"{tmp_path}/cron", masked=True), Glob(f"{tmp_path}/c*", masked=True)]
+    readings: list[Reading] = [
+        File(f"{tmp_path}/cron", masked=True),
+        Glob(f"{tmp_path}/c*", masked=True),
+    ]
     script = opening("nonce") + questions(tuple(readings)) + b"exit\n"
     done = subprocess.run(shell, input=script, capture_output=True, check=False)
     assert b"***" in done.stdout
@@ -208,7 +211,10 @@ def test_an_old_recording_is_masked_as_it_is_read(tmp_path: Path) -> None:
     found = RecordedSource(tmp_path / "old").answer([masked_reading])[masked_reading]
     assert found.content == masked(LINES[0].encode())
     # and one that was read both ways keeps what is masked
-    both: dict[Reading, Answer] = {masked_reading: Answer("content", masked(answer.content)), reading: answer}
+    both: dict[Reading, Answer] = {
+        masked_reading: Answer("content", masked(answer.content)),
+        reading: answer,
+    }
     write(both, tmp_path / "both", overwrite=False)
     kept = RecordedSource(tmp_path / "both").answer([reading])[reading]
     assert SECRET.encode() not in kept.content
