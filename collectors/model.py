@@ -21,10 +21,15 @@ MEBIBYTE = 1 << 20
 
 
 class File(msgspec.Struct, frozen=True, tag="file"):
-    """The bytes of one file; `limit` bytes at most, a longer file is a failed answer."""
+    """The bytes of one file; `limit` bytes at most, a longer file is a failed answer.
+
+    `masked`: a text that may hold passwords, of which only what is around them leaves the host:
+    secretwords.py.
+    """
 
     path: str
     limit: int = 4 * MEBIBYTE
+    masked: bool = False
 
 
 class Glob(msgspec.Struct, frozen=True, tag="glob"):
@@ -34,12 +39,14 @@ class Glob(msgspec.Struct, frozen=True, tag="glob"):
     A name, which may be a path, that does not exist under a match is left out; a match that cannot
     be read is not.
     With `certificates`, of each file only its PEM certificates: keys are left where they are.
+    `masked` as of a File.
     """
 
     pattern: str
     names: tuple[str, ...] = ()
     limit: int = MEBIBYTE
     certificates: bool = False
+    masked: bool = False
 
 
 class Stat(msgspec.Struct, frozen=True, tag="stat"):

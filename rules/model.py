@@ -195,7 +195,7 @@ class Hit(msgspec.Struct, frozen=True):
     `first_seen` is when it first failed, `last_seen` when it last did, `changed` when `state` became what
     it is; all UTC. `unseen_since` is when it could no longer be judged, null while it can: unknown never closes
     a hit. `evidence` is that of its last verdict. `waiver` is the id of the one in force, `waived_for` the evidence
-    that each waiver was given for, empty where it has lapsed; `packs` are those in which it has not passed since; `by` and `note` are of the person who acknowledged.
+    that each waiver was given for, `lapsed` where it has; `packs` are those in which it has not passed since; `by` and `note` are of the person who acknowledged.
     """
 
     fingerprint: str

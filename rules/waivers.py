@@ -29,7 +29,7 @@ from collectors import strictyaml
 from collectors.strictyaml import Document
 from rules.model import Hit
 
-LAPSED = ""  # in `waived_for` of a hit, of a waiver that is in force for it no more
+LAPSED = "lapsed"  # in `waived_for` of a hit, of a waiver that is in force for it no more
 _PLAIN = str.maketrans({"[": "[[]"})  # to fnmatch a bracket begins a set
 
 

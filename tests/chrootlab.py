@@ -106,7 +106,7 @@ class Chroot:
             capture_output=True,
             text=True,
             env=ENVIRONMENT,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
@@ -116,7 +116,7 @@ class Chroot:
         """All facts, as over SSH."""
         collectors = [getattr(catalogue.Settings(), name) for name in catalogue.COLLECTORS]
         facts_only = [it for it in collectors if it.facts]
-        return facts_of(observe(ShellSource([*self._inside, "-s"]), facts_only))
+        return facts_of(observe(ShellSource([*self._inside, "-s"], 300.0), facts_only))
 
 
 def made(folder: Path) -> Path:

@@ -151,6 +151,10 @@ def command(
     params = params_of(loaded, config.audit, assignments, strict=not names)
     if keep:
         _check_keeping(assignments, recorded)
+        if facts and told is None:
+            raise UserError(
+                "--hits keeps what is seen of the host, not --facts; leave out one of them"
+            )
     keeper = HitKeeper(config) if keep else None
     if inventory is not None:
         if host or recorded or facts:

@@ -13,6 +13,7 @@ from agents.errors import UserError
 from agents.fleet.audit import HostResult
 from agents.hitstore import HitKeeper
 from exporters.findings.fleettable import Row, table
+from exporters.findings.hitstable import lost
 from exporters.findings.text import cut, neutral
 from rules.model import AuditResult, Text, Verdict
 
@@ -34,6 +35,7 @@ def run(
     rows: list[Row] = []
     wrong = False
     problems: list[str] = []
+    dropped = 0
     names: dict[str, list[str]] = {}  # by the id of the host
     _bar(0, count, "")
     for done, it in enumerate(results, 1):
@@ -42,6 +44,7 @@ def run(
         if keeper and it.result:
             kept = keeper.kept(it.result)
             problems += [kept.hits_problem] if kept.hits_problem else []
+            dropped += kept.hits_lost
             it = msgspec.structs.replace(it, result=kept)
         wrong = wrong or not it.result or fails(it.result)
         if encode:
@@ -55,6 +58,8 @@ def run(
     _warn_of_clones(names)
     if not encode:
         click.echo(table(rows, language_of(lang)))
+    if dropped:
+        click.echo(lost(dropped), err=True)
     if problems:
         raise UserError("; ".join(dict.fromkeys(problems)))
     return 1 if wrong else 0

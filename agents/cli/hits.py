@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -9,16 +10,21 @@ import click
 import msgspec
 
 from agents import config as configuration
+from agents import scapolicies
 from agents.cli.options import config_option, language_of, language_option
+from agents.config import Config
 from agents.errors import UserError
 from agents.hitstore import HitStore
 from agents.state import state_dir
 from collectors.strictyaml import DocumentError
 from exporters.findings.digest import BATCH
 from exporters.findings.hitstable import lost, table, whole
-from rules import hits, waivers
+from rules import hits, signing, waivers
+from rules import pack as packs
 from rules.hits import Ledger
 from rules.model import SEVERITIES, WORKFLOWS, Hit, Host, Workflow
+from rules.sca.evaluate import rule_of
+from rules.settings import built_in
 
 _ORDER = {severity: -number for number, severity in enumerate(SEVERITIES)}
 
@@ -145,15 +151,25 @@ def untold(path: str | None, host: str, after: int) -> None:
 
 
 @command.command(name="waivers")
+@config_option
+@click.option(
+    "--pack",
+    "names",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="A further pack whose rules are waived; may be repeated.",
+)
 @click.argument("file", type=click.Path())
 @click.pass_context
-def check_waivers(ctx: click.Context, file: str) -> None:
+def check_waivers(ctx: click.Context, path: str | None, names: tuple[str, ...], file: str) -> None:
     """Check a waivers file, and say which of its waivers have expired.
+
+    A rule has to be in a built-in pack, in one of the configuration, or in one of --pack.
 
     \b
     Examples:
       jianwei hits waivers /etc/jianwei/waivers.yaml
-    Exit codes: 0 it is right, 1 it is not, 2 it cannot be read.
+    Exit codes: 0 it is right, 1 it is not, 2 it, the configuration or a pack cannot be read.
     """
     try:
         found = waivers.load(file)
@@ -166,7 +182,27 @@ def check_waivers(ctx: click.Context, file: str) -> None:
     for waiver in found:
         if waiver.expires < today:
             click.echo(f"{waiver.id}: expired on {waiver.expires}")
+    rules = _rules(configuration.load(path), names)
+    wrong = [waiver for waiver in found if waiver.rule not in rules]
+    for waiver in wrong:
+        near = difflib.get_close_matches(waiver.rule, rules, 1)
+        hint = f"did you mean {near[0]!r}?" if near else "name its pack by --pack or --config"
+        click.echo(f"{waiver.id}: no pack has a rule {waiver.rule!r}; {hint}", err=True)
+    if wrong:
+        ctx.exit(1)
     click.echo(f"{file}: {len(found)} waivers, no mistake")
+
+
+def _rules(config: Config, names: Iterable[str]) -> set[str]:
+    """The rules that can be waived, by id."""
+    settings = config.audit
+    read = signing.reader(settings.trusted_keys)
+    found = {rule.id for name in built_in() for rule in packs.outline(name).rules}
+    for name in dict.fromkeys((*settings.packs, *names)):
+        policies = scapolicies.sort([name], settings.sca_semantics, read)
+        found |= {rule.id for pack in policies.packs for rule in packs.outline(pack, read).rules}
+        found |= {rule_of(policy, it) for policy in policies.policies for it in policy.checks}
+    return found
 
 
 def _store(path: str | None) -> HitStore:

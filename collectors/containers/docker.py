@@ -14,7 +14,7 @@ from collectors.containers import dockerflags
 from collectors.model import Answers, Collector, Fact, File, ParseError, Reading, Stat
 from collectors.rows import FileStat
 
-CONFIG = File("/etc/docker/daemon.json")
+CONFIG = File("/etc/docker/daemon.json", masked=True)
 PROGRAMS = tuple(Stat(f"{path}/dockerd") for path in ("/usr/bin", "/usr/sbin", "/usr/local/bin"))
 DATA = "/var/lib/docker"
 _SWITCHES: Mapping[str, bool] = {

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from collectors.containers import docker
+from collectors.containers.hostpaths import is_disk, is_sensitive, plain
 from collectors.model import Answers, Collector, Command, Fact, ParseError, Reading, Stat
 from collectors.rows import FileStat
 
@@ -21,7 +22,9 @@ _TEXT = r'"([^"\\]|\\.)*"'
 _LIST = rf"(null|\[({_TEXT},?)*\])"
 _FIELDS = (
     r'"(Privileged|ReadonlyRootfs|Running)":(true|false)',
-    rf'"(NetworkMode|PidMode|IpcMode|UTSMode|UsernsMode|Source|User)":{_TEXT}',
+    rf'"(NetworkMode|PidMode|IpcMode|UTSMode|UsernsMode|User|PathOnHost)":{_TEXT}',
+    # of a mount, with what stands behind it
+    rf'"Source":{_TEXT}(,"Target":{_TEXT}(,"ReadOnly":true)?)?',
     rf'"(Binds|CapAdd|SecurityOpt)":{_LIST}',
     r'"(Memory|PidsLimit)":(null|-?[0-9]+)',
     r'"Name":"/([^"\\]|\\.)*"',
@@ -38,9 +41,8 @@ _HARMLESS = frozenset(
     )
 )
 _SOCKETS = ("docker.sock", "containerd.sock", "crio.sock", "podman.sock")
-_SENSITIVE = re.compile(
-    r"(/|/etc|/boot|/dev|/lib|/usr|/proc|/sys|/root|/var/run|/run|/var/lib/docker)/?"
-)
+_DECODER = json.JSONDecoder()
+_READ_ONLY = ',"ReadOnly":true'
 
 
 def command(root: str) -> Command:
@@ -51,8 +53,8 @@ def command(root: str) -> Command:
 
 class DockerContainersCollector(Collector, frozen=True):
     """`docker_containers`: rows of id, name, running, privileged, network, pid, ipc, uts, userns (modes),
-    capabilities (beyond Docker's default ones), mounts (paths of the host), sensitive (those that are the
-    host's own), socket (an engine's socket is mounted), unconfined (seccomp or AppArmor switched off),
+    capabilities (beyond Docker's default ones), mounts (paths of the host), devices (of the host), sensitive
+    (those of both that are the host itself or its secrets, by hostpaths.py), socket (an engine's socket is mounted), unconfined (seccomp or AppArmor switched off),
     no_new_privileges, read_only, memory, pids_limit (0: none), root (the user is root). Needs root.
     """
 
@@ -90,11 +92,19 @@ def parse_containers(text: str, folder: str) -> Iterable[dict[str, Any]]:
         _, container, file, field, value = match.groups()
         if (field in _OF_CONFIG) == (file == "config.v2"):
             try:
-                found[container][field].append(json.loads(value))
+                found[container][field].append(_value(field, value))
             except (ValueError, RecursionError) as error:
                 raise ParseError(f"{folder}/{container}: {field}: {error}") from error
     for container, fields in sorted(found.items()):
         yield _row(container, fields, folder)
+
+
+def _value(field: str, text: str) -> Any:
+    """As JSON; of a mount its source, with whether it may be written to."""
+    if field != "Source":
+        return json.loads(text)
+    source, end = _DECODER.raw_decode(text)
+    return source, not text[end:].endswith(_READ_ONLY)
 
 
 def _row(container: str, fields: dict[str, list[Any]], folder: str) -> dict[str, Any]:
@@ -109,8 +119,12 @@ def _row(container: str, fields: dict[str, list[Any]], folder: str) -> dict[str,
     added = [str(it).upper() for it in first("CapAdd", [])]
     capabilities = [it if it.startswith("CAP_") or it == "ALL" else f"CAP_{it}" for it in added]
     options = [str(it) for it in first("SecurityOpt", [])]
-    mounts = [str(it).partition(":")[0] for it in first("Binds", [])]
-    mounts += [it for it in fields.get("Source", []) if it.startswith("/")]
+    binds = [str(it).split(":") for it in first("Binds", [])]
+    found = [(it[0], "ro" not in (it[2:] or [""])[-1].split(",")) for it in binds]
+    found += [(str(it[0]), it[1]) for it in fields.get("Source", [])]
+    mounts = [(plain(it), writable) for it, writable in found if it.startswith("/")]
+    named = [it for it, _ in found if not it.startswith("/")]
+    devices = [plain(str(it)) for it in fields.get("PathOnHost", []) if it]
     user = first("User", "")
     return {
         "id": container[:12],
@@ -124,9 +138,13 @@ def _row(container: str, fields: dict[str, list[Any]], folder: str) -> dict[str,
         "uts": mode("UTSMode"),
         "userns": mode("UsernsMode"),
         "capabilities": [it for it in capabilities if it not in _HARMLESS],
-        "mounts": mounts,
-        "sensitive": [it for it in mounts if _SENSITIVE.fullmatch(it)],
-        "socket": any(it.endswith(_SOCKETS) for it in mounts),
+        "mounts": [*(it for it, _ in mounts), *named],
+        "devices": devices,
+        "sensitive": [
+            *(it for it, writable in mounts if is_sensitive(it, writable)),
+            *(it for it in devices if is_disk(it)),
+        ],
+        "socket": any(it.endswith(_SOCKETS) for it, _ in mounts),
         "unconfined": any(
             it.endswith((":unconfined", "=unconfined", "label:disable", "label=disable"))
             for it in options

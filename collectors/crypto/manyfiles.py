@@ -8,12 +8,13 @@ from collectors.model import Answer, Answers, File, Glob, Unavailable
 
 
 def readings(paths: Iterable[str]) -> tuple[Glob, ...]:
-    """One pattern for each top folder, with all that is asked for below it as names."""
+    """One pattern for each top folder, with all that is asked for below it as names. They are read
+    masked: a profile has a proxy's password, a server that of what it asks."""
     below: dict[str, list[str]] = {}
     for path in dict.fromkeys(paths):
         top, _, name = path.strip("/").partition("/")
         below.setdefault(f"/{top}", []).append(name)
-    return tuple(Glob(top, names=tuple(names)) for top, names in below.items())
+    return tuple(Glob(top, names=tuple(names), masked=True) for top, names in below.items())
 
 
 def texts(answers: Answers, paths: Iterable[str]) -> dict[str, str]:

@@ -9,8 +9,8 @@ from collectors.crypto import webfiles
 from collectors.model import Answers, Collector, Fact, File, Glob, ParseError, Reading
 from collectors.security import sshdconfig
 
-MAIN = File("/etc/ssh/ssh_config")
-USUAL = Glob("/etc/ssh/ssh_config.d/*.conf")
+MAIN = File("/etc/ssh/ssh_config", masked=True)
+USUAL = Glob("/etc/ssh/ssh_config.d/*.conf", masked=True)
 KEYWORDS = ("stricthostkeychecking", "ciphers", "macs", "kexalgorithms", "userknownhostsfile")
 MAX_FILES = 200
 

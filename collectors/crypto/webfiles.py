@@ -39,7 +39,7 @@ def ask_for_includes(path: str, text: str, included: Included, answers: Answers)
 def texts(pattern: str, answers: Answers) -> dict[str, str]:
     """The files that match, by path; one that cannot be read makes the whole unknown."""
     found = {}
-    for path, answer in answers.children(Glob(pattern)).items():
+    for path, answer in answers.children(Glob(pattern, masked=True)).items():
         if answer.state == "absent":
             continue  # a dangling link
         if answer.state != "content":

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from collectors.firewall.deadrules import dead_rules
+from collectors.firewall.kernelfamilies import READINGS as FAMILY_READINGS
+from collectors.firewall.kernelfamilies import kernel_families
 from collectors.firewall.packetmatch import Kind
 from collectors.firewall.parity import FORWARDINGS, READINGS, devices, forwards, gather, told
 from collectors.firewall.places import Family
@@ -26,7 +28,7 @@ _STATE = re.compile(r"(?:ct state|--ctstate|--state)\b.*?established", re.IGNORE
 class FirewallCollector(Collector, frozen=True):
     """`firewall`: active, tools, families, open, unclear, dead (all rows), dead_known.
 
-    families: name (ipv4, ipv6), policy (accept, drop, none: nothing filters, unknown), stateful (a rule
+    families: those that the kernel speaks: name (ipv4, ipv6), policy (accept, drop, none: nothing filters, unknown), stateful (a rule
     for what comes in names established connections), forwards (the host passes packets on), forward (what
     becomes of these: open, closed, restricted, unknown), source.
     open: ports that anybody reaches though others are closed: key (ipv6/tcp/22), family, protocol, first,
@@ -37,7 +39,7 @@ class FirewallCollector(Collector, frozen=True):
     facts: ClassVar[tuple[str, ...]] = ("firewall",)
 
     def readings(self) -> tuple[Reading, ...]:
-        return (*READINGS, FORWARDINGS["ipv4"])
+        return (*dict.fromkeys((*READINGS, FORWARDINGS["ipv4"], *FAMILY_READINGS)),)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         with told(answers):
@@ -49,6 +51,7 @@ def _value(answers: Answers) -> dict[str, Any]:
     by_device = devices(answers)
     told_of = report(bases, tools, by_device, hostile=True)
     passing, _ = gather(answers, forward=True)
+    families = kernel_families(answers)
     dead, dead_known = dead_rules([*bases, *passing])
     return {
         "active": told_of["active"],
@@ -56,19 +59,19 @@ def _value(answers: Answers) -> dict[str, Any]:
         "families": [
             {
                 "name": family,
-                "policy": _policy(told_of, family),
+                "policy": policy_of(told_of, family),
                 "stateful": any(_by_state(base) for base in bases if family in base.families),
                 "forwards": forwards(answers, family),
                 "forward": _passing(passing, family, by_device[family]),
                 "source": f"firewall {family}",
             }
-            for family in _FAMILIES
+            for family in families
         ],
-        "open": list(_open(told_of)),
+        "open": [row for row in _open(told_of) if row["family"] in families],
         "unclear": [
             {**row, "key": f"{row['family']}/{row['key']}"}
             for row in told_of["not_understood"]
-            if not row["key"].startswith("icmpv6/")
+            if not row["key"].startswith("icmpv6/") and row["family"] in families
         ],
         "dead": dead,
         "dead_known": dead_known,
@@ -104,7 +107,7 @@ def _passing(bases: Sequence[Base], family: Family, device: str) -> State:
     return last.outcomes[0].state
 
 
-def _policy(told_of: Mapping[str, Any], family: Family) -> str:
+def policy_of(told_of: Mapping[str, Any], family: Family) -> str:
     """Drop only where ports that no rule names are shut for TCP and for UDP."""
     states = {by_family[family] for by_family in told_of["defaults"].values()}
     if told_of["policy"][family] == "none":

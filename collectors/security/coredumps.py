@@ -1,7 +1,7 @@
 """Whether programs leave their memory on the disk: limits.conf(5), coredump.conf(5).
 
 pam_limits reads limits.conf, then the drop-ins by name; of two lines for one domain the later counts.
-`*` is everybody but root.
+`*` is everybody but root; a line of a user or a group goes before it, wherever it stands.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Limit(NamedTuple):
 
 
 class CoreDumpsCollector(Collector, frozen=True):
-    """`core_dumps`: hard and hard_root (KiB; -1 without limit, also where nothing is set), of everybody and
-    of root; systemd_coredump: whether systemd's handler is installed; storage, process_size_max of it.
+    """`core_dumps`: hard and hard_root (KiB; -1 without limit, also where nothing is set), of everybody
+    (where users or groups have a weaker one of their own, that) and of root; systemd_coredump: whether systemd's handler is installed; storage, process_size_max of it.
     """
 
     name: ClassVar[str] = "core_dumps"
@@ -48,6 +48,10 @@ class CoreDumpsCollector(Collector, frozen=True):
         texts = [Text(LIMITS.path, main)] if main is not None else []
         hard = hard_limits([*texts, *LIMITS_D.texts(answers)])
         every = hard.get("*", Limit(UNLIMITED, LIMITS.path))
+        for domain, limit in hard.items():
+            weaker = limit.size == UNLIMITED or limit.size > every.size
+            if domain != "root" and every.size != UNLIMITED and weaker:
+                every = limit
         root = hard.get("root", Limit(UNLIMITED, LIMITS.path))
         said = settings([*_coredump(answers), *COREDUMP_D.texts(answers)], "Coredump")
         storage, stored = said.get("Storage", ("", COREDUMP[0].path))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from collectors.model import Answers, File, Glob, Reading, Stat, Unavailable
 from collectors.rows import FileStat
+from collectors.security.partial import is_folder
 
 
 class Text(NamedTuple):
@@ -45,7 +46,7 @@ class Folders(NamedTuple):
                 elif answer.state == "content":
                     text = answer.content.decode("utf-8", "replace")
                     found[short] = Text(name, text, target)
-                elif answer.state != "absent":  # a link that leads nowhere is no file
+                elif answer.state != "absent" and not is_folder(answer):  # nor is a link to nowhere
                     raise Unavailable(File(name), answer)
         return [found[short] for short in sorted(found)]
 

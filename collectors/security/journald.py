@@ -32,13 +32,18 @@ _SECONDS = {
     **dict.fromkeys(("y", "year", "years"), 31_557_600),
 }
 _TRUE = ("1", "yes", "y", "true", "t", "on")
-_KEYS = ("Storage", "Compress", "ForwardToSyslog", "SystemMaxUse", "MaxRetentionSec", "Seal")
+_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)[ ]*([KMGTPE]?)B?")
+_KEYS = (
+    *("Storage", "Compress", "ForwardToSyslog", "MaxRetentionSec", "Seal"),
+    *("SystemMaxUse", "SystemMaxFileSize", "SystemMaxFiles"),
+)
 
 
 class JournaldCollector(Collector, frozen=True):
     """`journald`: installed, storage, persistent (it outlives a boot), compress, seal, forward_to_syslog
     ("" where nothing is said: it depends on the version), system_max_use (text), max_retention_days
-    (0: no limit by time)."""
+    (0: no limit by time), max_mib (what the sizes that are told leave room for; 0: none is, so a tenth
+    of the file system and 4 GiB at most)."""
 
     name: ClassVar[str] = "journald"
     facts: ClassVar[tuple[str, ...]] = ("journald",)
@@ -67,11 +72,14 @@ class JournaldCollector(Collector, frozen=True):
             "seal": (value["Seal"] or "yes").lower() in _TRUE,
             "forward_to_syslog": value["ForwardToSyslog"].lower(),
             "system_max_use": value["SystemMaxUse"],
+            "max_mib": _room(
+                value["SystemMaxUse"], value["SystemMaxFileSize"], value["SystemMaxFiles"]
+            ),
             "max_retention_days": _seconds(value["MaxRetentionSec"]) // 86_400,
         }
         sources = {"": "/etc/systemd/journald.conf"}
         names = {"storage": "Storage", "persistent": "Storage", "compress": "Compress"}
-        names |= {"max_retention_days": "MaxRetentionSec"}
+        names |= {"max_retention_days": "MaxRetentionSec", "max_mib": "SystemMaxUse"}
         sources |= {name: told[key][1] for name, key in names.items() if key in told}
         yield Fact("journald", fact, sources)
 
@@ -103,6 +111,20 @@ def _read(path: str, text: str, told: dict[str, tuple[str, str]]) -> None:
 def _compresses(value: str) -> bool:
     """A size is a yes with another threshold."""
     return value.lower() not in ("0", "no", "n", "false", "f", "off")
+
+
+def _room(use: str, size: str, files: str) -> int:
+    """MiB of all files together. What systemd cannot read it goes past."""
+    limits = [mib for text in (use,) if (mib := _mib(text))]
+    each, number = _mib(size), int(files) if files.isdecimal() and len(files) < 10 else 0
+    if each or number:  # without, of 100 files each has an eighth of all, 128 MiB at most
+        limits.append((each or min(128.0, min(limits, default=4096.0) / 8)) * (number or 100))
+    return max(1, int(min(limits))) if limits else 0
+
+
+def _mib(value: str) -> float:
+    match = _SIZE.fullmatch(value)
+    return float(match[1]) * 1024.0 ** (" KMGTPE".index(match[2] or " ") - 2) if match else 0.0
 
 
 def _seconds(value: str) -> int:

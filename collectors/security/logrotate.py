@@ -1,7 +1,8 @@
 """How long rotated files of a log are kept by logrotate: logrotate(8).
 
 What is told before a block holds for it, what is told in it wins, of two blocks about one file the
-first counts. A log that is rotated by its size has no days that could be told beforehand.
+first counts. A log that is rotated by its size (size, or maxsize beside a period) has no days that could be told
+beforehand. An included file with a mistake is skipped whole, all its logs with it.
 """
 
 from __future__ import annotations
@@ -29,13 +30,24 @@ _PATH = re.compile(r'"([^"]*)"|\'([^\']*)\'|([^\s"\'{]+)')
 Include = Callable[[str], dict[str, str]]
 
 
+class _Mistake(ParseError):
+    """What logrotate does not take: it skips the file."""
+
+
 class Keeping(NamedTuple):
-    """How a log is rotated. `by` time or size; `maxage` in days, 0 = none; `rotate` -1 = all."""
+    """How a log is rotated. `size`: by it and not by time; `maxsize`: before its time as well where it
+    is long; `maxage` in days, 0 = none; `rotate` -1 = all."""
 
     rotate: int = 0
     period: str = "weekly"
-    by: str = "time"
+    size: bool = False
     maxage: int = 0
+    maxsize: bool = False
+
+    @property
+    def by(self) -> str:
+        """time or size."""
+        return "size" if self.size or self.maxsize else "time"
 
     @property
     def days(self) -> int:
@@ -97,11 +109,15 @@ def _read(
             inner = _told(line, inner)
         elif line.split()[0] == "include":
             for name, content in _included(line, include):
-                yield from _read(name, content, include, outer, count, depth + 1)
+                before = outer[0]
+                try:
+                    yield from list(_read(name, content, include, outer, count, depth + 1))
+                except _Mistake:
+                    outer[0] = before
         else:
             outer[0] = _told(line, outer[0])
-    if inner is not None:
-        raise ParseError(f"{source}: a block without its end")
+    if inner is not None:  # the end of the file ends it as well
+        yield Block(tuple(patterns), inner, source)
 
 
 def _included(line: str, include: Include) -> list[tuple[str, str]]:
@@ -119,15 +135,17 @@ def _told(line: str, keeping: Keeping) -> Keeping:
         return keeping
     name, value = words[0], words[1] if len(words) > 1 else ""
     if name in DAYS:
-        return keeping._replace(period=name, by="time")
+        return keeping._replace(period=name, size=False)
     if name == "annually":
-        return keeping._replace(period="yearly", by="time")
-    if name in ("size", "maxsize"):
-        return keeping._replace(by="size")
+        return keeping._replace(period="yearly", size=False)
+    if name == "size":
+        return keeping._replace(size=True)
+    if name == "maxsize":
+        return keeping._replace(maxsize=value.strip("0") != "")
     if name in ("rotate", "maxage"):
         digits = value.removeprefix("-")
         if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
-            raise ParseError(f"logrotate: {name} without a number")
+            raise _Mistake(f"logrotate: {name} without a number")
         number = int(value)
         return (
             keeping._replace(rotate=number) if name == "rotate" else keeping._replace(maxage=number)

@@ -145,7 +145,7 @@ def _included(pattern: str, answers: Answers) -> dict[str, str]:
     found = {}
     for path, answer in answers.children(Glob(pattern)).items():
         if answer.state == "failed" and "regular" in answer.reason:
-            continue  # logrotate takes regular files alone
+            continue  # logrotate takes regular files alone, as it goes past folders
         if (text := text_of(path, answer)) is not None:
             found[path] = text
     return found

@@ -18,7 +18,7 @@ POINTS = (
     *("/home", "/dev/shm", "/boot"),  # noqa: S108
 )
 MOUNTINFO = File("/proc/self/mountinfo")
-FSTAB = File("/etc/fstab")
+FSTAB = File("/etc/fstab", masked=True)
 _UNITS = tuple(f"{p}/systemd/system" for p in ("/etc", "/run", "/usr/lib", "/lib"))
 UNIT = Folders(_UNITS, "tmp.mount")
 DROPINS = Folders(tuple(f"{path}/tmp.mount.d" for path in _UNITS))  # noqa: S108

@@ -11,16 +11,17 @@ from typing import Any, ClassVar
 
 from collectors.model import Answers, Collector, Command, Fact, File, Reading, Stat, Unavailable
 from collectors.rows import FileStat
+from collectors.security.everyone import is_everybody
 
 VSFTPD = (File("/etc/vsftpd.conf"), File("/etc/vsftpd/vsftpd.conf"))
 SNMPD = Stat("/etc/snmp/snmpd.conf")
 _SPACE = "[[:space:]]"
 DEFAULT_COMMUNITY = Command(
     (
-        *("grep", "-c", "-i", "-E"),
-        f"^{_SPACE}*(r[ow]community6?{_SPACE}+|com2sec6?{_SPACE}+(-Cn{_SPACE}+[^{_SPACE[1:-1]}]+{_SPACE}+)?"
+        *("grep", "-rhc", "-i", "--include=*.conf", "-E"),
+        f"^{_SPACE}*(r[ow]community6?{_SPACE}+|authcommunity{_SPACE}+[^{_SPACE[1:-1]}]+{_SPACE}+|com2sec6?{_SPACE}+(-Cn{_SPACE}+[^{_SPACE[1:-1]}]+{_SPACE}+)?"
         f"[^{_SPACE[1:-1]}]+{_SPACE}+[^{_SPACE[1:-1]}]+{_SPACE}+)[\"']?(public|private)[\"']?({_SPACE}|$)",
-        SNMPD.pattern,
+        "/etc/snmp",
     ),
     ok=(0, 1),
 )
@@ -34,7 +35,8 @@ LIBRARY = (
 class NetservicesCollector(Collector, frozen=True):
     """`ftp`: installed, anonymous (vsftpd lets in whoever has no account).
 
-    `snmp`: installed, default_community (lines of snmpd.conf with `public` or `private`).
+    `snmp`: installed, default_community (lines of *.conf in and below /etc/snmp with `public` or
+    `private`).
     `tcp_wrappers`: library (there is one that programs could use), sshd_limited (hosts.deny refuses
     sshd to all but those of hosts.allow, who are not all).
     """
@@ -72,14 +74,21 @@ def _snmp(answers: Answers) -> Fact:
     source = {"": SNMPD.pattern}
     if not answers.rows(SNMPD, FileStat):
         return Fact("snmp", {"installed": False, "default_community": 0}, source)
-    counted = answers.text(DEFAULT_COMMUNITY).strip()
-    number = int(counted) if counted.isascii() and counted.isdigit() and len(counted) < 10 else 0
+    counted = answers.text(DEFAULT_COMMUNITY).split()  # one for each file
+    number = sum(int(it) for it in counted if it.isascii() and it.isdigit() and len(it) < 10)
     return Fact("snmp", {"installed": True, "default_community": number}, source)
 
 
 def _wrappers(answers: Answers) -> Fact:
-    denied = any("ALL" in clients for clients in _clients(answers.maybe(DENY) or ""))
-    open_ = any("ALL" in clients for clients in _clients(answers.maybe(ALLOW) or ""))
+    denied = any(
+        is_everybody(clients) and not allows
+        for clients, allows in _rules(answers.maybe(DENY) or "", allow=False)
+    )
+    open_ = False
+    for clients, allows in _rules(answers.maybe(ALLOW) or "", allow=True):
+        if is_everybody(clients):  # what comes behind is not looked at
+            denied, open_ = denied or not allows, allows
+            break
     value: dict[str, Any] = {
         "library": any(answers.rows(stat, FileStat) for stat in LIBRARY),
         "sshd_limited": denied and not open_,
@@ -87,14 +96,27 @@ def _wrappers(answers: Answers) -> Fact:
     return Fact("tcp_wrappers", value, {"": f"{ALLOW.path}, {DENY.path}"})
 
 
-def _clients(text: str) -> Iterator[list[str]]:
-    """The clients of each rule that is about sshd; one with EXCEPT is about fewer than all."""
+def _rules(text: str, allow: bool) -> Iterator[tuple[list[str], bool]]:
+    """The clients of each rule that is about sshd, and whether it lets them in. All but a few are all to
+    let in, and are less than all to refuse."""
     for line in re.sub(r"\\\n", " ", text).split("\n"):
         if line.lstrip().startswith("#"):
             continue
         daemons, colon, rest = line.partition(":")
-        names = re.split(r"[,\s]+", daemons.strip())
-        if colon and ("ALL" in names or "sshd" in names) and "EXCEPT" not in names:
-            # an IPv6 network in brackets has colons of its own
-            clients = re.split(r"[,\s]+", rest.partition(" :")[0].strip())
-            yield [] if "EXCEPT" in clients else [word.rstrip(":") for word in clients]
+        if not colon or not _is_of_sshd(daemons):
+            continue
+        # an IPv6 network in brackets has colons of its own
+        words = re.sub(r"\[[^\]]*\]|:", lambda it: " : " if it[0] == ":" else it[0], rest)
+        clients, _, options = words.partition(" : ")
+        allows = {"deny": False, "allow": True}.get(options.split(" : ")[-1].strip().lower(), allow)
+        names = [word for word in re.split(r"[,\s]+", clients) if word]
+        plain = [word.lower() for word in names]
+        if "except" in plain:
+            names = names[: plain.index("except")] if allows else []
+        yield names, allows
+
+
+def _is_of_sshd(daemons: str) -> bool:
+    names = [word.partition("@")[0] for word in re.split(r"[,\s]+", daemons.strip().lower())]
+    meant, _, but = " ".join(names).partition(" except ")
+    return bool({"all", "sshd"} & set(meant.split())) and "sshd" not in but.split()

@@ -22,6 +22,7 @@ from collectors.security import pamaccess, pampassword
 from collectors.security.accounts import GROUP, parse_group
 from collectors.security.logindefs import LOGIN_DEFS
 from collectors.security.pamstack import FOLDER, TYPES, Line, Stacks, commented, flat
+from collectors.security.snippets import is_folder, texts
 
 SERVICES_OF_SYSTEM = Glob(f"{FOLDER}/*")
 SERVICES_OF_VENDOR = Glob("/usr/lib/pam.d/*")
@@ -35,7 +36,8 @@ LOGINS: Final = (
     *("xrdp-sesman", "vsftpd"),
 )
 CHANGES: Final = ("passwd", "login", "sshd")  # where a password is changed
-SERVICES: Final = (*LOGINS, "su", "su-l", "sudo", "sudo-i", "passwd", "chpasswd", "other")
+ELEVATIONS: Final = ("su", "su-l", "sudo", "sudo-i")
+SERVICES: Final = (*LOGINS, *ELEVATIONS, "passwd", "chpasswd", "other")
 
 
 class PamCollector(Collector, frozen=True):
@@ -46,12 +48,13 @@ class PamCollector(Collector, frozen=True):
     module, remember. password_hash: method (left out where nobody says), by, login_defs. lockout: services, rows of service,
     locks, why, module, deny, unlock_time (0: for ever), even_deny_root … second_factor: services,
     rows of service, modules, required. Where services differ, the weakest counts. su: installed, restricted, why, group, use_uid, members.
+    elevation: services, rows of service (su, sudo), asks (someone who knows no password is refused), module.
     """
 
     name: ClassVar[str] = "pam"
     facts: ClassVar[tuple[str, ...]] = (
         *("pam", "password_quality", "password_history", "password_hash"),
-        *("lockout", "second_factor", "su"),
+        *("lockout", "second_factor", "su", "elevation"),
     )
 
     def readings(self) -> tuple[Reading, ...]:
@@ -88,7 +91,7 @@ class PamCollector(Collector, frozen=True):
             stacks.stack("passwd", "password")
         ]
         remark = found.commented(pampassword.QUALITY_MODULES)
-        files = [*_texts(answers, PWQUALITY_D), *_text(answers, PWQUALITY)]
+        files = [*texts(answers, PWQUALITY_D), *_text(answers, PWQUALITY)]
         quality = pampassword.weakest(
             [pampassword.quality(each, files, remark) for each in steps],
             *("configured", "length", "classes", "enforce_for_root"),
@@ -118,9 +121,9 @@ class PamCollector(Collector, frozen=True):
             for line in flat(steps)
             if line.module == "pam_faillock"
         }
-        texts = found.named(sorted(locks))
+        options = found.named(sorted(locks))
         remark = found.commented(("pam_faillock", *pamaccess.TALLIES))
-        rows = [pamaccess.lockout(name, steps, texts, remark) for name, steps in auth.items()]
+        rows = [pamaccess.lockout(name, steps, options, remark) for name, steps in auth.items()]
         yield Fact("lockout", {"services": rows})
         factors = [pamaccess.second_factor(name, steps) for name, steps in auth.items()]
         yield Fact("second_factor", {"services": factors})
@@ -140,6 +143,12 @@ class PamCollector(Collector, frozen=True):
         # the package that brings su brings the service; without PAM nothing can be told from files
         restricted["installed"] = "su" in there or not there
         yield Fact("su", restricted, {"": restricted["source"]})
+        rows = [
+            pamaccess.asking(name, stacks.stack(name, "auth"))
+            for name in ELEVATIONS
+            if name in there
+        ]
+        yield Fact("elevation", {"services": rows})
 
 
 def _row(service: str, line: Line) -> dict[str, Any]:
@@ -173,7 +182,7 @@ class _Files:
             for glob in (SERVICES_OF_VENDOR, SERVICES_OF_SYSTEM)
             if answers.answer(glob).state != "absent"
             for path, answer in answers.children(glob).items()
-            if answer.state != "absent"
+            if answer.state != "absent" and not is_folder(answer)
         }
 
     def find(self, name: str) -> tuple[str, str] | None:
@@ -201,31 +210,18 @@ class _Files:
 
     def named(self, paths: list[str]) -> dict[str, str | None]:
         """The texts of files, all that were not read yet asked for at once."""
-        texts: dict[str, str | None] = {}
+        found: dict[str, str | None] = {}
         more: list[Reading] = []
         for path in paths:
             try:
-                texts[path] = self._answers.maybe(File(path))
+                found[path] = self._answers.maybe(File(path))
             except NeedMore as need:
                 more += need.readings
         if more:
             raise NeedMore(*more)
-        return texts
+        return found
 
 
 def _text(answers: Answers, reading: File) -> list[tuple[str, str]]:
     text = answers.maybe(reading)
     return [] if text is None else [(reading.path, text)]
-
-
-def _texts(answers: Answers, glob: Glob) -> list[tuple[str, str]]:
-    texts = []
-    if answers.answer(glob).state == "absent":
-        return []
-    for path, answer in sorted(answers.children(glob).items()):
-        if answer.state == "absent":
-            continue
-        if answer.state != "content":
-            raise Unavailable(File(path), answer)
-        texts.append((path, answer.content.decode("utf-8", "replace")))
-    return texts

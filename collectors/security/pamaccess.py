@@ -2,18 +2,21 @@
 
 pam_faillock(8), faillock.conf(5), pam_tally2(8), pam_wheel(8), pam_succeed_if(8). Each question is
 asked by walking the stack as it would be walked: with a wrong password; by someone outside the group;
-with the right password and a wrong code.
+with the right password and a wrong code; by someone who knows nothing. What hangs on groups is asked of
+someone who is in all of them too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from collectors.security.pampassword import number, options, with_arguments
 from collectors.security.pamstack import Line, Step, flat, walk
 
+Person = Callable[[Line], str]
 FAILLOCK: Final = "/etc/security/faillock.conf"
 PASSWORD_MODULES: Final = frozenset(
     {"pam_unix", "pam_unix2", "pam_sss", "pam_krb5", "pam_ldap", "pam_winbind", "pam_tcb"}
@@ -27,6 +30,15 @@ TALLIES: Final = ("pam_tally2", "pam_tally")
 _ROOT_OPTIONS: Final = ("even_deny_root", "even_deny_root_account", "root_unlock_time")
 _UID: Final = re.compile(r"uid (>=|>|<=|<|==|=|eq|ne|ge|gt|le|lt) ([0-9]{1,9})")
 _PERSON = 1000  # the uid of a plain user
+
+
+# Modules that ask for nothing: what they say hangs on who one is.
+_ASK_NOTHING: Final = frozenset(
+    {"pam_permit", "pam_succeed_if", "pam_wheel", "pam_listfile", "pam_localuser", "pam_usertype"}
+    | {"pam_access", "pam_time", "pam_shells", "pam_securetty", "pam_nologin", "pam_env"}
+    | {"pam_exec", "pam_faillock", "pam_tally2", "pam_tally", "pam_faildelay", "pam_group"}
+    | {"pam_debug", "pam_echo", "pam_warn", "pam_umask", "pam_keyinit", "pam_selinux"}
+)
 
 
 def _person(line: Line) -> str:
@@ -45,6 +57,15 @@ def _person(line: Line) -> str:
     return "success"
 
 
+def _member(line: Line) -> str:
+    """The same of one who is in every group that is asked for."""
+    if line.module == "pam_succeed_if" and ("ingroup" in line.arguments):
+        return "success"
+    if line.module == "pam_succeed_if" and "notingroup" in line.arguments:
+        return "auth_err"
+    return _person(line)
+
+
 def _compare(operator: str, limit: int) -> bool:
     match operator:
         case ">=" | "ge":
@@ -60,17 +81,17 @@ def _compare(operator: str, limit: int) -> bool:
     return limit == _PERSON
 
 
-def _wrong_password(line: Line) -> str:
+def _wrong_password(line: Line, person: Person = _person) -> str:
     if line.module in PASSWORD_MODULES or line.module in SECOND_FACTORS:
         return "auth_err"
     if line.module == "pam_faillock" and "authfail" in line.arguments:
         return "auth_err"
-    return _person(line)
+    return person(line)
 
 
-def _passes(auth: list[Step], refusing: set[Line]) -> bool:
+def _passes(auth: list[Step], refusing: set[Line], person: Person = _person) -> bool:
     """Whether a person who gets all right comes in although these lines refuse."""
-    return walk(auth, lambda x: "auth_err" if x in refusing else _person(x)).passed
+    return walk(auth, lambda x: "auth_err" if x in refusing else person(x)).passed
 
 
 # --- lock after failures --------------------------------------------------------------------------
@@ -80,7 +101,16 @@ def lockout(
     service: str, auth: list[Step], files: Mapping[str, str | None], commented: str
 ) -> dict[str, Any]:
     """One row of `lockout.services`; `files` are the texts of faillock's files by path."""
-    for lock in (_faillock(auth, files), _tally(auth)):
+    finders: tuple[Callable[[Person], dict[str, Any] | None], ...] = (
+        lambda person: _faillock(auth, files, person),
+        lambda person: _tally(auth, person),
+    )
+    for find in finders:
+        lock = find(_person)
+        # of groups that come in without a password there is nothing to guess
+        asked = not walk(auth, lambda x: _wrong_password(x, _member)).passed
+        if lock is not None and asked and find(_member) is None:
+            lock |= {"locks": False, "why": "not for a group"}
         if lock is not None:
             return {"service": service, **lock}
     there = next((x for x in flat(auth) if x.module in ("pam_faillock", *TALLIES)), None)
@@ -99,22 +129,24 @@ def lockout(
     }
 
 
-def _faillock(auth: list[Step], files: Mapping[str, str | None]) -> dict[str, Any] | None:
+def _faillock(
+    auth: list[Step], files: Mapping[str, str | None], person: Person
+) -> dict[str, Any] | None:
     """Failures must be counted, and a lock must refuse whoever has the right password."""
     counted = [
         x
-        for x in walk(auth, _wrong_password).reached
+        for x in walk(auth, lambda x: _wrong_password(x, person)).reached
         if x.module == "pam_faillock" and "authfail" in x.arguments
     ]
     checks = [
         x
-        for x in walk(auth, _person).reached
+        for x in walk(auth, person).reached
         if x.module == "pam_faillock" and {"preauth", "authsucc"} & set(x.arguments)
     ]
     if not counted or not checks:
         return None
     # the account phase refuses nobody who is locked: only what refuses here counts
-    if _passes(auth, {x for x in flat(auth) if x.module == "pam_faillock"}):
+    if _passes(auth, {x for x in flat(auth) if x.module == "pam_faillock"}, person):
         return None
     found = [_faillock_options(x, files) for x in (*counted, *checks)]
     denies = [number(f.get("deny", ("", ""))[0], 3) for f in found]
@@ -148,13 +180,13 @@ def _unlock(text: str, otherwise: int) -> int:
     return 0 if text == "never" else number(text, otherwise)
 
 
-def _tally(auth: list[Step]) -> dict[str, Any] | None:
+def _tally(auth: list[Step], person: Person) -> dict[str, Any] | None:
     """pam_tally2 counts before and refuses by itself; `deny` is needed for a lock."""
-    for line in walk(auth, _wrong_password).reached:
+    for line in walk(auth, lambda x: _wrong_password(x, person)).reached:
         if line.module not in TALLIES:
             continue
         deny = number(line.option("deny"))
-        if _passes(auth, {line}):
+        if _passes(auth, {line}, person):
             continue
         return {
             "locks": deny > 0,
@@ -181,12 +213,14 @@ def su(
     groups: Mapping[str, Iterable[str]],
 ) -> dict[str, Any]:
     """`su`: whether somebody outside the group is refused, even with root's password."""
-    wheel = next((x for x in flat([*auth, *account]) if x.module == "pam_wheel"), None)
+    wheels = [x for x in flat([*auth, *account]) if x.module == "pam_wheel"]
+    # `trust` lets people in and keeps nobody out
+    wheel = min(wheels, key=lambda x: "trust" in x.arguments) if wheels else None
+    group = _circle(wheel) if wheel else ""
     restricted = any(
-        walk(steps, _person).passed and not walk(steps, _outsider).passed
+        walk(steps, _person).passed and not walk(steps, lambda x: _outsider(x, group)).passed
         for steps in (auth, account)
     )
-    group = (wheel.option("group") or "wheel") if wheel else ""
     known = wheel is None or group in groups or wheel.option("group") is None
     if restricted:
         why = "" if known else f"there is no group {group}"
@@ -204,11 +238,44 @@ def su(
     }
 
 
-def _outsider(line: Line) -> str:
+def _circle(line: Line) -> str:
+    return line.option("group") or "wheel"
+
+
+def _outsider(line: Line, group: str) -> str:
+    """Somebody who is not in `group`, and in every other."""
     if line.module == "pam_wheel":
+        if "trust" in line.arguments and _circle(line) != group:
+            return "success"
         # `deny` turns it round: it is the members who are refused
         return "ignore" if "deny" in line.arguments else "perm_denied"
-    return _person(line)
+    return _member(line)
+
+
+def asking(service: str, auth: list[Step]) -> dict[str, Any]:
+    """One row of `elevation.services`: whether someone who knows no password is refused."""
+    for person in (_person, _member):
+        found = walk(auth, partial(_knows_nothing, person=person))
+        if found.passed:
+            ends = [x for x in found.reached if _knows_nothing(x, person) == "success"]
+            return {
+                "service": service,
+                "asks": False,
+                "module": ends[-1].module if ends else "",
+                "source": ends[-1].source if ends else f"/etc/pam.d/{service}",
+            }
+    source = auth[0].source if auth and isinstance(auth[0], Line) else f"/etc/pam.d/{service}"
+    return {"service": service, "asks": True, "module": "", "source": source}
+
+
+def _knows_nothing(line: Line, person: Person) -> str:
+    if line.module == "pam_faillock" and "authfail" in line.arguments:
+        return "auth_err"
+    if line.module == "pam_wheel" and person is _member:
+        return "success" if "trust" in line.arguments else "ignore"
+    if line.module == "pam_wheel":
+        return "perm_denied"
+    return person(line) if line.module in _ASK_NOTHING else "auth_err"
 
 
 # --- second factor ----------------------------------------------------------------------------------

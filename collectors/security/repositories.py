@@ -10,11 +10,15 @@ from typing import Any, ClassVar
 from collectors.model import Answers, Collector, Fact, File, Glob, Reading, Unavailable
 from collectors.security.packagedb import READINGS, manager
 
-LISTS = (Glob("/etc/apt/sources.list"), Glob("/etc/apt/sources.list.d/*.list"))
-DEB822 = Glob("/etc/apt/sources.list.d/*.sources")
-APT_CONF = (Glob("/etc/apt/apt.conf"), Glob("/etc/apt/apt.conf.d/*"))
-MAIN = (Glob("/etc/dnf/dnf.conf"), Glob("/etc/yum.conf"))
-REPOS = Glob("/etc/yum.repos.d/*.repo")
+# All of them may hold the password of a mirror or a proxy.
+LISTS = (
+    Glob("/etc/apt/sources.list", masked=True),
+    Glob("/etc/apt/sources.list.d/*.list", masked=True),
+)
+DEB822 = Glob("/etc/apt/sources.list.d/*.sources", masked=True)
+APT_CONF = (Glob("/etc/apt/apt.conf", masked=True), Glob("/etc/apt/apt.conf.d/*", masked=True))
+MAIN = (Glob("/etc/dnf/dnf.conf", masked=True), Glob("/etc/yum.conf", masked=True))
+REPOS = Glob("/etc/yum.repos.d/*.repo", masked=True)
 
 _ONE_LINE = re.compile(r"deb(?:-src)?\s+(?:\[([^\]]*)\]\s*)?(\S+)\s*(\S*)")
 _LAX = re.compile(
@@ -52,7 +56,7 @@ def _row(
     return {
         "key": key,
         "kind": kind,
-        "url": re.sub(r"//[^/@]*@", "//", url),  # without a password
+        "url": re.sub(r"//[^/]*@", "//", url),  # without a password
         "enabled": enabled,
         "signed": signed,
         "security": security,

@@ -27,7 +27,7 @@ from collectors.security import rsyslogconfig
 from collectors.security.dropins import Text, settings
 from collectors.security.partial import texts
 
-MAIN = File("/etc/rsyslog.conf")
+MAIN = File("/etc/rsyslog.conf", masked=True)
 # the first that is there is the unit; what the drop-ins say goes before it
 UNITS = (
     File("/etc/systemd/system/rsyslog.service"),
@@ -78,7 +78,10 @@ class RsyslogCollector(Collector, frozen=True):
             return
         if text is not None:
             found = rsyslogconfig.parse(
-                MAIN.path, text, lambda pattern: texts(answers, pattern), _umask(answers)
+                MAIN.path,
+                text,
+                lambda pattern: texts(answers, pattern, masked=True),
+                _umask(answers),
             )
             value |= {"files": found.files, "forwards": found.forwards, "inputs": found.inputs}
         yield Fact("rsyslog", value, {"": MAIN.path})

@@ -1,6 +1,7 @@
 """What cron runs and which timers of systemd are on: crontab(5), cron(8), systemd.timer(5).
 
-Lines of a crontab may hold passwords: what is told of them is where they are, never what they say.
+Lines of a crontab may hold passwords: they are read masked, and what is told of them is where they are, never what
+they say.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from collectors.model import Answers, File, Glob, Reading, Stat
 from collectors.rows import FileStat
 from collectors.security.partial import text_of
 
-TABLES = (
-    *(Glob("/etc/cron.d/*"), Glob("/var/spool/cron/*"), Glob("/var/spool/cron/crontabs/*")),
-    *(Glob(f"/etc/cron.{often}/*") for often in ("hourly", "daily", "weekly", "monthly")),
+TABLES = tuple(
+    Glob(pattern, masked=True)
+    for pattern in (
+        *("/etc/cron.d/*", "/var/spool/cron/*", "/var/spool/cron/crontabs/*"),
+        *(f"/etc/cron.{often}/*" for often in ("hourly", "daily", "weekly", "monthly")),
+    )
 )
-MAINS = (File("/etc/crontab"), File("/etc/anacrontab"))
+MAINS = (File("/etc/crontab", masked=True), File("/etc/anacrontab", masked=True))
 TIMERS = Stat("/etc/systemd/system/*.wants/*.timer")
 READINGS: tuple[Reading, ...] = (*MAINS, *TABLES, TIMERS)
 
@@ -35,8 +39,7 @@ def jobs(answers: Answers) -> Iterator[Job]:
         yield from _lines(reading.path, answers.maybe(reading) or "")
     for glob in TABLES:
         for path, answer in answers.children(glob).items():
-            if answer.state == "failed" and "directory" in answer.reason.lower():
-                continue  # /var/spool/cron/crontabs matches as well
+            # /var/spool/cron/crontabs matches as well and is a folder
             if not path.endswith(("/.placeholder", "~")):
                 yield from _lines(path, text_of(path, answer) or "")
     for row in answers.rows(TIMERS, FileStat):

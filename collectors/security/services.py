@@ -21,11 +21,11 @@ from collectors.model import (
     NeedMore,
     Reading,
     Stat,
-    Unavailable,
 )
 from collectors.rows import FileStat
 from collectors.security.owners import packages_of
 from collectors.security.packagedb import READINGS, manager
+from collectors.security.partial import texts
 
 ETC = "/etc/systemd/system"
 OWN = Stat(f"{ETC}/*")
@@ -207,11 +207,11 @@ def _xinetd(answers: Answers) -> Iterator[dict[str, Any]]:
     main = answers.maybe(XINETD_MAIN)
     if main is None:
         return  # files for a program that is not there
-    texts = {XINETD_MAIN.path: main, **_texts(answers, XINETD)}
+    files = {XINETD_MAIN.path: main, **texts(answers, XINETD.pattern)}
     off: set[str] = set()
     only: set[str] | None = None
     entries: list[tuple[str, str, dict[str, str]]] = []
-    for path, text in texts.items():
+    for path, text in files.items():
         for number, service, settings in _xinetd_blocks(text):
             if service:
                 entries.append((f"{path}:{number}", service, settings))
@@ -249,7 +249,7 @@ def _xinetd_blocks(text: str) -> Iterator[tuple[int, str, dict[str, str]]]:
 
 def _inetd(answers: Answers) -> Iterator[dict[str, Any]]:
     for glob in INETD:
-        for path, text in _texts(answers, glob).items():
+        for path, text in texts(answers, glob.pattern).items():
             for number, line in enumerate(text.split("\n"), 1):
                 words = line.split()
                 if len(words) < 6 or words[0].startswith("#"):
@@ -258,17 +258,6 @@ def _inetd(answers: Answers) -> Iterator[dict[str, Any]]:
                 yield _row(
                     f"inetd/{name}", "inetd", f"{path}:{number}", enabled=True, path=words[5]
                 )
-
-
-def _texts(answers: Answers, glob: Glob) -> dict[str, str]:
-    texts = {}
-    for path, answer in answers.children(glob).items():
-        if answer.state == "absent":
-            continue
-        if answer.state != "content":
-            raise Unavailable(File(path), answer)
-        texts[path] = answer.content.decode("utf-8", "replace")
-    return texts
 
 
 def _boot(

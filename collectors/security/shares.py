@@ -7,7 +7,9 @@ import shlex
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
-from collectors.model import Answers, Collector, Fact, File, Glob, Reading, Unavailable
+from collectors.model import Answers, Collector, Fact, File, Glob, Reading
+from collectors.security.everyone import is_everybody
+from collectors.security.partial import text_of
 
 SMB = File("/etc/samba/smb.conf")
 EXPORTS = (Glob("/etc/exports"), Glob("/etc/exports.d/*.exports"))
@@ -22,12 +24,12 @@ _SYNONYMS = {
     "allowhosts": "hostsallow",
     "onlyguest": "guestonly",
 }
-_EVERYBODY = ("*", "", "0.0.0.0/0", "::/0", "0.0.0.0", "0.0.0.0/0.0.0.0")  # noqa: S104 - only read
 
 
 class SharesCollector(Collector, frozen=True):
     """`shares`: rows of key (`smb/data`, `nfs//srv 10.0.0.0/8`), kind (smb, nfs), name, path, client,
-    guest (without a password), writable, world (any address), no_root_squash, insecure."""
+    guest (without a password), writable, world (any address), no_root_squash (a client's root, or
+    anybody, is root here), insecure."""
 
     name: ClassVar[str] = "shares"
     facts: ClassVar[tuple[str, ...]] = ("shares",)
@@ -76,7 +78,11 @@ def _samba(answers: Answers) -> Iterator[dict[str, Any]]:
             writable = _true(settings["writable"])
         guest = _true(settings.get("guestok", "no")) or _true(settings.get("guestonly", "no"))
         allowed = settings.get("hostsallow", "")
-        world = not allowed or any(word in ("ALL", *_EVERYBODY) for word in allowed.split())
+        clients = re.split(r"[,;\s]+", allowed.strip(", ;\t"))
+        names = [word.lower() for word in clients]
+        if "except" in names:  # all but a few are all
+            clients = clients[: names.index("except")]
+        world = is_everybody(clients)
         yield _row(
             *("smb", name, settings.get("path", ""), allowed, sources[name]),
             guest=guest,
@@ -143,11 +149,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 def _nfs(answers: Answers) -> Iterator[dict[str, Any]]:
     for glob in EXPORTS:
         for path, answer in answers.children(glob).items():
-            if answer.state == "absent":
-                continue
-            if answer.state != "content":
-                raise Unavailable(File(path), answer)
-            for number, line in _lines(answer.content.decode("utf-8", "replace")):
+            for number, line in _lines(text_of(path, answer) or ""):
                 yield from _exports(line, f"{path}:{number}")
 
 
@@ -169,11 +171,25 @@ def _exports(line: str, source: str) -> Iterator[dict[str, Any]]:
         yield _row(
             *("nfs", folder, folder, host or "*", source),
             writable=_last(options, "rw", "ro"),
-            world=host in _EVERYBODY,
-            no_root_squash=_last(options, "no_root_squash", "root_squash")
-            and "all_squash" not in options,
+            world=is_everybody([host]),
+            no_root_squash=_is_root_here(options),
             insecure=_last(options, "insecure", "secure"),
         )
+
+
+def _is_root_here(options: list[str]) -> bool:
+    """Whether root of a client, or anybody, is root or of its group in the share."""
+    if any(_is_zero(option, "anonuid=") or _is_zero(option, "anongid=") for option in options):
+        return True
+    squashed = _last(options, "all_squash", "no_all_squash")
+    return _last(options, "no_root_squash", "root_squash") and not squashed
+
+
+def _is_zero(option: str, name: str) -> bool:
+    """As strtoul(3) takes a number, and a uid has 32 bits of it."""
+    number = option.removeprefix(name).strip().lstrip("+-") if option.startswith(name) else ""
+    digits = re.match(r"\d{1,20}", number, re.ASCII)
+    return bool(number) and (digits is None or int(digits[0]) % (1 << 32) == 0)
 
 
 def _last(options: list[str], yes: str, no: str) -> bool:

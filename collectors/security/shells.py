@@ -12,31 +12,31 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, Final, NamedTuple
 
-from collectors.model import Answers, Collector, Fact, File, Glob, Reading, Unavailable
+from collectors.model import Answers, Collector, Fact, File, Glob, Reading
+from collectors.security.shellscript import Script, follow
+from collectors.security.snippets import texts
 
 PROFILE: Final = File("/etc/profile")
-ENVIRONMENT: Final = File("/etc/environment")
+ENVIRONMENT: Final = File("/etc/environment", masked=True)
 BASHRCS: Final = (File("/etc/bash.bashrc"), File("/etc/bashrc"))
 SNIPPETS: Final = Glob("/etc/profile.d/*.sh")
+LOCAL: Final = File("/etc/profile.d/sh.local")  # of the RPM family, behind the others
 CSH: Final = (File("/etc/csh.cshrc"), File("/etc/csh.login"))
 CSH_SNIPPETS: Final = Glob("/etc/profile.d/*.csh")
 NOT_SET: Final = 0
 
-_SEPARATOR = re.compile(r"(;;|;|&&|\|\||[|&])")
-_LEAD = re.compile(r"^(?:(?:then|else|do|\{|!)(?:\s+|$))+")
-_OPENS = re.compile(r"^(?:case|while|until|for|select|[\w-]+\s*\(\)|function)(?:\s|\{|$)")
-_CLOSES = re.compile(r"^(?:fi|esac|done|\})(?:\s|$)")
-_INTERACTIVE = re.compile(r"PS1|\$-|BASH|-t 0")
+_PREFIX = re.compile(r"^(?:(?:builtin|command)\s+|\\)+")
+_SETS_OTHERWISE = re.compile(r"(?:eval|let|read|printf|mapfile|readarray|\(\(|:)(?:\s|\b|$)")
 _DECLARES = re.compile(r"^(export|readonly|declare|typeset)\s+((?:-\w+\s+)*)")
 _WORD = r"\w+=(?:\"[^\"]*\"|'[^']*'|[^\s\"']*)"
 _ASSIGNMENTS = re.compile(rf"{_WORD}(?:\s+{_WORD})*\s*$")
-_TMOUT = re.compile(r"(?:^|\s)TMOUT=(\"[^\"]*\"|'[^']*'|[^\s\"']*)")
-_NAMED = re.compile(r"(?:^|\s)TMOUT(?:\s|=|$)")
+_SHELL_WORD = re.compile(r"(?:\"[^\"]*\"|'[^']*'|[^\s\"'])+")
 _AUTOLOGOUT = re.compile(r"^\s*set\s+(?:-r\s+)?autologout\s*=\s*([0-9]{1,6})\b")
-_TAKES = re.compile(r"/etc/bash\.bashrc|/etc/bashrc|/etc/profile\.d")
-_TELLS = re.compile(r"TMOUT|[{}]|\b(?:if|fi|else|elif|case|esac|for|while|until|select|done)\b")
+# sh.local stands behind the others, where one loop names both
+_TAKES = re.compile(
+    r"/etc/bash\.bashrc|/etc/bashrc|/etc/profile\.d/sh\.local|/etc/profile\.d(?!/sh\.local)"
+)
 _LONGEST = 1000  # of a line that is looked at
-_COMMANDS = 16  # of a line
 
 
 class Setting(NamedTuple):
@@ -58,7 +58,7 @@ class ShellsCollector(Collector, frozen=True):
     facts: ClassVar[tuple[str, ...]] = ("shell_timeout",)
 
     def readings(self) -> tuple[Reading, ...]:
-        return (PROFILE, ENVIRONMENT, *BASHRCS, SNIPPETS, *CSH, CSH_SNIPPETS)
+        return (PROFILE, ENVIRONMENT, *BASHRCS, SNIPPETS, LOCAL, *CSH, CSH_SNIPPETS)
 
     def parse(self, answers: Answers) -> Iterable[Fact]:
         found = list(_settings(answers))
@@ -98,18 +98,28 @@ def _settings(answers: Answers) -> list[Setting]:
     """What all files say, in the order in which a login bash comes by it."""
     takes = {reading.path: [(reading.path, answers.maybe(reading) or "")] for reading in BASHRCS}
     rest = dict(takes)
-    takes["/etc/profile.d"] = _texts(answers, SNIPPETS)
+    takes["/etc/profile.d"] = texts(answers, SNIPPETS)
+    takes[LOCAL.path] = [(LOCAL.path, answers.maybe(LOCAL) or "")]
     rows = list(parse(ENVIRONMENT.path, answers.maybe(ENVIRONMENT) or ""))
     profile = answers.maybe(PROFILE) or ""
-    by_line: dict[str, list[Setting]] = {}
-    for row in parse(PROFILE.path, profile):
-        by_line.setdefault(row.source, []).append(row)
+    script = follow(profile)
+    by_line: dict[int, list[Setting]] = {}
+    line_number = re.compile(r":([0-9]+)$")
+    for row in _of_script(PROFILE.path, script) if "TMOUT" in profile else ():
+        place = line_number.search(row.source)
+        by_line.setdefault(int(place[1]) if place else 0, []).append(row)
     for number, line in enumerate(profile.split("\n"), 1):
-        rows += by_line.get(f"{PROFILE.path}:{number}", [])
+        rows += by_line.pop(number, [])
+        before = [ran.sure for ran in script.leaves if ran.number < number]
         for name in _TAKES.findall(_uncommented(line)):
-            for path, text in takes.pop(name, ()):
-                rows += parse(path, text)
+            taken = takes.pop(name, [])
             rest.pop(name, None)
+            if True in before:
+                continue  # /etc/profile ends before it
+            for path, text in taken:
+                found = parse(path, text)
+                rows += (row._replace(conditional=True) for row in found) if before else found
+    rows += (row for them in by_line.values() for row in them)
     for them in rest.values():
         for path, text in them:
             rows += parse(path, text)
@@ -117,58 +127,38 @@ def _settings(answers: Answers) -> list[Setting]:
 
 
 def parse(path: str, text: str) -> Iterator[Setting]:
-    """What a script says of TMOUT, line by line."""
-    # for each construct around a line, whether it makes it doubtful that the line is run
-    around: list[bool] = []
-    for number, raw in enumerate(text.split("\n"), 1):
-        if not _TELLS.search(raw, 0, _LONGEST):
-            continue
-        line = _uncommented(raw[:_LONGEST]).strip()
-        before, doubtful = "", False
-        interactive = bool(_INTERACTIVE.search(line))
-        for piece in _SEPARATOR.split(line, _COMMANDS):
-            if _SEPARATOR.fullmatch(piece):
-                chained = piece in ("&&", "||") and not _sure(before, piece)
-                doubtful = chained or (doubtful and piece in ("&&", "||"))
-                continue
-            before = piece.strip()
-            command = _construct(before, around, interactive)
-            made = _setting(command, doubtful or any(around), f"{path}:{number}")
+    """What a script says of TMOUT, in its order."""
+    if "TMOUT" in text:
+        yield from _of_script(path, follow(text))
+
+
+def _of_script(path: str, script: Script) -> Iterator[Setting]:
+    for ran in script.commands:
+        if ran.sure is not False:
+            made = _setting(ran.command, ran.sure is None, f"{path}:{ran.number}")
             if made:
                 yield made
-
-
-def _sure(before: str, separator: str) -> bool:
-    """Whether what follows `before && ` is run in an interactive login bash."""
-    said = _NAMED.search(before) and not before.startswith(("[", "test"))
-    return separator == "&&" and bool(said or _INTERACTIVE.search(before))
-
-
-def _construct(piece: str, around: list[bool], interactive: bool) -> str:
-    """Follow what opens and closes; the command that is left of the piece."""
-    if piece.startswith(("else", "elif")) and around:
-        around[-1] = True
-    command = _LEAD.sub("", piece)
-    if re.match(r"if(?:\s|$)", command):
-        around.append(not interactive)
-    elif _OPENS.match(command):
-        around.append(True)
-    elif _CLOSES.match(command) and around:
-        around.pop()
-    return command
+    if not script.whole:
+        # what stands behind the place where it was lost is not known
+        yield Setting(None, True, False, True, path)
 
 
 def _setting(command: str, conditional: bool, source: str) -> Setting | None:
-    if "TMOUT" not in command or not _NAMED.search(command):
+    if "TMOUT" not in command:
         return None
-    if re.match(r"unset\s", command):
+    command = _PREFIX.sub("", command)
+    words = [word for word in _SHELL_WORD.findall(command) if re.match(r"TMOUT(?:=|$)", word)]
+    if words and re.match(r"unset\s", command):
         return Setting(NOT_SET, True, False, conditional, source)
     declared = _DECLARES.match(command)
     if not declared and not _ASSIGNMENTS.match(command):
+        sets = _SETS_OTHERWISE.match(command)
+        return Setting(None, True, False, conditional, source) if sets else None
+    if not words:
         return None
     flags = declared[2] if declared else ""
     readonly = bool(declared and (declared[1] == "readonly" or re.search(r"-\w*r", flags)))
-    found = _TMOUT.findall(command)
+    found = [word.partition("=")[2] for word in words if "=" in word]
     return Setting(_value(found[-1]) if found else None, bool(found), readonly, conditional, source)
 
 
@@ -185,22 +175,9 @@ def _uncommented(line: str) -> str:
 
 def _csh(answers: Answers) -> tuple[int, str]:
     minutes, place = 0, ""
-    texts = [*_texts(answers, CSH_SNIPPETS), *((r.path, answers.maybe(r) or "") for r in CSH)]
-    for path, text in texts:
+    said = [*texts(answers, CSH_SNIPPETS), *((r.path, answers.maybe(r) or "") for r in CSH)]
+    for path, text in said:
         for number, line in enumerate(text.split("\n"), 1):
             if found := _AUTOLOGOUT.match(line[:_LONGEST]):
                 minutes, place = int(found[1]), f"{path}:{number}"
     return minutes, place
-
-
-def _texts(answers: Answers, glob: Glob) -> list[tuple[str, str]]:
-    if answers.answer(glob).state == "absent":
-        return []
-    texts = []
-    for path, answer in sorted(answers.children(glob).items()):
-        if answer.state == "absent":
-            continue
-        if answer.state != "content":
-            raise Unavailable(File(path), answer)
-        texts.append((path, answer.content.decode("utf-8", "replace")))
-    return texts

@@ -31,6 +31,7 @@ from collectors.model import (
 )
 from collectors.pemblocks import certificates_only
 from collectors.rows import FileKind, FileStat
+from collectors.secretwords import masked
 from collectors.sources import authorizedkeys, bounds, commands, inventories, mounts, walks
 from collectors.sources.globbing import expand
 
@@ -61,7 +62,8 @@ class LocalSource:
             case File(path=path, limit=limit):
                 if path.startswith(_ATTRIBUTES):
                     return _attribute(self._root + path, limit)
-                return _read(self._root + path, limit, plain=not path.startswith("/proc/"))
+                answer = _read(self._root + path, limit, plain=not path.startswith("/proc/"))
+                return without_secrets(answer) if reading.masked else answer
             case Glob():
                 return self._glob(reading)
             case Stat(pattern=pattern):
@@ -96,6 +98,8 @@ class LocalSource:
             children = self._children(reading, matches)
             if reading.certificates:
                 children = ((path, reduced(answer)) for path, answer in children)
+            if reading.masked:
+                children = ((path, without_secrets(answer)) for path, answer in children)
             return bounds.of_children(children)
         except OSError as error:
             return _from_error(error)
@@ -143,6 +147,11 @@ def _handshakes(reading: Handshakes) -> Iterable[msgspec.Struct]:
 def reduced(answer: Answer) -> Answer:
     """An answer of which only the certificates are left."""
     return msgspec.structs.replace(answer, content=certificates_only(answer.content))
+
+
+def without_secrets(answer: Answer) -> Answer:
+    """An answer in which what is secret by its name is masked."""
+    return msgspec.structs.replace(answer, content=masked(answer.content))
 
 
 def _real(path: str) -> str:

@@ -41,7 +41,7 @@ from collectors.model import (
 )
 from collectors.rows import FileStat, Mount
 from collectors.sources import bounds
-from collectors.sources.local import reduced
+from collectors.sources.local import reduced, without_secrets
 from collectors.sources.mounts import wanted
 from collectors.sources.patterns import part_matcher, path_matches
 
@@ -107,7 +107,8 @@ class RecordedSource:
         match reading:
             case File(path=path, limit=limit):
                 missing = ABSENT if self._was_asked(reading) else NOT_RECORDED
-                return self._file(path, limit) or missing
+                answer = self._file(path, limit) or missing
+                return without_secrets(answer) if reading.masked else answer
             case Command():
                 return self._command(reading)
         if refused := self._refused.get(describe(reading)):
@@ -167,7 +168,8 @@ class RecordedSource:
             for path in [f"{match}/{name}" for name in reading.names] or [match]:
                 answer = self._file(path, reading.limit)
                 if answer is not None and not (reading.names and answer.state == "absent"):
-                    yield path, reduced(answer) if reading.certificates else answer
+                    answer = reduced(answer) if reading.certificates else answer
+                    yield path, without_secrets(answer) if reading.masked else answer
 
     def _command(self, reading: Command) -> Answer:
         recorded = self._commands.get(reading.argv)

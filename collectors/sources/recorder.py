@@ -103,8 +103,9 @@ class _Writer:
         self._commands: list[RecordedCommand] = []
 
     def all(self, answers: Mapping[Reading, Answer]) -> None:
-        for reading, answer in answers.items():
-            self._one(reading, answer)
+        # of a file that was read both ways only what is masked is kept
+        for reading in sorted(answers, key=lambda it: getattr(it, "masked", False)):
+            self._one(reading, answers[reading])
         for number, (path, content) in enumerate(sorted(self._files.items())):
             self._exceptions.pop(("path", path), None)
             if not self._write(f"root/{escape(path)}", content):

@@ -86,7 +86,7 @@ class Judging:
         )
 
     def _verdict(self, check: Check, required: Outcomes, host: str) -> Verdict:
-        rule = f"sca.{self.policy.id}.{check.id}"
+        rule = rule_of(self.policy, check)
         more: dict[str, Any] = {}
         if required.state == "pass":
             outcomes = self._outcomes(check)
@@ -116,6 +116,11 @@ _OUTCOMES: dict[State, Outcome] = {
     "missing": "unknown",
     "unseen": "unknown",
 }
+
+
+def rule_of(policy: Policy, check: Check) -> str:
+    """The id of a check among the rules of all packs."""
+    return f"sca.{policy.id}.{check.id}"
 
 
 def taken_together(condition: str, found: Sequence[tuple[str, RuleResult]]) -> Outcomes:
@@ -152,11 +157,12 @@ def _evidence(check: Check, outcomes: Outcomes) -> dict[str, Any]:
     texts = [text for text, _ in outcomes.deciding]
     lines = [it.line for _, it in outcomes.deciding if it.line]
     told = next((line for line in lines if line.text), None) or next(iter(lines), None)
-    actual = brief(told.text) if told and told.text else None
+    actual = told.text if told and told.text else None
     # which rules decide is evidence too: a waiver was given for these
-    evidence = evidence_of([actual, *texts], ()) if outcomes.state == "fail" else ""
+    long = [told.long] if told and told.long else []
+    evidence = evidence_of([actual, *long, *texts], ()) if outcomes.state == "fail" else ""
     return {
-        "actual": actual,
+        "actual": brief(actual),
         "evidence": evidence,
         "expected": brief(f"{check.condition}: {'; '.join(texts)}"),
         "source": told.source[:200] if told else "",

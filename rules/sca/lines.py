@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -40,10 +41,12 @@ class Content(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One line that decides: its text, empty where it must not be told, and its place."""
+    """One line that decides: its text, empty where it must not be told, and its place. `long` is a hash of
+    one that is cut."""
 
     text: str
     source: str
+    long: str = ""
 
 
 class Looked(NamedTuple):
@@ -103,14 +106,23 @@ def _may(pattern: Pattern, content: Content) -> bool:
 
 def _line(content: Content, number: int, line: bytes) -> Line:
     source = f"{content.source}:{number}"
-    return Line("" if content.secret else shown(line), source)
+    if content.secret:
+        return Line("", source)
+    text = masked(line)
+    long = hashlib.sha256(text).hexdigest() if len(text) > MAX_SHOWN else ""
+    return Line(shown(line), source, long)
 
 
 def shown(line: bytes) -> str:
     """A line as it may be told: hashes, passwords and keys left out, not too long."""
-    text = line.strip()
-    if _BODY.fullmatch(text):
-        return "..."
-    text = _VALUE.sub(rb"\1\2\3...", _HASH.sub(rb"\1...", text))
+    text = masked(line)
     cut = text[:MAX_SHOWN].decode("utf-8", "replace")
     return cut + "…" if len(text) > MAX_SHOWN else cut
+
+
+def masked(line: bytes) -> bytes:
+    """The same, however long."""
+    text = line.strip()
+    if _BODY.fullmatch(text):
+        return b"..."
+    return _VALUE.sub(rb"\1\2\3...", _HASH.sub(rb"\1...", text))

@@ -200,7 +200,7 @@ class _Looking:
         looked = look(self._rule.pattern, [content], 4)
         if not looked.found and all(row.pid != 1 for row in rows):
             raise Unseen("processes of others could not be seen")  # as with hidepid, see proc(5)
-        line = looked.line and Line(looked.line.text, f"process {looked.line.text}")
+        line = looked.line and looked.line._replace(source=f"process {looked.line.text}")
         return self._told(looked.found, line, "processes")
 
 

@@ -15,9 +15,11 @@ pytestmark = pytest.mark.timeout(900)
 _KERNEL = "the kernel is this machine's, and only the network's parameters may be set"
 _AUDIT = "the kernel says nothing of its audit in a namespace"
 _HARDWARE = "it is about this machine's firmware, disks or processor"
+_LISTENERS = "listeners are asked from the machine they are on, not from outside"
 NOT_MENDED = {
     "linux.audit.running": _AUDIT,
     "linux.audit.rules-loaded": _AUDIT,
+    "linux.audit.nothing-hidden": _AUDIT,
     "linux.audit.immutable": _AUDIT,
     "linux.audit.none-lost": _AUDIT,
     "linux.kernel.no-suid-dumps": _KERNEL,
@@ -49,6 +51,12 @@ NOT_MENDED = {
     "linux.mac.apparmor-no-complain": _KERNEL,
     "linux.mac.selinux-after-reboot": _KERNEL,
     "linux.malware.protection-runs": "no product is there that could be installed",
+    "linux.tls.listener-protocols": _LISTENERS,
+    "linux.tls.listener-ciphers": _LISTENERS,
+    "linux.tls.listener-certificates-in-date": _LISTENERS,
+    "linux.tls.listener-certificates-renewed": _LISTENERS,
+    "linux.tls.listener-certificate-strength": _LISTENERS,
+    "linux.tls.listener-not-self-signed": _LISTENERS,
     "linux.updates.no-security-updates-pending": "the host has no way to a mirror",
     "linux.updates.index-fresh": "the host has no way to a mirror",
     "linux.updates.no-reboot-pending": "it cannot be booted",

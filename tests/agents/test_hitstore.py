@@ -24,6 +24,12 @@ from rules.model import Host
 
 RECORDING = Path(__file__).parent.parent / "fixtures/machines/debian12"
 TREE = RECORDING / "root"  # a machine seen at another root: it is audited itself, not a recording
+CITY = """
+pack: city
+title: {zh: 市级, en: City}
+rules:
+  - {id: x, title: {zh: 甲, en: A}, severity: low, manual: {zh: 问, en: Ask}}
+"""
 WRITER = """
 import itertools, msgspec, sys
 from pathlib import Path
@@ -168,12 +174,14 @@ def test_what_root_keeps_is_the_agents(tmp_path: Path) -> None:
 def test_what_closes_hits_is_the_host_by_its_own_thresholds(tmp_path: Path, config: str) -> None:
     path = Path(config)
     assert path.parent == tmp_path
-    rows = tmp_path / "hosts.yaml"
+    given, rows = tmp_path / "facts.json", tmp_path / "hosts.yaml"
+    given.write_text("{}")
     rows.write_text(f"hosts: [{{name: a, host: 'recorded: {RECORDING}'}}]\n")
     for more, message in (
         (("--param", "max_days=9999"), "audit.params of the configuration"),
         (("--recorded", str(RECORDING)), "is a recording"),
         (("--inventory", str(rows)), "is a recording"),
+        (("--facts", str(given)), "not --facts"),
     ):
         done = run("audit", "--config", config, "--hits", *more)
         assert (done.exit_code, message in done.stderr) == (2, True), done.output
@@ -187,7 +195,10 @@ def test_changes_lost_are_told(config: str, monkeypatch: pytest.MonkeyPatch) -> 
     found = json.loads(done.stdout)
     lost = len(found["hits"]) - 3
     assert (found["hits_lost"], len(found["changes"])) == (lost, 3)
-    for it in (done, run("hits", "list", "--config", config)):
+    rows = Path(config).parent / "hosts.csv"
+    rows.write_text("名称,主机\na,local\n")
+    fleet = run("audit", "--config", config, "--hits", "--inventory", str(rows))
+    for it in (done, run("hits", "list", "--config", config), fleet):
         assert f"{lost} changes of hits were dropped before anybody was told" in it.stderr
         assert it.exit_code == 0
 
@@ -242,12 +253,23 @@ def test_waivers(tmp_path: Path, config: str) -> None:
     hit = audit(config)["hits"][0]
     text = f"""waivers:
   - {{id: W1, rule: {hit["rule"]}, hosts: ["*"], reason: r, owner: a, approver: b, expires: 2999-01-01}}
-  - {{id: W2, rule: x, hosts: ["*"], reason: r, owner: a, approver: b, expires: 2001-01-01}}
+  - {{id: W2, rule: linux.sshd.no-root-login, hosts: ["*"], reason: r, owner: a, approver: b, expires: 2001-01-01}}
 """
     (tmp_path / "waivers.yaml").write_text(text)
     assert {h["rule"] for h in audit(config)["hits"] if h["state"] == "waived"} == {hit["rule"]}
     done = run("hits", "waivers", str(tmp_path / "waivers.yaml"))
     assert (done.exit_code, "W2: expired on 2001-01-01" in done.stdout) == (0, True)
+    for rule, hint in (
+        ("linux.sshd.no-rot-login", "did you mean 'linux.sshd.no-root-login'?"),
+        ("x", "name its pack by --pack or --config"),
+    ):
+        (tmp_path / "waivers.yaml").write_text(text.replace("linux.sshd.no-root-login", rule))
+        done = run("hits", "waivers", str(tmp_path / "waivers.yaml"))
+        assert (done.exit_code, "no mistake" in done.stdout) == (1, False)
+        assert f"W2: no pack has a rule '{rule}'; {hint}" in done.stderr
+    (tmp_path / "city.yaml").write_text(CITY)
+    city = ("--pack", str(tmp_path / "city.yaml"))
+    assert run("hits", "waivers", str(tmp_path / "waivers.yaml"), *city).exit_code == 0
     (tmp_path / "waivers.yaml").write_text(text.replace("expires", "until"))
     assert run("hits", "waivers", str(tmp_path / "waivers.yaml")).exit_code == 1
     done = run("audit", "--config", config, "--hits")

@@ -210,7 +210,7 @@ def test_lines_go_only_to_packs_that_judge_them(
 def test_hasten_brings_the_next_audit_forward(
     child: Child, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rounds, "HASTE", 1.0)
+    monkeypatch.setattr(rounds, "HASTE", 3.0)
     schedule = AuditSchedule("", AuditSettings())
     schedule.start()
     try:
@@ -221,7 +221,7 @@ def test_hasten_brings_the_next_audit_forward(
         assert len(child.given) == 1
         eventually(lambda: len(child.given) == 2)
         assert time.monotonic() - begun > 0.5
-        time.sleep(1.3)  # nobody asked again
+        time.sleep(3.3)  # nobody asked again
         assert len(child.given) == 2
     finally:
         schedule.stop()

@@ -21,6 +21,7 @@ from collectors.containers.dockercontainers import (
     parse_containers,
 )
 from collectors.containers.engines import KUBELET, POLICY, REGISTRIES, EnginesCollector
+from collectors.containers.hostpaths import is_disk, is_sensitive, plain
 from collectors.model import Answer, Collector, Command, Fact, ParseError, Reading
 from collectors.observe import observe
 from collectors.sources.local import LocalSource
@@ -226,6 +227,7 @@ def test_a_container_as_docker_makes_it(tmp_path: Path) -> None:
         "userns": "",
         "capabilities": [],
         "mounts": [],
+        "devices": [],
         "sensitive": [],
         "socket": False,
         "unconfined": False,
@@ -247,7 +249,13 @@ def test_a_container_with_everything(tmp_path: Path) -> None:
             "Binds": ["/:/host:ro", "/srv/[a]:/srv", "/var/run/docker.sock:/x"],
             "Mounts": [
                 {"Type": "bind", "Source": "/etc", "Target": "/y"},
+                {"Type": "bind", "Source": "/etc/app", "Target": "/a", "ReadOnly": True},
+                {"Type": "bind", "Source": "/etc/cron.d", "Target": 'ReadOnly":true'},
                 {"Type": "volume", "Source": "data"},
+            ],
+            "Devices": [
+                {"PathOnHost": "/dev/sda", "PathInContainer": "/dev/x", "CgroupPermissions": "r"},
+                {"PathOnHost": "/dev/dri/card0", "PathInContainer": "/dev/dri/card0"},
             ],
             "NetworkMode": "host",
             "PidMode": "host",
@@ -274,8 +282,45 @@ def test_a_container_with_everything(tmp_path: Path) -> None:
         False,
         False,
     )
-    assert "/" in row["sensitive"]
-    assert "/etc" in row["sensitive"]
+    assert row["sensitive"] == ["/", "/etc", "/etc/cron.d", "/dev/sda"]
+    assert row["devices"] == ["/dev/sda", "/dev/dri/card0"]
+    assert row["mounts"][:3] == ["/", "/srv/[a]", "/run/docker.sock"]
+
+
+@pytest.mark.parametrize(
+    ("path", "writable", "sensitive"),
+    [
+        *((path, False, True) for path in ("/", "//", "/var", "/home", "/var/lib", "//etc")),
+        *((path, False, True) for path in ("/etc/../etc/", "/etc/shadow", "/root/.ssh", "/boot/x")),
+        *((path, False, True) for path in ("/dev/sda", "/home/a/.ssh/id_rsa", "/var/run")),
+        *((path, False, True) for path in ("/var/lib/docker/volumes", "/var/spool/cron/crontabs")),
+        *((path, True, True) for path in ("/etc/cron.d", "/usr/bin", "/lib/systemd", "/proc/sys")),
+        *((path, True, True) for path in ("/etc/nginx/nginx.conf", "/usr/local/bin/x")),
+        *((path, False, False) for path in ("/etc/nginx/nginx.conf", "/lib/modules")),
+        *(
+            (path, True, False)
+            for path in ("/etc/localtime", "/srv", "/home/app/data", "/etcetera")
+        ),
+        *(
+            (path, True, False)
+            for path in ("/var/lib/mysql", "/var/log/nginx", "/dev/shm", "/data")
+        ),
+    ],
+)
+def test_paths_that_are_the_host(path: str, writable: bool, sensitive: bool) -> None:
+    assert is_sensitive(plain(path), writable) is sensitive
+
+
+@pytest.mark.parametrize(
+    ("path", "disk"),
+    [
+        *((path, True) for path in ("/dev", "/dev/sda1", "/dev//nvme0n1", "/dev/mapper/root")),
+        *((path, True) for path in ("/dev/mem", "/dev/dm-0", "/dev/disk/by-id/x", "/dev/md/0")),
+        *((path, False) for path in ("/dev/dri", "/dev/nvidia0", "/dev/ttyUSB0", "/dev/snd")),
+    ],
+)
+def test_devices_that_are_the_host(path: str, disk: bool) -> None:
+    assert is_disk(plain(path)) is disk
 
 
 def test_another_data_root(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,15 +9,15 @@ import pytest
 from collectors.firewall.baseline import FirewallCollector
 from collectors.firewall.deadrules import dead_rules
 from collectors.firewall.iptables import parse_save
+from collectors.firewall.kernelfamilies import OFF
 from collectors.firewall.nftables import parse_ruleset
 from collectors.firewall.parity import FORWARDINGS, NFT, ROUTE, SAVES, STATUS
-from collectors.firewall.persistent import FirewallServicesCollector
-from collectors.firewall.report import report
+from collectors.ipv6.addresses import IF_INET6
+from collectors.ipv6.routes import IPV6_ROUTE
 from collectors.model import Answer, Answers, Fact, Reading
 from collectors.observe import observe
-from collectors.sources.local import LocalSource
 from tests import netlab
-from tests.collectors.filterfacts import DEFAULT_ROUTE, EMPTY, save, state_of
+from tests.collectors.filterfacts import DEFAULT_ROUTE, EMPTY, save
 from tests.netlab import Lab
 
 needs_lab = pytest.mark.skipif(bool(netlab.unavailable()), reason=netlab.unavailable() or "lab")
@@ -29,11 +27,53 @@ def fact(said: dict[Any, str]) -> Any:
     answers: dict[Reading, Answer] = dict.fromkeys(
         FirewallCollector().readings(), Answer("absent", reason="no such file")
     )
-    for reading, it in {ROUTE: DEFAULT_ROUTE, **said}.items():
+    for reading, it in {ROUTE: DEFAULT_ROUTE, IPV6_ROUTE: "", **said}.items():
         answers[reading] = Answer("content", it.encode())
     (made,) = FirewallCollector().parse(Answers(answers))
     assert isinstance(made, Fact)
     return made.value
+
+
+V4_ONLY = save("-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT")
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ({}, ["ipv4"]),  # ipv6.disable=1, or no IPv6 in the kernel
+        ({IPV6_ROUTE: ""}, ["ipv4", "ipv6"]),
+        ({OFF[0]: "1\n", OFF[1]: "1\n", IPV6_ROUTE: "", IF_INET6: ""}, ["ipv4"]),
+        (
+            {
+                OFF[0]: "1\n",
+                OFF[1]: "1\n",
+                IPV6_ROUTE: "",
+                IF_INET6: f"{'0' * 31}1 01 80 10 80 lo\n",
+            },
+            ["ipv4"],
+        ),
+        ({OFF[0]: "1\n", OFF[1]: "0\n", IF_INET6: ""}, ["ipv4", "ipv6"]),
+        ({OFF[0]: "0\n", OFF[1]: "1\n", IF_INET6: ""}, ["ipv4", "ipv6"]),
+        # switched on again for one of them
+        (
+            {OFF[0]: "1\n", OFF[1]: "1\n", IF_INET6: f"fe80{'0' * 27}1 02 40 20 80 eth0\n"},
+            ["ipv4", "ipv6"],
+        ),
+    ],
+)
+def test_a_family_that_the_kernel_does_not_speak_is_not_asked_for(
+    said: dict[Any, str], names: list[str]
+) -> None:
+    answers: dict[Reading, Answer] = dict.fromkeys(
+        (*FirewallCollector().readings(), *OFF), Answer("absent", reason="no such file")
+    )
+    for reading, it in {ROUTE: DEFAULT_ROUTE, SAVES["ipv4"]: V4_ONLY, **said}.items():
+        answers[reading] = Answer("content", it.encode())
+    (made,) = FirewallCollector().parse(Answers(answers))
+    assert isinstance(made, Fact)
+    assert [row["name"] for row in made.value["families"]] == names
+    assert [row["policy"] for row in made.value["families"]] == ["drop", "none"][: len(names)]
+    assert made.value["open"] == []
 
 
 def of_family(value: Any, name: str) -> Any:
@@ -207,101 +247,6 @@ def test_what_passes_through(rules: list[str], policy: str, forward: str) -> Non
     assert not of_family(value, "ipv4")["forwards"]
 
 
-OURS = "10.20.1.5/32"
-
-
-@pytest.mark.parametrize(
-    ("rule", "state"),
-    [
-        # what whoever sends a packet puts into it himself
-        (f"{SSH} --sport 1024:65535 -j ACCEPT", "open"),
-        (f"{SSH} -m ttl --ttl-gt 10 -j ACCEPT", "open"),
-        (f"{SSH} -m ttl --ttl-eq 64 -j ACCEPT", "open"),
-        (f"{SSH} -m length --length 40:60 -j ACCEPT", "open"),
-        (f"{SSH} ! --sport 5 -j ACCEPT", "open"),
-        (f"-d {OURS} {SSH} -j ACCEPT", "open"),
-        (f"! -d {OURS} {SSH} -j ACCEPT", "open"),
-        (f"{SSH} --sport 53 -j a", "closed"),
-        # anybody is in one of these
-        (f"-s 0.0.0.0/1 {SSH} -j ACCEPT", "open"),
-        (f"-s 64.0.0.0/3 {SSH} -j ACCEPT", "open"),
-        # a restriction all the same
-        (f"-s 10.0.0.0/8 {SSH} --sport 1024:65535 -j ACCEPT", "restricted"),
-        (f"-s 10.0.0.0/8 -d {OURS} {SSH} -j ACCEPT", "restricted"),
-        (f"{SSH} -m ttl --ttl-eq 255 -j ACCEPT", "restricted"),
-        (f"-d 169.254.1.1/32 {SSH} -j ACCEPT", "restricted"),
-        # nobody chooses to be dropped, and what is not understood stays so
-        (f"{SSH} --sport 0:1023 -j DROP", "closed"),
-        (f"{SSH} --sport 53 -m odd --odd -j ACCEPT", "unknown"),
-        (f"{SSH} --sport 53 -j RETURN", "unknown"),
-    ],
-)
-def test_what_the_sender_chooses_is_no_restriction(rule: str, state: str) -> None:
-    row = report(
-        parse_save(save(f"-A INPUT {rule}"), "ipv4", "iptables"),
-        ["iptables"],
-        {"ipv4": "wan", "ipv6": "wan"},
-        hostile=True,
-    )
-    assert state_of(row, "tcp/22", "ipv4") == state
-
-
-def test_a_rule_that_all_may_meet_opens_what_is_behind_it() -> None:
-    value = fact({SAVES["ipv4"]: save("-A INPUT -p tcp --sport 53 -j a", f"-A a {SSH} -j ACCEPT")})
-    assert [row["key"] for row in value["open"]] == ["ipv4/tcp/22"]
-    value = fact({SAVES["ipv4"]: save("-A INPUT -p tcp --sport 53 -j ACCEPT")})
-    assert policies(value)["ipv4"] == "accept"
-    value = fact({SAVES["ipv4"]: save(f"-A INPUT -d {OURS} -j ACCEPT")})
-    assert policies(value)["ipv4"] == "accept"
-    # a drop that all evade closes nothing
-    value = fact({SAVES["ipv4"]: save("-A INPUT -p tcp --sport 0:1023 -j DROP", policy="ACCEPT")})
-    assert policies(value)["ipv4"] == "accept"
-
-
-HOSTILE_NFT = """
-table inet t {
- set halves { type ipv4_addr; flags interval; elements = { 0.0.0.0/1, 128.0.0.0/1 } }
- set offices { type ipv4_addr; flags interval; elements = { 10.1.0.0/16, 10.9.0.0/16 } }
- chain input { type filter hook input priority filter; policy drop;
-  ct state established accept
-  tcp sport 1024-65535 tcp dport 22 accept
-  ip ttl > 3 tcp dport 24 accept
-  meta length 40-60 tcp dport 25 accept
-  ip daddr 10.20.1.5 tcp dport 26 accept
-  ip daddr { 10.20.1.5, 10.20.1.6 } tcp dport 27 accept
-  ip saddr @halves tcp dport 28 accept
-  ip saddr { 0.0.0.0/2, 128.0.0.0/2 } tcp dport 29 accept
-  ip6 hoplimit 64 tcp dport 30 accept
-  exthdr frag exists tcp dport 31 accept
-  ip saddr @offices tcp dport 40 accept
-  ip saddr 10.0.0.0/8 tcp sport 9 tcp dport 41 accept
-  ip6 daddr fe80::/64 tcp dport 42 accept
-  tcp sport 1-65535 drop
- }
- chain forward { type filter hook forward priority filter; policy drop;
-  ip daddr 10.0.0.0/8 accept
- }
-}
-"""
-
-
-@needs_lab
-def test_what_the_sender_chooses_as_the_kernel_tells_it() -> None:
-    with Lab() as lab:
-        lab.namespace("host")
-        lab.nft("host", HOSTILE_NFT)
-        told = lab.run("host", "nft", "-j", "list", "ruleset")
-    value = fact({NFT: told})
-    found = {row["key"] for row in value["open"]}
-    assert found == {
-        *(f"ipv4/tcp/{port}" for port in (22, 24, 25, 26, 27, 28, 29)),
-        *(f"ipv6/tcp/{port}" for port in (22, 25, 30, 31)),
-    }
-    assert value["unclear"] == []
-    assert of_family(value, "ipv4")["forward"] == "open"
-    assert of_family(value, "ipv6")["forward"] == "closed"
-
-
 def test_without_the_right_to_look_it_is_unknown() -> None:
     class Refusing:
         def answer(self, readings: Any) -> dict[Reading, Answer]:
@@ -314,55 +259,3 @@ def test_without_the_right_to_look_it_is_unknown() -> None:
     (one,) = observe(Refusing(), [FirewallCollector()])
     assert one.facts[0].value is None
     assert one.facts[0].unavailable.startswith("permission:")
-
-
-# --- what the next boot loads -------------------------------------------------------------------
-
-INET = "table inet filter {\n chain input { type filter hook input priority 0; policy drop; }\n}\n"
-
-
-@pytest.mark.parametrize(
-    ("service", "files", "families"),
-    [
-        ("firewalld", {}, ["ipv4", "ipv6"]),
-        ("nftables", {"/etc/nftables.conf": INET}, ["ipv4", "ipv6"]),
-        ("nftables", {"/etc/nftables.conf": INET.replace("inet", "ip6")}, ["ipv6"]),
-        ("nftables", {"/etc/nftables.conf": INET.replace("inet ", "")}, ["ipv4"]),
-        ("nftables", {"/etc/sysconfig/nftables.conf": INET}, ["ipv4", "ipv6"]),
-        # Debian's own, which filters nothing, and one that is commented out
-        ("nftables", {"/etc/nftables.conf": INET.replace(" policy drop;", "")}, []),
-        ("nftables", {"/etc/nftables.conf": "#" + INET.replace("\n", "\n#")}, []),
-        ("nftables", {}, []),
-        ("ufw", {"/etc/ufw/ufw.conf": "ENABLED=yes\n"}, ["ipv4", "ipv6"]),
-        ("ufw", {"/etc/ufw/ufw.conf": "ENABLED=yes\n", "/etc/default/ufw": "IPV6=no\n"}, ["ipv4"]),
-        ("ufw", {"/etc/ufw/ufw.conf": "# ENABLED=yes\nENABLED=no\n"}, []),
-        ("netfilter-persistent", {"/etc/iptables/rules.v4": save()}, ["ipv4"]),
-        (
-            "netfilter-persistent",
-            {"/etc/iptables/rules.v4": save(policy="ACCEPT"), "/etc/iptables/rules.v6": save()},
-            ["ipv6"],
-        ),
-        (
-            "iptables",
-            {"/etc/sysconfig/iptables": save("-A INPUT -j REJECT", policy="ACCEPT")},
-            ["ipv4"],
-        ),
-        ("ip6tables", {"/etc/sysconfig/ip6tables": save()}, ["ipv6"]),
-    ],
-)
-def test_services_that_load_rules(
-    tmp_path: Path, service: str, files: dict[str, str], families: list[str]
-) -> None:
-    for path, content in files.items():
-        (tmp_path / path[1:]).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path[1:]).write_text(content)
-    source = LocalSource(str(tmp_path))
-    (one,) = observe(source, [FirewallServicesCollector()])
-    assert one.facts[0].value == []  # not enabled
-    wants = tmp_path / "etc/systemd/system/multi-user.target.wants"
-    wants.mkdir(parents=True)
-    (wants / f"{service}.service").symlink_to(f"/lib/systemd/system/{service}.service")
-    (one,) = observe(source, [FirewallServicesCollector()])
-    (row,) = one.facts[0].value
-    assert (row["name"], row["families"]) == (service, families)
-    json.dumps(row)

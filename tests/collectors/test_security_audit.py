@@ -298,7 +298,7 @@ def test_what_is_hidden_is_not_recorded(never: str, control: str, hidden: list[s
 
 
 def test_a_path_alone_is_of_nothing_below() -> None:
-    def identity(*lines: str) -> object:
+    def identity(*lines: str) -> tuple[list[str], list[str]]:
         disk = tree({"/etc/audit/rules.d/a.rules": "".join(f"{line}\n" for line in lines)})
         coverage = audit(rules=disk)["audit_coverage"]
         assert isinstance(coverage, dict)

@@ -20,6 +20,7 @@ from collectors.model import (
     Collector,
     Fact,
     File,
+    NeedMore,
     ParseError,
     Reading,
     Stat,
@@ -28,7 +29,7 @@ from collectors.model import (
 from collectors.observe import observe
 from collectors.rows import Clock, FileStat, ShadowEntry, Socket, Timex
 from collectors.security.accounts import CLOCK, GROUP, PASSWD, SHADOW, AccountsCollector
-from collectors.security.files import MOUNTS, FilesCollector
+from collectors.security.files import MOST, MOUNTS, FilesCollector
 from collectors.security.listeners import SOCKETS, ListeningCollector
 from collectors.security.logindefs import LOGIN_DEFS, LoginDefsCollector
 from collectors.security.osinfo import MACHINE_ID, UNAME, OsInfoCollector
@@ -313,6 +314,92 @@ def test_modes_of_files(tmp_path: Path) -> None:
     }
     assert found["/etc/group"]["kind"] == "link"
     assert found["/etc/passwd"]["uid"] == os.geteuid()
+
+
+def linked(target: str, *beyond: FileStat, path: str = "/etc/cron.d/x") -> dict[str, Any]:
+    """The row of a link, with what is told of the files that links lead to."""
+    known: dict[Reading, Answer] = dict.fromkeys(FilesCollector().readings(), rows())
+    known |= {MOUNTS: ABSENT, GROUP: text("root:x:0:\nusers:x:100:\n")}
+    pattern = "/etc/cron.*/*" if "cron" in path else "/etc/pam.d/*"
+    known[Stat(pattern)] = rows(FileStat(path, "link", 0o777, 0, 100, target=target))
+    try:
+        found = facts(FilesCollector(), known)
+    except NeedMore as need:
+        there = {row.path: row for row in beyond}
+        for reading in need.readings:
+            assert isinstance(reading, Stat)
+            one = there.get(reading.pattern)
+            known[reading] = rows(*([one] if one else []))
+        found = facts(FilesCollector(), known)
+    (row,) = found["private_files" if "cron" in path else "files"].value
+    assert isinstance(row, dict)
+    return row
+
+
+def at(
+    path: str, kind: Any = "directory", mode: int = 0o755, uid: int = 0, gid: int = 0
+) -> FileStat:
+    return FileStat(path, kind, mode, uid, gid)
+
+
+HOME = (at("/home"), at("/home/zhang", uid=1000))
+OPT = (at("/opt"), at("/opt/app"))
+
+
+@pytest.mark.parametrize(
+    ("target", "beyond", "leads"),
+    [
+        ("/opt/app/x", (*OPT, at("/opt/app/x", "file", 0o644)), "root"),
+        ("/opt/app/x", (*OPT, at("/opt/app/x", "file", 0o664)), "root"),  # its group is root's
+        ("/opt/app/x", (*OPT, at("/opt/app/x", "file", 0o664, gid=100)), "others"),
+        ("/opt/app/x", (*OPT, at("/opt/app/x", "file", 0o666)), "others"),
+        ("/opt/app/x", (*OPT, at("/opt/app/x", "file", uid=1000)), "others"),
+        # of root's, in a folder of a user's
+        ("/home/zhang/x", (*HOME, at("/home/zhang/x", "file")), "others"),
+        ("/home/zhang/x", HOME, "others"),
+        ("/srv/x", (at("/srv", mode=0o1777), at("/srv/x", "file")), "others"),
+        ("/opt/app/x", OPT, "unknown"),
+        ("/opt/app/x", (at("/opt"), at("/opt/app", "link"), at("/opt/app/x", "file")), "unknown"),
+        ("/opt/[a]/x", (), "unknown"),
+        ("", (), "unknown"),
+        ("/dev/null", (), "root"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/etc/cron.d/x", "/etc/pam.d/x"])
+def test_where_links_lead(target: str, beyond: tuple[FileStat, ...], leads: str, path: str) -> None:
+    row = linked(target, *beyond, path=path)
+    assert (row["leads"], row["target"], row["group"]) == (leads, target, "users")
+
+
+def test_links_of_a_real_tree(tmp_path: Path) -> None:
+    for folder in ("etc/cron.d", "home/zhang", "opt/app"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "home/zhang").chmod(0o777)
+    for path in ("home/zhang/x", "opt/app/y"):
+        (tmp_path / path).touch(0o644)
+    for name, target in (("x", "home/zhang/x"), ("y", "opt/app/y")):
+        (tmp_path / "etc/cron.d" / name).symlink_to(f"../../{target}")
+    (observation,) = observe(LocalSource(str(tmp_path)), [FilesCollector()])
+    found = {row["path"]: row for row in observation.facts[1].value}
+    assert found["/etc/cron.d/x"]["leads"] == "others"
+    assert found["/etc/cron.d/y"]["leads"] == ("others" if os.geteuid() else "root")
+    assert found["/etc/cron.d/y"]["target"] == "/opt/app/y"
+
+
+def test_ten_thousand_links_end() -> None:
+    known: dict[Reading, Answer] = dict.fromkeys(FilesCollector().readings(), rows())
+    known[MOUNTS] = ABSENT
+    many = (
+        FileStat(f"/etc/cron.d/{n}", "link", 0o777, 0, 0, target=f"/a/{n}") for n in range(10_000)
+    )
+    known[Stat("/etc/cron.*/*")] = rows(*many)
+    with pytest.raises(NeedMore) as need:
+        facts(FilesCollector(), known)
+    assert len(need.value.readings) == MOST
+    known |= dict.fromkeys(need.value.readings, rows())
+    assert {row["leads"] for row in facts(FilesCollector(), known)["private_files"].value} == {
+        "unknown"
+    }
 
 
 def test_what_only_root_sees_costs_the_rest_nothing() -> None:

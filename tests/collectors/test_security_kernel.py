@@ -480,6 +480,23 @@ def test_core_dumps(tmp_path: Path) -> None:
     assert facts(CoreDumpsCollector(), {})["core_dumps"]["hard"] == -1
 
 
+@pytest.mark.parametrize(
+    ("line", "hard"),
+    [
+        ("@users hard core unlimited", -1),
+        ("oracle - core 2048", 2048),
+        ("@users hard core 0", 0),
+        ("@users soft core unlimited", 0),
+        ("root hard core unlimited", 0),
+    ],
+)
+def test_a_group_may_have_a_weaker_limit(line: str, hard: int, tmp_path: Path) -> None:
+    limits = {LIMITS.path: f"{line}\n", "/etc/security/limits.d/9.conf": "* hard core 0\n"}
+    fact = seen(CoreDumpsCollector(), files(tmp_path, limits))["core_dumps"]
+    assert fact.value["hard"] == hard
+    assert hard == 0 or fact.sources["hard"] == f"{LIMITS.path}:1"
+
+
 # --- boot ---------------------------------------------------------------------------------------
 
 

@@ -13,12 +13,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.model import Answer, Glob, ParseError, Reading, Unavailable
+from collectors.model import Answer, Answers, Glob, ParseError, Reading, Unavailable
+from collectors.observe import observe
 from collectors.rows import Process
-from collectors.security import auditd, logrotate, logs, rsyslog, rsyslogconfig
+from collectors.security import (
+    auditd,
+    coredumps,
+    logrotate,
+    logs,
+    modules,
+    partial,
+    rsyslog,
+    rsyslogconfig,
+    services,
+    sysctlconfig,
+)
 from collectors.security.journald import DIRECTORY, DROP_INS, MAINS, JournaldCollector
 from collectors.security.logs import AUDIT, LOGS, LogsCollector
 from collectors.security.rsyslog import PROCESSES, RsyslogCollector
+from collectors.security.shares import SharesCollector
+from collectors.sources.local import LocalSource
 from tests.baselinemachines import BASELINE
 from tests.collectors.securityfacts import (
     ABSENT,
@@ -420,6 +434,25 @@ def test_drop_ins_of_the_journal() -> None:
     assert found["installed"]
 
 
+@pytest.mark.parametrize(
+    ("told", "mib"),
+    [
+        ("", 0),
+        ("SystemMaxUse=10M", 10),
+        ("SystemMaxUse=1.5G", 1536),
+        ("SystemMaxUse=52428800", 50),
+        ("SystemMaxUse=4G\nSystemMaxUse=8M", 8),
+        ("SystemMaxUse=4G\nSystemMaxFiles=2", 256),
+        ("SystemMaxFileSize=1M", 100),
+        ("SystemMaxFileSize=1G\nSystemMaxFiles=0\nSystemMaxUse=800M", 800),
+        ("SystemMaxUse=lots", 0),
+        ("SystemMaxUse=1", 1),
+    ],
+)
+def test_room_of_the_journal(told: str, mib: int) -> None:
+    assert journal({MAINS[0]: text(f"[Journal]\n{told}\n")})["max_mib"] == mib
+
+
 def test_a_drop_in_that_cannot_be_read_makes_the_journal_unknown() -> None:
     one = tree({"/etc/systemd/journald.conf.d/a.conf": DENIED})
     with pytest.raises(Exception, match="permission denied"):
@@ -451,6 +484,7 @@ def blocks(content: str, included: dict[str, str] = NOTHING) -> dict[str, logrot
         ("postrotate\nrotate 99\nendscript\nrotate 3", 21),
         ("size 1M\nweekly\nrotate 27", 189),
         ("minsize 1M\nrotate 27", 189),
+        ("maxsize 0\nrotate 27", 189),
     ],
 )
 def test_how_long_a_log_is_kept(directives: str, days: int) -> None:
@@ -458,7 +492,14 @@ def test_how_long_a_log_is_kept(directives: str, days: int) -> None:
     assert (keeping.by, keeping.days) == ("time", days)
 
 
-@pytest.mark.parametrize("directives", ["weekly\nsize +4096k\nrotate 30", "maxsize 1M\nrotate 99"])
+@pytest.mark.parametrize(
+    "directives",
+    [
+        *("weekly\nsize +4096k\nrotate 30", "maxsize 1M\nrotate 99"),
+        # a period does not take it back
+        *("maxsize 1M\nweekly\nrotate 30", "size 1M\nmaxsize 2M\ndaily\nrotate 200"),
+    ],
+)
 def test_days_of_a_log_rotated_by_size_are_not_known(directives: str) -> None:
     assert blocks(f"/var/log/x {{\n{directives}\n}}\n")["/var/log/x"].by == "size"
 
@@ -483,11 +524,76 @@ def test_what_holds_for_all_and_which_block_counts() -> None:
     }
 
 
-def test_a_block_without_its_end_is_not_guessed_at() -> None:
-    with pytest.raises(ParseError, match="without its end"):
-        blocks("/var/log/x {\nrotate 3\n")
+# As logrotate -d has it: below it is asked.
+MISTAKEN = {
+    "/etc/logrotate.d/one": "/var/log/a {\n weekly\n rotate\n}\n/var/log/b {\n rotate 7\n}\n",
+    "/etc/logrotate.d/three": "/var/log/d {\n daily\n maxage x\n}\n",
+    "/etc/logrotate.d/two": "daily\nrotate many\n/var/log/c {\n}\n",
+    "/etc/logrotate.d/y": "/var/log/a {\n rotate 9\n}\n/var/log/f {\n maxsize 10M\n weekly\n}\n",
+    "/etc/logrotate.d/z": "/var/log/e {\n rotate 5\n",
+}
+
+
+def test_a_file_with_a_mistake_is_skipped_as_logrotate_does() -> None:
+    found = blocks("weekly\nrotate 4\ninclude /etc/logrotate.d\n", MISTAKEN)
+    assert {path: (it.rotate, it.period, it.by) for path, it in found.items()} == {
+        "/var/log/a": (9, "weekly", "time"),
+        "/var/log/f": (4, "weekly", "size"),
+        "/var/log/e": (5, "weekly", "time"),
+    }
     with pytest.raises(ParseError, match="without a number"):
         blocks("/var/log/x {\nrotate many\n}\n")
+
+
+def test_logrotate_itself_skips_it(tmp_path: Path) -> None:
+    if shutil.which("logrotate") is None:
+        pytest.skip("needs the Debian package logrotate")
+    (tmp_path / "d").mkdir(mode=0o755)
+    (tmp_path / "d/folder").mkdir()
+    for path, content in MISTAKEN.items():
+        one = tmp_path / "d" / path.rpartition("/")[2]
+        one.write_text(content.replace("/var/log", str(tmp_path)))
+        one.chmod(0o644)
+    main = tmp_path / "main"
+    main.write_text(f"weekly\nrotate 4\ninclude {tmp_path}/d\n")
+    main.chmod(0o644)
+    done = subprocess.run(
+        ["logrotate", "-d", "-s", str(tmp_path / "state"), str(main)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = re.findall(rf"rotating pattern: {tmp_path}/(\w) .*\((\d+) rotations", done.stderr)
+    assert told == [("a", "9"), ("f", "4"), ("e", "5")]
+
+
+def test_a_folder_among_drop_ins_is_passed_by(tmp_path: Path) -> None:
+    """As rsyslogd, augenrules, systemd and logrotate do: a copy that somebody put aside."""
+    etc = tmp_path / "etc"
+    for name in (
+        *("rsyslog.d/old.conf", "audit/rules.d/old.rules", "systemd/journald.conf.d/old.conf"),
+        *("logrotate.d/old", "xinetd.d/old", "sysctl.d/old.conf", "modprobe.d/old.conf"),
+        *("security/limits.d/old.conf", "exports.d/old.exports"),
+    ):
+        (etc / name).mkdir(parents=True)
+        (etc / name / "x").write_text("never read\n")
+    (etc / "rsyslog.conf").write_text("$IncludeConfig /etc/rsyslog.d/*.conf\n*.* /var/log/all\n")
+    (etc / "logrotate.conf").write_text("include /etc/logrotate.d\n")
+    (etc / "systemd/journald.conf").write_text("[Journal]\nStorage=none\n")
+    (etc / "exports").write_text("/srv *(ro)\n")
+    (tmp_path / "var/log").mkdir(parents=True)
+    (tmp_path / "var/log/syslog").write_text("")
+    source = LocalSource(str(tmp_path))
+    for collector in (RsyslogCollector(), LogsCollector(), JournaldCollector(), SharesCollector()):
+        (seen,) = observe(source, [collector])
+        assert not seen.reason
+        assert all(fact.value is not None for fact in seen.facts), seen.facts
+    for glob in (auditd.RULES, services.XINETD):
+        answers = Answers(source.answer([glob]))
+        assert len(answers.children(glob)) == 1
+        assert partial.texts(answers, glob.pattern) == {}
+    for folders in (sysctlconfig.FOLDERS, modules.FOLDERS, coredumps.LIMITS_D):
+        assert folders.texts(Answers(source.answer(folders.readings()))) == []
 
 
 @given(st.text() | st.text('/{}"\n rotate size=-1include#', max_size=100))

@@ -358,6 +358,13 @@ def test_the_lock_of_the_rpm_family_through_substacks(tmp_path: Path) -> None:
         ("auth sufficient pam_wheel.so trust", False, "without effect"),
         ("auth required pam_wheel.so deny group=ops", False, "without effect"),
         ("#auth required pam_wheel.so use_uid", False, "commented out"),
+        # whom the first line trusts the second is not asked about
+        (
+            "auth sufficient pam_wheel.so trust group=ops\nauth required pam_wheel.so use_uid",
+            False,
+            "without effect",
+        ),
+        ("auth sufficient pam_wheel.so trust\nauth required pam_wheel.so use_uid", True, ""),
         ("", False, "no module"),
     ],
 )
@@ -382,6 +389,57 @@ def test_no_su_is_no_way_to_root() -> None:
     assert facts({"su": DEBIAN})["su"]["installed"]
     # without PAM it may be there all the same
     assert facts({})["su"]["installed"]
+
+
+@pytest.mark.parametrize(
+    ("head", "asks", "module"),
+    [
+        ("auth sufficient pam_rootok.so", True, ""),
+        ("auth optional pam_permit.so", True, ""),
+        ("auth required pam_wheel.so use_uid", True, ""),
+        ("auth sufficient pam_timestamp.so", True, ""),
+        ("auth requisite pam_succeed_if.so user ingroup root", True, ""),
+        ("auth sufficient pam_permit.so", False, "pam_permit"),
+        ("auth [success=2 default=ignore] pam_permit.so", False, "pam_permit"),
+        ("auth sufficient pam_wheel.so trust use_uid", False, "pam_wheel"),
+        ("auth sufficient pam_succeed_if.so user ingroup root", False, "pam_succeed_if"),
+        ("#auth sufficient pam_permit.so", True, ""),
+    ],
+)
+def test_who_is_asked_for_a_password(head: str, asks: bool, module: str, tmp_path: Path) -> None:
+    found = services(facts({"sudo": f"{head}\n{DEBIAN}", "su": DEBIAN})["elevation"])
+    assert (found["sudo"]["asks"], found["sudo"]["module"]) == (asks, module)
+    assert found["su"]["asks"]
+    if pamlab.library() is None or any(name in head for name in ("rootok", "wheel", "timestamp")):
+        return  # not there, or it has a mind of its own about who root is
+    (tmp_path / "sudo").write_text(f"{head}\n{DEBIAN.replace('pam_unix.so nullok', 'pam_deny.so')}")
+    assert pamlab.authenticate(tmp_path, "sudo").passed is not asks
+
+
+def test_no_service_asks_nobody() -> None:
+    assert facts({"login": DEBIAN})["elevation"] == {"services": []}
+
+
+def test_failures_may_be_forgotten_at_once() -> None:
+    row = services(facts({"sshd": LOCKED}, faillock="fail_interval = 1\n")["lockout"])["sshd"]
+    assert (row["locks"], row["fail_interval"]) == (True, 1)
+    argument = LOCKED.replace("authfail", "authfail fail_interval=2")
+    assert services(facts({"sshd": argument})["lockout"])["sshd"]["fail_interval"] == 2
+
+
+def test_a_lock_that_passes_a_group_by() -> None:
+    condition = "auth [success=1 default=ignore] pam_succeed_if.so user ingroup users\n"
+    row = services(facts({"sshd": condition + LOCKED})["lockout"])["sshd"]
+    assert (row["locks"], row["why"]) == (False, "not for a group")
+    # who comes in without a password has none to guess
+    condition = "auth sufficient pam_succeed_if.so user ingroup nopasswdlogin\n"
+    assert services(facts({"sshd": condition + LOCKED})["lockout"])["sshd"]["locks"]
+
+
+def test_a_folder_in_pam_d_is_passed_over() -> None:
+    folder = Answer("failed", reason="Is a directory")
+    (row,) = facts({"su": DEBIAN, "sudo": folder})["elevation"]["services"]
+    assert row["service"] == "su"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from collectors.security.timesources import TimeSourcesCollector
 from collectors.security.trustedboot import TrustedBootCollector
 from tests.collectors.securityfacts import CLOCK, DENIED, facts, rows, stat, text, tree
 
-CRON_D = Glob("/etc/cron.d/*")
+CRON_D = Glob("/etc/cron.d/*", masked=True)
 
 
 def value(collector: Collector, answers: dict[Reading, Answer]) -> Any:
@@ -221,13 +221,13 @@ def test_a_database_not_yet_in_place_and_words_that_are_no_aide() -> None:
 def test_a_crontab_that_cannot_be_read_makes_the_schedule_unknown() -> None:
     answers: dict[Reading, Answer] = {
         integrity.CLOCK: rows(CLOCK),
-        Glob("/var/spool/cron/*"): tree({"/var/spool/cron/root": DENIED}),
+        Glob("/var/spool/cron/*", masked=True): tree({"/var/spool/cron/root": DENIED}),
     }
     with pytest.raises(Unavailable):
         value(AideCollector(), answers)
     # a folder that the pattern matches as well is no crontab
     folder = Answer("failed", reason="Is a directory")
-    answers[Glob("/var/spool/cron/*")] = tree({"/var/spool/cron/crontabs": folder})
+    answers[Glob("/var/spool/cron/*", masked=True)] = tree({"/var/spool/cron/crontabs": folder})
     assert value(AideCollector(), answers)["schedule"] == []
 
 

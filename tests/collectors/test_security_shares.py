@@ -80,6 +80,24 @@ def test_samba() -> None:
         shares({SMB: DENIED})
 
 
+@pytest.mark.parametrize(
+    ("allowed", "world"),
+    [
+        ("10.0.0.1,0.0.0.0/0", True),
+        ("0.0.0.0/0.0.0.0, 1.1.1.1", True),
+        ("all", True),
+        ("ALL EXCEPT 10.9.9.9", True),
+        ("0.0.0.0/1 128.0.0.0/1", True),
+        ("10.0.0.0/8, 127.", False),
+        ("192.168.1.0/255.255.255.0\thost.example", False),
+        ("10. EXCEPT 10.9.9.9", False),
+    ],
+)
+def test_samba_clients(allowed: str, world: bool) -> None:
+    found = shares({SMB: text(f"[a]\npath = /a\nwritable = yes\nhosts allow = {allowed}\n")})
+    assert found["smb/a"]["world"] is world
+
+
 def test_what_samba_includes() -> None:
     main = "[global]\ninclude = /etc/samba/more.conf\ninclude = /etc/samba/%m.conf\n[a]\npath=/a\n"
     more = File("/etc/samba/more.conf")
@@ -121,6 +139,26 @@ def test_nfs() -> None:
         'nfs//srv/"broken *': {"world", "writable"},
     }
     assert found["nfs//srv/f 10.0.0.1"]["source"] == "/etc/exports:8"
+    squashed = "rw,all_squash,anonuid=0,anongid=0"
+    odd = (
+        f"/a 10.0.0.1({squashed})\n/b 10.0.0.1(rw,anongid=4294967296)\n/c 10.0.0.1(ro,anonuid=1)\n"
+    )
+    odd += "/d 10.0.0.1(rw,no_root_squash,all_squash,no_all_squash)\n"
+    odd += "/e 0.0.0.0/1 128.0.0.0/1 *.* ::0/0 10.0.0.0/255.0.0.0 *.example.com [2001:db8::]/32\n"
+    found = shares({EXPORTS[0]: children("/etc", {"exports": odd})})
+    assert {key.partition("//")[2]: flags(row) for key, row in found.items()} == {
+        "a 10.0.0.1": {"writable", "no_root_squash"},
+        "b 10.0.0.1": {"writable", "no_root_squash"},
+        "c 10.0.0.1": set(),
+        "d 10.0.0.1": {"writable", "no_root_squash"},
+        "e 0.0.0.0/1": {"world"},
+        "e 128.0.0.0/1": {"world"},
+        "e *.*": {"world"},
+        "e ::0/0": {"world"},
+        "e 10.0.0.0/255.0.0.0": set(),
+        "e *.example.com": set(),
+        "e [2001:db8::]/32": set(),
+    }
     more = shares({EXPORTS[1]: children("/etc/exports.d", {"x.exports": "/srv *(rw)\n"})})
     assert list(more) == ["nfs//srv *"]
     with pytest.raises(Unavailable):
@@ -183,8 +221,8 @@ def test_no_ftp_and_one_that_may_not_be_read() -> None:
 
 def test_snmp() -> None:
     there: dict[Reading, Answer] = {SNMPD: rows(FileStat(SNMPD.pattern, "file", 0o600, 0, 0))}
-    found = netservices({**there, DEFAULT_COMMUNITY: text("2\n")})["snmp"].value
-    assert found == {"installed": True, "default_community": 2}
+    found = netservices({**there, DEFAULT_COMMUNITY: text("2\n0\n1\n")})["snmp"].value
+    assert found == {"installed": True, "default_community": 3}
     hidden = Answer("failed", reason="exit status 2")
     assert netservices({**there, DEFAULT_COMMUNITY: hidden})["snmp"].unavailable
 
@@ -199,6 +237,8 @@ def test_snmp() -> None:
         ('rocommunity "public"', True),
         ("com2sec readonly default public", True),
         ("com2sec -Cn ctx readonly default public", True),
+        ("authCommunity log,execute,net public", True),
+        ("authcommunity log s3cret", False),
         ("#rocommunity public", False),
         ("rocommunity publicity", False),
         ("rocommunity s3cret", False),
@@ -208,9 +248,11 @@ def test_snmp() -> None:
 )
 def test_the_pattern_of_grep(tmp_path: Path, line: str, counts: bool) -> None:
     (tmp_path / "snmpd.conf").write_text(f"# x\n{line}\n")
-    argv = [*DEFAULT_COMMUNITY.argv[:-1], str(tmp_path / "snmpd.conf")]
+    (tmp_path / "snmpd.conf.d").mkdir()
+    (tmp_path / "snmpd.conf.d/a.conf").write_text(f"# y\n{line}\n")
+    argv = [*DEFAULT_COMMUNITY.argv[:-1], str(tmp_path)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == str(int(counts))
+    assert done.stdout.split() == [str(int(counts))] * 2
     assert done.returncode in DEFAULT_COMMUNITY.ok
 
 
@@ -227,6 +269,21 @@ def test_the_pattern_of_grep(tmp_path: Path, line: str, counts: bool) -> None:
         ("ALL: ALL EXCEPT 10.0.0.1\n", "", False),
         ("ALL EXCEPT sshd: ALL\n", "", False),
         ("in.telnetd, sshd: \\\n ALL\n", "sshd: [2001:db8::]/32\n", True),
+        # anybody by another name
+        ("sshd: ALL\n", "sshd: 0.0.0.0/0.0.0.0\n", False),
+        ("sshd: ALL\n", "sshd: [::]/0\n", False),
+        ("sshd: ALL\n", "sshd: 0.0.0.0/128.0.0.0 128.0.0.0/128.0.0.0\n", False),
+        ("sshd: ALL\n", "sshd: *.*\n", False),
+        ("sshd: ALL\n", "sshd: KNOWN\n", False),
+        ("sshd: all\n", "SSHD: all\n", False),
+        ("sshd: ALL\n", "sshd: ALL EXCEPT 10.9.9.9\n", False),
+        ("ALL: ALL\n", "ALL EXCEPT vsftpd: ALL\n", False),
+        ("ALL: ALL\n", "ALL EXCEPT sshd: ALL\n", True),
+        ("sshd: ALL\n", "sshd@10.0.0.1: ALL\n", False),
+        # options decide
+        ("sshd: ALL : allow\n", "", False),
+        ("", "sshd: 10.0.0.0/8 : allow\nsshd: ALL: deny\n", True),
+        ("sshd: ALL\n", "sshd: ALL : spawn (echo) : allow\n", False),
     ],
 )
 def test_tcp_wrappers(deny: str, allow: str, limited: bool) -> None:

@@ -82,7 +82,7 @@ def fact(files: dict[str, str], snippets: dict[str, str | Answer] | None = None)
         # what is true of an interactive bash
         ('if [ -n "$PS1" ]; then\n readonly TMOUT=900\nfi\n', [900], True),
         ('[ -n "$BASH_VERSION" ] && TMOUT=900\n', [900], False),
-        ('if [ -n "$PS1" ]; then\n x=1\nelse\n TMOUT=900\nfi\n', [0, 900], False),
+        ('if [ -n "$PS1" ]; then\n x=1\nelse\n TMOUT=900\nfi\n', [0], False),
         # no assignment at all
         ("echo TMOUT=900\nXTMOUT=900\nTMOUTX=900\n", [0], False),
         ("TMOUT=$IDLE\n", [None], False),
@@ -134,6 +134,102 @@ def test_a_file_that_cannot_be_read_makes_it_unknown() -> None:
 
 # --- the real bash ------------------------------------------------------------------------------------
 
+
+def of_bash(script: str, folder: Path) -> tuple[int, bool]:
+    """TMOUT in an interactive bash that took the script, and whether it is locked."""
+    if shutil.which("bash") is None:
+        pytest.skip("needs bash")
+    (folder / "profile").write_text(script)
+    asked = 'echo "=${TMOUT:-0}="; readonly -p | grep -c " TMOUT"\n'
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-i"],
+        input=f". {folder}/profile >/dev/null 2>&1\n{asked}",
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(folder)},
+    )
+    value = int(done.stdout.partition("=")[2].partition("=")[0])
+    return value, done.stdout.split()[-1] != "0"
+
+
+@pytest.mark.parametrize(
+    ("script", "possible", "readonly"),
+    [
+        # a condition of which only a part is about interactive shells
+        (
+            'if [ -n "$PS1" ] && [ "$UID" -ne 0 ]; then readonly TMOUT=600; fi\n',
+            [0, 600],
+            False,
+        ),
+        ('if [ -n "$PS1" -a "$UID" -ne 0 ]; then readonly TMOUT=600; fi\n', [0, 600], False),
+        ('[ "$(id -u)" -eq 0 ] && return\nreadonly TMOUT=600\n', [0, 600], False),
+        ('[ -z "$PS1" ] && readonly TMOUT=600\n', [0], False),
+        ('[ -n "${PS1+}" ] && readonly TMOUT=600\n', [0, 600], False),
+        ("return 0\nreadonly TMOUT=600\n", [0], False),
+        ("cat >/dev/null <<EOF\nreadonly TMOUT=600\nEOF\n", [0], False),
+        ("cat >/dev/null <<-'E F'\nreadonly TMOUT=600\n\tE F\nTMOUT=300\n", [300], False),
+        ("(readonly TMOUT=600)\n", [0], False),
+        ("(\n readonly TMOUT=600\n)\n", [0], False),
+        ("readonly TMOUT=600 | cat\n", [0], False),
+        ("{ readonly TMOUT=600; } | cat\n", [0], False),
+        ("TMOUT=300\nTMOUT=0 >/dev/null 2>&1\n", [0], False),
+        ("TMOUT=300\nbuiltin export TMOUT=0\n", [0], False),
+        ("TMOUT=300\neval TMOUT=0\n", [None], False),
+        ("TMOUT=300\nlet TMOUT=0\n", [None], False),
+        ("TMOUT=300\n((TMOUT=0))\n", [None], False),
+        ("TMOUT=300\nfalse ||\n TMOUT=0\n", [0], False),
+        ("x='\nreadonly TMOUT=600\n'\n", [0], False),
+        ("case $- in *x*) readonly TMOUT=600 ;; esac\n", [0, 600], False),
+        ("case $- in *i*) ;; *) TMOUT=5 ;; esac\nTMOUT=300\n", [300], False),
+        # surely run
+        ("case $- in *i*) readonly TMOUT=600 ;; esac\n", [600], True),
+        ("case $- in\n *i*)\n  readonly TMOUT=600\n  ;;\nesac\n", [600], True),
+        ('case "$-" in\n *i*) ;;\n *) return ;;\nesac\nreadonly TMOUT=600\n', [600], True),
+        ('[ -z "${PS1-}" ] && return\nreadonly TMOUT=600\n', [600], True),
+        ("[[ $- != *i* ]] && return\nreadonly TMOUT=600 2>/dev/null\n", [600], True),
+        ('[ -n "$PS1" ] && { readonly TMOUT=600; export TMOUT; }\n', [600], True),
+        ("f() { return 1; }\nf\nreadonly TMOUT=600\n", [600], True),
+        ('if [ "${-#*i}" != "$-" ]; then\n readonly TMOUT=600\nfi\n', [600], True),
+        ("if ! [ -z $PS1 ]\nthen\n readonly TMOUT=600\nfi # x\n", [600], True),
+        ("echo $((1<<2)) >/dev/null\nreadonly TMOUT=600\n", [600], True),
+        # what bash refuses to read
+        ("readonly TMOUT=600\nif x; then\n", [None, 0, 600], False),
+    ],
+)
+def test_what_is_run_and_what_is_not(
+    script: str, possible: list[int | None], readonly: bool, tmp_path: Path
+) -> None:
+    found = fact({PROFILE.path: script})
+    assert (set(found["possible"]), found["readonly"]) == (set(possible), readonly)
+    value, locked = of_bash(script, tmp_path)
+    assert value in possible or None in possible
+    assert locked or not readonly
+
+
+def test_what_leaves_profile_before_the_others() -> None:
+    for line, possible in (('[ "$UID" = 0 ] && return\n', [0, 600]), ("return\n", [0])):
+        files = {"/etc/profile": line + DEBIAN_PROFILE}
+        assert fact(files, {"t.sh": "readonly TMOUT=600\n"})["possible"] == possible
+
+
+def test_sh_local_is_behind_the_others() -> None:
+    files = {
+        "/etc/profile": "for i in /etc/profile.d/*.sh /etc/profile.d/sh.local; do\n. $i\ndone\n",
+        "/etc/profile.d/sh.local": "TMOUT=0\n",
+    }
+    assert fact(files, {"t.sh": "TMOUT=300\n"})["possible"] == [0]
+    assert fact({**files, "/etc/profile": DEBIAN_PROFILE}, {"t.sh": "TMOUT=300\n"})["possible"] == [
+        300
+    ]
+
+
+def test_a_folder_in_profile_d_is_passed_over() -> None:
+    folder = Answer("failed", reason="Is a directory")
+    snippets: dict[str, str | Answer] = {"old.sh": folder, "t.sh": "TMOUT=300\n"}
+    assert fact({"/etc/profile": DEBIAN_PROFILE}, snippets)["possible"] == [300]
+
+
 SIMPLE = (
     *("TMOUT={n}", "export TMOUT={n}", 'TMOUT="{n}"', "unset TMOUT", "export TMOUT", "# TMOUT={n}"),
     *("readonly TMOUT={n}", "readonly TMOUT", "declare -rx TMOUT={n}", "TMOUT={n}; export TMOUT"),
@@ -156,24 +252,12 @@ def scripts(draw: st.DrawFn) -> str:
     return "\n".join(out) + "\n"
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 @given(script=scripts())
 @settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_the_real_bash_ends_where_we_say(script: str, tmp_path: Path) -> None:
-    (tmp_path / "profile").write_text(script)
-    asked = 'echo "=${TMOUT:-0}="; readonly -p | grep -c " TMOUT"\n'
-    done = subprocess.run(
-        ["bash", "--noprofile", "--norc", "-i"],
-        input=f". {tmp_path}/profile >/dev/null 2>&1\n{asked}",
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
-    )
-    value = int(done.stdout.partition("=")[2].partition("=")[0])
-    locked = done.stdout.split()[-1] != "0"
+    value, locked = of_bash(script, tmp_path)
     found = fact({PROFILE.path: script})
     assert value in found["possible"]
     assert locked or not found["readonly"]

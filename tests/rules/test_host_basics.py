@@ -61,7 +61,8 @@ def test_scenarios_speak_of_what_collectors_supply() -> None:
         for them in rule.tests.by_outcome().values():
             for scenario in them:
                 for name, value in scenario.items():
-                    if name != "params":
+                    # of a fact without rows this machine shows no keys
+                    if name != "params" and known[name]:
                         assert _keys(value) <= known[name], (rule.id, name)
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collectors.pemblocks import AWK
+from collectors import pemblocks, secretwords
 
 # Each of many files as a match and its content: its certificates, or all of it.
 # Of the environment only its owner sees, of arguments everybody on the host: the nonce is in the former.
 _EACH = r"""
 BEGIN { N = ENVIRON["N"] }
 FNR == 1 { printf "\n%s m\n%s\n%s c\n", N, FILENAME, N; on = 0 }"""
-CERTIFICATES = _EACH + AWK
+# Of a file whose name begins with // all but its secrets, of another its certificates.
+_MASKED = """
+FNR == 1 { secrets = substr(FILENAME, 1, 2) == "//" }
+secrets { print masked($0); next }
+"""
+REDUCED = secretwords.AWK + _EACH + _MASKED + pemblocks.AWK
+MASKED = secretwords.AWK + "{ print masked($0) }\n"
 LINES = _EACH + "{ print }"
 
 # A hash never crosses the wire: only its scheme, or a word for what stands in its place.

@@ -47,7 +47,8 @@ START = "exec env -i " + " ".join(f"{k}={v}" for k, v in ENVIRONMENT.items()) + 
 def opening(nonce: str, sudo: bool = False) -> bytes:
     """The beginning of the script. With `sudo`, commands that sudo allows run through it."""
     variables = f"N={nonce}\nU={'sudo' if sudo else ''}\nL={shlex.quote(shell.FUNCTIONS)}\n"
-    variables += f"C={shlex.quote(awkprograms.CERTIFICATES)}\nV={shlex.quote(awkprograms.LINES)}\n"
+    variables += f"C={shlex.quote(awkprograms.REDUCED)}\nV={shlex.quote(awkprograms.LINES)}\n"
+    variables += f"E={shlex.quote(awkprograms.MASKED)}\n"
     return f"{variables}{shell.SET_UP}".encode()
 
 
@@ -135,6 +136,8 @@ def _line(number: int, *words: str, call: str = "r") -> bytes:
 def _words(reading: Reading) -> list[str]:
     """The function call that answers a reading, with a deadline where it might hang."""
     match reading:
+        case File(path=path, limit=limit, masked=True):
+            return _guarded(FILE_PATIENCE, path, ["H", "p", path, str(limit + 1)])
         case File(path=path, limit=limit):
             return _guarded(FILE_PATIENCE, path, ["f", path, str(limit + 1)])
         case Glob(pattern=pattern, names=names, limit=limit):
@@ -142,6 +145,8 @@ def _words(reading: Reading) -> list[str]:
             words = ["g", shell_pattern(pattern), listed(pattern), str(limit + 1), below]
             if reading.certificates:
                 words = ["h", AWK, *words]
+            if reading.masked:
+                words = ["H", *words]
             return _guarded(READING_PATIENCE, pattern, words)
         case Stat(pattern=pattern):
             return _guarded(

@@ -20,11 +20,11 @@ bytes. The nonce is not known before the session, so no content can hold it. Hea
 
 Of many readings at once (M) contents and stat lines come together, each path once:
 
-    f, w, y          payload: a path whose content, stat line, certificates come with the others
+    f, w, y          payload: a path whose content, stat line, reduced content come with the others
     j                as w, of a link: where it leads comes as well
     b                payload: a tar archive of contents, then x STATUS
     v                payload: stat lines with their paths, each ended by NUL, then x STATUS
-    k                then m and c for each file with certificates, then x STATUS
+    k                then m and c for each file that an awk program reduces, then x STATUS
     p                likewise for files of /proc/sys and /sys, which tar finds empty
     i                payload: where the links lead, in the order of their bytes, each ended by NUL; x STATUS
 """
@@ -35,7 +35,8 @@ from collectors.sources.bounds import MATCHES, TOO_MANY
 # them in one shell with one deadline; should it pass, those that are not done each by G. R: one of these.
 # W: what of them is told together, of regular files below 4 MiB (S).
 # e: how it ended. q: is it there, or hidden. f: a file. l: a folder to list. g: a pattern. k: a match of it.
-# h: a pattern of whose files only what an awk program prints leaves the host; p: such a file.
+# h: a pattern of whose files only what an awk program prints leaves the host; p: such a file. H: of what
+# is read only what is left when secrets are masked; among many such a path begins with //.
 # O: too many matches of a pattern.
 # s: stat lines. c: a command, x: if it is there. u: usage of a mount. a: shadow. b, B: keys that let
 # accounts in. o: names and states of processes.
@@ -97,8 +98,8 @@ k() {
 }
 p() {
     if [ "$K" ] && [ -f "$1" ] && [ -r "$1" ] && [ -s "$1" ]; then
-        printf '%s\0' "$1" >&7
-        printf '\n%s y\n%s' "$N" "$1"
+        printf '%s\0' "$O$1" >&7
+        printf '\n%s y\n%s' "$N" "$O$1"
         return
     fi
     if [ -f "$1" ] && [ "$(stat -L -c %s -- "$1")" -lt "$2" ] && head -c 0 -- "$1"
@@ -113,6 +114,7 @@ p() {
     fi
 }
 h() { A=$1; shift; "$@"; A=; }
+H() { A=$E O=/; "$@"; A= O=; }
 g() {
     p=$1 b=$2 y=$3 o=$4
     eval "for d in $b; do l \"\$d\"; done; set -- $p"
@@ -315,5 +317,5 @@ R() {
     printf '\n%s z %s\n' "$N" "$i"
     r "$i" G "$j" "$@"
 }
-export N U C V
+export N U C V E
 """

@@ -106,6 +106,15 @@ def test_evidence_is_the_line_that_decides(tmp_path: Path) -> None:
     )
 
 
+def test_evidence_is_the_whole_line(tmp_path: Path) -> None:
+    found = []
+    for end in ("x", "y"):
+        source = lab.machine(tmp_path / end, {"/etc/a": f"bad {'a' * 600}{end}\n"})
+        found.append(lab.verdict(source, ["not f:/etc/a -> r:^bad"]))
+    assert found[0].actual == found[1].actual
+    assert found[0].evidence != found[1].evidence
+
+
 def test_verdicts_are_like_those_of_packs() -> None:
     policy = parse(SERVER.read_bytes(), str(SERVER))
     result, _ = lab.judged(policy, RecordedSource(MACHINES / "debian12"))
