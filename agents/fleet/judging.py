@@ -8,6 +8,7 @@ so many hosts that its memory should leave, the lane forks another.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -84,7 +85,12 @@ class Judges:
     def close(self) -> None:
         """What is being judged is ended."""
         with self._changing:
+            if self._closed:
+                return
             self._closed = True
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    self._end(self._free.get_nowait(), busy=False)
             while self._lanes:
                 self._end(self._lanes[0])
 
@@ -111,10 +117,11 @@ class Judges:
         self._lanes.append(lane)
         return lane
 
-    def _end(self, lane: _Process) -> None:
+    def _end(self, lane: _Process, busy: bool = True) -> None:
         self._lanes.remove(lane)
         lane.connection.close()
-        os.kill(lane.pid, signal.SIGKILL)
+        if busy:  # an idle one goes by itself, and what it took is counted as ours
+            os.kill(lane.pid, signal.SIGKILL)
         os.waitpid(lane.pid, 0)
 
     def _serve(self, connection: Connection) -> NoReturn:
@@ -129,11 +136,12 @@ class Judges:
                 judged += 1
                 reply = _answered(child, request)
                 if reply is None or judged % OF_A_CHILD == 0:
-                    child.connection.close()
-                    os.waitpid(child.pid, 0)
+                    _finish(child)
                     child = None
                 connection.send_bytes(reply or pickle.dumps(f"{ENDED}; {self._took}"))
             except (EOFError, OSError):
+                if child:
+                    _finish(child)
                 os._exit(0)
 
     def _child(self, lane: Connection) -> _Process:
@@ -162,6 +170,11 @@ class Judges:
         except Exception as error:  # a mistake of ours that one host shows must not cost the others
             log.exception("a host could not be judged")
             return pickle.dumps(f"bug: {type(error).__name__}: {error}")
+
+
+def _finish(child: _Process) -> None:
+    child.connection.close()
+    os.waitpid(child.pid, 0)
 
 
 def _answered(child: _Process, request: bytes) -> bytes | None:
