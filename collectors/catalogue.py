@@ -129,18 +129,21 @@ _ENTRIES = (
     _scraped(ListenersCollector),
     _asked(
         "accounts",
-        "collectors.security.accounts:AccountsCollector",
+        "collectors.security.identity.accounts:AccountsCollector",
         "accounts",
         "odd_accounts",
         "passwords",
     ),
-    _asked("aide", "collectors.security.integrity:AideCollector", "aide"),
+    _asked("aide", "collectors.security.protection.integrity:AideCollector", "aide"),
     _asked(
-        "antimalware", "collectors.security.antimalware:AntimalwareCollector", "antimalware", "hids"
+        "antimalware",
+        "collectors.security.protection.antimalware:AntimalwareCollector",
+        "antimalware",
+        "hids",
     ),
     _asked(
         "auditd",
-        "collectors.security.auditd:AuditdCollector",
+        "collectors.security.logging.auditd:AuditdCollector",
         "auditd",
         "audit_rules",
         "audit_loaded",
@@ -149,18 +152,20 @@ _ENTRIES = (
     ),
     _asked(
         "authorized_keys",
-        "collectors.security.authorizedkeys:AuthorizedKeysCollector",
+        "collectors.security.identity.authorizedkeys:AuthorizedKeysCollector",
         "authorized_keys",
     ),
-    _asked("backups", "collectors.security.backups:BackupsCollector", "backups"),
+    _asked("backups", "collectors.security.protection.backups:BackupsCollector", "backups"),
     _asked(
         "boot",
-        "collectors.security.boot:BootCollector",
+        "collectors.security.system.boot:BootCollector",
         "boot_parameters",
         "cpu_vulnerabilities",
         "kdump",
     ),
-    _asked("boot_loader", "collectors.security.bootloader:BootLoaderCollector", "boot_loader"),
+    _asked(
+        "boot_loader", "collectors.security.system.bootloader:BootLoaderCollector", "boot_loader"
+    ),
     _asked(
         "certificates",
         "collectors.crypto.certificates:CertificatesCollector",
@@ -176,7 +181,7 @@ _ENTRIES = (
         "podman",
         "kubelet",
     ),
-    _asked("core_dumps", "collectors.security.coredumps:CoreDumpsCollector", "core_dumps"),
+    _asked("core_dumps", "collectors.security.system.coredumps:CoreDumpsCollector", "core_dumps"),
     _asked(
         "crypto_policy", "collectors.crypto.cryptopolicy:CryptoPolicyCollector", "crypto_policy"
     ),
@@ -191,8 +196,13 @@ _ENTRIES = (
         "collectors.containers.dockercontainers:DockerContainersCollector",
         "docker_containers",
     ),
-    _asked("files", "collectors.security.files:FilesCollector", "files", "private_files"),
-    _asked("filescan", "collectors.security.filescan:FileScanCollector", "file_scan", slow=True),
+    _asked("files", "collectors.security.system.files:FilesCollector", "files", "private_files"),
+    _asked(
+        "filescan",
+        "collectors.security.software.filescan:FileScanCollector",
+        "file_scan",
+        slow=True,
+    ),
     _asked("firewall", "collectors.firewall.baseline:FirewallCollector", "firewall"),
     _asked(
         "firewall_services",
@@ -200,11 +210,13 @@ _ENTRIES = (
         "firewall_services",
         "ip_families",
     ),
-    _asked("groups", "collectors.security.groups:GroupsCollector", "groups", "nis_entries"),
-    _asked("homes", "collectors.security.homes:HomesCollector", "homes", "home_files"),
+    _asked(
+        "groups", "collectors.security.identity.groups:GroupsCollector", "groups", "nis_entries"
+    ),
+    _asked("homes", "collectors.security.identity.homes:HomesCollector", "homes", "home_files"),
     _asked(
         "interfaces",
-        "collectors.security.interfaces:InterfacesCollector",
+        "collectors.security.system.interfaces:InterfacesCollector",
         "interfaces",
         "bonds",
         "default_routes",
@@ -226,42 +238,44 @@ _ENTRIES = (
     _asked("ipv6_resolvers", "collectors.ipv6.resolvers:Ipv6ResolversCollector", "ipv6_resolvers"),
     _asked("ipv6_sysctl", "collectors.ipv6.sysctl:Ipv6SysctlCollector", "ipv6_sysctl"),
     _asked("ipv6_tunnels", "collectors.ipv6.tunnels:Ipv6TunnelsCollector", "ipv6_tunnels"),
-    _asked("journald", "collectors.security.journald:JournaldCollector", "journald"),
+    _asked("journald", "collectors.security.logging.journald:JournaldCollector", "journald"),
     _asked(
         "kernel_modules",
-        "collectors.security.modules:ModulesCollector",
+        "collectors.security.system.modules:ModulesCollector",
         "kernel_modules",
         "module_loading",
     ),
-    _asked("last_logins", "collectors.security.lastlogins:LastLoginsCollector", "last_logins"),
+    _asked(
+        "last_logins", "collectors.security.identity.lastlogins:LastLoginsCollector", "last_logins"
+    ),
     _asked("lines", "collectors.link.linefacts:LinesCollector", "lines"),
-    _asked("listening", "collectors.security.listeners:ListeningCollector", "listeners"),
-    _asked("login_defs", "collectors.security.logindefs:LoginDefsCollector", "login_defs"),
+    _asked("listening", "collectors.security.software.listeners:ListeningCollector", "listeners"),
+    _asked("login_defs", "collectors.security.identity.logindefs:LoginDefsCollector", "login_defs"),
     _asked(
         "logs",
-        "collectors.security.logs:LogsCollector",
+        "collectors.security.logging.logs:LogsCollector",
         "log_files",
         "audit_log_files",
         "log_retention",
         "audit_retention",
     ),
-    _asked("mac", "collectors.security.mac:MacCollector", "mac"),
-    _asked("mounts", "collectors.security.mounts:MountsCollector", "mounts"),
+    _asked("mac", "collectors.security.protection.mac:MacCollector", "mac"),
+    _asked("mounts", "collectors.security.system.mounts:MountsCollector", "mounts"),
     _asked(
         "national_crypto", "collectors.crypto.national:NationalCryptoCollector", "national_crypto"
     ),
     _asked(
         "netservices",
-        "collectors.security.netservices:NetservicesCollector",
+        "collectors.security.software.netservices:NetservicesCollector",
         "ftp",
         "snmp",
         "tcp_wrappers",
     ),
-    _asked("osinfo", "collectors.security.osinfo:OsInfoCollector", "os", "host"),
-    _asked("packages", "collectors.security.packages:PackagesCollector", "packages"),
+    _asked("osinfo", "collectors.security.system.osinfo:OsInfoCollector", "os", "host"),
+    _asked("packages", "collectors.security.software.packages:PackagesCollector", "packages"),
     _asked(
         "pam",
-        "collectors.security.pam:PamCollector",
+        "collectors.security.identity.pam:PamCollector",
         "pam",
         "password_quality",
         "password_history",
@@ -271,9 +285,11 @@ _ENTRIES = (
         "su",
         "elevation",
     ),
-    _asked("reboot", "collectors.security.reboot:RebootCollector", "reboot"),
+    _asked("reboot", "collectors.security.software.reboot:RebootCollector", "reboot"),
     _asked(
-        "repositories", "collectors.security.repositories:RepositoriesCollector", "repositories"
+        "repositories",
+        "collectors.security.software.repositories:RepositoriesCollector",
+        "repositories",
     ),
     _asked(
         "residual",
@@ -281,33 +297,49 @@ _ENTRIES = (
         "shell_history",
         "temporary_folders",
     ),
-    _asked("rsyslog", "collectors.security.rsyslog:RsyslogCollector", "rsyslog"),
-    _asked("services", "collectors.security.services:ServicesCollector", "services", "boot"),
-    _asked("shares", "collectors.security.shares:SharesCollector", "shares"),
-    _asked("shells", "collectors.security.shells:ShellsCollector", "shell_timeout"),
+    _asked("rsyslog", "collectors.security.logging.rsyslog:RsyslogCollector", "rsyslog"),
+    _asked(
+        "services", "collectors.security.software.services:ServicesCollector", "services", "boot"
+    ),
+    _asked("shares", "collectors.security.software.shares:SharesCollector", "shares"),
+    _asked("shells", "collectors.security.identity.shells:ShellsCollector", "shell_timeout"),
     _asked("ssh_client", "collectors.crypto.sshclient:SshClientCollector", "ssh_client"),
-    _asked("sshd", "collectors.security.sshd:SshdCollector", "sshd"),
+    _asked("sshd", "collectors.security.sshserver.sshd:SshdCollector", "sshd"),
     _asked(
-        "sshd_effective", "collectors.security.sshdtest:SshdEffectiveCollector", "sshd_effective"
+        "sshd_effective",
+        "collectors.security.sshserver.sshdtest:SshdEffectiveCollector",
+        "sshd_effective",
     ),
-    _asked("sudo", "collectors.security.sudoers:SudoersCollector", "sudo", "sudo_rules"),
-    _asked("sysctl", "collectors.security.sysctl:SysctlCollector", "sysctl", "kernel_interfaces"),
+    _asked("sudo", "collectors.security.identity.sudoers:SudoersCollector", "sudo", "sudo_rules"),
+    _asked(
+        "sysctl", "collectors.security.system.sysctl:SysctlCollector", "sysctl", "kernel_interfaces"
+    ),
     _asked(
         "sysctl_configured",
-        "collectors.security.sysctlconfig:SysctlConfigCollector",
+        "collectors.security.system.sysctlconfig:SysctlConfigCollector",
         "sysctl_configured",
     ),
-    _asked("time_sources", "collectors.security.timesources:TimeSourcesCollector", "time_sources"),
-    _asked("timesync", "collectors.security.timesync:TimesyncCollector", "timesync"),
+    _asked(
+        "time_sources",
+        "collectors.security.logging.timesources:TimeSourcesCollector",
+        "time_sources",
+    ),
+    _asked("timesync", "collectors.security.logging.timesync:TimesyncCollector", "timesync"),
     _asked(
         "tlslisteners",
         "collectors.crypto.tlslisteners:TlsListenersCollector",
         "tls_listeners",
         slow=True,
     ),
-    _asked("trusted_boot", "collectors.security.trustedboot:TrustedBootCollector", "trusted_boot"),
-    _asked("umask", "collectors.security.umask:UmaskCollector", "umask"),
-    _asked("updates", "collectors.security.updates:UpdatesCollector", "updates", slow=True),
+    _asked(
+        "trusted_boot",
+        "collectors.security.protection.trustedboot:TrustedBootCollector",
+        "trusted_boot",
+    ),
+    _asked("umask", "collectors.security.identity.umask:UmaskCollector", "umask"),
+    _asked(
+        "updates", "collectors.security.software.updates:UpdatesCollector", "updates", slow=True
+    ),
     _asked("web_servers", "collectors.crypto.webservers:WebServersCollector", "web_servers"),
 )
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from collectors.crypto import webfiles
 from collectors.model import Answers, Collector, Fact, File, Glob, ParseError, Reading
-from collectors.security import sshdconfig
+from collectors.security.sshserver import sshdconfig
 
 MAIN = File("/etc/ssh/ssh_config", masked=True)
 USUAL = Glob("/etc/ssh/ssh_config.d/*.conf", masked=True)

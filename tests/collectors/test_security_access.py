@@ -30,8 +30,8 @@ from collectors.model import (
 )
 from collectors.observe import observe
 from collectors.rows import AuthorizedKey, Clock, FileStat, ShadowEntry
-from collectors.security import homes
-from collectors.security.accounts import (
+from collectors.security.identity import homes
+from collectors.security.identity.accounts import (
     CLOCK,
     GROUP,
     PASSWD,
@@ -39,10 +39,10 @@ from collectors.security.accounts import (
     AccountsCollector,
     parse_passwd,
 )
-from collectors.security.authorizedkeys import KEYS, AuthorizedKeysCollector, bits
-from collectors.security.groups import GroupsCollector
-from collectors.security.homes import HomesCollector
-from collectors.security.lastlogins import (
+from collectors.security.identity.authorizedkeys import KEYS, AuthorizedKeysCollector, bits
+from collectors.security.identity.groups import GroupsCollector
+from collectors.security.identity.homes import HomesCollector
+from collectors.security.identity.lastlogins import (
     LASTLOG,
     LASTLOG2,
     LastLoginsCollector,

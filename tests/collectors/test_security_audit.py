@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from collectors.model import Answer, Reading
 from collectors.rows import Uname
-from collectors.security import auditcoverage, auditd, audithidden, auditrules
-from collectors.security.auditd import COMPILED, CONF, LOADED, RULES, STATE, UNAME
-from collectors.security.auditrules import AuditRule
+from collectors.security.logging import auditcoverage, auditd, audithidden, auditrules
+from collectors.security.logging.auditd import COMPILED, CONF, LOADED, RULES, STATE, UNAME
+from collectors.security.logging.auditrules import AuditRule
 from tests.baselinemachines import BASELINE
 from tests.collectors.securityfacts import ABSENT, DENIED, facts, rows, text, tree
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from collectors.model import Answer, Answers, Fact, ParseError, Reading
 from collectors.rows import FileStat
-from collectors.security.bootloader import (
+from collectors.security.system.bootloader import (
     COUNT,
     FILES,
     STATS,

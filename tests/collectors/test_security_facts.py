@@ -28,13 +28,13 @@ from collectors.model import (
 )
 from collectors.observe import observe
 from collectors.rows import Clock, FileStat, ShadowEntry, Socket, Timex
-from collectors.security.accounts import CLOCK, GROUP, PASSWD, SHADOW, AccountsCollector
-from collectors.security.files import MOST, MOUNTS, FilesCollector
-from collectors.security.listeners import SOCKETS, ListeningCollector
-from collectors.security.logindefs import LOGIN_DEFS, LoginDefsCollector
-from collectors.security.osinfo import MACHINE_ID, UNAME, OsInfoCollector
-from collectors.security.sysctl import FILES, IPV4, IPV6, SysctlCollector
-from collectors.security.timesync import PROCESSES, TIMEX, TimesyncCollector
+from collectors.security.identity.accounts import CLOCK, GROUP, PASSWD, SHADOW, AccountsCollector
+from collectors.security.identity.logindefs import LOGIN_DEFS, LoginDefsCollector
+from collectors.security.logging.timesync import PROCESSES, TIMEX, TimesyncCollector
+from collectors.security.software.listeners import SOCKETS, ListeningCollector
+from collectors.security.system.files import MOST, MOUNTS, FilesCollector
+from collectors.security.system.osinfo import MACHINE_ID, UNAME, OsInfoCollector
+from collectors.security.system.sysctl import FILES, IPV4, IPV6, SysctlCollector
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource
 from tests.shellhost import SHELLS, ShellSource

@@ -30,13 +30,19 @@ from collectors.model import (
 )
 from collectors.observe import observe
 from collectors.rows import FileStat
-from collectors.security.boot import CMDLINE, BootCollector, parse_cmdline
-from collectors.security.coredumps import LIMITS, CoreDumpsCollector, hard_limits
 from collectors.security.dropins import Folders, Text
 from collectors.security.dropins import settings as section
-from collectors.security.interfaces import DEVICES, InterfacesCollector
-from collectors.security.modules import FOUND, LOADED, ModulesCollector, blocked_by, parse_lines
-from collectors.security.mounts import (
+from collectors.security.system.boot import CMDLINE, BootCollector, parse_cmdline
+from collectors.security.system.coredumps import LIMITS, CoreDumpsCollector, hard_limits
+from collectors.security.system.interfaces import DEVICES, InterfacesCollector
+from collectors.security.system.modules import (
+    FOUND,
+    LOADED,
+    ModulesCollector,
+    blocked_by,
+    parse_lines,
+)
+from collectors.security.system.mounts import (
     DROPINS,
     FSTAB,
     MOUNTINFO,
@@ -47,7 +53,7 @@ from collectors.security.mounts import (
     parse_fstab,
     parse_mountinfo,
 )
-from collectors.security.sysctlconfig import FOLDERS, MAIN, SysctlConfigCollector, configured
+from collectors.security.system.sysctlconfig import FOLDERS, MAIN, SysctlConfigCollector, configured
 from collectors.sources.local import LocalSource
 
 DENIED = Answer("denied", reason="permission denied")

@@ -16,22 +16,14 @@ from hypothesis import strategies as st
 from collectors.model import Answer, Answers, Glob, ParseError, Reading, Unavailable
 from collectors.observe import observe
 from collectors.rows import Process
-from collectors.security import (
-    auditd,
-    coredumps,
-    logrotate,
-    logs,
-    modules,
-    partial,
-    rsyslog,
-    rsyslogconfig,
-    services,
-    sysctlconfig,
-)
-from collectors.security.journald import DIRECTORY, DROP_INS, MAINS, JournaldCollector
-from collectors.security.logs import AUDIT, LOGS, LogsCollector
-from collectors.security.rsyslog import PROCESSES, RsyslogCollector
-from collectors.security.shares import SharesCollector
+from collectors.security import partial
+from collectors.security.logging import auditd, logrotate, logs, rsyslog, rsyslogconfig
+from collectors.security.logging.journald import DIRECTORY, DROP_INS, MAINS, JournaldCollector
+from collectors.security.logging.logs import AUDIT, LOGS, LogsCollector
+from collectors.security.logging.rsyslog import PROCESSES, RsyslogCollector
+from collectors.security.software import services
+from collectors.security.software.shares import SharesCollector
+from collectors.security.system import coredumps, modules, sysctlconfig
 from collectors.sources.local import LocalSource
 from tests.baselinemachines import BASELINE
 from tests.collectors.securityfacts import (

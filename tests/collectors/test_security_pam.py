@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from collectors.model import Answer, Answers, Fact, ParseError, Reading, Unavailable
 from collectors.observe import observe
-from collectors.security import pamstack
-from collectors.security.accounts import GROUP
-from collectors.security.logindefs import LOGIN_DEFS
-from collectors.security.pam import (
+from collectors.security.identity import pamstack
+from collectors.security.identity.accounts import GROUP
+from collectors.security.identity.logindefs import LOGIN_DEFS
+from collectors.security.identity.pam import (
     FAILLOCK,
     PWHISTORY,
     PWQUALITY,

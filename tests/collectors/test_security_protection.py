@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 
 from collectors.model import Answer, Collector, Glob, Reading, Stat, Unavailable
 from collectors.rows import Process
-from collectors.security import antimalware, backups, integrity, mac, scheduled, timesources
-from collectors.security import trustedboot as boot
-from collectors.security.antimalware import AntimalwareCollector
-from collectors.security.backups import BackupsCollector
-from collectors.security.engines import ENGINES, Engine
-from collectors.security.integrity import AideCollector
-from collectors.security.mac import MacCollector
-from collectors.security.timesources import TimeSourcesCollector
-from collectors.security.trustedboot import TrustedBootCollector
+from collectors.security.logging import timesources
+from collectors.security.logging.timesources import TimeSourcesCollector
+from collectors.security.protection import antimalware, backups, integrity, mac, scheduled
+from collectors.security.protection import trustedboot as boot
+from collectors.security.protection.antimalware import AntimalwareCollector
+from collectors.security.protection.backups import BackupsCollector
+from collectors.security.protection.engines import ENGINES, Engine
+from collectors.security.protection.integrity import AideCollector
+from collectors.security.protection.mac import MacCollector
+from collectors.security.protection.trustedboot import TrustedBootCollector
 from tests.collectors.securityfacts import CLOCK, DENIED, facts, rows, stat, text, tree
 
 CRON_D = Glob("/etc/cron.d/*", masked=True)

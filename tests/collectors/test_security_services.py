@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from collectors.model import Answer, Answers, Fact, NeedMore, ParseError, Reading, Stat, Unavailable
 from collectors.observe import observe
 from collectors.rows import FileStat
-from collectors.security.packagedb import DATABASES, READINGS
-from collectors.security.services import (
+from collectors.security.software.packagedb import DATABASES, READINGS
+from collectors.security.software.services import (
     BOOTED,
     DEFAULT,
     INETD,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from collectors.model import Answer, Answers, Fact, File, NeedMore, Reading, Unavailable
 from collectors.rows import FileStat
-from collectors.security.netservices import (
+from collectors.security.software.netservices import (
     ALLOW,
     DEFAULT_COMMUNITY,
     DENY,
@@ -22,7 +22,7 @@ from collectors.security.netservices import (
     VSFTPD,
     NetservicesCollector,
 )
-from collectors.security.shares import EXPORTS, SMB, SharesCollector
+from collectors.security.software.shares import EXPORTS, SMB, SharesCollector
 from tests.collectors.test_security_facts import DENIED, children, facts, rows, text
 
 NONE: dict[Reading, Answer] = dict.fromkeys(EXPORTS, Answer("content"))

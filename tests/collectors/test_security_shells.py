@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from collectors.model import Answer, Answers, Fact, Reading, Unavailable
 from collectors.observe import observe
-from collectors.security import shells
-from collectors.security.shells import (
+from collectors.security.identity import shells
+from collectors.security.identity.shells import (
     CSH,
     ENVIRONMENT,
     PROFILE,

@@ -24,13 +24,13 @@ from collectors.model import (
 )
 from collectors.observe import observe
 from collectors.rows import Clock, FileStat, Noted, Uname, Walked
-from collectors.security import localfs, packages, repositories, updates
-from collectors.security.filescan import FileScanCollector
-from collectors.security.packagedb import DATABASES, READINGS
-from collectors.security.packages import PackagesCollector
-from collectors.security.reboot import FLAGS, KERNELS, UNAME, RebootCollector, version
-from collectors.security.repositories import RepositoriesCollector
-from collectors.security.updates import APT, CLOCK, DNF, INDEX, YUM, UpdatesCollector
+from collectors.security.software import localfs, packages, repositories, updates
+from collectors.security.software.filescan import FileScanCollector
+from collectors.security.software.packagedb import DATABASES, READINGS
+from collectors.security.software.packages import PackagesCollector
+from collectors.security.software.reboot import FLAGS, KERNELS, UNAME, RebootCollector, version
+from collectors.security.software.repositories import RepositoriesCollector
+from collectors.security.software.updates import APT, CLOCK, DNF, INDEX, YUM, UpdatesCollector
 from collectors.sources.local import LocalSource
 from collectors.sources.recorder import Recorder
 from tests.collectors.test_security_facts import ABSENT, DENIED, children, facts, rows, text

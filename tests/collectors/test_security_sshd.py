@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from collectors.model import Fact, ParseError
 from collectors.observe import observe
-from collectors.security import sshdconfig
-from collectors.security.sshd import SshdCollector
-from collectors.security.sshdkeywords import DEFAULTS
+from collectors.security.sshserver import sshdconfig
+from collectors.security.sshserver.sshd import SshdCollector
+from collectors.security.sshserver.sshdkeywords import DEFAULTS
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource
 

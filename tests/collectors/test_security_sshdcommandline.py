@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from collectors.model import Answer, Command, Fact, Reading
 from collectors.observe import observe
-from collectors.security.sshd import SshdCollector
-from collectors.security.sshdtest import SshdEffectiveCollector
+from collectors.security.sshserver.sshd import SshdCollector
+from collectors.security.sshserver.sshdtest import SshdEffectiveCollector
 from collectors.sources import commands
 from collectors.sources.local import LocalSource
 

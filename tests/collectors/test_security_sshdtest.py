@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from collectors.model import Answer, Command, Fact, ParseError, Reading
 from collectors.observe import observe
-from collectors.security.sshdtest import SshdEffectiveCollector, parse_test
+from collectors.security.sshserver.sshdtest import SshdEffectiveCollector, parse_test
 from collectors.sources import commands
 from collectors.sources.local import LocalSource
 

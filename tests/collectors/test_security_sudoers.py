@@ -26,11 +26,11 @@ from collectors.model import (
     Unavailable,
 )
 from collectors.rows import Uname
-from collectors.security import sudoerslines
-from collectors.security.accounts import GROUP, PASSWD
-from collectors.security.sudoers import MAIN, UNAME, SudoersCollector
-from collectors.security.sudoerspeople import People
-from collectors.security.sudoersrules import Policy
+from collectors.security.identity import sudoerslines
+from collectors.security.identity.accounts import GROUP, PASSWD
+from collectors.security.identity.sudoers import MAIN, UNAME, SudoersCollector
+from collectors.security.identity.sudoerspeople import People
+from collectors.security.identity.sudoersrules import Policy
 
 ABSENT = Answer("absent", reason="no such file")
 DENIED = Answer("denied", reason="permission denied")

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.model import Answer, Answers, Fact, ParseError, Reading, Unavailable
-from collectors.security import umaskscript
-from collectors.security.umask import (
+from collectors.security.identity import umaskscript
+from collectors.security.identity.umask import (
     BASHRCS,
     LOGIN_DEFS,
     PAM,
@@ -23,7 +23,7 @@ from collectors.security.umask import (
     SH_LOCAL,
     UmaskCollector,
 )
-from collectors.security.umaskscript import Setting
+from collectors.security.identity.umaskscript import Setting
 
 ABSENT = Answer("absent", reason="no such file")
 DENIED = Answer("denied", reason="permission denied")

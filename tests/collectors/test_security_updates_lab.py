@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from collectors.model import Answer, Answers, Command, NeedMore, Reading
-from collectors.security import owners, packages, updates
-from collectors.security.packages import PackagesCollector
-from collectors.security.updates import DNF, UpdatesCollector
+from collectors.security.software import owners, packages, updates
+from collectors.security.software.packages import PackagesCollector
+from collectors.security.software.updates import DNF, UpdatesCollector
 from collectors.sources.patterns import path_matches
 from tests.collectors.test_security_facts import text
 from tests.collectors.test_security_software import INDEXED, RPM, index, one
