@@ -199,7 +199,7 @@ def test_accounts_as_the_c_library_reads_them(
 def test_lines_that_are_no_account_are_told() -> None:
     content = "root:x:0:0::/:\ntoor:x:zero:0::/:\n# no\n\n  \n+\n::0:0::/:\nx:x:0\n"
     found = facts(AccountsCollector(), {PASSWD: text(content), GROUP: text(""), CLOCK: NOW})
-    keys = [row["key"] for row in found["odd_accounts"].value]
+    keys = [row["name"] for row in found["odd_accounts"].value]
     assert keys == ["/etc/passwd:2", "/etc/passwd:7", "/etc/passwd:8"]
 
 

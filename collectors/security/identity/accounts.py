@@ -48,7 +48,7 @@ class AccountsCollector(Collector, frozen=True):
     accounts: name, uid, gid, home, shell, login (whether the shell lets anyone in), group (its
     own, empty if there is none of that gid), groups, uid_count and name_count (how many accounts
     have the same), in_passwd (what passwd has for a password: shadow, empty, locked, disabled, hash).
-    odd_accounts: key (path and line) of lines that are no account to the C library, and yet may be
+    odd_accounts: name (path and line) of lines that are no account to the C library, and yet may be
     one to another program.
     passwords: name, uid, login, state (empty, locked, disabled, missing, or a hash's scheme such
     as `$y$`), usable (whether there is a hash), min_days, max_days, warn_days, inactive_days
@@ -108,7 +108,7 @@ def odd_lines(text: str) -> list[dict[str, str]]:
     """Lines of passwd(5) that are neither an account, nor a comment, nor an entry of NIS."""
     known = {account["source"] for account in parse_passwd(text)}
     places = (f"{PASSWD.path}:{number}" for number, _ in entries(text))
-    return [{"key": place, "source": place} for place in places if place not in known]
+    return [{"name": place, "source": place} for place in places if place not in known]
 
 
 def entries(text: str) -> Iterator[tuple[int, list[str]]]:
