@@ -62,21 +62,22 @@ def lanes() -> set[threading.Thread]:
 @pytest.fixture
 def root(tmp_path: Path) -> Iterable[Path]:
     (tmp_path / "f").write_text("a\nb\n")
-    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "proc").mkdir()
+    os.mkfifo(tmp_path / "proc/fifo")  # elsewhere a FIFO is not waited for
     others = lanes()
     yield tmp_path
     # let the reader of the FIFO go, so that its thread ends
     limit = time.monotonic() + 10
     while lanes() - others and time.monotonic() < limit:
         with contextlib.suppress(OSError):
-            os.close(os.open(tmp_path / "fifo", os.O_WRONLY | os.O_NONBLOCK))
+            os.close(os.open(tmp_path / "proc/fifo", os.O_WRONLY | os.O_NONBLOCK))
         time.sleep(0.01)
 
 
 def test_a_blocked_reading_costs_its_own_series_only(root: Path) -> None:
     others = lanes()
     runner = Runner(LocalSource(str(root)), deadline=0.5)
-    collectors = [Blocked(path="/fifo"), AlsoBlocked(path="/fifo"), Lines()]
+    collectors = [Blocked(path="/proc/fifo"), AlsoBlocked(path="/proc/fifo"), Lines()]
     start = time.monotonic()
     blocked, also, lines = runner.observe(collectors)
     assert time.monotonic() - start < 2
@@ -94,7 +95,7 @@ def test_a_blocked_reading_costs_its_own_series_only(root: Path) -> None:
 def test_it_recovers_when_the_reading_ends(root: Path) -> None:
     others = lanes()
     runner = Runner(LocalSource(str(root)), deadline=0.3)
-    assert runner.observe([Blocked(path="/fifo")])[0].failure == "timeout"
+    assert runner.observe([Blocked(path="/proc/fifo")])[0].failure == "timeout"
     with open(root / "fifo", "w") as writer:
         writer.write("x\n")
     limit = time.monotonic() + 5
@@ -102,7 +103,7 @@ def test_it_recovers_when_the_reading_ends(root: Path) -> None:
         assert time.monotonic() < limit
     (root / "fifo").unlink()
     (root / "fifo").write_text("x\n")
-    assert runner.observe([Blocked(path="/fifo")])[0].failure == ""
+    assert runner.observe([Blocked(path="/proc/fifo")])[0].failure == ""
 
 
 def test_a_bug_is_contained_and_its_facts_are_unavailable(root: Path) -> None:
