@@ -210,9 +210,8 @@ def test_the_audit_child_ends_with_the_agent(tmp_path: Path) -> None:
                     found.append(int(entry.parent.name))
         return found
 
-    (tmp_path / "root").mkdir()
-    (tmp_path / "root" / "etc").mkdir()
-    os.mkfifo(tmp_path / "root" / "etc" / "passwd")
+    (tmp_path / "root/proc/net").mkdir(parents=True)
+    os.mkfifo(tmp_path / "root/proc/net/if_inet6")  # the audit waits for it
     with agent(tmp_path, f"root: {tmp_path}/root\nprobes: {{gateways: false}}\n") as one:
         eventually(children_of_ours)
         one.process.terminate()

@@ -96,13 +96,13 @@ def test_it_recovers_when_the_reading_ends(root: Path) -> None:
     others = lanes()
     runner = Runner(LocalSource(str(root)), deadline=0.3)
     assert runner.observe([Blocked(path="/proc/fifo")])[0].failure == "timeout"
-    with open(root / "fifo", "w") as writer:
+    with open(root / "proc/fifo", "w") as writer:
         writer.write("x\n")
     limit = time.monotonic() + 5
     while runner.observe([Lines()]) and lanes() - others:
         assert time.monotonic() < limit
-    (root / "fifo").unlink()
-    (root / "fifo").write_text("x\n")
+    (root / "proc/fifo").unlink()
+    (root / "proc/fifo").write_text("x\n")
     assert runner.observe([Blocked(path="/proc/fifo")])[0].failure == ""
 
 
