@@ -174,7 +174,8 @@ c() {
 }
 x() {
     y=$1; shift
-    if command -v "$3" >/dev/null; then G "$y" c "$@"; else printf '\n%s c\n' "$N"; e x 127; fi
+    # bash finds by a path only what may be run
+    if command -v "$3" >/dev/null || [ -e "$3" ]; then G "$y" c "$@"; else printf '\n%s c\n' "$N"; e x 127; fi
 }
 u() {
     printf '\n%s m\n%s\n%s c\n' "$N" "$2" "$N"
