@@ -11,6 +11,7 @@ from collectors.model import Answers, Collector, Fact, File, Glob, Reading
 from collectors.security.partial import text_of
 from collectors.security.software.everyone import is_everybody
 
+_SPECIAL = re.compile(r"[\"'\\#]")
 SMB = File("/etc/samba/smb.conf")
 EXPORTS = (Glob("/etc/exports"), Glob("/etc/exports.d/*.exports"))
 
@@ -156,8 +157,10 @@ def _nfs(answers: Answers) -> Iterator[dict[str, Any]]:
 def _exports(line: str, source: str) -> Iterator[dict[str, Any]]:
     if line.startswith("#"):
         return
+    # shlex goes character by character, which only quotes, escapes and comments need
+    plain = not _SPECIAL.search(line)
     try:
-        folder, *clients = shlex.split(line, comments=True) or [""]
+        folder, *clients = (line.split() if plain else shlex.split(line, comments=True)) or [""]
     except ValueError:  # a quote that does not end
         folder, *clients = line.split()
     defaults: list[str] = []
