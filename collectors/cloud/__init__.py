@@ -1,0 +1,1 @@
+"""Clouds: what they have, who holds it, and what is really used."""
