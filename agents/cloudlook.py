@@ -25,7 +25,9 @@ class CloudStatus(msgspec.Struct, frozen=True):
 
     def counts(self) -> dict[str, int]:
         """Problems by part."""
-        return dict(Counter(problem.part for problem in self.problems) + Counter(self.more_problems))
+        return dict(
+            Counter(problem.part for problem in self.problems) + Counter(self.more_problems)
+        )
 
 
 def status(view: CloudView) -> CloudStatus:

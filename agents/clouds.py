@@ -76,9 +76,10 @@ class CloudSchedule:
             self.problem = f"the clouds could not be asked: {error}"
             log.error("%s", self.problem)
             # what was seen last is not so now
-            self._families, self._status = (), [
-                CloudStatus(source.name, False) for source in self._settings.sources
-            ]
+            self._families, self._status = (
+                (),
+                [CloudStatus(source.name, False) for source in self._settings.sources],
+            )
             return
         self.problem = ""
         for one in look.clouds:
