@@ -9,7 +9,7 @@ import msgspec
 from collectors.cloud.model import CloudView, Problem, Use
 from collectors.model import Family
 
-PROBLEMS = 20  # told of one cloud; the others are counted
+PROBLEMS = 20  # told of one cloud in words
 
 
 class CloudStatus(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ class CloudStatus(msgspec.Struct, frozen=True):
 
 def status(view: CloudView) -> CloudStatus:
     """Of one view."""
-    more = Counter(problem.part for problem in view.problems[PROBLEMS:])
+    counts: dict[str, int] = Counter(problem.part for problem in view.problems)
     return CloudStatus(
         view.cloud,
         view.whole("all"),
@@ -40,7 +40,7 @@ def status(view: CloudView) -> CloudStatus:
         view.seconds,
         view.requests,
         view.problems[:PROBLEMS],
-        dict(more),
+        counts,
     )
 
 

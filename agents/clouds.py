@@ -126,7 +126,7 @@ def cloud_families(
             *(
                 sample(float(count), cloud=one.cloud, part=part)
                 for one in status
-                for part, count in one.counts().items()
+                for part, count in one.counts.items()
             ),
         ),
     )
