@@ -20,14 +20,8 @@ class CloudStatus(msgspec.Struct, frozen=True):
     began: float = 0.0
     seconds: float = 0.0
     requests: int = 0
-    problems: tuple[Problem, ...] = ()
-    more_problems: dict[str, int] = {}
-
-    def counts(self) -> dict[str, int]:
-        """Problems by part."""
-        return dict(
-            Counter(problem.part for problem in self.problems) + Counter(self.more_problems)
-        )
+    problems: tuple[Problem, ...] = ()  # the first of them
+    counts: dict[str, int] = {}  # all of them, by part
 
 
 def status(view: CloudView) -> CloudStatus:
