@@ -84,7 +84,7 @@ def _states(resource: str, spans: list[Span], first: float | None) -> Iterator[E
         elif not granted and span.value not in ("building", "unknown", "released"):
             what = "granted"
             granted = True
-            if before is None and first is not None:
+            if before in (None, "unknown") and first is not None:
                 at = min(at, first)  # it was there before it was looked at
         if what is not None and before != span.value:
             yield Event(at, resource, what, before, span.value)

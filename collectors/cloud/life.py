@@ -113,8 +113,7 @@ class _Look:
                 yield from self._release(it.id)
             return
         created = it.created if it.created is not None and 0 < it.created <= self._at else self._at
-        fresh = self._last is not None and created >= self._last - LATE
-        began = created if (new or again) and fresh else self._at
+        began = created if self._fresh(it.id, created, new) else self._at
         first = created if new else began
         told = Identity(it.kind, clean(it.name), self._view.cloud, self._view.kind)
         yield from self._now(it.id, "identity", told, first)
@@ -127,6 +126,13 @@ class _Look:
         if it.kind == "volume":
             yield from self._now(it.id, "attached", tuple(sorted(it.attached)), began)
         yield from self._owned(it.id, began)
+
+    def _fresh(self, id: str, created: float, new: bool) -> bool:
+        """Whether it began between two looks, so that it was always as it is now."""
+        if new:
+            return self._last is not None and created >= self._last - LATE
+        state = self._lasting(id, "state")
+        return state is not None and state.value == "released" and created >= state.since
 
     def _sized(self, it: Resource) -> Size:
         """With what is known of a size of which the look knows a part."""
@@ -198,11 +204,13 @@ class _Look:
                 yield from self._release(id)
 
     def _release(self, id: str) -> Iterator[Span]:
-        yield from self._now(id, "state", "released", self._at)
-        for aspect in ASPECTS:
-            span = self._lasting(id, aspect)
-            if span is not None and aspect not in ("identity", "state"):
-                yield msgspec.structs.replace(span, until=max(self._at, span.since))
+        lasting = [span for aspect in ASPECTS if (span := self._lasting(id, aspect)) is not None]
+        # what comes after it begins after all that it ends, also where the clock was set back
+        at = max(self._at, *(span.since for span in lasting))
+        yield from self._now(id, "state", "released", at)
+        for span in lasting:
+            if span.aspect not in ("identity", "state"):
+                yield msgspec.structs.replace(span, until=at)
 
 
 def _same_owner(one: Attribution, other: Attribution) -> bool:
