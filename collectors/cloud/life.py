@@ -182,8 +182,8 @@ class _Look:
         """The aspect has this value since then: what it ends, and what begins."""
         span = self._lasting(id, aspect)
         if span is None:
-            if (state := self._lasting(id, "state")) and state.value == "released":
-                since = max(since, state.since)  # what it was before has ended by then
+            if state := self._lasting(id, "state"):
+                since = max(since, state.since)  # what it was before a release has ended by then
             yield Span(id, aspect, since, None, value)
             return
         if span.value == value:
