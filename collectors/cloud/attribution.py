@@ -254,9 +254,10 @@ class Attributor:
         if not text:
             return ""
         if len(text) > MAX_CACHED:
-            return self._aliases.of(field, clean(text))
+            return clean(self._aliases.of(field, clean(text)))
         if (name := self._official.get((field, text))) is None:
-            name = self._official[field, text] = self._aliases.of(field, clean(text))
+            name = clean(self._aliases.of(field, clean(text)))
+            self._official[field, text] = name
         return name
 
 
