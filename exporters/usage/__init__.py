@@ -1,0 +1,1 @@
+"""Who holds what, and what they use, told to people."""
