@@ -37,7 +37,7 @@ def judge(
     scope = exemptions.of(use) if month.state not in ("insufficient", "right-sized") else ()
     exemption = _exemption(scope, month.state, on)
     row = _row(history, month, thresholds, exemptions, zone)
-    size = usagesize.granted(use.vcpus, use.memory, use.disk)
+    size = _size(use)
     target = _target(use, size, month, row, thresholds)
     advice = _advice(use, size, target, month, len(row), thresholds)
     free = _free(use, size, target, month)
@@ -72,6 +72,14 @@ def judge(
         exemption=exemption,
         seen=month.seen,
     )
+
+
+def _size(use: ResourceUse) -> Amount:
+    """What is held: a volume has neither CPUs nor memory, and what was released nothing."""
+    if use.state == "released":
+        return NOTHING
+    size = usagesize.granted(use.vcpus, use.memory, use.disk)
+    return Amount(0.0, 0, size.disk) if use.kind == "volume" else size
 
 
 def _exemption(scope: Sequence[Exemption], state: State, on: date) -> Exempted | None:
@@ -174,7 +182,7 @@ def _free(use: ResourceUse, size: Amount, target: Amount, month: Month) -> Amoun
     if month.state == "insufficient":
         return Amount()
     if use.kind == "volume":
-        return Amount(0.0, 0, size.disk) if month.state == "detached" else NOTHING
+        return size if month.state == "detached" else NOTHING
     if month.state in ("idle", "stopped"):
         return size
     return usagesize.between(size, target) if month.state == "low" else NOTHING

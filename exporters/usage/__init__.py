@@ -1,0 +1,1 @@
+"""What is judged of the use of resources, told to people: tables, JSON, CSV, and sums by department."""
