@@ -67,6 +67,8 @@ class Exemptions:
                     self._patterns.append((_compiled(name), number))
                 else:
                     self._named[name].append(number)
+        # one look for nearly all resources, which none of the patterns is for
+        self._any = re.compile("|".join(pattern.pattern for pattern, _ in self._patterns))
         self._resources = [[_compiled(name) for name in one.resources] for one in self.all]
 
     def of(self, use: ResourceUse) -> Sequence[Exemption]:
@@ -79,7 +81,8 @@ class Exemptions:
             for text in (*names, use.department, use.system)
             for number in self._named.get(text, ())
         }
-        numbers |= {n for pattern, n in self._patterns if any(map(pattern.fullmatch, names))}
+        if self._patterns and any(map(self._any.fullmatch, names)):
+            numbers |= {n for pattern, n in self._patterns if any(map(pattern.fullmatch, names))}
         return [self.all[n] for n in sorted(numbers) if self._fits(n, use)]
 
     def _fits(self, number: int, use: ResourceUse) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime, tzinfo
 from typing import Final, NamedTuple
 
 from rules.usagejudgement import Reason, State
-from rules.usagemodel import ResourceUse
+from rules.usagemodel import Measured, ResourceUse
 from rules.usagethresholds import Thresholds
 
 DAY: Final = 86400.0
@@ -93,13 +93,14 @@ def _running(use: ResourceUse, limits: Thresholds, zone: tzinfo) -> Month:
         gaps.append(Reason("age", age, limits.age_days, granted))
     if use.resized:
         gaps.append(Reason("resized", text=day(use.resized[-1], zone)))
-    shares = {name: _coverage(use, name) for name in use.measured}
-    values = {
-        name: value
-        for name, share in shares.items()
-        if share >= limits.coverage - _TINY and (value := _value(use, name, limits))
-    }
-    share = shares.get("cpu")
+    values: dict[str, Value] = {}
+    share, factor = None, _factor(use)
+    for name, one in use.measured.items():
+        covered = 100 * min(1.0, one.coverage * factor) if 0 <= one.coverage <= 1 else 0.0
+        if covered >= limits.coverage - _TINY and (value := _value(name, one, limits)):
+            values[name] = value
+        if name == "cpu":
+            share = covered
     if "cpu" not in values:
         low = share is not None and share < limits.coverage - _TINY
         gaps.append(Reason("coverage", share, limits.coverage) if low else Reason("cpu_unknown"))
@@ -116,20 +117,23 @@ def _running(use: ResourceUse, limits: Thresholds, zone: tzinfo) -> Month:
             values["network"] = both
     if gaps:
         return Month("insufficient", tuple(gaps), values=values, coverage=share)
-    return _classified(use, values, share, limits)
+    return _classified(use, values, share, limits, zone)
 
 
 def _classified(
-    use: ResourceUse, values: Mapping[str, Value], share: float | None, limits: Thresholds
+    use: ResourceUse,
+    values: Mapping[str, Value],
+    share: float | None,
+    limits: Thresholds,
+    zone: tzinfo,
 ) -> Month:
-    busy, claims = _claims(values, limits)
-    plain = {n: v._replace(low=v.value, high=v.value) for n, v in values.items()}
+    busy, claims = certain = _claims(values, limits)
     cpu, memory, network = values["cpu"], values.get("memory"), values.get("network")
     state: State = "right-sized"
     reasons: list[Reason] = []
     # what waits for its host uses little, and is not idle for that
     if "steal" in busy or (busy and "idle" not in claims):
-        state, claims = "busy", frozenset(["busy"])
+        state, claims = "busy", {"busy"}
         for name, limit in (
             ("cpu", limits.busy_cpu),
             ("memory", limits.busy_memory),
@@ -152,32 +156,37 @@ def _classified(
         if cpu.high < limits.idle_cpu and not network:
             reasons.append(Reason("network_unknown"))
     else:
-        claims = frozenset(["right-sized"])
+        claims = {"right-sized"}
         reasons.append(Reason("cpu", cpu.value, estimated=cpu.estimated))
         reasons.append(_memory(memory))
-    if _claims(plain, limits) != _claims(values, limits):
+    if state in ("idle", "low") and cpu.maximum > limits.busy_cpu:
+        # a batch of one day a month is in no 95th percentile
+        peak = min(cpu.maximum, 100.0)
+        reasons.append(Reason("peak", peak, text=day(use.measured["cpu"].maximum_at, zone)))
+    if any(value.estimated for value in values.values()) and certain != _claims(
+        {n: v._replace(low=v.value, high=v.value) for n, v in values.items()}, limits
+    ):
         reasons.append(Reason("near", limits.sketch_error))
-    busy_by = busy if state == "busy" else frozenset()
-    return Month(state, tuple(reasons), claims, values, share, busy_by)
+    busy_by = frozenset(busy) if state == "busy" else frozenset()
+    return Month(state, tuple(reasons), frozenset(claims), values, share, busy_by)
 
 
-def _claims(
-    values: Mapping[str, Value], limits: Thresholds
-) -> tuple[frozenset[str], frozenset[State]]:
+def _claims(values: Mapping[str, Value], limits: Thresholds) -> tuple[set[str], set[State]]:
     """By what it is certainly busy, and which of idle and low it certainly is."""
     cpu, memory, network = values["cpu"], values.get("memory"), values.get("network")
-    uppers = {
-        "cpu": limits.busy_cpu,
-        "memory": limits.busy_memory,
-        "steal": limits.busy_steal,
-    }
-    busy = frozenset(n for n, limit in uppers.items() if n in values and values[n].low > limit)
+    busy: set[str] = set()
+    if cpu.low > limits.busy_cpu:
+        busy.add("cpu")
+    if memory and memory.low > limits.busy_memory:
+        busy.add("memory")
+    if (steal := values.get("steal")) and steal.low > limits.busy_steal:
+        busy.add("steal")
     claims: set[State] = set()
     if cpu.high < limits.idle_cpu and network and network.high < limits.idle_network:
         claims.add("idle")
     if cpu.high < limits.low_cpu and (not memory or memory.high < limits.low_memory):
         claims.add("low")
-    return busy, frozenset(claims)
+    return busy, claims
 
 
 def _memory(memory: Value | None) -> Reason:
@@ -186,25 +195,24 @@ def _memory(memory: Value | None) -> Reason:
     return Reason("memory", memory.value, estimated=memory.estimated)
 
 
-def _coverage(use: ResourceUse, name: str) -> float:
-    """Percent of the part of the period since it was granted; 0 where it cannot be told."""
-    share = use.measured[name].coverage
+def _factor(use: ResourceUse) -> float:
+    """From the share of the whole period to that of its part since it was granted; 0 if neither is a time."""
     whole, held = use.until - use.since, use.until - max(use.since, use.first_seen)
-    if not (0 <= share <= 1 and 0 < held <= whole < math.inf):
-        return 0.0
-    return 100 * (share if held == whole else min(1.0, share * whole / held))
+    return whole / held if 0 < held <= whole < math.inf else 0.0
 
 
-def _value(use: ResourceUse, name: str, limits: Thresholds) -> Value | None:
+def _value(name: str, one: Measured, limits: Thresholds) -> Value | None:
     """What was measured, None where that is no possible value."""
-    one = use.measured[name]
-    if one.samples <= 0 or not (0 <= one.p95 < math.inf and 0 <= one.maximum < math.inf):
+    value, maximum = one.p95, one.maximum
+    if one.samples <= 0 or not (0 <= value < math.inf and 0 <= maximum < math.inf):
         return None
-    if name in PERCENTS and one.p95 > MOST:
+    if name in PERCENTS and value > MOST:
         return None
-    error = limits.sketch_error / 100 if one.estimated else 0.0
-    low, high = one.p95 / (1 + error), one.p95 / (1 - error)
-    return Value(one.p95, low, high, max(one.maximum, one.p95), one.estimated)
+    if not one.estimated:
+        return Value(value, value, value, max(maximum, value), False)
+    error = limits.sketch_error / 100
+    low, high = value / (1 + error), value / (1 - error)
+    return Value(value, low, high, max(maximum, value), True)
 
 
 def days(since: float, until: float) -> float | None:

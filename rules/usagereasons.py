@@ -42,6 +42,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "host_contended": Text(
         "宿主机超分争抢，增加 vCPU 无济于事", "its host is overcommitted; more vCPUs do not help"
     ),
+    "peak": Text("但 {text} 曾达 {value} %", "but it was at {value} % on {text}"),
     "near": Text(
         "数值为估算（误差 {value} %），距阈值太近，不据此判定",
         "estimated (error {value} %) too near a threshold to be held against it",

@@ -112,7 +112,9 @@ def _row(
         if use.moved or before.moved or before.department != use.department or not apart <= DAY:
             break
         month = look(before, limits, zone)
-        if last.state not in month.claims or _was_exempt(before, last.state, exemptions, zone):
+        if last.state not in month.claims:
+            break
+        if _was_exempt(before, last.state, exemptions, zone):
             break
         row.append(month)
         use = before
@@ -120,8 +122,9 @@ def _row(
 
 
 def _was_exempt(use: ResourceUse, state: State, exemptions: Exemptions, zone: tzinfo) -> bool:
-    end = day(use.until - 1, zone)
-    return any(state in it.states and it.expires.isoformat() >= end for it in exemptions.of(use))
+    """Whether it was exempt on the last day of a month."""
+    ends = [it.expires for it in exemptions.of(use) if state in it.states]
+    return bool(ends) and max(ends).isoformat() >= day(use.until - 1, zone)
 
 
 def _target(
