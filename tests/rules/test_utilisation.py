@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from rules.usagejudgement import ADVICES, STATES, Amount, Judgement
 from rules.usagemodel import Measured, ResourceUse
 from rules.usagereasons import WORDS, number, words
-from rules.usagesize import GIB
-from rules.usagethresholds import configured
+from rules.usagethresholds import GIB, configured
 from rules.utilisation import NOBODY, judge
 from tests.usagecases import ON, documents, exemptions, history
 
