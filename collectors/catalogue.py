@@ -340,6 +340,7 @@ _ENTRIES = (
     _asked(
         "updates", "collectors.security.software.updates:UpdatesCollector", "updates", slow=True
     ),
+    _asked("usage", "collectors.cloud.usagefacts:UsageCollector", "usage"),
     _asked("web_servers", "collectors.crypto.webservers:WebServersCollector", "web_servers"),
 )
 

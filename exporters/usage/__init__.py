@@ -1,1 +1,1 @@
-"""Who holds what, and what they use, told to people."""
+"""Usage told to people: who holds what, and what is judged of it; tables, JSON, CSV, sums."""

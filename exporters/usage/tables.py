@@ -16,7 +16,7 @@ from collectors.cloud.owners import Attribution
 from collectors.cloud.spans import Identity, Limits
 from exporters.findings.columns import aligned
 from exporters.findings.text import cut, neutral
-from exporters.usage.words import ENVIRONMENT, EVENT, HOW, KIND, STATE, of, say
+from exporters.usage.holdingwords import ENVIRONMENT, EVENT, HOW, KIND, STATE, of, say
 
 GIB: Final = 1 << 30
 MAX_CELL: Final = 40  # columns

@@ -11,7 +11,7 @@ from collectors.cloud.model import CloudView, Problem, Resource, Size
 from collectors.cloud.owners import Attribution, Conflict, Owner
 from collectors.cloud.spans import Limits
 from exporters.findings.text import width
-from exporters.usage import words
+from exporters.usage import holdingwords as words
 from exporters.usage.tables import departments_table, events_table, resources_table, systems_table
 from tests.collectors.test_cloud_holdings import GIB, HOST, VIEW, found
 
