@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
+from collectors.cloud.cgroup import CgroupCollector
 from collectors.host.arp import ArpCollector
 from collectors.host.conntrack import ConntrackCollector
 from collectors.host.cpu import CpuCollector
@@ -89,6 +90,7 @@ def _asked(name: str, where: str, *facts: str, slow: bool = False) -> Entry:
 
 _ENTRIES = (
     _scraped(ArpCollector),
+    _scraped(CgroupCollector, on=False),
     _scraped(ConntrackCollector),
     _scraped(CpuCollector),
     _scraped(CpufreqCollector),
