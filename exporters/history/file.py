@@ -6,12 +6,9 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Final
 from zoneinfo import ZoneInfo
 
-from exporters.history.schema import APPLICATION_ID, SCHEMA, VERSION
-
-ZONE: Final = "Asia/Shanghai"
+from exporters.history.schema import APPLICATION_ID, SCHEMA, VERSION, ZONE
 
 
 class HistoryError(Exception):

@@ -16,6 +16,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x4A574849  # "JWHI"
 VERSION: Final = 1
 SLOT: Final = 300  # seconds
+ZONE: Final = "Asia/Shanghai"  # whose days they are, unless a file says otherwise
 
 SCHEMA: Final = f"""
 PRAGMA application_id = {APPLICATION_ID};
