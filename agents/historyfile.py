@@ -12,12 +12,11 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 from exporters.history.accumulate import Rollup
 from exporters.history.file import HistoryError
 from exporters.history.schema import SLOT
-from exporters.history.store import HistoryWriter, Known, Span, UnknownSeries, is_damage
+from exporters.history.store import HistoryWriter, Known, Span, is_damage
 
 log = logging.getLogger(__name__)
 
@@ -83,14 +82,10 @@ class HistoryFile:
             self._failed(error)
             return None
 
-    @property
-    def zone(self) -> ZoneInfo | None:
-        """That of the file's days; None where it cannot be read."""
-        try:
-            return ZoneInfo(self._opened().zone)
-        except HistoryError as error:
-            self._failed(error)
-            return None
+    def suspect(self) -> None:
+        """It could not be read elsewhere: it is read through when something is written next."""
+        self._suspect = True
+        self.close()
 
     def close(self) -> None:
         """It is opened again when something is written."""
@@ -103,14 +98,11 @@ class HistoryFile:
         return sum(map(_size, (self.path, self.path.with_name(self.path.name + "-wal"))))
 
     def _one(self, writer: HistoryWriter, it: _Waiting, spans: Sequence[Span]) -> None:
-        try:
-            writer.add(it.slot, it.rows, it.resources, spans)
-        except UnknownSeries as error:
-            self.lost += len(it.rows)
-            log.error("history: %d rollups are lost: %s", len(it.rows), error)
-        else:
-            if it.rows:
-                self.last = max(self.last or 0.0, float((it.slot + 1) * SLOT))
+        if left_out := writer.add(it.slot, it.rows, it.resources, spans):
+            self.lost += left_out
+            log.error("history: %d rollups are lost, since nobody told of what", left_out)
+        if it.rows:
+            self.last = max(self.last or 0.0, float((it.slot + 1) * SLOT))
 
     def _opened(self) -> HistoryWriter:
         if self._writer and self._place != _place(self.path):

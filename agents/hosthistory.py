@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import msgspec
 
 from collectors.cloud.model import Size
@@ -10,7 +13,7 @@ from collectors.model import Answers, Source
 from exporters.history.accumulate import Stretch
 from exporters.history.rates import Meter
 
-SPACE_EVERY = 300.0  # seconds between two looks at file systems and at which devices there are
+DEVICES_EVERY = 300.0  # seconds between two looks at which devices there are
 SIZE = "size"  # the aspect
 
 
@@ -20,12 +23,12 @@ class HostSampler:
 
     def __init__(self, source: Source, longest: float) -> None:
         self._source = source
-        self._meter = Meter(longest)
+        self._longest, self._meter = longest, Meter(longest)
         self._tally = use.Tally()
         self._names: frozenset[str] = frozenset()
         self._devices = use.Devices(None, None, None)
-        self._looked = -SPACE_EVERY  # by the steady clock
-        self._space_at: float | None = None
+        self._looked = -math.inf  # by the steady clock
+        self._space_at = -math.inf
         self.identity = identity.identity(Answers(source.answer(identity.READINGS)))
         self.size = Size()
         self.problems: tuple[str, ...] = ()
@@ -35,26 +38,22 @@ class HostSampler:
         seen = use.counters(Answers(self._source.answer(use.READINGS)))
         self.problems = seen.problems
         names = frozenset(seen.net or ()) | frozenset(seen.disks or ())
-        found: list[Stretch] = []
-        due = steady - self._looked >= SPACE_EVERY
-        if due or names != self._names:
-            self._names = names
+        if names != self._names or steady - self._looked >= DEVICES_EVERY:
+            self._names, self._looked = names, steady
             self._devices = use.devices(Answers(self._source.answer(use.DEVICES)))
-        if due:
-            self._looked = steady
-            found = self._space(steady, wall)
         self.size = _known(use.size_of(seen, self._devices), self.size)
         told = self._tally.use(self.identity.id, wall, seen, self._devices)
-        return self._meter.measure(told, steady, wall) + found
+        return [*self._meter.measure(told, steady, wall), *self._space(steady, wall)]
 
-    def _space(self, steady: float, wall: float) -> list[Stretch]:
+    def _space(self, steady: float, wall: float) -> Iterator[Stretch]:
         """The level of now stands for the time since the last look."""
         pair = use.space(Answers(self._source.answer([use.MOUNTS])))
-        before, self._space_at = self._space_at, steady if pair else None
-        if pair is None or before is None or steady - before > 3 * SPACE_EVERY:
-            return []
-        percent = 100 * pair[0] / pair[1]
-        return [Stretch(self.identity.id, "disk", percent, wall - (steady - before), wall)]
+        seconds = steady - self._space_at
+        if pair:
+            self._space_at = steady
+            if seconds <= self._longest:
+                percent = 100 * pair[0] / pair[1]
+                yield Stretch(self.identity.id, "disk", percent, wall - seconds, wall)
 
 
 def _known(now: Size, before: Size) -> Size:

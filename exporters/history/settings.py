@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from collectors.strictyaml import Duration
-from exporters.history.schema import ZONE
+from exporters.history.schema import ZONE, check_zone
 
 MIN_BYTES = 10 << 20
 
@@ -33,9 +32,4 @@ class HistorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
         if self.max_bytes < MIN_BYTES:
             raise ValueError(f"max_bytes must be {MIN_BYTES} or more")
-        try:
-            ZoneInfo(self.zone)
-        except (OSError, ValueError, KeyError) as error:
-            raise ValueError(
-                f"{self.zone!r} is no time zone; write for example Asia/Shanghai"
-            ) from error
+        check_zone(self.zone)

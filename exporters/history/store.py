@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from exporters.history.accumulate import Rollup
-from exporters.history.file import HistoryError, connect, zone_of
+from exporters.history.file import HistoryError, connect, zone_name
 from exporters.history.schema import ZONE
 from exporters.history.units import METRICS
 from exporters.locks import locked
 
-CHECKED: Final = 32 << 20  # bytes of a file that is read through when it is opened: some 50 ms
-CACHE: Final = 256  # KiB of pages in memory
+CHECKED: Final = 32 << 20  # bytes of a file that is read through after a crash: some 50 ms
+CACHE: Final = 64  # KiB of pages in memory
 CHECKPOINT: Final = 64  # pages of the journal before they go into the file
 REMEMBERED: Final = 4096  # numbers of series in memory
 ASIDE: Final = 9  # damaged files that are kept, before somebody has to look
@@ -34,6 +34,11 @@ name = excluded.name, cloud = excluded.cloud, last_seen = excluded.last_seen,
 first_seen = min(first_seen, excluded.first_seen)"""
 _SPAN: Final = """INSERT INTO spans SELECT number, ?, ?, ?, ? FROM resources WHERE id = ?
 ON CONFLICT DO UPDATE SET until = excluded.until, value = excluded.value"""
+_METRIC: Final = "INSERT OR IGNORE INTO metrics (name, unit) VALUES (?, ?)"
+_BEGUN: Final = """INSERT OR IGNORE INTO series (metric, resource) SELECT m.number, r.number
+FROM metrics m, resources r WHERE m.name = ? AND r.id = ?"""
+_SERIES: Final = """SELECT s.number FROM series s JOIN metrics m ON m.number = s.metric
+JOIN resources r ON r.number = s.resource WHERE m.name = ? AND r.id = ?"""
 _OPEN_SPANS: Final = """SELECT id, aspect, since, until, value
 FROM spans JOIN resources ON number = resource WHERE until IS NULL ORDER BY id, aspect, since"""
 
@@ -59,14 +64,10 @@ class Span(NamedTuple):
     value: str
 
 
-class UnknownSeries(HistoryError):
-    """Rollups or spans of a resource or metric that nobody has told of: a mistake of who calls."""
-
-
 class HistoryWriter:
     """Opens the file, or makes one with days of `zone`. Every method may raise HistoryError: then nothing of that
-    call is in the file. Not for two threads at once. `put_aside` is where a damaged file went; a `suspect` one is
-    read through even if that takes long."""
+    call is in the file. Not for two threads at once. `put_aside` is where a damaged file went; one that is
+    `suspect` is read through, and so is a small one after a crash."""
 
     def __init__(self, path: Path, zone: str = ZONE, suspect: bool = False) -> None:
         self.path, self._suspect = path, suspect
@@ -96,13 +97,13 @@ class HistoryWriter:
                 raise HistoryError(
                     f"{error}; it could not be moved: {problem.strerror or problem}"
                 ) from problem
-            return _opened(self.path, zone)
+            return _opened(self.path, zone, suspect=False)
 
     @property
     def zone(self) -> str:
         """The time zone of the file's days, which may be another than was asked for."""
         with self._told():
-            return zone_of(self._connection).key
+            return zone_name(self._connection)
 
     def add(
         self,
@@ -110,17 +111,21 @@ class HistoryWriter:
         rows: Iterable[Rollup],
         resources: Iterable[Known] = (),
         spans: Iterable[Span] = (),
-    ) -> None:
+    ) -> int:
         """All of it, on disk when it returns. Rows of a slot that was written before replace what it
-        had. A resource must be known before its rows and spans: by this call, or an earlier one."""
+        had. How many were left out, since nobody told of their resource, in this call or before."""
+        left_out = 0
         with self._writing() as connection:
             connection.executemany(_RESOURCE, resources)
             for span in spans:
-                _one(connection.execute(_SPAN, (*span[1:], span.resource)), span.resource)
-            connection.executemany(
-                _ROLLUP,
-                ((slot, self._number(it.resource, it.metric), *it[2:]) for it in rows),
-            )
+                done = connection.execute(_SPAN, (*span[1:], span.resource))
+                left_out += not done.rowcount
+            for row in rows:
+                if (number := self._number(row.resource, row.metric)) is None:
+                    left_out += 1
+                else:
+                    connection.execute(_ROLLUP, (slot, number, row.average, row.maximum))
+        return left_out
 
     def open_spans(self) -> list[Span]:
         """What is true until now, of all resources."""
@@ -164,45 +169,25 @@ class HistoryWriter:
                     connection.execute("ROLLBACK")
                 raise
 
-    def _number(self, resource: str, metric: str) -> int:
-        """That of a series, which begins where there is none."""
+    def _number(self, resource: str, metric: str) -> int | None:
+        """That of a series, which begins where there is none; None of a resource that is not known."""
         key = resource, metric
         if (number := self._series.get(key)) is None:
-            if len(self._series) >= REMEMBERED:
-                self._series.clear()
-            number = self._series[key] = self._looked_up(resource, metric)
+            number = self._looked_up(resource, metric)
+            if number is not None:
+                if len(self._series) >= REMEMBERED:
+                    self._series.clear()
+                self._series[key] = number
         return number
 
-    def _looked_up(self, resource: str, metric: str) -> int:
-        connection = self._connection
+    def _looked_up(self, resource: str, metric: str) -> int | None:
+        connection, pair = self._connection, (metric, resource)
         if metric not in METRICS:
-            raise UnknownSeries(f"{metric!r} is no metric of ours")
-        connection.execute(
-            "INSERT OR IGNORE INTO metrics (name, unit) VALUES (?, ?)", (metric, METRICS[metric])
-        )
-        pair = (metric, resource)
-        connection.execute(
-            "INSERT OR IGNORE INTO series (metric, resource) SELECT m.number, r.number "
-            "FROM metrics m, resources r WHERE m.name = ? AND r.id = ?",
-            pair,
-        )
-        found = connection.execute(
-            "SELECT s.number FROM series s JOIN metrics m ON m.number = s.metric "
-            "JOIN resources r ON r.number = s.resource WHERE m.name = ? AND r.id = ?",
-            pair,
-        ).fetchone()
-        if found is None:
-            raise _unknown(resource)
-        return int(found[0])
-
-
-def _one(done: sqlite3.Cursor, resource: str) -> None:
-    if not done.rowcount:
-        raise _unknown(resource)
-
-
-def _unknown(resource: str) -> HistoryError:
-    return UnknownSeries(f"{resource!r} is no resource of this file")
+            return None
+        connection.execute(_METRIC, (metric, METRICS[metric]))
+        connection.execute(_BEGUN, pair)
+        found = connection.execute(_SERIES, pair).fetchone()
+        return None if found is None else int(found[0])
 
 
 def is_damage(error: HistoryError) -> bool:
@@ -210,7 +195,9 @@ def is_damage(error: HistoryError) -> bool:
     return getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
-def _opened(path: Path, zone: str, suspect: bool = False) -> sqlite3.Connection:
+def _opened(path: Path, zone: str, suspect: bool) -> sqlite3.Connection:
+    # the last to close a file removes its journal; a check costs memory that stays, so not each time
+    crashed = path.with_name(path.name + "-wal").exists()
     with contextlib.suppress(OSError):  # connect() tells of it
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = connect(path, create=True, zone=zone)
@@ -219,7 +206,7 @@ def _opened(path: Path, zone: str, suspect: bool = False) -> sqlite3.Connection:
         connection.execute(f"PRAGMA cache_size = -{CACHE}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
         connection.execute(f"PRAGMA journal_size_limit = {1 << 20}")
-        if suspect or path.stat().st_size <= CHECKED:
+        if suspect or (crashed and path.stat().st_size <= CHECKED):
             (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if said != "ok":
                 broken = sqlite3.DatabaseError(f"is damaged: {said}")
