@@ -15,6 +15,7 @@ from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.errors import UserError
 from agents.glance import Glance
+from agents.history import HistorySchedule
 from agents.probing import ProbeSchedule, Probing
 from agents.runner import Runner
 from agents.scanning import ScanSchedule
@@ -61,6 +62,7 @@ class _Active:
         self.watch.when_unexpected_change(self.audits.hasten)
         self.scans = ScanSchedule(path, config, self.audits.hasten)
         self.sites = SiteSchedule(path, config.ipv6_sites)
+        self.history = HistorySchedule(config)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None
 
@@ -80,6 +82,7 @@ class _Active:
         self.audits.start()
         self.scans.start()
         self.sites.start()
+        self.history.start()
         self.watch.start()
         if self.reflector:
             self.reflector.start()
@@ -90,6 +93,7 @@ class _Active:
         self.scans.stop()
         self.teller.stop()
         self.sites.stop()
+        self.history.stop()
         self.watch.stop()
         if self.reflector:
             self.reflector.stop()
@@ -137,6 +141,7 @@ class Runtime:
             *active.scans.families(),
             *active.teller.families(),
             *active.sites.families(),
+            *active.history.families(),
             *active.readiness(),
             *active.watch.families(),
             *(active.reflector.families() if active.reflector else ()),
@@ -183,6 +188,7 @@ class Runtime:
             before.stop()
             active.probes.adopt(before.probes)
             active.watch.adopt(before.watch)
+            active.history.adopt(before.history)
             active.start()
             self._active, self._loaded_at, self._reload_problem = active, time.time(), ""
             log.info("configuration reloaded from %s", self._path)
