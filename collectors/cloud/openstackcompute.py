@@ -157,7 +157,7 @@ def _quotas(answer: Mapping[str, Any]) -> Iterator[Quota]:
 
 
 class _Usage(msgspec.Struct):
-    tenant_id: PathId
+    tenant_id: Id
     total_vcpus_usage: Amount = 0.0
     total_memory_mb_usage: Amount = 0.0
     total_local_gb_usage: Amount = 0.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import urllib.parse
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 import msgspec
 
@@ -32,9 +32,9 @@ class Page(msgspec.Struct, Generic[T]):
 
 def decode(content: bytes, as_type: type[T]) -> T:
     """JSON as `as_type`; raises ParseError."""
+    decoder: msgspec.json.Decoder[T] = _decoder(cast(Any, as_type))  # a class is hashable
     try:
-        decoded: T = _decoder(as_type).decode(content)  # type: ignore[arg-type]  # a class is hashable
-        return decoded
+        return decoder.decode(content)
     except msgspec.ValidationError as error:
         raise ParseError(f"the answer is not in the API's format: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -54,17 +54,17 @@ class Link(msgspec.Struct):
 
 
 def marker(links: list[Link]) -> str | None:
-    """That of the next page. The rest of the link is not used: a token goes to no address that an answer names."""
+    """That of the next page. Its address is not used: a token goes nowhere an answer names."""
     for link in links:
         if link.rel == "next":
             try:
                 query = urllib.parse.urlsplit(link.href).query
+                fields = dict(urllib.parse.parse_qsl(query, max_num_fields=100))
             except ValueError as error:
                 raise ParseError("the link to the next page is no URL") from error
-            for name, value in urllib.parse.parse_qsl(query, max_num_fields=100):
-                if name == "marker":
-                    return value
-            raise ParseError("the link to the next page has no marker")
+            if not fields.get("marker"):
+                raise ParseError("the link to the next page has no marker")
+            return fields["marker"]
     return None
 
 
