@@ -54,7 +54,7 @@ def test_looks_further_apart_than_a_slot() -> None:
     assert found == {N - 1: [Rollup("h", "cpu", 40, 40)], N: [Rollup("h", "cpu", 40, 40)]}
 
 
-@pytest.mark.parametrize("seconds, kept", [(99, False), (100, True), (300, True)])
+@pytest.mark.parametrize(("seconds", "kept"), [(99, False), (100, True), (300, True)])
 def test_a_slot_with_too_little_is_left_out(seconds: float, kept: bool) -> None:
     found = of(stretch(7, T + 300 - seconds, T + 300), until=T + 300)
     assert found == ({N: [Rollup("h", "cpu", 7, 7)]} if kept else {})
@@ -171,4 +171,4 @@ def test_any_input(parts: list[tuple[float, float, float]]) -> None:
 
 
 def test_the_least_share_is_a_third() -> None:
-    assert LEAST * SLOT == pytest.approx(100)
+    assert pytest.approx(100) == LEAST * SLOT

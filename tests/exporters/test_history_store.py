@@ -56,7 +56,7 @@ def write_until_killed(path: Path, acknowledged: int) -> None:
 def test_killed_200_times_as_it_writes(tmp_path: Path) -> None:
     """After each kill: the file is whole, all that was acknowledged is there, and at most one more."""
     path = tmp_path / "history.db"
-    chance = random.Random(6)
+    chance = random.Random(6)  # noqa: S311 - no secret
     known = 0
     recovered = checkpointed = 0
     for _ in range(KILLS):
@@ -270,7 +270,8 @@ def test_a_full_disk_loses_that_rollup_alone(tmp_path: Path) -> None:
             stdout=subprocess.PIPE,
             text=True,
         ) as child:
-            assert child.stdin and child.stdout
+            assert child.stdin
+            assert child.stdout
             slot, _, problem = child.stdout.readline().partition(" ")
             assert "full" in problem or "disk I/O" in problem
             copy = tmp_path / "copy.db"
