@@ -61,6 +61,7 @@ class _Active:
         self.probes.when_lines_change(self.audits.hasten)
         self.watch.when_unexpected_change(self.audits.hasten)
         self.scans = ScanSchedule(path, config, self.audits.hasten)
+        self.audits.when_judged(self.scans.judges)
         self.sites = SiteSchedule(path, config.ipv6_sites)
         self.history = HistorySchedule(config)
         reflects = config.stamp_reflector.enable
@@ -79,8 +80,8 @@ class _Active:
     def start(self) -> None:
         self.teller.start()
         self.probes.start()
-        self.audits.start()
         self.scans.start()
+        self.audits.start()
         self.sites.start()
         self.history.start()
         self.watch.start()
@@ -183,7 +184,7 @@ class Runtime:
             runner = before.runner if same else _runner(config)
             active = _Active(self._path, config, probing, runner)
             if config.audit == before.config.audit:
-                active.audits.last = before.audits.last
+                active.audits.adopt(before.audits)
             active.sites.adopt(before.sites)
             before.stop()
             active.probes.adopt(before.probes)
