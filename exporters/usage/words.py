@@ -77,7 +77,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "more_unknown": Text("另 {} 项未知", "{} unknown"),
     "shares": Text(
         "{resources} 项资源；数据不足 {insufficient}；未归属 {unassigned}；"
-        "{measured} 项有 CPU 数据的云主机和主机中内存未知 {memory}。",
+        "{measured} 项按 CPU 数据评判的资源中，内存未知 {memory}。",
         "{resources} resources; not enough data of {insufficient}; unassigned {unassigned}; "
         "of {measured} with figures of CPU, memory is not known of {memory}.",
     ),
