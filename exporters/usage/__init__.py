@@ -1,1 +1,1 @@
-"""What is judged of the use of resources, told to people: tables, JSON, CSV, and sums by department."""
+"""Usage told to people: who holds what, and what is judged of it; tables, JSON, CSV, sums."""
