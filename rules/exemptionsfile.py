@@ -90,7 +90,7 @@ def parse(content: bytes, path: str) -> Exemptions:
 
 def _row(given: Row) -> Row:
     """A row of a spreadsheet, whose days are written in several ways."""
-    row = {k: csvtable.listed(v) if k in (*SCOPES, "states") else v for k, v in given.items()}
+    row: Row = {k: csvtable.listed(v) if k in (*SCOPES, "states") else v for k, v in given.items()}
     if "states" in row:
         row["states"] = [WORDS.get(state, state) for state in row["states"]]
     if match := _DAY.fullmatch(row.get("expires", "")):
