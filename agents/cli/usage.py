@@ -34,10 +34,11 @@ from exporters.usage import judgements as told
 from exporters.usage import sharetable, summary
 from exporters.usage.shares import shares
 from exporters.usage.words import say
-from rules import exemptions, usagerows
+from rules import exemptionsfile, usagerows
 from rules import pack as packs
 from rules.usagejudgement import STATES
-from rules.usagethresholds import PACK, Thresholds, thresholds_of
+from rules.usagemodel import FACT, PACK
+from rules.usagethresholds import Thresholds, thresholds_of
 from rules.utilisation import NOBODY
 
 _MONTH: Final = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])", re.ASCII)
@@ -101,7 +102,7 @@ def command(
     """
     config = configuration.load(path)
     limits = _thresholds(config, assignments)
-    known = exemptions.load(os.path.expanduser(exempted)) if exempted else NOBODY
+    known = exemptionsfile.load(os.path.expanduser(exempted)) if exempted else NOBODY
     working = workcalendar.load(os.path.expanduser(calendar)) if calendar else workcalendar.load()
     language = language_of(lang)
     with opened(file or history_file(config)) as connection, reading(connection):
@@ -133,7 +134,7 @@ def command(
         sums = msgspec.to_builtins(summary.summarise(judged))
         _print({"month": months.last.label, "summary": sums, "resources": told.documents(judged)})
     elif form == "facts":
-        _print({usagerows.FACT: usagerows.rows(judged)})
+        _print({FACT: usagerows.rows(judged)})
     elif form == "csv":
         sys.stdout.buffer.write(told.table_csv(judged, language))
     elif judged:
