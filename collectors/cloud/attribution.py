@@ -99,12 +99,14 @@ class Attributor:
         if self._table.rows:
             seen = Seen(resource.id, resource.name, resource.kind, project, name)
             said, since = self._overridden(seen, at)
-        if resource.metadata and resource is not domain:
-            said += self._worded(resource.metadata, "metadata")
-        if resource.project:
-            said += self._project(resource.project)
+        if resource is not domain:
+            if resource.metadata:
+                said += self._worded(resource.metadata, "metadata")
+            if resource.project:
+                said += self._project(resource.project)
         if nova:
-            said += self._nova(resource, nova)
+            told = "" if resource is domain else resource.project
+            said += self._nova(nova, told)
         if domain is not None and domain.metadata:
             said += self._worded(domain.metadata, "libvirt")
         return self._settled(said, since, resource.region)
@@ -237,10 +239,11 @@ class Attributor:
         if value := self._name(field, name):
             yield Said(how, Owner(**{field: value}), clean(f"project {name}"), weak=True)
 
-    def _nova(self, resource: Resource, nova: Mapping[str, str]) -> Iterator[Said]:
+    def _nova(self, nova: Mapping[str, str], told: str) -> Iterator[Said]:
+        """What Nova wrote into the domain; `told` is the project that has had its say."""
         yield from self._worded(nova, "nova")
         id, name = _first(nova, NOVA_PROJECT_ID), _first(nova, NOVA_PROJECT)
-        if id and id != resource.project:
+        if id and id != told:
             yield from self._project(id, "nova")
         if id not in self._projects:
             yield from (one._replace(how="nova") for one in self._listed("", name))

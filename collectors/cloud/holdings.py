@@ -1,7 +1,7 @@
 """What departments and systems hold: quota, allocated, stopped, detached and used; and the whole estate. Pure.
 
-Servers and volumes are held; hosts are the cloud's capacity, and containers are parts of what is
-held already. What nobody is known to hold is a department of its own, which is always there. Bytes.
+Servers (and libvirt's containers, which are domains too) and volumes are held; hosts are what there is
+to hold. What nobody is known to hold is a department of its own, which is always there. Bytes.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class _Sum:
 
     def take(self, it: Held, cpu: Mapping[str, float]) -> None:
         resource = it.resource
-        if resource.state == "released" or resource.kind not in ("server", "volume"):
+        if resource.state == "released" or resource.kind == "host":
             return
         amount = _amount(resource)
         self.allocated += amount

@@ -32,7 +32,7 @@ _PARTS: Final[Mapping[str, Part]] = {
     "server": "servers",
     "volume": "volumes",
     "host": "capacity",
-    "container": "all",
+    "container": "servers",
     "project": "projects",
 }
 

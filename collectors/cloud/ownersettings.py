@@ -26,14 +26,7 @@ class OwnerKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Keys of metadata and what stands before `=` or `:` in a tag, for each field; upper and lower
     case are the same, and what stands first is believed first."""
 
-    department: tuple[Key, ...] = (
-        "department",
-        "dept",
-        "部门",
-        "单位",
-        "主管部门",
-        "owner_department",
-    )
+    department: tuple[Key, ...] = ("department", "dept", "部门", "单位", "主管部门")
     system: tuple[Key, ...] = ("system", "app", "application", "业务系统", "系统", "应用")
     region: tuple[Key, ...] = ("region", "area", "区域", "区县", "地区")
     environment: tuple[Key, ...] = ("environment", "env", "环境", "环境类型")

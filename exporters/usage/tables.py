@@ -34,7 +34,8 @@ def resources_table(view: CloudView, attributions: Mapping[str, Attribution], la
     for it in sorted(view.resources, key=lambda it: (it.kind, it.name, it.id)):
         attribution = attributions.get(it.id, NOBODYS)
         owner = attribution.owner
-        loose += not owner.department
+        held = it.kind != "host"  # a host is what there is to hold
+        loose += held and not owner.department
         odd += bool(attribution.conflicts)
         cells = (
             it.name or it.id,
@@ -43,7 +44,7 @@ def resources_table(view: CloudView, attributions: Mapping[str, Attribution], la
             _number(it.size.vcpus, language) if it.kind != "volume" else "",
             _gib(it.size.memory, language) if it.kind != "volume" else "",
             _gib(it.size.disk, language),
-            owner.department or say("unassigned", language),
+            owner.department or (say("unassigned", language) if held else ""),
             owner.system,
             owner.region,
             of(ENVIRONMENT, owner.environment, language),

@@ -178,6 +178,15 @@ def test_novas_project_is_known_by_its_id() -> None:
     domain = server(nova={"project_id": "tagged", "project": "t"})
     found = of(domain, domain=domain)
     assert (found.owner.department, found.owner.system, found.how) == ("市教育局", "学籍", "nova")
+    # libvirt has the project from Nova's XML too
+    domain = msgspec.structs.replace(domain, project="tagged")
+    assert of(domain, domain=domain) == found
+    unheard = server("p9", nova={"project_id": "p9", "project_name": "市民政局"})
+    found = of(unheard, domain=unheard)
+    assert (found.owner.department, found.how) == ("市民政局", "nova")
+    text = "projects: {市民政局: {department: 民政, system: 救助}}"
+    found = of(unheard, text, domain=unheard)
+    assert (found.owner, found.how) == (Owner("民政", "救助"), "nova")
 
 
 def test_metadata_of_a_domain_is_not_a_servers() -> None:
