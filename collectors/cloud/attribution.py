@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from collectors.cloud.held import held
 from collectors.cloud.model import CloudView, Project, Resource
 from collectors.cloud.override import Seen
-from collectors.cloud.overrides import Overrides, Ranked
+from collectors.cloud.overrides import Overrides, Ranked, decided_since
 from collectors.cloud.owners import FIELDS, Attribution, Conflict, How, Owner, OwnerField, clean
 from collectors.cloud.ownersettings import AttributionSettings, OwnerKeys
 
@@ -135,17 +135,17 @@ class Attributor:
                     conflicts.append(Conflict(one.how, field, value, one.detail))
         if region and self._settings.cloud_region and "region" not in believed:
             believed["region"] = self._name("region", region)
-        since = since if how == "override" else ""
         return Attribution(Owner(**believed), how, detail, tuple(conflicts), since)
 
     def _overridden(self, seen: Seen, at: date) -> tuple[list[Said], str]:
-        rows = self._table.find(seen, at)
-        if not rows:
+        ever = self._table.ever(seen)
+        if not ever:
             return [], ""
+        since = str(decided_since(ever, at) or "")
+        rows = [one for one in ever if one.row.on(at)]
         # what fixes less of a resource is the rule that the nearest row is the exception of
-        near = rows[0].nearness
-        said = [self._row(one) for one in rows if one.nearness == near]
-        return said, str(rows[0].row.valid_from or "")
+        said = [self._row(one) for one in rows if one.nearness == rows[0].nearness]
+        return said, since
 
     def _row(self, one: Ranked) -> Said:
         if (said := self._rows.get(one.number)) is None:

@@ -145,20 +145,24 @@ class _Look:
         )
 
     def _owned(self, id: str, began: float) -> Iterator[Span]:
-        """An override that begins on a day moves a resource on that day, whenever it was written down."""
-        attribution = self._attributions.get(id)
-        if attribution is None:
+        """An override that begins or ends on a day moves a resource on that day, whenever it was written
+        down; what the table has said all along dates nothing."""
+        now, span = self._attributions.get(id), self._lasting(id, "owner")
+        if now is None:
             return
-        span = self._lasting(id, "owner")
-        if span and isinstance(span.value, Attribution) and _same_owner(span.value, attribution):
-            return
-        at = began
-        if span is not None and attribution.since:
-            midnight = datetime.combine(
-                datetime.fromisoformat(attribution.since), time(), self._zone
-            )
-            at = min(max(midnight.timestamp(), span.since), began)
-        yield from self._now(id, "owner", attribution, at)
+        before = span.value if span and isinstance(span.value, Attribution) else None
+        if span is None or before is None:
+            yield from self._now(id, "owner", now, began)
+        elif (before.owner, before.how, before.since) == (now.owner, now.how, now.since):
+            return  # the line of the table that says it may change
+        elif (before.owner, before.how) == (now.owner, now.how):
+            yield Span(id, "owner", span.since, None, now)  # nobody else holds it
+        elif now.since in ("", before.since):
+            yield from self._now(id, "owner", now, began)
+        else:
+            day = datetime.combine(datetime.fromisoformat(now.since), time(), self._zone)
+            at = min(max(day.timestamp(), span.since), began)
+            yield from self._now(id, "owner", now, at)
 
     def _project(self, it: Project) -> Iterator[Span]:
         told = Identity("project", clean(it.name), self._view.cloud, self._view.kind)
@@ -211,8 +215,3 @@ class _Look:
         for span in lasting:
             if span.aspect not in ("identity", "state"):
                 yield msgspec.structs.replace(span, until=at)
-
-
-def _same_owner(one: Attribution, other: Attribution) -> bool:
-    """The line of a table that says it may change without anybody holding anything else."""
-    return one.owner == other.owner and one.how == other.how

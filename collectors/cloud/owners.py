@@ -62,7 +62,8 @@ class Conflict(msgspec.Struct, frozen=True, gc=False):
 
 class Attribution(msgspec.Struct, frozen=True):
     """`how` is the step that the department comes from, `detail` where that step has it from: a line of
-    a file, a key, a tag. `since` is the first day (`2026-03-15`) of an override that has one."""
+    a file, a key, a tag. `since` is the day (`2026-03-15`) from which the override table has said what it
+    says now, by a row that began or one that ended; empty where it always did."""
 
     owner: Owner = Owner()
     how: How = "unassigned"

@@ -261,6 +261,20 @@ def test_an_override_moves_a_resource_on_its_day() -> None:
     assert store.of("owner")[-1] == (later + 900, None, soon)
 
 
+def test_what_the_table_said_all_along_dates_no_other_change() -> None:
+    store = Store()
+    audit = Attribution(Owner("市审计局", "旧系统"), "override", "owners.csv:2", (), "2026-03-15")
+    store.look(MARCH_15, server(), owners={"s1": audit})
+    later = MARCH_15 + 5 * 86400
+    renamed = msgspec.structs.replace(audit, owner=Owner("市审计局", "新系统"))
+    store.look(later, server(), owners={"s1": renamed}, zone=CHINA)
+    assert store.of("owner") == [(MARCH_15, later, audit), (later, None, renamed)]
+    # a row whose day is corrected moves nothing
+    earlier = msgspec.structs.replace(renamed, since="2026-03-10")
+    store.look(later + 300, server(), owners={"s1": earlier}, zone=CHINA)
+    assert store.of("owner")[1:] == [(later, None, earlier)]
+
+
 def test_how_an_owner_is_known_is_no_move() -> None:
     store = Store()
     store.look(100, server(), owners={"s1": FINANCE})
