@@ -1,11 +1,12 @@
 """Whose each resource is, by an ordered and dated mapping: docs/attribution.md. Pure.
 
-Steps, in order: the override table, the server's metadata, its project (table, tags, tags of the projects
-above, name of the one above), Nova's XML in the domain, libvirt's own metadata; else nobody's.
+Steps, in order: the override table, the server's metadata, its project (table, tags, tags of the
+projects above, name of the one above), Nova's XML in the domain, libvirt's own metadata; else
+nobody's.
 
-Each field is of the first step that tells it, with one exception: a step that names another department
-than the one believed tells of somebody else's resource, and nothing of it is taken: a department is
-never joined with another one's system. What differs is in `conflicts`.
+Each field is of the first step that tells it, with one exception: a step that names another
+department than the one believed tells of somebody else's resource, and nothing of it is taken: a
+department is never joined with another one's system. What differs is in `conflicts`.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def attribute(
     at: date,
     domain: Resource | None = None,
 ) -> Attribution:
-    """Whose a resource was on a day; `projects` by id. Many are attributed faster by one Attributor."""
+    """Whose a resource was on a day; `projects` by id. Many are attributed faster by one
+    Attributor."""
     return Attributor(projects, settings, table).of(resource, at, domain)
 
 
@@ -68,8 +70,8 @@ def attributions(
 
 
 class Attributor:
-    """Attributes many resources: what a project says is found once. Raises ValueError where the aliases
-    of settings and table contradict each other."""
+    """Attributes many resources: what a project says is found once. Raises ValueError where the
+    aliases of settings and table contradict each other."""
 
     def __init__(
         self,
@@ -88,8 +90,8 @@ class Attributor:
         self._official: dict[tuple[OwnerField, str], str] = {}
 
     def of(self, resource: Resource, at: date, domain: Resource | None = None) -> Attribution:
-        """Of a resource. `domain` is what libvirt tells of it, which is `resource` itself where only
-        libvirt knows it: then its metadata are libvirt's, not a server's."""
+        """Of a resource. `domain` is what libvirt tells of it, which is `resource` itself where
+        only libvirt knows it: then its metadata are libvirt's, not a server's."""
         said: list[Said] = []
         nova = resource.nova or (domain.nova if domain else {})
         project = resource.project or _first(nova, NOVA_PROJECT_ID)

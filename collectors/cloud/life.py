@@ -3,15 +3,16 @@
 A span is one aspect of one resource that had one value from `since` to `until`. Spans of an aspect
 never overlap. Rules:
 
-- What was not seen is not changed: what is missing is `released` only where the look saw all of its kind,
-  and a size or state that the look does not know leaves the known one.
-- Between the look before and this one a new resource began when its cloud says that it was created. What
-  is older than the first look has been there since then, but its state, size and holder only since
-  the look: how it was before is not known.
+- What was not seen is not changed: what is missing is `released` only where the look saw all of its
+  kind, and a size or state that the look does not know leaves the known one.
+- Between the look before and this one a new resource began when its cloud says that it was created.
+  What is older than the first look has been there since then, but its state, size and holder only
+  since the look: how it was before is not known.
 - What is released has no size, holder or project any more; what returns begins again.
-- A server that Nova tells of is Nova's: libvirt, which tells of the same UUID, changes nothing of it.
-- A look from before the last one (`LATE` at most) came late, and is ignored. One from longer before means
-  that the clock was set back: what changed is dated no earlier than what it changes.
+- A server that Nova tells of is Nova's: libvirt, which tells of the same UUID, changes nothing of
+  it.
+- A look from before the last one (`LATE` at most) came late, and is ignored. One from longer before
+  means that the clock was set back: what changed is dated no earlier than what it changes.
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ def changes(
 ) -> list[Span]:
     """The spans that end, and those that begin, by a look at the time `at`.
 
-    `known` are all spans that last, of all clouds. `last` is the time of the last look at this cloud, None
-    before the first. `clouds` are those that are asked now: what another one told of may be taken over.
-    `zone` is that of the days of overrides.
+    `known` are all spans that last, of all clouds. `last` is the time of the last look at this
+    cloud, None before the first. `clouds` are those that are asked now: what another one told of
+    may be taken over. `zone` is that of the days of overrides.
     """
     if last is not None and last - LATE <= at <= last and known:
         return []
@@ -145,8 +146,8 @@ class _Look:
         )
 
     def _owned(self, id: str, began: float) -> Iterator[Span]:
-        """An override that begins or ends on a day moves a resource on that day, whenever it was written
-        down; what the table has said all along dates nothing."""
+        """An override that begins or ends on a day moves a resource on that day, whenever it was
+        written down; what the table has said all along dates nothing."""
         now, span = self._attributions.get(id), self._lasting(id, "owner")
         if now is None:
             return

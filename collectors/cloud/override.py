@@ -25,8 +25,8 @@ DATE_REMEDY: Final = "write for example 2026-03-15"
 
 
 class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`resource` is an id, `name` and `project` (name or id) may have `*` and `?`. The row holds from the
-    day `valid_from` to the day `valid_to`, both of them included; None is without end."""
+    """`resource` is an id, `name` and `project` (name or id) may have `*` and `?`. The row holds
+    from the day `valid_from` to the day `valid_to`, both of them included; None is without end."""
 
     resource: Selector | None = None
     name: Selector | None = None
@@ -69,8 +69,8 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def weight(self) -> tuple[bool, int, int, bool]:
-        """What is larger is nearer to one resource: by id, by a whole name, by more of a name, by more
-        of a project, by kind."""
+        """What is larger is nearer to one resource: by id, by a whole name, by more of a name, by
+        more of a project, by kind."""
         return self.resource is not None, literal(self.name), literal(self.project), bool(self.kind)
 
 

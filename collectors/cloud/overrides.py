@@ -133,8 +133,8 @@ class Overrides:
 
 
 class Ranked(NamedTuple):
-    """A row with its line. The nearest to a resource ranks first; of two as near the one that begins
-    later, then the one that stands first."""
+    """A row with its line. The nearest to a resource ranks first; of two as near the one that
+    begins later, then the one that stands first."""
 
     row: Override
     line: int
@@ -149,8 +149,8 @@ def nearest(rows: Sequence[Ranked], day: date) -> Override | None:
 
 
 def decided_since(rows: Sequence[Ranked], day: date) -> date | None:
-    """The day from which the rows of a resource have said the same as on this one, by a row that began or
-    one that ended; None where they always did."""
+    """The day from which the rows of a resource have said the same as on this one, by a row that
+    began or one that ended; None where they always did."""
     now = nearest(rows, day)
     owner = now and now.owner
     for first in sorted({it for one in rows for it in one.row.changes if it <= day}, reverse=True):

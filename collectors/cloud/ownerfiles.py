@@ -1,4 +1,5 @@
-"""The files that settings of attribution name, read together: the override table and the registry."""
+"""The files that settings of attribution name, read together: the override table and the
+registry."""
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ class OwnerFiles(NamedTuple):
 
 
 def load(settings: AttributionSettings) -> OwnerFiles:
-    """Empty ones where none is named. Raises DocumentError, which tells every mistake of a file, also where
-    the aliases of the table and of the settings contradict each other."""
+    """Empty ones where none is named. Raises DocumentError, which tells every mistake of a file,
+    also where the aliases of the table and of the settings contradict each other."""
     path = os.path.expanduser(settings.overrides_file)
     table = Overrides.load(path) if path else Overrides()
     try:

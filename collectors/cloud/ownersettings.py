@@ -101,10 +101,11 @@ NameIs = Literal["nothing", "department", "system"]
 class AttributionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`overrides_file` is the dated table (overrides.py), `systems_file` the registry (systems.py).
 
-    `parent`: of which project above a project the name is a department: the nearest, the topmost, none.
-    `project_name` is what a project's own name is, `nova_project_name` what the one in Nova's XML is, where
-    often nothing else is known. `service_projects` are the cloud's own: their names are no department.
-    `cloud_region`: whether the cloud's region stands for the region where nothing else tells one.
+    `parent`: of which project above a project the name is a department: the nearest, the topmost,
+    none. `project_name` is what a project's own name is, `nova_project_name` what the one in Nova's
+    XML is, where often nothing else is known. `service_projects` are the cloud's own: their names
+    are no department. `cloud_region`: whether the cloud's region stands for the region where
+    nothing else tells one.
     """
 
     overrides_file: str = ""

@@ -1,4 +1,5 @@
-"""Resources with their owners, departments with what they hold, and what happened: tables for a terminal.
+"""Resources with their owners, departments with what they hold, and what happened: tables for a
+terminal.
 
 Names come from the cloud: they are escaped and cut, so that they steer nothing and break no column.
 """
@@ -28,7 +29,8 @@ _RESOURCES: Final = (
 
 
 def resources_table(view: CloudView, attributions: Mapping[str, Attribution], language: str) -> str:
-    """Every resource of a view with its owner and how that is known; what could not be seen below it."""
+    """Every resource of a view with its owner and how that is known; what could not be seen below
+    it."""
     rows = [[say(key, language) for key in _RESOURCES]]
     loose = odd = 0
     for it in sorted(view.resources, key=lambda it: (it.kind, it.name, it.id)):
@@ -68,7 +70,8 @@ def resources_table(view: CloudView, attributions: Mapping[str, Attribution], la
 
 
 def departments_table(found: Holdings, language: str) -> str:
-    """Quota, allocated and used of each department, nobody's last but the sum; the estate below it."""
+    """Quota, allocated and used of each department, nobody's last but the sum; the estate below
+    it."""
     total = say("total", language)
     rows = [_heads(language)]
     for one in found.departments:
@@ -89,7 +92,8 @@ def systems_table(found: Holdings, language: str) -> str:
 def events_table(
     happened: Iterable[Event], names: Mapping[str, str], language: str, zone: tzinfo | None = None
 ) -> str:
-    """What happened, each with its time in a zone (None: that of this machine); `names` of resources."""
+    """What happened, each with its time in a zone (None: that of this machine); `names` of
+    resources."""
     rows = [[say(key, language) for key in ("time", "name", "event", "before", "after")]]
     for it in happened:
         when = datetime.fromtimestamp(it.at, zone).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %z")

@@ -1,4 +1,5 @@
-"""Allocation life: dated facts out of one look after another, in whatever order and state they come."""
+"""Allocation life: dated facts out of one look after another, in whatever order and state they
+come."""
 
 from __future__ import annotations
 

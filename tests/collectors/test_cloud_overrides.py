@@ -412,3 +412,21 @@ def test_the_files_that_settings_name(tmp_path: Path) -> None:
     wrong = AttributionSettings(str(tmp_path / "o.yaml"), aliases=Aliases({"市财政局": "财政"}))
     with pytest.raises(DocumentError, match=r"o\.yaml: aliases, with those of the settings: dep"):
         ownerfiles.load(wrong)
+
+
+def test_the_examples_of_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs/attribution.md").read_text(encoding="utf-8")
+    sheets = re.findall(r"(?m)(?:^    .*\n)+", text)
+    found = table("".join(line[4:] for line in sheets[0].splitlines(True)))
+    id = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+    assert whose(found, date(2026, 3, 14), id=id).owner.department == "市财政局"
+    assert whose(found, date(2026, 3, 15), id=id).owner.department == "市审计局"
+    assert whose(found, date(2026, 3, 15), "oa-01").owner.department == "市政府办"
+    registered = "".join(line[4:] for line in sheets[1].splitlines(True))
+    assert len(systems.parse(registered.encode(), "s.csv", Aliases()).systems) == 3
+    (yaml,) = re.findall(r"(?s)```yaml\n(.*?)```", text)
+    found = table(yaml, "o.yaml")
+    assert whose(found, date(2026, 3, 14), "oa-01").owner.system == "协同办公"
+    heads = re.findall(r"(?m)^\| `([^|]*?)` \|", text)
+    named = {name for cell in heads for name in re.findall(r"[a-z_]+", cell)}
+    assert named == {*overrides.COLUMNS, *AttributionSettings.__struct_fields__}
