@@ -57,11 +57,19 @@ def attribute(
 
 
 def attributions(
-    views: Iterable[CloudView], settings: AttributionSettings, table: Overrides, at: date
+    views: Iterable[CloudView],
+    settings: AttributionSettings,
+    table: Overrides,
+    at: date,
+    earlier: Mapping[str, Project] | None = None,
 ) -> dict[str, Attribution]:
-    """Of every resource in the views by its id, and of every project by its."""
+    """Of every resource in the views by its id, and of every project by its. `earlier` are projects
+    of looks before, which stand for those that the views could not see."""
     views = tuple(views)
-    projects = {project.id: project for view in views for project in view.projects}
+    projects = {
+        **(earlier or {}),
+        **{project.id: project for view in views for project in view.projects},
+    }
     attributor = Attributor(projects, settings, table)
     found = {project.id: attributor.project(project, at) for project in projects.values()}
     for one in held(views):

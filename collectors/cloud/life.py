@@ -4,7 +4,7 @@ A span is one aspect of one resource that had one value from `since` to `until`.
 never overlap. Rules:
 
 - What was not seen is not changed: what is missing is `released` only where the look saw all of its
-  kind, and a size or state that the look does not know leaves the known one.
+  kind, and a size, state or holder that the look does not know leaves the known one.
 - Between the look before and this one a new resource began when its cloud says that it was created.
   What is older than the first look has been there since then, but its state, size and holder only
   since the look: how it was before is not known.
@@ -150,6 +150,9 @@ class _Look:
         written down; what the table has said all along dates nothing."""
         now, span = self._attributions.get(id), self._lasting(id, "owner")
         if now is None:
+            return
+        # without all projects nobody can tell whose it is but by what comes before them
+        if not self._view.whole("projects") and (span or now.how not in ("override", "metadata")):
             return
         before = span.value if span and isinstance(span.value, Attribution) else None
         if span is None or before is None:

@@ -203,6 +203,10 @@ def test_views_of_nova_and_libvirt_are_joined() -> None:
     assert (found["id-1"].how, found["id-1"].owner.region) == ("project", "金平区")
     assert (found["id-2"].how, found["id-2"].owner.department) == ("libvirt", "市水务局")
     assert found["p1"].owner.department == "市卫健局"
+    unseen = msgspec.structs.replace(nova, projects=())
+    assert attributions([unseen], settings(), NO_OVERRIDES, DAY)["id-1"].how == "unassigned"
+    kept = attributions([host, unseen], settings(), NO_OVERRIDES, DAY, PROJECTS)
+    assert kept["id-1"] == found["id-1"]
 
 
 def test_which_keys_mean_what() -> None:

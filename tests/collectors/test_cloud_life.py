@@ -168,6 +168,20 @@ def test_what_a_view_does_not_know_leaves_what_is_known() -> None:
     assert store.told() == [(100, "granted")]
 
 
+def test_a_holder_stays_while_projects_are_not_seen() -> None:
+    store = Store()
+    store.look(100, server(), owners={"s1": FINANCE})
+    nobody = {"s1": Attribution(), "s2": Attribution(), "s3": FINANCE}
+    unseen = Problem("projects", "403")
+    store.look(400, server(), server("s2"), server("s3"), owners=nobody, problems=[unseen])
+    assert store.of("owner") == [(100, None, FINANCE)]
+    assert store.of("owner", "s2") == []  # not known is not nobody's
+    assert store.of("owner", "s3") == [(400, None, FINANCE)]
+    store.look(700, server(), server("s2"), server("s3"), owners=nobody)
+    assert store.of("owner")[-1] == (700, None, Attribution())
+    assert store.of("owner", "s2") == [(700, None, Attribution())]
+
+
 def test_what_returns_begins_again() -> None:
     store = Store()
     store.look(100, server(created=50), owners={"s1": FINANCE})
