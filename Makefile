@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run env dev libvirt test check format golden bench soak wheel packages lock clean
+.PHONY: help run env dev libvirt test test-openstack check format golden bench soak wheel packages lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,10 @@ libvirt: dev packages
 
 test: libvirt ## set up what the tests need and run them all
 	$(BIN)/python -m pytest $(ARGS)
+
+test-openstack: dev ## set up a real OpenStack (1 GB of packages) and run the tests that need it
+	@tests/install-packages tests/debian-packages.txt tests/openstack-packages.txt
+	$(BIN)/python -m pytest -m openstack $(ARGS)
 
 check: dev ## format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.errors import UserError
 from agents.glance import Glance
+from agents.history import HistorySchedule
 from agents.probing import ProbeSchedule, Probing
 from agents.runner import Runner
 from agents.scanning import ScanSchedule
@@ -60,7 +61,9 @@ class _Active:
         self.probes.when_lines_change(self.audits.hasten)
         self.watch.when_unexpected_change(self.audits.hasten)
         self.scans = ScanSchedule(path, config, self.audits.hasten)
+        self.audits.when_judged(self.scans.judges)
         self.sites = SiteSchedule(path, config.ipv6_sites)
+        self.history = HistorySchedule(config)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None
 
@@ -77,9 +80,10 @@ class _Active:
     def start(self) -> None:
         self.teller.start()
         self.probes.start()
-        self.audits.start()
         self.scans.start()
+        self.audits.start()
         self.sites.start()
+        self.history.start()
         self.watch.start()
         if self.reflector:
             self.reflector.start()
@@ -90,6 +94,7 @@ class _Active:
         self.scans.stop()
         self.teller.stop()
         self.sites.stop()
+        self.history.stop()
         self.watch.stop()
         if self.reflector:
             self.reflector.stop()
@@ -137,6 +142,7 @@ class Runtime:
             *active.scans.families(),
             *active.teller.families(),
             *active.sites.families(),
+            *active.history.families(),
             *active.readiness(),
             *active.watch.families(),
             *(active.reflector.families() if active.reflector else ()),
@@ -178,11 +184,12 @@ class Runtime:
             runner = before.runner if same else _runner(config)
             active = _Active(self._path, config, probing, runner)
             if config.audit == before.config.audit:
-                active.audits.last = before.audits.last
+                active.audits.adopt(before.audits)
             active.sites.adopt(before.sites)
             before.stop()
             active.probes.adopt(before.probes)
             active.watch.adopt(before.watch)
+            active.history.adopt(before.history)
             active.start()
             self._active, self._loaded_at, self._reload_problem = active, time.time(), ""
             log.info("configuration reloaded from %s", self._path)

@@ -36,6 +36,7 @@ COMMANDS = {
     "probe": "Probe targets over IPv4 and IPv6.",
     "path": "Trace the way to targets over IPv4 and IPv6.",
     "ipv6": "Score the IPv6 readiness of a host or a site.",
+    "history": "Import, summarise, export and merge the history of usage.",
     "interfaces": "Ask routers, switches and hosts for their interfaces.",
     "check-config": "Check a configuration file and say what it means.",
     "self-test": "Check that this installation works on this machine.",

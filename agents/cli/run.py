@@ -8,7 +8,7 @@ import signal
 import click
 
 from agents import config as configuration
-from agents import logs
+from agents import logs, memory
 from agents.errors import UserError
 from agents.runtime import Runtime
 from agents.systemd import tell_ready
@@ -47,6 +47,7 @@ def command(
     Exit codes: 0 ended, 2 bad configuration or an address that cannot be served on.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing to reload before it serves
+    memory.share_one_arena()
     runtime = Runtime(path)
     config = runtime.config
     logs.set_up(level or config.log.level, style or ctx.obj or config.log.format)

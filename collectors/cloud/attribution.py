@@ -10,6 +10,7 @@ never joined with another one's system. What differs is in `conflicts`.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
@@ -18,10 +19,11 @@ from typing import Final, NamedTuple
 from collectors.cloud.held import held
 from collectors.cloud.model import CloudView, Project, Resource
 from collectors.cloud.override import Seen
-from collectors.cloud.overrides import Overrides
+from collectors.cloud.overrides import Overrides, Ranked
 from collectors.cloud.owners import FIELDS, Attribution, Conflict, How, Owner, OwnerField, clean
-from collectors.cloud.ownersettings import AttributionSettings
+from collectors.cloud.ownersettings import AttributionSettings, OwnerKeys
 
+MAX_CACHED: Final = 300  # characters of a text whose meaning is remembered
 MAX_ABOVE: Final = 16  # projects above one; a circle ends too
 NO_OVERRIDES: Final = Overrides()
 # What Nova's XML calls a project, with and without the path to it.
@@ -79,11 +81,9 @@ class Attributor:
         self._projects, self._table = projects, table
         self._aliases = self._settings.aliases.joined(table.aliases)
         self._services = {name.lower() for name in self._settings.service_projects}
-        self._words: dict[str, tuple[OwnerField, int]] = {
-            key.strip().lower(): (field, rank)
-            for field in FIELDS
-            for rank, key in enumerate(getattr(self._settings.keys, field))
-        }
+        self._words = _words(self._settings.keys)
+        self._keys: dict[str, tuple[OwnerField, int] | None] = {}
+        self._rows: dict[int, Said] = {}  # by the numbers of overrides
         self._by_project: dict[str, tuple[Said, ...]] = {}
         self._official: dict[tuple[OwnerField, str], str] = {}
 
@@ -117,18 +117,16 @@ class Attributor:
         return self._settled([*said, *self._project(project.id)], since, "")
 
     def _settled(self, said: Sequence[Said], since: str, region: str) -> Attribution:
-        believed: dict[OwnerField, str] = {}
         how: How = "unassigned"
         detail = ""
         conflicts: list[Conflict] = []
+        believed: dict[OwnerField, str] = {}
         for one in said:
-            theirs = one.owner.department
-            ours = believed.get("department", "")
+            ours, theirs = believed.get("department", ""), one.owner.department
             if theirs and not ours:
                 how, detail = one.how, one.detail
-            another = bool(ours and theirs and ours != theirs)
-            for field in FIELDS[:1] if another else FIELDS:
-                value = getattr(one.owner, field)
+            fields = FIELDS[:1] if ours and theirs and ours != theirs else FIELDS
+            for field, value in zip(fields, _parts(one.owner), strict=False):
                 if not value or (one.weak and field in believed):
                     continue
                 if believed.setdefault(field, value) != value:
@@ -142,14 +140,16 @@ class Attributor:
         rows = self._table.find(seen, at)
         if not rows:
             return [], ""
-        nearest = rows[0][1]
         # what fixes less of a resource is the rule that the nearest row is the exception of
-        as_near = [(line, row) for line, row in rows if row.weight == nearest.weight]
-        said = [
-            Said("override", self._owner(row.owner), f"{self._table.path}:{line}")
-            for line, row in as_near
-        ]
-        return said, str(nearest.valid_from or "")
+        near = rows[0].nearness
+        said = [self._row(one) for one in rows if one.nearness == near]
+        return said, str(rows[0].row.valid_from or "")
+
+    def _row(self, one: Ranked) -> Said:
+        if (said := self._rows.get(one.number)) is None:
+            owner, detail = self._owner(one.row.owner), f"{self._table.path}:{one.line}"
+            said = self._rows[one.number] = Said("override", owner, detail)
+        return said
 
     def _worded(self, metadata: Mapping[str, str], how: How) -> list[Said]:
         found: dict[OwnerField, tuple[int, str, str]] = {}
@@ -167,16 +167,24 @@ class Attributor:
     def _note(
         self, found: dict[OwnerField, tuple[int, str, str]], key: str, value: str, detail: str
     ) -> None:
-        key = key.strip().lower()
-        known, near = self._words.get(key), 0
-        if known is None:  # `owner.department`, `{urn:city}department`
-            known, near = self._words.get(_PART.split(key)[-1]), 1
+        known = self._keys[key] if key in self._keys else self._key(key)
         if known is None:
             return
         field, rank = known
-        rank = 2 * rank + near
         if (field not in found or rank < found[field][0]) and (name := self._name(field, value)):
             found[field] = rank, name, detail
+
+    def _key(self, written: str) -> tuple[OwnerField, int] | None:
+        """The field that a key is of, and how near it is to the first of the field's keys."""
+        key = written.strip().lower()
+        found = self._words.get(key)
+        if found is not None:
+            found = found[0], 2 * found[1]
+        elif (part := self._words.get(_PART.split(key)[-1])) is not None:
+            found = part[0], 2 * part[1] + 1  # `owner.department`, `{urn:city}department`
+        if len(written) <= MAX_CACHED:
+            self._keys[written] = found
+        return found
 
     def _project(self, project: str, how: How = "project") -> tuple[Said, ...]:
         if project not in self._by_project:
@@ -245,11 +253,26 @@ class Attributor:
         """The official name, of a text from anywhere; empty where it says nothing."""
         if not text:
             return ""
-        if len(text) > 1000:
-            return self._aliases.of(field, clean(text))
+        if len(text) > MAX_CACHED:
+            return clean(self._aliases.of(field, clean(text)))
         if (name := self._official.get((field, text))) is None:
-            name = self._official[field, text] = self._aliases.of(field, clean(text))
+            name = clean(self._aliases.of(field, clean(text)))
+            self._official[field, text] = name
         return name
+
+
+@functools.lru_cache(16)
+def _words(keys: OwnerKeys) -> dict[str, tuple[OwnerField, int]]:
+    """The field of each key, and its place among those of the field."""
+    return {
+        key.strip().lower(): (field, rank)
+        for field in FIELDS
+        for rank, key in enumerate(getattr(keys, field))
+    }
+
+
+def _parts(owner: Owner) -> tuple[str, str, str, str]:
+    return owner.department, owner.system, owner.region, owner.environment
 
 
 def _first(nova: Mapping[str, str], keys: Sequence[str]) -> str:

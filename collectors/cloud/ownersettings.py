@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -75,15 +75,14 @@ class Aliases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def joined(self, more: Aliases) -> Aliases:
         """With more of them, which are believed where both have one. Raises ValueError where an
         official name of one is an alias of the other's."""
+        if not more:
+            return self
         return Aliases(
             **{key: {**getattr(self, key), **getattr(more, key)} for key in _PLURALS.values()}
         )
 
-    def pairs(self) -> Iterator[tuple[str, str, str]]:
-        """(key, name, official name)."""
-        for key in _PLURALS.values():
-            for name, official in getattr(self, key).items():
-                yield key, name, official
+    def __bool__(self) -> bool:
+        return any(getattr(self, key) for key in _PLURALS.values())
 
 
 class ProjectOwner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
