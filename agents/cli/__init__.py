@@ -33,6 +33,7 @@ COMMANDS = {
     "findings": "Show what waits for receivers of findings.",
     "rules": "List, lint, test and sign rule packs; the coverage of a standard.",
     "inventory": "Scan what takes long to see, and say how old it is.",
+    "cloud": "Show what clouds have, whose it is, and what is used of it.",
     "probe": "Probe targets over IPv4 and IPv6.",
     "path": "Trace the way to targets over IPv4 and IPv6.",
     "ipv6": "Score the IPv6 readiness of a host or a site.",
