@@ -15,6 +15,7 @@ import pytest
 from agents import telling
 from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
+from agents.historymetrics import Report, history_families
 from agents.interfaces import InterfaceSchedule
 from agents.inventories import Kept
 from agents.runtime import config_families
@@ -199,6 +200,7 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows(
             "findings", telling._families([("cef", telling._Report(0, 0, 0, 0, 0, True))])
         ),
+        *metricdocs.rows("history", history_families(Report(True, 1, 1.0, 0, True))),
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),
