@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from agents import children
 from agents import config as configuration
@@ -15,6 +16,7 @@ from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.errors import UserError
 from agents.glance import Glance
+from agents.history import HistorySchedule
 from agents.probing import ProbeSchedule, Probing
 from agents.runner import Runner
 from agents.scanning import ScanSchedule
@@ -36,6 +38,9 @@ from exporters.prometheus.selfmetrics import SelfMetrics
 from rules.linerows import FACT as LINES
 from rules.linethresholds import PACK
 from rules.settings import AuditSettings
+
+if TYPE_CHECKING:
+    from agents.clouds import CloudSchedule
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +67,8 @@ class _Active:
         self.scans = ScanSchedule(path, config, self.audits.hasten)
         self.audits.when_judged(self.scans.judges)
         self.sites = SiteSchedule(path, config.ipv6_sites)
+        self.history = HistorySchedule(config)
+        self.clouds = _clouds(path, config, self.history)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None
 
@@ -81,6 +88,9 @@ class _Active:
         self.scans.start()
         self.audits.start()
         self.sites.start()
+        self.history.start()
+        if self.clouds:
+            self.clouds.start()
         self.watch.start()
         if self.reflector:
             self.reflector.start()
@@ -91,6 +101,9 @@ class _Active:
         self.scans.stop()
         self.teller.stop()
         self.sites.stop()
+        if self.clouds:
+            self.clouds.stop()
+        self.history.stop()
         self.watch.stop()
         if self.reflector:
             self.reflector.stop()
@@ -138,6 +151,8 @@ class Runtime:
             *active.scans.families(),
             *active.teller.families(),
             *active.sites.families(),
+            *active.history.families(),
+            *(active.clouds.families() if active.clouds else ()),
             *active.readiness(),
             *active.watch.families(),
             *(active.reflector.families() if active.reflector else ()),
@@ -184,6 +199,9 @@ class Runtime:
             before.stop()
             active.probes.adopt(before.probes)
             active.watch.adopt(before.watch)
+            active.history.adopt(before.history)
+            if active.clouds and before.clouds:
+                active.clouds.adopt(before.clouds)
             active.start()
             self._active, self._loaded_at, self._reload_problem = active, time.time(), ""
             log.info("configuration reloaded from %s", self._path)
@@ -199,10 +217,11 @@ class Runtime:
 
 
 def _checked(path: str) -> tuple[configuration.Config, Probing]:
-    """The configuration and what it probes; packs and parameters beyond ours are checked in a child, since the
-    engine is not loaded here. Raises DocumentError and UserError."""
+    """The configuration and what it probes; packs and parameters beyond ours, and tables of owners, are checked in
+    a child, since the engine is not loaded here. Raises DocumentError and UserError."""
     config = configuration.load(path)
-    if config.audit.params or config.audit.packs != AuditSettings().packs:
+    owners = config.attribution.overrides_file or config.attribution.systems_file
+    if owners or config.audit.params or config.audit.packs != AuditSettings().packs:
         checked = children.run(("check-config", path), CHECK_DEADLINE, subprocess.STDOUT)
         if checked.problem or checked.status:
             told = checked.output.decode("utf-8", "replace").strip().removeprefix("jianwei: ")
@@ -214,6 +233,16 @@ def _probing(config: configuration.Config) -> Probing:
     return Probing.load(
         config.probes, config.paths, config.bandwidth, config.audit.params.get(PACK, {})
     )
+
+
+def _clouds(
+    path: str, config: configuration.Config, history: HistorySchedule
+) -> CloudSchedule | None:
+    if not config.clouds.sources:
+        return None
+    from agents.clouds import CloudSchedule  # what it imports costs memory
+
+    return CloudSchedule(path, config.clouds, history)
 
 
 def _runner(config: configuration.Config) -> Runner:

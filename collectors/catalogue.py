@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
+from collectors.cloud.cgroup import CgroupCollector
 from collectors.host.arp import ArpCollector
 from collectors.host.conntrack import ConntrackCollector
 from collectors.host.cpu import CpuCollector
@@ -90,6 +91,7 @@ def _asked(name: str, where: str, *facts: str, slow: bool = False) -> Entry:
 
 _ENTRIES = (
     _scraped(ArpCollector),
+    _scraped(CgroupCollector, on=False),
     _scraped(ConntrackCollector),
     _scraped(CpuCollector),
     _scraped(CpufreqCollector),
@@ -341,6 +343,7 @@ _ENTRIES = (
     _asked(
         "updates", "collectors.security.software.updates:UpdatesCollector", "updates", slow=True
     ),
+    _asked("usage", "collectors.cloud.usagefacts:UsageCollector", "usage"),
     _asked("web_servers", "collectors.crypto.webservers:WebServersCollector", "web_servers"),
 )
 

@@ -19,6 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "golden: compares with a file that `make golden` rewrites")
+    config.addinivalue_line("markers", "openstack: needs a real OpenStack: `make test-openstack`")
 
 
 @pytest.fixture(scope="session", autouse=True)
