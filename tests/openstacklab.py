@@ -372,12 +372,19 @@ class OpenStackLab:
         return msgspec.json.decode(content) if content else None
 
     def _login(self) -> str:
+        headers, _ = self._log_in()
+        return headers["X-Subject-Token"]
+
+    def token(self) -> Any:
+        """What Keystone says of a token of the administrator, with the catalog."""
+        return msgspec.json.decode(self._log_in()[1])
+
+    def _log_in(self) -> tuple[Mapping[str, str], bytes]:
         user = {"name": "admin", "domain": {"id": "default"}, "password": PASSWORD}
         scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
         identity = {"methods": ["password"], "password": {"user": user}}
         body = {"auth": {"identity": identity, "scope": scope}}
-        reply, _ = self._http("POST", "keystone", "/v3/auth/tokens", body, {})
-        return reply["X-Subject-Token"]
+        return self._http("POST", "keystone", "/v3/auth/tokens", body, {})
 
     def _http(
         self, method: str, service: str, path: str, body: Any, headers: Mapping[str, str]
