@@ -25,11 +25,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import yaml
 
+from tests.openstackadmin import Administrator, Failed
 from tests.openstackconfig import DATABASES, PASSWORD, ROLE, Ports, files, host
-from tests.openstackstubs import IMAGE, Cinder, Stub, glance, neutron
+from tests.openstackstubs import Cinder, Stub, glance, neutron
 
 PYTHON = "/usr/bin/python3"  # the packages are built for it
 PACKAGES = Path(__file__).parent / "openstack-packages.txt"
@@ -61,11 +61,7 @@ def unavailable() -> str:
     return ""
 
 
-class Failed(Exception):
-    """The lab could not be started; what the service said is in it."""
-
-
-class OpenStackLab:
+class OpenStackLab(Administrator):
     """`computes` hosts of Nova's fake driver. `clouds_file` has one entry for each user:
 
     admin; `watcher` with the roles reader and cloud_reader; `reader` with reader in a project;
@@ -74,13 +70,12 @@ class OpenStackLab:
 
     def __init__(self, computes: int = 1, many: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="jw-openstack-"))
-        self.ports = Ports(*_free_ports(len(Ports._fields)))
+        super().__init__(Ports(*free_ports(len(Ports._fields))))
         self.cinder = Cinder(self.ports.url("keystone"), self.ports.url("cinder"))
         self.clouds_file = self.folder / "clouds.yaml"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._computes, self._many = computes, many
         self._stubs: list[Stub] = []
-        self._token = ""
         self._watcher = subprocess.Popen(
             ["sh", "-c", WATCHER, "watcher", str(self.folder)],
             stdin=subprocess.PIPE,
@@ -226,7 +221,7 @@ class OpenStackLab:
         self.user("watcher", {monitoring: ("reader", ROLE)})
         self.user("reader", {monitoring: ("reader",)})
         system = self.user("system", {})
-        role = self._role("reader")
+        role = self.role("reader")
         self.ask("PUT", "keystone", f"/v3/system/users/{system}/roles/{role}")
 
     def _placement(self) -> None:
@@ -357,122 +352,6 @@ class OpenStackLab:
 
         self.until(answers, name, 60, self.processes[name])
 
-    # --- what is in it ----------------------------------------------------------------------
-
-    def ask(self, method: str, service: str, path: str, body: Any = None) -> Any:
-        """The JSON that the administrator gets; raises Failed for an error."""
-        if not self._token:
-            self._token = self._login()
-        headers = {
-            "X-Auth-Token": self._token,
-            "Content-Type": "application/json",
-            "OpenStack-API-Version": "compute 2.93" if service == "nova" else "placement 1.39",
-        }
-        _, content = self._http(method, service, path, body, headers)
-        return msgspec.json.decode(content) if content else None
-
-    def _login(self) -> str:
-        user = {"name": "admin", "domain": {"id": "default"}, "password": PASSWORD}
-        scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
-        identity = {"methods": ["password"], "password": {"user": user}}
-        body = {"auth": {"identity": identity, "scope": scope}}
-        reply, _ = self._http("POST", "keystone", "/v3/auth/tokens", body, {})
-        return reply["X-Subject-Token"]
-
-    def _http(
-        self, method: str, service: str, path: str, body: Any, headers: Mapping[str, str]
-    ) -> tuple[Mapping[str, str], bytes]:
-        request = urllib.request.Request(
-            self.ports.url(service) + path,
-            method=method,
-            headers={"Content-Type": "application/json", **headers},
-            data=None if body is None else msgspec.json.encode(body),
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=60) as reply:
-                return reply.headers, reply.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                raise Failed(f"{method} {path}: {error.code} {error.read()[:500]!r}") from error
-
-    def project(self, name: str, **fields: Any) -> str:
-        body = {"project": {"name": name, "domain_id": "default", **fields}}
-        made: str = self.ask("POST", "keystone", "/v3/projects", body)["project"]["id"]
-        return made
-
-    def user(self, name: str, roles: Mapping[str, Sequence[str]]) -> str:
-        body = {"user": {"name": name, "domain_id": "default", "password": PASSWORD}}
-        user: str = self.ask("POST", "keystone", "/v3/users", body)["user"]["id"]
-        for project, names in roles.items():
-            for role in names:
-                path = f"/v3/projects/{project}/users/{user}/roles/{self._role(role)}"
-                self.ask("PUT", "keystone", path)
-        return user
-
-    def _role(self, name: str) -> str:
-        found = self.ask("GET", "keystone", f"/v3/roles?name={name}")["roles"]
-        if not found:
-            body = {"role": {"name": name}}
-            found = [self.ask("POST", "keystone", "/v3/roles", body)["role"]]
-        role: str = found[0]["id"]
-        return role
-
-    def flavor(self, name: str, vcpus: int, ram: int, disk: int) -> str:
-        body = {"flavor": {"name": name, "vcpus": vcpus, "ram": ram, "disk": disk}}
-        made: str = self.ask("POST", "nova", "/v2.1/flavors", body)["flavor"]["id"]
-        return made
-
-    def boot(
-        self, project: str, names: Sequence[str], flavor: str, metadata: Mapping[str, str]
-    ) -> dict[str, str]:
-        """Servers of a project by name; they are not yet active."""
-        token = self._as_member(project)
-        made = {}
-        for name in names:
-            server = {
-                "name": name,
-                "flavorRef": flavor,
-                "imageRef": IMAGE,
-                "networks": "none",
-                "metadata": dict(metadata),
-            }
-            headers = {"X-Auth-Token": token, "OpenStack-API-Version": "compute 2.93"}
-            _, content = self._http("POST", "nova", "/v2.1/servers", {"server": server}, headers)
-            made[name] = msgspec.json.decode(content)["server"]["id"]
-        return made
-
-    def _as_member(self, project: str) -> str:
-        """A token of the administrator in another project."""
-        user = self.ask("GET", "keystone", "/v3/users?name=admin")["users"][0]["id"]
-        role = self._role("admin")
-        self.ask("PUT", "keystone", f"/v3/projects/{project}/users/{user}/roles/{role}")
-        identity = {
-            "methods": ["password"],
-            "password": {"user": {"id": user, "password": PASSWORD}},
-        }
-        body = {"auth": {"identity": identity, "scope": {"project": {"id": project}}}}
-        reply, _ = self._http("POST", "keystone", "/v3/auth/tokens", body, {})
-        return reply["X-Subject-Token"]
-
-    def act(self, server: str, body: Mapping[str, Any]) -> None:
-        self.ask("POST", "nova", f"/v2.1/servers/{server}/action", body)
-
-    def status(self, server: str) -> str:
-        found: str = self.ask("GET", "nova", f"/v2.1/servers/{server}")["server"]["status"]
-        return found
-
-    def statuses(self) -> dict[str, str]:
-        """Of the servers of all projects."""
-        found: dict[str, str] = {}
-        marker = ""
-        while True:
-            path = f"/v2.1/servers/detail?all_tenants=1&limit=1000{marker}"
-            page = self.ask("GET", "nova", path)["servers"]
-            found.update({server["id"]: server["status"] for server in page})
-            if len(page) < 1000:
-                return found
-            marker = f"&marker={page[-1]['id']}"
-
     def _write_clouds(self) -> None:
         def entry(user: str, password: str = PASSWORD, **scope: str) -> dict[str, Any]:
             auth = {
@@ -508,7 +387,7 @@ def _listens(port: int) -> bool:
     return False
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

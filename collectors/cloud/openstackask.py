@@ -29,6 +29,7 @@ AGAIN = (429, 502, 503, 504)
 ATTEMPTS, PAUSE = 2, 0.5
 COMPUTE = ((2, 48), (2, 93))  # what openstackcompute.py knows
 PAGES = 10_000
+_STRANGE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
 class Refused(Exception):
@@ -123,7 +124,9 @@ class Asker:
 
     def clean(self, reason: str) -> str:
         """Without what must not be told, in one line."""
-        for secret in self._secrets:
+        auth: Any = self._session.auth
+        token = auth.auth_ref.auth_token if getattr(auth, "auth_ref", None) else ""
+        for secret in (*self._secrets, *([token] if token else [])):
             reason = reason.replace(secret, "***")
         return " ".join(reason.split())[:500]
 
@@ -229,10 +232,14 @@ class Asker:
             OSError,
         ) as error:
             raise _Passing(f"the connection to the {who} service failed") from error
+        except exceptions.InvalidResponse as error:
+            raise Refused(f"the {who} service gave an answer that is not in its format") from error
+        except exceptions.DiscoveryFailure as error:
+            raise Refused(f"the {who} service did not say which versions it has") from error
         except exceptions.ClientException as error:
             name = type(error).__name__
             raise Refused(f"the {who} service cannot be used: {name}") from error
-        except (KeyError, TypeError, ValueError, AttributeError, LookupError) as error:
+        except _STRANGE as error:
             # keystoneauth takes tokens and discovery documents as they come
             raise Refused(f"the {who} service gave an answer that is not in its format") from error
 

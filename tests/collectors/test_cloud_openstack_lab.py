@@ -24,7 +24,11 @@ from tests.openstackconfig import PASSWORD
 from tests.slowproxy import SlowProxy
 
 # the first of them starts the lab
-pytestmark = [pytest.mark.openstack, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.openstack,
+    pytest.mark.timeout(600),
+    pytest.mark.filterwarnings("ignore:Support for InfluxDB"),  # openstacksdk warns itself
+]
 MEBIBYTE = 1 << 20
 CLI = str(Path(sys.executable).parent / "openstack")
 
