@@ -17,6 +17,7 @@ from agents.auditing import AuditSchedule
 from agents.errors import UserError
 from agents.glance import Glance
 from agents.history import HistorySchedule
+from agents.lastmonth import LastMonth
 from agents.probing import ProbeSchedule, Probing
 from agents.runner import Runner
 from agents.scanning import ScanSchedule
@@ -38,6 +39,7 @@ from exporters.prometheus.selfmetrics import SelfMetrics
 from rules.linerows import FACT as LINES
 from rules.linethresholds import PACK
 from rules.settings import AuditSettings
+from rules.usagemodel import FACT as USAGE
 
 if TYPE_CHECKING:
     from agents.clouds import CloudSchedule
@@ -58,7 +60,12 @@ class _Active:
         self.collectors = {collector.name: collector for collector in config.scraped()}
         self.probes = ProbeSchedule(probing, LocalSource(config.root), path)
         self.watch = AdvertisementWatch(config.ipv6_watch)
-        told = {LINES: self.probes.lines, ADVERTISERS: self.watch.advertisers}
+        self.month = LastMonth(path, config)
+        told = {
+            LINES: self.probes.lines,
+            ADVERTISERS: self.watch.advertisers,
+            USAGE: self.month.rows,
+        }
         self.teller = Teller(config.findings, state_dir(config))
         tell = self.teller.put if self.teller.wanted else None
         self.audits = AuditSchedule(path, config.audit, told, tell)
@@ -96,6 +103,7 @@ class _Active:
             self.reflector.start()
 
     def stop(self) -> None:
+        self.month.stopping.set()
         self.probes.stop()
         self.audits.stop()
         self.scans.stop()

@@ -7,7 +7,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exporters.history.schema import APPLICATION_ID, SCHEMA, VERSION, ZONE, check_zone
+from exporters.history.schema import APPLICATION_ID, SCHEMA, VERSION, check_zone
+from exporters.history.schema import ZONE as ZONE
 
 if TYPE_CHECKING:  # it brings half a megabyte, and the resident agent does without
     from zoneinfo import ZoneInfo

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -22,6 +23,10 @@ def stretch(value: float, since: float, until: float, metric: str = "cpu") -> St
     return Stretch("h", metric, value, since, until)
 
 
+def near(value: float) -> Any:
+    return pytest.approx(value)
+
+
 def of(*stretches: Stretch, until: float) -> dict[int, list[Rollup]]:
     slots = Accumulator()
     for one in stretches:
@@ -34,7 +39,7 @@ def test_each_value_counts_for_as_long_as_it_held() -> None:
         stretch(10, T, T + 200), stretch(100, T + 200, T + 250), stretch(0, T + 250, T + 300),
         until=T + 300,
     )  # fmt: skip
-    assert found == {N: [Rollup("h", "cpu", pytest.approx((2000 + 5000) / 300), 100.0)]}
+    assert found == {N: [Rollup("h", "cpu", near((2000 + 5000) / 300), 100.0)]}
 
 
 def test_a_value_over_a_boundary_counts_on_both_sides_and_is_a_peak_of_one() -> None:
@@ -82,8 +87,7 @@ def test_a_slot_that_is_over_takes_no_more() -> None:
     slots.add(stretch(99, T, T + 330))  # late, and its part of the next slot counts
     assert slots.close(T + 330) == {}
     slots.add(stretch(1, T + 330, T + 600))
-    near = pytest.approx(10.8)
-    assert slots.close(T + 600) == {N + 1: [Rollup("h", "cpu", near, near)]}
+    assert slots.close(T + 600) == {N + 1: [Rollup("h", "cpu", near(10.8), near(10.8))]}
 
 
 def test_a_second_that_comes_twice_changes_nothing() -> None:
@@ -98,8 +102,8 @@ def test_a_second_that_comes_twice_changes_nothing() -> None:
         slots.add(stretch(20, midnight + second, midnight + second + 1))
     after = slots.close(midnight + 300)
     slot = midnight // SLOT
-    assert before == {slot - 1: [Rollup("h", "cpu", pytest.approx(10), 10)]}
-    assert after == {slot: [Rollup("h", "cpu", pytest.approx(20), 20)]}
+    assert before == {slot - 1: [Rollup("h", "cpu", near(10), 10)]}
+    assert after == {slot: [Rollup("h", "cpu", near(20), 20)]}
 
 
 def test_a_clock_that_was_set_back_begins_slots_again() -> None:
