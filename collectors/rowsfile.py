@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -143,6 +142,8 @@ def text_problem(text: str) -> str:
 
 
 def nearest(name: str, valid: Mapping[str, Any]) -> str:
+    import difflib  # for mistakes alone
+
     near = difflib.get_close_matches(name, valid, 1)
     if near:
         return f"did you mean {near[0]!r}?"
