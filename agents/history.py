@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from agents.clocks import Clocks
@@ -17,7 +16,7 @@ from agents.compaction import Compaction
 from agents.config import Config
 from agents.historymetrics import Report, history_families
 from agents.hosthistory import SIZE, HostSampler, size_value
-from agents.state import state_dir
+from agents.state import history_file
 from collectors.cloud.model import Use
 from collectors.model import Family, ParseError, Unavailable
 from collectors.sources.local import LocalSource
@@ -49,8 +48,7 @@ class HistorySchedule:
 
     def __init__(self, config: Config) -> None:
         self._settings, self._root = config.history, config.root
-        own = self._settings.file
-        self.path = Path(own).expanduser() if own else state_dir(config) / "history.db"
+        self.path = history_file(config)
         self._host: HostSampler | None = None
         self._host_slots = Accumulator()
         self._size = ""  # the value of the span that is open

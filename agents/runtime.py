@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from agents import children
 from agents import config as configuration
@@ -16,6 +17,7 @@ from agents.auditing import AuditSchedule
 from agents.errors import UserError
 from agents.glance import Glance
 from agents.history import HistorySchedule
+from agents.lastmonth import LastMonth
 from agents.probing import ProbeSchedule, Probing
 from agents.runner import Runner
 from agents.scanning import ScanSchedule
@@ -37,6 +39,10 @@ from exporters.prometheus.selfmetrics import SelfMetrics
 from rules.linerows import FACT as LINES
 from rules.linethresholds import PACK
 from rules.settings import AuditSettings
+from rules.usagemodel import FACT as USAGE
+
+if TYPE_CHECKING:
+    from agents.clouds import CloudSchedule
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +60,12 @@ class _Active:
         self.collectors = {collector.name: collector for collector in config.scraped()}
         self.probes = ProbeSchedule(probing, LocalSource(config.root), path)
         self.watch = AdvertisementWatch(config.ipv6_watch)
-        told = {LINES: self.probes.lines, ADVERTISERS: self.watch.advertisers}
+        self.month = LastMonth(path, config)
+        told = {
+            LINES: self.probes.lines,
+            ADVERTISERS: self.watch.advertisers,
+            USAGE: self.month.rows,
+        }
         self.teller = Teller(config.findings, state_dir(config))
         tell = self.teller.put if self.teller.wanted else None
         self.audits = AuditSchedule(path, config.audit, told, tell)
@@ -64,6 +75,7 @@ class _Active:
         self.audits.when_judged(self.scans.judges)
         self.sites = SiteSchedule(path, config.ipv6_sites)
         self.history = HistorySchedule(config)
+        self.clouds = _clouds(path, config, self.history)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None
 
@@ -84,16 +96,21 @@ class _Active:
         self.audits.start()
         self.sites.start()
         self.history.start()
+        if self.clouds:
+            self.clouds.start()
         self.watch.start()
         if self.reflector:
             self.reflector.start()
 
     def stop(self) -> None:
+        self.month.stopping.set()
         self.probes.stop()
         self.audits.stop()
         self.scans.stop()
         self.teller.stop()
         self.sites.stop()
+        if self.clouds:
+            self.clouds.stop()
         self.history.stop()
         self.watch.stop()
         if self.reflector:
@@ -143,6 +160,7 @@ class Runtime:
             *active.teller.families(),
             *active.sites.families(),
             *active.history.families(),
+            *(active.clouds.families() if active.clouds else ()),
             *active.readiness(),
             *active.watch.families(),
             *(active.reflector.families() if active.reflector else ()),
@@ -190,6 +208,8 @@ class Runtime:
             active.probes.adopt(before.probes)
             active.watch.adopt(before.watch)
             active.history.adopt(before.history)
+            if active.clouds and before.clouds:
+                active.clouds.adopt(before.clouds)
             active.start()
             self._active, self._loaded_at, self._reload_problem = active, time.time(), ""
             log.info("configuration reloaded from %s", self._path)
@@ -205,10 +225,11 @@ class Runtime:
 
 
 def _checked(path: str) -> tuple[configuration.Config, Probing]:
-    """The configuration and what it probes; packs and parameters beyond ours are checked in a child, since the
-    engine is not loaded here. Raises DocumentError and UserError."""
+    """The configuration and what it probes; packs and parameters beyond ours, and tables of owners, are checked in
+    a child, since the engine is not loaded here. Raises DocumentError and UserError."""
     config = configuration.load(path)
-    if config.audit.params or config.audit.packs != AuditSettings().packs:
+    owners = config.attribution.overrides_file or config.attribution.systems_file
+    if owners or config.audit.params or config.audit.packs != AuditSettings().packs:
         checked = children.run(("check-config", path), CHECK_DEADLINE, subprocess.STDOUT)
         if checked.problem or checked.status:
             told = checked.output.decode("utf-8", "replace").strip().removeprefix("jianwei: ")
@@ -220,6 +241,16 @@ def _probing(config: configuration.Config) -> Probing:
     return Probing.load(
         config.probes, config.paths, config.bandwidth, config.audit.params.get(PACK, {})
     )
+
+
+def _clouds(
+    path: str, config: configuration.Config, history: HistorySchedule
+) -> CloudSchedule | None:
+    if not config.clouds.sources:
+        return None
+    from agents.clouds import CloudSchedule  # what it imports costs memory
+
+    return CloudSchedule(path, config.clouds, history)
 
 
 def _runner(config: configuration.Config) -> Runner:

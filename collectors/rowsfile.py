@@ -118,7 +118,8 @@ def explained(key: str, value: Any, message: str, choices: Mapping[str, Sequence
     problem, _, where = message.partition(" - at `$")
     key += where.rstrip("`")
     if match := re.match(r"Invalid enum value '(.*)'", problem, re.DOTALL):
-        return key, f"{match[1]!r:.60} is not one of: {', '.join(choices[key])}"
+        valid = choices[key.partition("[")[0]]
+        return key, f"{match[1]!r:.60} is not one of: {', '.join(valid)}"
     if "of length >= 1" in problem:
         return key, "is empty"
     if match := re.search(r"of length <= (\d+)", problem):

@@ -1,17 +1,6 @@
-"""Exemptions: resources that may be idle until a day, for a reason. A YAML document kept under review.
+"""Exemptions: resources that may be idle until a day, for a reason. rules/exemptionsfile.py reads them.
 
-    exemptions:
-      - id: E-2026-004
-        resources: [dr-*]             # ids or names; * and ? as in a shell
-        departments: [市大数据局]      # these three: one or more of them, and each that is given must fit
-        systems: [统一备份]
-        states: [idle, low]           # optional: idle, low, busy, stopped, detached; all but busy if left out
-        reason: 容灾备机，平时不承载业务
-        owner: 张伟
-        approver: 李敏
-        expires: 2027-03-31           # its last day
-
-After its last day it is in force for nothing, and what it was for says so.
+After its last day an exemption is in force for nothing, and what it was for says so.
 """
 
 from __future__ import annotations
@@ -21,18 +10,16 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
-from collectors import strictyaml
-from collectors.rowsfile import text_problem
-from collectors.strictyaml import Document
 from rules.usagemodel import ResourceUse
-from rules.waivers import PLAIN, person
+from rules.waivers import PLAIN
 
 Exemptible = Literal["idle", "low", "busy", "stopped", "detached"]
-SCOPES = ("resources", "departments", "systems")
+EXEMPTIBLE: Final[tuple[Exemptible, ...]] = get_args(Exemptible)
+SCOPES: Final = ("resources", "departments", "systems")
 
 
 class Exemption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,10 +34,6 @@ class Exemption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     departments: tuple[str, ...] = ()
     systems: tuple[str, ...] = ()
     states: tuple[Exemptible, ...] = ("idle", "low", "stopped", "detached")
-
-
-class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    exemptions: tuple[Exemption, ...]
 
 
 class Exemptions:
@@ -85,6 +68,11 @@ class Exemptions:
             numbers |= {n for pattern, n in self._patterns if any(map(pattern.fullmatch, names))}
         return [self.all[n] for n in sorted(numbers) if self._fits(n, use)]
 
+    def unmatched(self, uses: Iterable[ResourceUse]) -> Sequence[Exemption]:
+        """Those that no resource is in the scope of: mistyped, or of what is gone."""
+        met = {one.id for use in uses for one in self.of(use)}
+        return [one for one in self.all if one.id not in met]
+
     def _fits(self, number: int, use: ResourceUse) -> bool:
         one, patterns = self.all[number], self._resources[number]
         names = (use.resource, use.name)
@@ -93,42 +81,6 @@ class Exemptions:
             and (not one.departments or use.department in one.departments)
             and (not one.systems or use.system in one.systems)
         )
-
-
-def load(path: str) -> Exemptions:
-    """The exemptions of a file; raises DocumentError."""
-    document = Document(strictyaml.read(path), path)
-    exemptions = document.convert(_File).exemptions
-    seen: dict[str, int] = {}
-    for number, one in enumerate(exemptions):
-        _check(document, number, one)
-        if one.id in seen:
-            line = document.line(("exemptions", seen[one.id], "id"))
-            raise document.error(
-                ("exemptions", number, "id"), f"{one.id!r} is on line {line} already"
-            )
-        seen[one.id] = number
-    return Exemptions(exemptions)
-
-
-def _check(document: Document, number: int, one: Exemption) -> None:
-    where = ("exemptions", number)
-    for part in ("id", "reason", "owner", "approver"):
-        text = getattr(one, part)
-        if problem := text_problem(text) if text.strip() else "is empty":
-            raise document.error((*where, part), problem)
-    if not any(getattr(one, scope) for scope in SCOPES):
-        raise document.error(
-            where, f"names nothing; write one of {', '.join(SCOPES)}, such as resources: [dr-*]"
-        )
-    for scope in SCOPES:
-        for n, name in enumerate(getattr(one, scope)):
-            if not name.strip():
-                raise document.error((*where, scope, n), "is empty")
-    if "states" in document.data["exemptions"][number] and not one.states:
-        raise document.error((*where, "states"), "is empty; leave it out for all but busy")
-    if person(one.owner) == person(one.approver):
-        raise document.error((*where, "approver"), "nobody approves an exemption of their own")
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

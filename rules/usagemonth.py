@@ -117,7 +117,11 @@ def _running(use: ResourceUse, limits: Thresholds, zone: tzinfo) -> Month:
             values["network"] = both
     if gaps:
         return Month("insufficient", tuple(gaps), values=values, coverage=share)
-    return _classified(use, values, share, limits, zone)
+    found = _classified(use, values, share, limits, zone)
+    if use.first_seen - use.since > DAY:
+        reasons = (*found.reasons, Reason("part", age, text=granted))
+        found = found._replace(reasons=reasons)
+    return found
 
 
 def _classified(

@@ -34,13 +34,16 @@ WORDS: Final[Mapping[str, Text]] = {
         "内存 95 百分位{about} {value} % > {limit} %", "P95 memory {about}{value} % > {limit} %"
     ),
     "memory_unknown": Text("内存使用未知", "use of memory not known"),
+    "memory_gap": Text(
+        "此前月份内存未知，不给出内存目标", "memory of a month before not known, so no target of it"
+    ),
     "steal_above": Text(
         "CPU 等待宿主机 95 百分位{about} {value} % > {limit} %",
         "P95 steal {about}{value} % > {limit} %",
     ),
     "saturated": Text("CPU 已用满，实际需求可能更高", "CPU is used up; more may be wanted"),
     "host_contended": Text(
-        "宿主机超分争抢，增加 vCPU 无济于事", "its host is overcommitted; more vCPUs do not help"
+        "在等宿主机分配 CPU，增加 vCPU 无济于事", "it waits for its host; more vCPUs do not help"
     ),
     "peak": Text("但 {text} 曾达 {value} %", "but it was at {value} % on {text}"),
     "near": Text(
@@ -51,6 +54,9 @@ WORDS: Final[Mapping[str, Text]] = {
     "cpu_unknown": Text("没有可用的 CPU 数据", "no usable figures of CPU"),
     "age": Text(
         "{text} 起分配，仅 {value} 天 < {limit} 天", "granted {text}, {value} days < {limit} days"
+    ),
+    "part": Text(
+        "{text} 起分配，按此后 {value} 天评判", "granted {text}; judged by the {value} days since"
     ),
     "resized": Text(
         "{text} 调整过规格，前后数据不可合并", "resized on {text}; figures are of two sizes"
@@ -74,7 +80,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "machine": Text(
         "物理机不作回收或调整建议", "a machine itself is not to be reclaimed or resized"
     ),
-    "months": Text("已连续 {value} 个月", "{value} months in a row"),
+    "months": Text("已连续 {value} 个月", "month {value} in a row"),
     "moved": Text("{text} 变更过归属部门", "went to another department on {text}"),
     "exempt": Text("已豁免（{text}）", "exempt ({text})"),
     "exemption_expired": Text("豁免已过期（{text}）", "its exemption has expired ({text})"),
@@ -83,7 +89,7 @@ _ABOUT: Final = Text("约", "about ")
 _SEPARATOR: Final = Text("，", ", ")
 _IN_KILO: Final = ("network_below",)
 _WHOLE: Final = frozenset(
-    {"months", "age", "not_seen", "stopped", "stopped_for", "detached", "detached_for"}
+    {"months", "age", "part", "not_seen", "stopped", "stopped_for", "detached", "detached_for"}
 )
 
 

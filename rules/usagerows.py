@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from rules.usagejudgement import Judgement
 from rules.usagereasons import words
-
-FACT: Final = "usage"
 
 
 def rows(judgements: Iterable[Judgement]) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ from typing import Any, Final
 import msgspec
 
 from rules.pack import outline, resolve
+from rules.usagemodel import PACK
 
-PACK: Final = "utilisation"
 GIB: Final = 2**30
 PERCENTS: Final = (
     *("idle_cpu", "low_cpu", "low_memory", "busy_cpu", "busy_memory", "busy_steal"),

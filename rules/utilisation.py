@@ -202,7 +202,9 @@ def _notes(
         notes.append(Reason("size_unknown"))
     if month.state == "low" and target != Amount():
         free = usagesize.between(size, target)
-        if not free.vcpus and not free.memory:
+        if target.memory is None and size.memory is not None and "memory" in month.values:
+            notes.append(Reason("memory_gap"))
+        elif not free.vcpus and not free.memory:
             notes.append(Reason("smallest"))
     if use.kind == "host" and month.state in ("idle", "low", "busy"):
         notes.append(Reason("machine"))

@@ -12,6 +12,7 @@ import base64
 import contextlib
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -252,16 +253,14 @@ class OpenStackLab:
         for stub in self._stubs:
             stub.close()
         for process in self.processes.values():
-            _signal(process, signal.SIGTERM)
-        until = time.monotonic() + 5
+            _signal(process, signal.SIGKILL)  # what they have is thrown away
         for process in self.processes.values():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.0, until - time.monotonic()))
+            process.wait(30)
         assert self._watcher.stdin
-        self._watcher.stdin.close()  # it kills what is left and removes the folder
+        self._watcher.kill()  # not to end groups of which the numbers are free again
+        self._watcher.stdin.close()
         self._watcher.wait(30)
-        for process in self.processes.values():
-            process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- processes --------------------------------------------------------------------------
 

@@ -21,6 +21,21 @@ Reply = tuple[int, Any]
 Answer = Callable[[str, dict[str, str], dict[str, str]], Reply]  # path, query, headers
 
 IMAGE = "11111111-2222-3333-4444-555555555555"
+IMAGE_SHOWN: dict[str, Any] = {
+    "id": IMAGE,
+    "name": "lab",
+    "status": "active",
+    "visibility": "public",
+    "container_format": "bare",
+    "disk_format": "raw",
+    "min_disk": 0,
+    "min_ram": 0,
+    "size": 1,
+    "owner": "lab",
+    "created_at": "2026-01-01T00:00:00Z",
+    "updated_at": "2026-01-01T00:00:00Z",
+    "tags": [],
+}
 
 
 class Stub:
@@ -56,25 +71,17 @@ class Stub:
 
 
 def glance(path: str, query: dict[str, str], headers: dict[str, str]) -> Reply:
+    if path.rstrip("/") == "":
+        link = {"rel": "self", "href": f"http://{headers['host']}/v2/"}
+        version = {"id": "v2.9", "status": "CURRENT", "links": [link]}
+        return 300, {"versions": [version]}
+    if path.endswith("/v2/images"):
+        return 200, {"images": [IMAGE_SHOWN], "first": "/v2/images", "schema": "/v2/schemas/images"}
     if path.endswith("/schemas/image"):
         properties = {name: {"type": "string"} for name in ("id", "name", "status")}
         return 200, {"name": "image", "properties": properties}
     if path.endswith(f"/images/{IMAGE}"):
-        return 200, {
-            "id": IMAGE,
-            "name": "lab",
-            "status": "active",
-            "visibility": "public",
-            "container_format": "bare",
-            "disk_format": "raw",
-            "min_disk": 0,
-            "min_ram": 0,
-            "size": 1,
-            "owner": "lab",
-            "created_at": "2026-01-01T00:00:00Z",
-            "updated_at": "2026-01-01T00:00:00Z",
-            "tags": [],
-        }
+        return 200, IMAGE_SHOWN
     return 404, {"error": {"message": "no such image", "code": 404}}
 
 

@@ -22,6 +22,9 @@ from agents.runtime import config_families
 from agents.scanning import inventory_families
 from agents.sites import SiteSchedule
 from collectors.catalogue import COLLECTORS, Settings, for_facts
+from collectors.cloud import libvirtmetrics
+from collectors.cloud.domains import Domain
+from collectors.cloud.domainxml import Disk, DomainXml, Interface
 from collectors.ipv6.sitesettings import SiteSettings
 from collectors.ipv6.wire.advertisers import Advertiser, Forged, Watched, WatchSettings
 from collectors.link.devices import BandwidthSettings, InterfaceRef, MeteredLine
@@ -167,6 +170,23 @@ def sites() -> Sequence[Family]:
     return [*schedule.families(), *readiness_families([scored])]
 
 
+def domains() -> Sequence[Family]:
+    """What is told of a domain of libvirt that tells everything."""
+    columns = (*libvirtmetrics.BLOCK, *libvirtmetrics.NET, *libvirtmetrics.MEMORY)
+    keys = [
+        *(it[0] for it in libvirtmetrics.INFO),
+        *(f"{group}.{it[0]}" for it in columns for group in ("balloon", "block.0", "net.0")),
+        *(f"vcpu.0.{it[0]}" for it in libvirtmetrics.VCPU),
+    ]
+    stats: dict[str, int | str] = {
+        **dict.fromkeys(keys, 1),
+        "block.0.name": "vda",
+        "net.0.name": "tap",
+    }
+    xml = DomainXml(disks=(Disk("vda"),), interfaces=(Interface("tap"),))
+    return list(libvirtmetrics.families("c", [Domain("u", "d", stats, 1.0, xml)], up=True))
+
+
 def agents_own() -> list[metricdocs.Row]:
     """What the agent tells of itself, by part."""
     nothing_seen = with_scrape_series([Observation("cpu", 0.1, failure="absent")])
@@ -184,6 +204,7 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),
+        *metricdocs.rows("libvirt", domains()),
         *metricdocs.rows("ipv6_watch", advertisers()),
         *metricdocs.rows("ipv6_readiness", sites()),
     ]

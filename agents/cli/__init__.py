@@ -33,6 +33,8 @@ COMMANDS = {
     "findings": "Show what waits for receivers of findings.",
     "rules": "List, lint, test and sign rule packs; the coverage of a standard.",
     "inventory": "Scan what takes long to see, and say how old it is.",
+    "cloud": "Show what clouds have, whose it is, and what is used of it.",
+    "usage": "Say which resources were idle or busy over a month.",
     "probe": "Probe targets over IPv4 and IPv6.",
     "path": "Trace the way to targets over IPv4 and IPv6.",
     "ipv6": "Score the IPv6 readiness of a host or a site.",

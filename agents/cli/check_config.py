@@ -14,6 +14,10 @@ from agents import scapolicies
 from agents.errors import UserError
 from agents.probing import Probing
 from collectors import strictyaml
+from collectors.cloud.attribution import NO_OVERRIDES
+from collectors.cloud.overrides import Overrides
+from collectors.cloud.ownersettings import AttributionSettings
+from collectors.cloud.systems import Registry
 from collectors.link import linesfile
 from collectors.link.lines import LEVELS, Lines
 from collectors.link.settings import own_family
@@ -48,6 +52,7 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
         return
     config = configuration.load(file)
     _check_packs(config)
+    _check_owners(config.attribution)
     lines_file = config.probes.lines_file
     probing = Probing.load(
         config.probes, config.paths, config.bandwidth, config.audit.params.get(PACK, {})
@@ -67,8 +72,19 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
         click.echo(f"  ipv6 sites  {len(sites.sites)} every {sites.interval:g} s")
     if config.ipv6_watch.enable:
         click.echo(f"  ipv6 watch  every {config.ipv6_watch.interval:g} s")
+    if config.clouds.sources:
+        names = " ".join(source.name for source in config.clouds.sources)
+        click.echo(f"  clouds      {names} every {config.clouds.interval:g} s")
     if lines_file:
         _tell(probing.lines)
+
+
+def _check_owners(settings: AttributionSettings) -> None:
+    """The tables that say whose resources are."""
+    table = Overrides.load(settings.overrides_file) if settings.overrides_file else NO_OVERRIDES
+    aliases = settings.aliases.joined(table.aliases)
+    if settings.systems_file:
+        Registry.load(settings.systems_file, aliases)
 
 
 def _check_packs(config: configuration.Config) -> None:

@@ -61,6 +61,7 @@ def command(
     for url in urls:
         click.echo(f"Jianwei agent on {url}/  metrics: {url}/metrics  findings: {url}/findings")
     gc.collect()
+    gc.set_threshold(10_000, 10, 10)  # a scrape makes thousands of objects, and hardly a cycle
     tell_ready()
     gc.freeze()  # what start-up made lives as long as the process: collections skip it
     try:

@@ -1,11 +1,12 @@
 """Whose each resource is, by an ordered and dated mapping: docs/attribution.md. Pure.
 
-Steps, in order: the override table, the server's metadata, its project (table, tags, tags of the projects
-above, name of the one above), Nova's XML in the domain, libvirt's own metadata; else nobody's.
+Steps, in order: the override table, the server's metadata, its project (table, tags, tags of the
+projects above, name of the one above), Nova's XML in the domain, libvirt's own metadata; else
+nobody's.
 
-Each field is of the first step that tells it, with one exception: a step that names another department
-than the one believed tells of somebody else's resource, and nothing of it is taken: a department is
-never joined with another one's system. What differs is in `conflicts`.
+Each field is of the first step that tells it, with one exception: a step that names another
+department than the one believed tells of somebody else's resource, and nothing of it is taken: a
+department is never joined with another one's system. What differs is in `conflicts`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Final, NamedTuple
 from collectors.cloud.held import held
 from collectors.cloud.model import CloudView, Project, Resource
 from collectors.cloud.override import Seen
-from collectors.cloud.overrides import Overrides, Ranked
+from collectors.cloud.overrides import Overrides, Ranked, decided_since
 from collectors.cloud.owners import FIELDS, Attribution, Conflict, How, Owner, OwnerField, clean
 from collectors.cloud.ownersettings import AttributionSettings, OwnerKeys
 
@@ -50,16 +51,25 @@ def attribute(
     at: date,
     domain: Resource | None = None,
 ) -> Attribution:
-    """Whose a resource was on a day; `projects` by id. Many are attributed faster by one Attributor."""
+    """Whose a resource was on a day; `projects` by id. Many are attributed faster by one
+    Attributor."""
     return Attributor(projects, settings, table).of(resource, at, domain)
 
 
 def attributions(
-    views: Iterable[CloudView], settings: AttributionSettings, table: Overrides, at: date
+    views: Iterable[CloudView],
+    settings: AttributionSettings,
+    table: Overrides,
+    at: date,
+    earlier: Mapping[str, Project] | None = None,
 ) -> dict[str, Attribution]:
-    """Of every resource in the views by its id, and of every project by its."""
+    """Of every resource in the views by its id, and of every project by its. `earlier` are projects
+    of looks before, which stand for those that the views could not see."""
     views = tuple(views)
-    projects = {project.id: project for view in views for project in view.projects}
+    projects = {
+        **(earlier or {}),
+        **{project.id: project for view in views for project in view.projects},
+    }
     attributor = Attributor(projects, settings, table)
     found = {project.id: attributor.project(project, at) for project in projects.values()}
     for one in held(views):
@@ -68,8 +78,8 @@ def attributions(
 
 
 class Attributor:
-    """Attributes many resources: what a project says is found once. Raises ValueError where the aliases
-    of settings and table contradict each other."""
+    """Attributes many resources: what a project says is found once. Raises ValueError where the
+    aliases of settings and table contradict each other."""
 
     def __init__(
         self,
@@ -88,8 +98,8 @@ class Attributor:
         self._official: dict[tuple[OwnerField, str], str] = {}
 
     def of(self, resource: Resource, at: date, domain: Resource | None = None) -> Attribution:
-        """Of a resource. `domain` is what libvirt tells of it, which is `resource` itself where only
-        libvirt knows it: then its metadata are libvirt's, not a server's."""
+        """Of a resource. `domain` is what libvirt tells of it, which is `resource` itself where
+        only libvirt knows it: then its metadata are libvirt's, not a server's."""
         said: list[Said] = []
         nova = resource.nova or (domain.nova if domain else {})
         project = resource.project or _first(nova, NOVA_PROJECT_ID)
@@ -99,12 +109,14 @@ class Attributor:
         if self._table.rows:
             seen = Seen(resource.id, resource.name, resource.kind, project, name)
             said, since = self._overridden(seen, at)
-        if resource.metadata and resource is not domain:
-            said += self._worded(resource.metadata, "metadata")
-        if resource.project:
-            said += self._project(resource.project)
+        if resource is not domain:
+            if resource.metadata:
+                said += self._worded(resource.metadata, "metadata")
+            if resource.project:
+                said += self._project(resource.project)
         if nova:
-            said += self._nova(resource, nova)
+            told = "" if resource is domain else resource.project
+            said += self._nova(nova, told)
         if domain is not None and domain.metadata:
             said += self._worded(domain.metadata, "libvirt")
         return self._settled(said, since, resource.region)
@@ -133,17 +145,17 @@ class Attributor:
                     conflicts.append(Conflict(one.how, field, value, one.detail))
         if region and self._settings.cloud_region and "region" not in believed:
             believed["region"] = self._name("region", region)
-        since = since if how == "override" else ""
         return Attribution(Owner(**believed), how, detail, tuple(conflicts), since)
 
     def _overridden(self, seen: Seen, at: date) -> tuple[list[Said], str]:
-        rows = self._table.find(seen, at)
-        if not rows:
+        ever = self._table.ever(seen)
+        if not ever:
             return [], ""
+        since = str(decided_since(ever, at) or "")
+        rows = [one for one in ever if one.row.on(at)]
         # what fixes less of a resource is the rule that the nearest row is the exception of
-        near = rows[0].nearness
-        said = [self._row(one) for one in rows if one.nearness == near]
-        return said, str(rows[0].row.valid_from or "")
+        said = [self._row(one) for one in rows if one.nearness == rows[0].nearness]
+        return said, since
 
     def _row(self, one: Ranked) -> Said:
         if (said := self._rows.get(one.number)) is None:
@@ -237,10 +249,11 @@ class Attributor:
         if value := self._name(field, name):
             yield Said(how, Owner(**{field: value}), clean(f"project {name}"), weak=True)
 
-    def _nova(self, resource: Resource, nova: Mapping[str, str]) -> Iterator[Said]:
+    def _nova(self, nova: Mapping[str, str], told: str) -> Iterator[Said]:
+        """What Nova wrote into the domain; `told` is the project that has had its say."""
         yield from self._worded(nova, "nova")
         id, name = _first(nova, NOVA_PROJECT_ID), _first(nova, NOVA_PROJECT)
-        if id and id != resource.project:
+        if id and id != told:
             yield from self._project(id, "nova")
         if id not in self._projects:
             yield from (one._replace(how="nova") for one in self._listed("", name))

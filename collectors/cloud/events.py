@@ -1,4 +1,5 @@
-"""What happened to what is held, for people: events out of spans, and since when something is as it is. Pure."""
+"""What happened to what is held, for people: events out of spans, and since when something is as it
+is. Pure."""
 
 from __future__ import annotations
 
@@ -51,8 +52,8 @@ class Event(msgspec.Struct, frozen=True):
 
 
 def events(spans: Iterable[Span]) -> list[Event]:
-    """What the spans tell, in the order of time. A first span tells of no change, but that of the state
-    that something was granted."""
+    """What the spans tell, in the order of time. A first span tells of no change, but that of the
+    state that something was granted."""
     aspects: dict[tuple[str, Aspect], list[Span]] = defaultdict(list)
     spans = tuple(spans)
     first = first_seen(spans)
@@ -119,7 +120,8 @@ def detached_since(known: Known) -> dict[str, float]:
 
 
 def first_seen(spans: Iterable[Span]) -> dict[str, float]:
-    """Since when each resource is known: its creation where its cloud told that, else the first look."""
+    """Since when each resource is known: its creation where its cloud told that, else the first
+    look."""
     first: dict[str, float] = {}
     for span in spans:
         if span.aspect == "identity":

@@ -1,4 +1,5 @@
-"""Holdings and owners as metric families. Amounts are told under base units: vcpus, memory_bytes, disk_bytes."""
+"""Holdings and owners as metric families. Amounts are told under base units: vcpus, memory_bytes,
+disk_bytes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What departments and systems hold: quota, allocated, stopped, detached and used; and the whole estate. Pure.
+"""What departments and systems hold: quota, allocated, stopped, detached and used; and the whole
+estate. Pure.
 
-Servers and volumes are held; hosts are the cloud's capacity, and containers are parts of what is
-held already. What nobody is known to hold is a department of its own, which is always there. Bytes.
+Servers (and libvirt's containers, which are domains too) and volumes are held; hosts are what there
+is to hold. What nobody is known to hold is a department of its own, which is always there. Bytes.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ _UNITS: Final = {
 
 
 class Amount(msgspec.Struct, frozen=True, gc=False):
-    """`disk` is that of servers themselves, `volume_bytes` that of volumes. `unsized` is how many servers
-    and volumes of unknown size are not in the sums."""
+    """`disk` is that of servers themselves, `volume_bytes` that of volumes. `unsized` is how many
+    servers and volumes of unknown size are not in the sums."""
 
     servers: int = 0
     vcpus: float = 0.0
@@ -54,9 +55,10 @@ class Amount(msgspec.Struct, frozen=True, gc=False):
 class Holding(msgspec.Struct, frozen=True):
     """What one department holds, or (`system`) one system of it; `department` is empty for nobody.
 
-    `stopped` is held by servers that are stopped, `detached` by volumes that are attached to nothing; both
-    are parts of `allocated`. `quota` has a limit by its name, None is without limit. `used_vcpus` is what was
-    used of `known_vcpus`, those of servers whose use is known; the others' is not.
+    `stopped` is held by servers that are stopped, `detached` by volumes that are attached to
+    nothing; both are parts of `allocated`. `quota` has a limit by its name, None is without limit.
+    `used_vcpus` is what was used of `known_vcpus`, those of servers whose use is known; the others'
+    is not.
     """
 
     department: str
@@ -81,8 +83,8 @@ class Holding(msgspec.Struct, frozen=True):
 
 
 class Estate(msgspec.Struct, frozen=True):
-    """All clouds together. `usable` is what can be granted (with overcommitment), `physical` what there is,
-    by vcpus, memory and disk; no key where nobody told."""
+    """All clouds together. `usable` is what can be granted (with overcommitment), `physical` what
+    there is, by vcpus, memory and disk; no key where nobody told."""
 
     usable: Mapping[str, float] = {}
     physical: Mapping[str, float] = {}
@@ -109,8 +111,8 @@ def holdings(
     at: date,
     registry: Registry | None = None,
 ) -> Holdings:
-    """`attributions` are those of resources and of projects by their ids, `cpu` how much of its virtual CPUs
-    each server uses, 0 to 1; one that is not in it is not known."""
+    """`attributions` are those of resources and of projects by their ids, `cpu` how much of its
+    virtual CPUs each server uses, 0 to 1; one that is not in it is not known."""
     views = tuple(views)
     sums: defaultdict[tuple[str, str], _Sum] = defaultdict(_Sum)
     for one in held(views):
@@ -157,7 +159,7 @@ class _Sum:
 
     def take(self, it: Held, cpu: Mapping[str, float]) -> None:
         resource = it.resource
-        if resource.state == "released" or resource.kind not in ("server", "volume"):
+        if resource.state == "released" or resource.kind == "host":
             return
         amount = _amount(resource)
         self.allocated += amount
@@ -216,8 +218,8 @@ def _quotas(
             limits = sums.setdefault(key, {})
             for quota in project.quotas:
                 so_far = limits.get(quota.resource, 0.0)
-                unlimited = quota.limit is None or so_far is None
-                limits[quota.resource] = None if unlimited else so_far + quota.limit  # type: ignore[operator]
+                if so_far is not None:
+                    limits[quota.resource] = None if quota.limit is None else so_far + quota.limit
     return sums
 
 

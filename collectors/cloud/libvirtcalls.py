@@ -90,6 +90,16 @@ def not_supported(libvirt: Any, error: Exception) -> bool:
     )
 
 
+def gone(libvirt: Any, error: Exception) -> bool:
+    code = error.get_error_code()  # type: ignore[attr-defined]
+    return bool(code == libvirt.VIR_ERR_NO_DOMAIN)
+
+
+def words(error: Exception) -> str:
+    """An error in one line of bounded length: servers, and guests, may have a say in it."""
+    return " ".join(str(error).split())[:300]
+
+
 def told(stats: dict[str, Any]) -> dict[str, int | str]:
     """What an answer has of numbers and texts."""
     return {key: value for key, value in stats.items() if type(value) in (int, str)}
@@ -117,33 +127,34 @@ def _asked(libvirt: Any, use: bool) -> tuple[int, int]:
 
 def one_by_one(
     libvirt: Any, calls: Calls, domain: Any, xml: DomainXml | None
-) -> dict[str, int | str]:
-    """The statistics of a domain by single calls; without its XML no disk or interface is known."""
+) -> tuple[dict[str, int | str], list[str]]:
+    """The statistics of a domain by single calls, and what went wrong with some of them; without
+    its XML no disk or interface is known. Raises libvirtError where the domain is gone."""
     stats: dict[str, int | str] = {}
-    for part in (_general, _vcpus, _memory):
+    wrong: list[str] = []
+
+    def put(prefix: str, figures: Iterator[tuple[str, int]]) -> None:
         try:
-            stats.update(part(calls, domain))
+            stats.update((f"{prefix}{key}", value) for key, value in figures)
         except libvirt.libvirtError as error:
-            if not not_supported(libvirt, error):
+            if gone(libvirt, error):
                 raise
+            if not not_supported(libvirt, error):
+                wrong.append(words(error))
+
+    for part in (_general, _vcpus, _memory):
+        put("", part(calls, domain))
     if xml is not None:
         stats["block.count"], stats["net.count"] = len(xml.disks), len(xml.interfaces)
-        targets = [
-            *((_disk, "block", n, disk.target) for n, disk in enumerate(xml.disks)),
-            *((_capacity, "block", n, disk.target) for n, disk in enumerate(xml.disks)),
-            *((_interface, "net", n, it.target) for n, it in enumerate(xml.interfaces)),
-        ]
-        for part_of, group, n, target in targets:
-            if not target:
-                continue
-            stats[f"{group}.{n}.name"] = target
-            try:
-                for key, value in part_of(calls, domain, target):
-                    stats[f"{group}.{n}.{key}"] = value
-            except libvirt.libvirtError as error:
-                if not not_supported(libvirt, error):
-                    raise
-    return stats
+        for n, disk in enumerate(xml.disks):
+            stats[f"block.{n}.name"] = disk.target
+            put(f"block.{n}.", _disk(calls, domain, disk.target))
+            put(f"block.{n}.", _capacity(calls, domain, disk.target))
+        for n, interface in enumerate(xml.interfaces):
+            if interface.target:
+                stats[f"net.{n}.name"] = interface.target
+                put(f"net.{n}.", _interface(calls, domain, interface.target))
+    return stats, wrong
 
 
 def _general(calls: Calls, domain: Any) -> Iterator[tuple[str, int]]:

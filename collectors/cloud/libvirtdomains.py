@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from collectors.cloud import domainxml
 from collectors.cloud.domains import Domain, Stats, incomplete, resource, use
@@ -21,9 +21,11 @@ from collectors.cloud.domainxml import DomainXml
 from collectors.cloud.libvirtcalls import (
     Calls,
     all_stats,
+    gone,
     not_supported,
     one_by_one,
     stats_of,
+    words,
 )
 from collectors.cloud.libvirtmetrics import families
 from collectors.cloud.model import Capacity, CloudView, Problem, ResourceKind
@@ -59,6 +61,7 @@ class LibvirtCloud:
         node: Node | None = None
         domains: list[Domain] = []
         problems: list[Problem] = []
+        unseen: list[str] = []
         try:
             import libvirt
         except ImportError as error:
@@ -72,8 +75,9 @@ class LibvirtCloud:
                 node = look.node()
                 domains = look.domains()
             except (libvirt.libvirtError, TimeoutError) as error:
-                problems.append(Problem("all", f"{self._source.uri}: {error}"))
+                problems.append(Problem("all", f"{self._source.uri}: {words(error)}"))
             problems += look.problems
+            unseen = look.unseen
         up = node is not None and not any(p.part == "all" for p in problems)
         uses = [use(domain) for domain in domains] if self._source.use else []
         return CloudView(
@@ -82,7 +86,7 @@ class LibvirtCloud:
             began=began,
             seconds=time.monotonic() - start,
             resources=tuple(resource(it, node.name, node.kind) for it in domains if node),
-            capacity=tuple(_capacity(node, domains)) if node and up else (),
+            capacity=tuple(_capacity(node, None if unseen else domains)) if node and up else (),
             uses=tuple(it for it in uses if it),
             problems=tuple(problems),
             requests=calls.requests,
@@ -91,16 +95,21 @@ class LibvirtCloud:
         )
 
 
-def _capacity(node: Node, domains: Iterable[Domain]) -> Iterable[Capacity]:
-    """The host's own inventory; used is what was given to the domains that run."""
-    running = [domain.xml for domain in domains if domain.active]
-    vcpus = [xml.vcpus if xml else None for xml in running]
-    memory = [xml.memory if xml else None for xml in running]
-    yield Capacity(node.name, "VCPU", node.cpus, 0, 1, _total(vcpus))
-    yield Capacity(node.name, "MEMORY_MB", node.memory, 0, 1, _total(memory, 1 << 20))
+def _capacity(node: Node, domains: Iterable[Domain] | None) -> Iterator[Capacity]:
+    """The host's own inventory; used is what was given to the domains that run, None where they
+    are not all known."""
+    xmls = None if domains is None else [domain.xml for domain in domains if domain.active]
+    yield Capacity(node.name, "VCPU", node.cpus, 0, 1, _total(xmls, "vcpus", 1))
+    yield Capacity(node.name, "MEMORY_MB", node.memory, 0, 1, _total(xmls, "memory", 1 << 20))
 
 
-def _total(values: list[int | None], unit: int = 1) -> float | None:
+def _total(
+    xmls: Sequence[DomainXml | None] | None, what: Literal["vcpus", "memory"], unit: int
+) -> float | None:
+    """Of all of them; None where it is not known of one."""
+    if xmls is None:
+        return None
+    values: list[int | None] = [getattr(xml, what) if xml else None for xml in xmls]
     known = [value for value in values if value is not None]
     return sum(known) / unit if len(known) == len(values) else None
 
@@ -120,6 +129,8 @@ class _Look:
         self._stuck = 0
         self._singly = False  # whether domains are asked one by one for what is told of all
         self.problems: list[Problem] = []
+        self._why = ""
+        self.unseen: list[str] = []  # names of domains that did not say what they are
 
     def node(self) -> Node:
         """Connect, and ask what the hypervisor has."""
@@ -134,7 +145,8 @@ class _Look:
         return self._calls.within(ask)
 
     def domains(self) -> list[Domain]:
-        """All of them; what was not seen of one is in `problems`."""
+        """All that say what they are: without, a machine would look like nobody's for this once. What
+        else was not seen of one is in `problems`."""
         connection = self._first
         listed = self._calls.within(lambda: self._calls.made(connection.listAllDomains, 0))
         stats, at = self._stats(), time.time()
@@ -142,7 +154,12 @@ class _Look:
             looks = pool.map(
                 lambda it: self._domain(it, stats.get(it.UUIDString(), {}), at), listed
             )
-            return [domain for domain in looks if domain]
+            seen = [domain for domain in looks if domain]
+        if self.unseen:
+            few = ", ".join(sorted(self.unseen)[:5])
+            reason = f"{len(self.unseen)} domains were not described ({few}): {self._why}"
+            self._tell(Problem("servers", reason))
+        return seen
 
     def _open(self) -> Any:
         return self._calls.made(self._libvirt.openReadOnly, self._uri)
@@ -161,30 +178,35 @@ class _Look:
 
     def _domain(self, listed: Any, stats: Stats, at: float) -> Domain | None:
         """One domain; None if it is gone since it was listed."""
-        uuid, name, xml = listed.UUIDString(), listed.name(), None
+        uuid, name = listed.UUIDString(), listed.name()
+        xml: DomainXml | None = None
         try:
             xml = domainxml.parse(self._asked(listed, self._xml))
             self._tell(*(Problem("servers", f"{name}: {odd}", uuid) for odd in xml.odd))
-        except self._libvirt.libvirtError as error:
-            if error.get_error_code() == self._libvirt.VIR_ERR_NO_DOMAIN:
-                return None
+        except ValueError as error:
             self._tell(Problem("servers", f"{name}: {error}", uuid))
-        except (TimeoutError, ValueError) as error:
-            self._tell(Problem("servers", f"{name}: {error}", uuid))
+        except (self._libvirt.libvirtError, TimeoutError) as error:
+            if not self._gone(error):
+                with self._lock:
+                    self.unseen.append(name)
+                    self._why = words(error)
+            return None
+        wrong: list[str] = []
         try:
             if self._singly or not _enough(stats, self._use):
-                more = self._asked(listed, lambda domain: self._more(domain, stats, xml))
+                more, wrong = self._asked(listed, lambda domain: self._more(domain, stats, xml))
                 stats, at = {**stats, **more}, time.time()
-        except self._libvirt.libvirtError as error:
-            if error.get_error_code() == self._libvirt.VIR_ERR_NO_DOMAIN:
+        except (self._libvirt.libvirtError, TimeoutError) as error:
+            if self._gone(error):
                 return None
-            self._tell(Problem("use", f"{name}: {error}", uuid))
-        except TimeoutError as error:
-            self._tell(Problem("use", f"{name}: {error}", uuid))
+            wrong = [words(error)]
         domain = Domain(uuid, name, stats, at, xml)
-        if reason := incomplete(domain):
+        if reason := wrong[0] if wrong else incomplete(domain):
             self._tell(Problem("use", f"{name}: {reason}", uuid))
         return domain
+
+    def _gone(self, error: Exception) -> bool:
+        return isinstance(error, self._libvirt.libvirtError) and gone(self._libvirt, error)
 
     def _asked(self, listed: Any, ask: Callable[[Any], T]) -> T:
         """What a domain answers, on a connection none of whose requests is stuck."""
@@ -209,14 +231,15 @@ class _Look:
     def _xml(self, domain: Any) -> str:
         return str(self._calls.made(domain.XMLDesc, 0))
 
-    def _more(self, domain: Any, stats: Stats, xml: DomainXml | None) -> Stats:
+    def _more(self, domain: Any, stats: Stats, xml: DomainXml | None) -> tuple[Stats, list[str]]:
+        """What is missing in the statistics of a domain, and what went wrong."""
         if self._singly:
             stats = stats_of(self._libvirt, self._calls, domain.connect(), domain, self._use)
             if _enough(stats, self._use):
-                return stats
+                return stats, []
         if self._use:
-            return {**stats, **one_by_one(self._libvirt, self._calls, domain, xml)}
-        return {**stats, "state.state": self._calls.made(domain.state)[0]}
+            return one_by_one(self._libvirt, self._calls, domain, xml)
+        return {"state.state": self._calls.made(domain.state)[0]}, []
 
     def _tell(self, *problems: Problem) -> None:
         with self._lock:

@@ -3,15 +3,16 @@
 A span is one aspect of one resource that had one value from `since` to `until`. Spans of an aspect
 never overlap. Rules:
 
-- What was not seen is not changed: what is missing is `released` only where the look saw all of its kind,
-  and a size or state that the look does not know leaves the known one.
-- Between the look before and this one a new resource began when its cloud says that it was created. What
-  is older than the first look has been there since then, but its state, size and holder only since
-  the look: how it was before is not known.
+- What was not seen is not changed: what is missing is `released` only where the look saw all of its
+  kind, and a size, state or holder that the look does not know leaves the known one.
+- Between the look before and this one a new resource began when its cloud says that it was created.
+  What is older than the first look has been there since then, but its state, size and holder only
+  since the look: how it was before is not known.
 - What is released has no size, holder or project any more; what returns begins again.
-- A server that Nova tells of is Nova's: libvirt, which tells of the same UUID, changes nothing of it.
-- A look from before the last one (`LATE` at most) came late, and is ignored. One from longer before means
-  that the clock was set back: what changed is dated no earlier than what it changes.
+- A server that Nova tells of is Nova's: libvirt, which tells of the same UUID, changes nothing of
+  it.
+- A look from before the last one (`LATE` at most) came late, and is ignored. One from longer before
+  means that the clock was set back: what changed is dated no earlier than what it changes.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _PARTS: Final[Mapping[str, Part]] = {
     "server": "servers",
     "volume": "volumes",
     "host": "capacity",
-    "container": "all",
+    "container": "servers",
     "project": "projects",
 }
 
@@ -49,9 +50,9 @@ def changes(
 ) -> list[Span]:
     """The spans that end, and those that begin, by a look at the time `at`.
 
-    `known` are all spans that last, of all clouds. `last` is the time of the last look at this cloud, None
-    before the first. `clouds` are those that are asked now: what another one told of may be taken over.
-    `zone` is that of the days of overrides.
+    `known` are all spans that last, of all clouds. `last` is the time of the last look at this
+    cloud, None before the first. `clouds` are those that are asked now: what another one told of
+    may be taken over. `zone` is that of the days of overrides.
     """
     if last is not None and last - LATE <= at <= last and known:
         return []
@@ -145,20 +146,27 @@ class _Look:
         )
 
     def _owned(self, id: str, began: float) -> Iterator[Span]:
-        """An override that begins on a day moves a resource on that day, whenever it was written down."""
-        attribution = self._attributions.get(id)
-        if attribution is None:
+        """An override that begins or ends on a day moves a resource on that day, whenever it was
+        written down; what the table has said all along dates nothing."""
+        now, span = self._attributions.get(id), self._lasting(id, "owner")
+        if now is None:
             return
-        span = self._lasting(id, "owner")
-        if span and isinstance(span.value, Attribution) and _same_owner(span.value, attribution):
+        # without all projects nobody can tell whose it is but by what comes before them
+        if not self._view.whole("projects") and (span or now.how not in ("override", "metadata")):
             return
-        at = began
-        if span is not None and attribution.since:
-            midnight = datetime.combine(
-                datetime.fromisoformat(attribution.since), time(), self._zone
-            )
-            at = min(max(midnight.timestamp(), span.since), began)
-        yield from self._now(id, "owner", attribution, at)
+        before = span.value if span and isinstance(span.value, Attribution) else None
+        if span is None or before is None:
+            yield from self._now(id, "owner", now, began)
+        elif (before.owner, before.how, before.since) == (now.owner, now.how, now.since):
+            return  # the line of the table that says it may change
+        elif (before.owner, before.how) == (now.owner, now.how):
+            yield Span(id, "owner", span.since, None, now)  # nobody else holds it
+        elif now.since in ("", before.since):
+            yield from self._now(id, "owner", now, began)
+        else:
+            day = datetime.combine(datetime.fromisoformat(now.since), time(), self._zone)
+            at = min(max(day.timestamp(), span.since), began)
+            yield from self._now(id, "owner", now, at)
 
     def _project(self, it: Project) -> Iterator[Span]:
         told = Identity("project", clean(it.name), self._view.cloud, self._view.kind)
@@ -211,8 +219,3 @@ class _Look:
         for span in lasting:
             if span.aspect not in ("identity", "state"):
                 yield msgspec.structs.replace(span, until=at)
-
-
-def _same_owner(one: Attribution, other: Attribution) -> bool:
-    """The line of a table that says it may change without anybody holding anything else."""
-    return one.owner == other.owner and one.how == other.how

@@ -15,8 +15,8 @@ Standing = Literal["on_cloud", "planned", "not_on_cloud"]
 
 
 class Migration(msgspec.Struct, frozen=True):
-    """`contradicted` are the systems of which the registry says otherwise than what the cloud holds, as
-    (department, system); `unregistered` hold resources and are in no registry."""
+    """`contradicted` are the systems of which the registry says otherwise than what the cloud
+    holds, as (department, system); `unregistered` hold resources and are in no registry."""
 
     systems: int = 0
     on_cloud: int = 0
@@ -33,8 +33,8 @@ class Migration(msgspec.Struct, frozen=True):
 def migration(registry: Registry, holding: Collection[tuple[str, str]], at: date) -> Migration:
     """`holding` are (department, system) that hold something now.
 
-    The registry is believed where it says yes or no (from the day it says that of), and what is held
-    where it says `planned` or nothing: a plan may have come true.
+    The registry is believed where it says yes or no (from the day it says that of), and what is
+    held where it says `planned` or nothing: a plan may have come true.
     """
     names = Counter(system.system for system in registry.systems)
     pairs = {(one.department, one.system) for one in registry.systems}

@@ -75,6 +75,8 @@ class Asker:
         data = self._guarded("compute", adapter.get_endpoint_data)
         least, most = COMPUTE
         theirs = (data.min_microversion, data.max_microversion) if data else (None, None)
+        if not theirs[1]:  # an old Nova, or one that did not answer, which its address then tells
+            self._get("compute", "/", None, {})
         if not theirs[1] or theirs[1] < least or (theirs[0] or least) > most:
             told = ".".join(map(str, theirs[1])) if theirs[1] else "no microversions"
             raise Refused(f"Nova has {told}; microversion 2.48 (Pike) or later is needed")

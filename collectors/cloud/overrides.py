@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -17,7 +17,7 @@ import msgspec
 
 from collectors import csvtable, rowsfile, strictyaml
 from collectors.cloud.glob import is_glob, matches
-from collectors.cloud.override import Override, Seen
+from collectors.cloud.override import DAY, Override, Seen
 from collectors.cloud.overridecheck import Checked
 from collectors.cloud.ownersettings import Aliases
 from collectors.csvtable import Heads, Table
@@ -92,6 +92,10 @@ class Overrides:
 
     def find(self, seen: Seen, day: date) -> list[Ranked]:
         """The rows of a resource on a day, what is nearest to it first."""
+        return [one for one in self.ever(seen) if one.row.on(day)]
+
+    def ever(self, seen: Seen) -> list[Ranked]:
+        """The rows of a resource on any day, what is nearest to it first."""
         if not self.rows:
             return []
         found = [
@@ -107,7 +111,7 @@ class Overrides:
             found += ends.get(seen.name[-size:], ())
         if not found:
             return []
-        right = {one.number: one for one in found if one.row.on(day) and _takes(one.row, seen)}
+        right = {one.number: one for one in found if _takes(one.row, seen)}
         return sorted(right.values(), key=_RANK)
 
     def _place(self, row: Override) -> list[Ranked]:
@@ -129,14 +133,31 @@ class Overrides:
 
 
 class Ranked(NamedTuple):
-    """A row with its line. The nearest to a resource ranks first; of two as near the one that begins
-    later, then the one that stands first."""
+    """A row with its line. The nearest to a resource ranks first; of two as near the one that
+    begins later, then the one that stands first."""
 
     row: Override
     line: int
     number: int
     rank: tuple[Any, ...]
     nearness: tuple[Any, ...]
+
+
+def nearest(rows: Sequence[Ranked], day: date) -> Override | None:
+    """The row that decides on a day, of those of a resource."""
+    return next((one.row for one in rows if one.row.on(day)), None)
+
+
+def decided_since(rows: Sequence[Ranked], day: date) -> date | None:
+    """The day from which the rows of a resource have said the same as on this one, by a row that
+    began or one that ended; None where they always did."""
+    now = nearest(rows, day)
+    owner = now and now.owner
+    for first in sorted({it for one in rows for it in one.row.changes if it <= day}, reverse=True):
+        before = nearest(rows, first - DAY)
+        if (before and before.owner) != owner:
+            return first
+    return None
 
 
 def _ranked(row: Override, line: int, number: int) -> Ranked:

@@ -26,14 +26,7 @@ class OwnerKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Keys of metadata and what stands before `=` or `:` in a tag, for each field; upper and lower
     case are the same, and what stands first is believed first."""
 
-    department: tuple[Key, ...] = (
-        "department",
-        "dept",
-        "部门",
-        "单位",
-        "主管部门",
-        "owner_department",
-    )
+    department: tuple[Key, ...] = ("department", "dept", "部门", "单位", "主管部门")
     system: tuple[Key, ...] = ("system", "app", "application", "业务系统", "系统", "应用")
     region: tuple[Key, ...] = ("region", "area", "区域", "区县", "地区")
     environment: tuple[Key, ...] = ("environment", "env", "环境", "环境类型")
@@ -108,10 +101,11 @@ NameIs = Literal["nothing", "department", "system"]
 class AttributionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`overrides_file` is the dated table (overrides.py), `systems_file` the registry (systems.py).
 
-    `parent`: of which project above a project the name is a department: the nearest, the topmost, none.
-    `project_name` is what a project's own name is, `nova_project_name` what the one in Nova's XML is, where
-    often nothing else is known. `service_projects` are the cloud's own: their names are no department.
-    `cloud_region`: whether the cloud's region stands for the region where nothing else tells one.
+    `parent`: of which project above a project the name is a department: the nearest, the topmost,
+    none. `project_name` is what a project's own name is, `nova_project_name` what the one in Nova's
+    XML is, where often nothing else is known. `service_projects` are the cloud's own: their names
+    are no department. `cloud_region`: whether the cloud's region stands for the region where
+    nothing else tells one.
     """
 
     overrides_file: str = ""

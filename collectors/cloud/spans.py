@@ -1,4 +1,5 @@
-"""Dated facts of what is held: one aspect of one resource, with its value, since when and until when."""
+"""Dated facts of what is held: one aspect of one resource, with its value, since when and until
+when."""
 
 from __future__ import annotations
 
@@ -43,8 +44,8 @@ VALUES: Final[Mapping[Aspect, type]] = {
 
 
 class Span(msgspec.Struct, frozen=True):
-    """`until` is None while it lasts. Of two with one resource, aspect and `since` the later replaces
-    the earlier."""
+    """`until` is None while it lasts. Of two with one resource, aspect and `since` the later
+    replaces the earlier."""
 
     resource: str
     aspect: Aspect

@@ -1,4 +1,5 @@
-"""The registry of systems: which there are, whose they are, and what is said of their move to the cloud.
+"""The registry of systems: which there are, whose they are, and what is said of their move to the
+cloud.
 
 CSV or YAML; docs/attribution.md describes the file for people who write one.
 """
@@ -44,8 +45,8 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 
 
 class System(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`on_cloud` None: the registry does not say, and what the cloud holds tells. `since` is the day from
-    which `on_cloud` holds."""
+    """`on_cloud` None: the registry does not say, and what the cloud holds tells. `since` is the
+    day from which `on_cloud` holds."""
 
     system: Name
     department: Name
@@ -66,7 +67,8 @@ class Registry(msgspec.Struct, frozen=True):
 
     @classmethod
     def load(cls, path: str, aliases: Aliases | None = None) -> Registry:
-        """The registry in a file. Raises SystemErrors, and DocumentError where it cannot be read."""
+        """The registry in a file. Raises SystemErrors, and DocumentError where it cannot be
+        read."""
         return parse(strictyaml.read(path), path, aliases or Aliases())
 
 

@@ -16,7 +16,7 @@ from typing import BinaryIO, Final, NamedTuple
 from exporters.history.badlines import BadLines, ImportRefused
 
 MAX_LINE: Final = 4 << 20
-CHUNK: Final = 2 << 20
+CHUNK: Final = 512 << 10  # what becomes of it stays in the processor's cache
 _READ: Final = 256 << 10
 _GZIP: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
@@ -66,7 +66,7 @@ class Source:
             yield Lines(self._number, rest + b"\n")
 
     def _pieces(self, bad: BadLines) -> Iterator[bytes]:
-        """The content in pieces of some two megabytes."""
+        """The content in pieces of about CHUNK."""
         first = self._get()
         if not first.startswith(_GZIP):
             parts, size = [first], len(first)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -74,8 +73,3 @@ def zone_name(connection: sqlite3.Connection) -> str:
     """Its name."""
     (name,) = connection.execute("SELECT value FROM facts WHERE name = 'zone'").fetchone()
     return str(name)
-
-
-def default_file(state_dir: Path) -> Path:
-    """Where an agent keeps its history."""
-    return Path(os.path.join(state_dir, "history.db"))

@@ -23,10 +23,10 @@ from exporters.history.catalogue import Catalogue
 from exporters.history.csvlines import opened
 from exporters.history.csvvalues import BadField
 from exporters.history.days import Days
-from exporters.history.file import ZONE, connect, zone_of
+from exporters.history.file import connect, zone_of
 from exporters.history.landing import Landed, land
 from exporters.history.longcsv import LongReader
-from exporters.history.schema import SLOT
+from exporters.history.schema import SLOT, ZONE
 from exporters.history.seriescodes import Metrics, Resources, SeriesTable
 from exporters.history.spool import TOP, Records, Spool
 from exporters.history.widecsv import DAY, DEFAULT_STEP, WideReader, offsets

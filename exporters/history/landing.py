@@ -87,10 +87,10 @@ def _land(
         missing |= ((had > has)[:, None]) & np.isfinite(old.averages)
     low = np.where(missing, old.averages, averages)
     high = np.where(missing, old.maxima, np.maximum(averages, maxima))
-    same = _equal(low, old.averages) & _equal(high, old.maxima) & (sketched == had)
+    same = _equal(low, old.averages) & _equal(high, old.maxima) & (sketched == had) & ~old.rowed
     write = ~bare & ~same & np.isfinite(low).any(axis=1)
     _store(connection, day, days.span(day)[0], hours, series[write], low[write], high[write])
-    _forget_rows(connection, *days.span(day), series[~bare])
+    forget_rows(connection, *days.span(day), series[old.rowed & ~bare])
     return Landed(int(write.sum()), int((same & ~bare).sum()), int(bare.sum()))
 
 
@@ -119,11 +119,19 @@ def _store(
         )
 
 
-def _forget_rows(
+def forget_rows(
     connection: sqlite3.Connection, first: int, slots: int, series: NDArray[np.int64]
 ) -> None:
-    connection.execute(
-        "DELETE FROM rollups WHERE slot >= ? AND slot < ?"
-        " AND series IN (SELECT value FROM json_each(?))",
-        (first, first + slots, msgspec.json.encode(series.tolist()).decode()),
-    )
+    """Delete the rows of a day of some series, in order."""
+    if len(series):
+        every, own = (
+            msgspec.json.encode(one).decode()
+            for one in (list(range(first, first + slots)), series.tolist())
+        )
+        connection.execute(_FORGET, (every, int(series[0]), int(series[-1]), own))
+
+
+_FORGET: Final = """
+DELETE FROM rollups WHERE slot IN (SELECT value FROM json_each(?)) AND series BETWEEN ? AND ?
+AND +series IN (SELECT value FROM json_each(?))
+"""

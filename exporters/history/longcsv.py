@@ -158,15 +158,17 @@ class LongReader:
         good = (at >= 0) & (resources >= 0) & (metrics >= 0) & (values >= 0) & (values <= MOST)
         tops = None
         if "maximum" in self._at:
-            tops = _numbers(columns[self._at["maximum"]])
-            empty = np.isnan(tops)
-            tops[empty] = values[empty]
+            tops = _numbers(given := columns[self._at["maximum"]])
+            for place in np.flatnonzero(np.isnan(tops)).tolist():
+                if not given[place].strip():
+                    tops[place] = values[place]
             good &= (tops >= 0) & (tops <= MOST)
         if not good.all():
             lines = chunk.data.split(b"\n")
             for place in np.flatnonzero(~good).tolist():
                 self._judge(chunk.number + place, lines[place])
-            at, resources, metrics, values = (one[good] for one in (at, resources, metrics, values))
+            at, resources, metrics = at[good], resources[good], metrics[good]
+            values = values[good]
             tops = None if tops is None else tops[good]
         self._put(at, resources, metrics, values, tops)
         return len(at)

@@ -28,6 +28,7 @@ class Day(NamedTuple):
     first: int  # slot
     averages: Floats
     maxima: Floats
+    rowed: NDArray[np.bool_]  # which series have rows, and not only a block
 
 
 class Rows(NamedTuple):
@@ -43,7 +44,7 @@ def day_of(connection: sqlite3.Connection, days: Days, day: int, series: NDArray
     """The rollups of a day; `series` in order. What is in rows is newer than what is in blocks."""
     first, slots = days.span(day)
     averages = np.full((len(series), slots), np.nan, np.float32)
-    maxima = averages.copy()
+    maxima, rowed = averages.copy(), np.zeros(len(series), np.bool_)
     if _any(connection, "blocks", day):
         found = list(_by_key(connection, "blocks", "block", day, series))
         at = np.searchsorted(series, [one for one, _ in found])
@@ -55,20 +56,18 @@ def day_of(connection: sqlite3.Connection, days: Days, day: int, series: NDArray
         at = np.searchsorted(series, rows.series)
         averages[at, rows.slots - first] = rows.averages
         maxima[at, rows.slots - first] = rows.maxima
-    return Day(first, averages, maxima)
+        rowed[at] = True
+    return Day(first, averages, maxima, rowed)
 
 
 def rows_between(
     connection: sqlite3.Connection, since: int, until: int, series: NDArray[np.int64]
 ) -> Iterator[Rows]:
     """The rows of `rollups` in slots [since, until) that are of `series` (in order)."""
-    if not len(series):
+    if not len(series) or not connection.execute(_SOME, (since, until)).fetchone():
         return
-    cursor = connection.execute(
-        "SELECT slot, series, average, maximum FROM rollups WHERE slot >= ? AND slot < ?"
-        " AND series BETWEEN ? AND ?",
-        (since, until, int(series[0]), int(series[-1])),
-    )
+    every = msgspec.json.encode(list(range(since, until))).decode()
+    cursor = connection.execute(_ROWS_OF, (every, int(series[0]), int(series[-1])))
     while fetched := cursor.fetchmany(_ROWS):
         raw = np.fromiter(chain.from_iterable(fetched), np.float64, 4 * len(fetched))
         slots, own, averages, maxima = raw.reshape(-1, 4).T
@@ -81,6 +80,13 @@ def rows_between(
                 averages[wanted].astype(np.float32),
                 maxima[wanted].astype(np.float32),
             )
+
+
+_SOME: Final = "SELECT 1 FROM rollups WHERE slot >= ? AND slot < ? LIMIT 1"
+_ROWS_OF: Final = """
+SELECT slot, series, average, maximum FROM json_each(?) AS wanted
+CROSS JOIN rollups ON slot = wanted.value AND series BETWEEN ? AND ?
+"""  # a search for each slot: series of others are not read
 
 
 def sketches_of(

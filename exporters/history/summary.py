@@ -148,19 +148,19 @@ def _values(chunk: Chunk) -> NDArray[np.float32]:
 
 
 def _total(totals: _Totals, chunk: Chunk, values: NDArray[np.float32]) -> None:
-    has = ~np.isnan(chunk.averages).all(axis=1)
+    has = set(np.flatnonzero(~np.isnan(chunk.averages).all(axis=1)).tolist())
     if len(values):
         mean = float(values.mean(dtype=np.float64))
         totals.add(len(values), mean, float(((values - mean) ** 2).sum(dtype=np.float64)))
         totals.highest = max(totals.highest, float(np.nanmax(chunk.maxima)))
     for one in chunk.sketches:
-        has |= np.isin(np.arange(len(has)), one.rows)
+        has.update(one.rows.tolist())
         heads = one.sketches.heads
         count, total = int(heads["count"].sum()), float(heads["total"].sum())
         mean = total / count
         totals.add(count, mean, max(0.0, float(heads["squares"].sum()) - count * mean**2))
         totals.highest = max(totals.highest, float(heads["maximum"].max()))
-    totals.resources += int(has.sum())
+    totals.resources += len(has)
 
 
 def _exactly(chunk: Chunk) -> Sketches:

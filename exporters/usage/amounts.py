@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporters.usage.words import say
+from exporters.usage import holdingwords
 from rules.usagejudgement import Amount
 
 GIB: Final = 2**30
@@ -37,4 +37,4 @@ def short(amount: Amount) -> str:
 
 
 def department(name: str, language: str) -> str:
-    return name or say("unassigned", language)
+    return name or holdingwords.say("unassigned", language)

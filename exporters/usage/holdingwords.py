@@ -44,12 +44,10 @@ WORDS: Final[Mapping[str, Text]] = {
     "nothing": Text("没有资源。", "There is no resource."),
     "conflicts": Text(
         "{} 个资源的归属来源不一致，以靠前的来源为准",
-        "of {} resources the sources disagree; the earlier one is believed",
+        "resources whose sources disagree (the earlier one is believed): {}",
     ),
-    "left": Text("{} 个资源未归属", "{} resources are unassigned"),
-    "unsized": Text(
-        "{} 个资源的规格未知，未计入合计", "{} resources of unknown size are in no sum"
-    ),
+    "left": Text("{} 个资源未归属", "unassigned resources: {}"),
+    "unsized": Text("{} 个资源的规格未知，未计入合计", "resources of unknown size, in no sum: {}"),
     "problem": Text("未能查看：{}", "could not be seen: {}"),
     "capacity": Text("容量：{}", "Capacity: {}"),
     "scale": Text(

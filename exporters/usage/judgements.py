@@ -14,7 +14,8 @@ from exporters.findings.columns import aligned
 from exporters.findings.text import cut, neutral
 from exporters.report import sheet
 from exporters.usage.amounts import department, gib, plain, short, tib
-from exporters.usage.words import ADVICE, KIND, STATE, say
+from exporters.usage.holdingwords import ENVIRONMENT, KIND, of
+from exporters.usage.words import ADVICE, STATE, say
 from rules.usagejudgement import Advice, Amount, Judgement, State
 from rules.usagereasons import words
 
@@ -117,11 +118,11 @@ def _cells(one: Judgement, language: str) -> list[sheet.Cell]:
     return [
         one.resource,
         one.name,
-        KIND[one.kind].of(language) if one.kind in KIND else one.kind,
+        of(KIND, one.kind, language),
         department(one.department, language),
         one.system,
         one.region,
-        one.environment,
+        of(ENVIRONMENT, one.environment, language),
         one.month,
         STATE[one.state].of(language),
         STATE[one.found].of(language) if one.found != one.state else "",

@@ -1,4 +1,5 @@
-"""Resources with their owners, departments with what they hold, and what happened: tables for a terminal.
+"""Resources with their owners, departments with what they hold, and what happened: tables for a
+terminal.
 
 Names come from the cloud: they are escaped and cut, so that they steer nothing and break no column.
 """
@@ -28,13 +29,15 @@ _RESOURCES: Final = (
 
 
 def resources_table(view: CloudView, attributions: Mapping[str, Attribution], language: str) -> str:
-    """Every resource of a view with its owner and how that is known; what could not be seen below it."""
+    """Every resource of a view with its owner and how that is known; what could not be seen below
+    it."""
     rows = [[say(key, language) for key in _RESOURCES]]
     loose = odd = 0
     for it in sorted(view.resources, key=lambda it: (it.kind, it.name, it.id)):
         attribution = attributions.get(it.id, NOBODYS)
         owner = attribution.owner
-        loose += not owner.department
+        held = it.kind != "host"  # a host is what there is to hold
+        loose += held and not owner.department
         odd += bool(attribution.conflicts)
         cells = (
             it.name or it.id,
@@ -43,7 +46,7 @@ def resources_table(view: CloudView, attributions: Mapping[str, Attribution], la
             _number(it.size.vcpus, language) if it.kind != "volume" else "",
             _gib(it.size.memory, language) if it.kind != "volume" else "",
             _gib(it.size.disk, language),
-            owner.department or say("unassigned", language),
+            owner.department or (say("unassigned", language) if held else ""),
             owner.system,
             owner.region,
             of(ENVIRONMENT, owner.environment, language),
@@ -67,7 +70,8 @@ def resources_table(view: CloudView, attributions: Mapping[str, Attribution], la
 
 
 def departments_table(found: Holdings, language: str) -> str:
-    """Quota, allocated and used of each department, nobody's last but the sum; the estate below it."""
+    """Quota, allocated and used of each department, nobody's last but the sum; the estate below
+    it."""
     total = say("total", language)
     rows = [_heads(language)]
     for one in found.departments:
@@ -88,7 +92,8 @@ def systems_table(found: Holdings, language: str) -> str:
 def events_table(
     happened: Iterable[Event], names: Mapping[str, str], language: str, zone: tzinfo | None = None
 ) -> str:
-    """What happened, each with its time in a zone (None: that of this machine); `names` of resources."""
+    """What happened, each with its time in a zone (None: that of this machine); `names` of
+    resources."""
     rows = [[say(key, language) for key in ("time", "name", "event", "before", "after")]]
     for it in happened:
         when = datetime.fromtimestamp(it.at, zone).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %z")

@@ -1,4 +1,6 @@
-"""Every word of the judgements of use, Chinese and English; reasons have theirs in rules/usagereasons.py."""
+"""Every word of the judgements of use, Chinese and English; reasons have theirs in
+rules/usagereasons.py, kinds and environments in holdingwords.py.
+"""
 
 from __future__ import annotations
 
@@ -26,18 +28,12 @@ ADVICE: Final[Mapping[Advice, Text]] = {
     "grow": Text("扩容", "grow"),
     "reclaim": Text("回收", "reclaim"),
 }
-KIND: Final[Mapping[str, Text]] = {
-    "server": Text("云主机", "server"),
-    "volume": Text("云硬盘", "volume"),
-    "host": Text("物理机", "host"),
-    "container": Text("容器", "container"),
-}
 WORDS: Final[Mapping[str, Text]] = {
     "resource": Text("资源标识", "Resource id"),
     "name": Text("名称", "Name"),
     "kind": Text("类型", "Kind"),
     "department": Text("部门", "Department"),
-    "system": Text("系统", "System"),
+    "system": Text("业务系统", "System"),
     "region": Text("区域", "Region"),
     "environment": Text("环境", "Environment"),
     "month": Text("月份", "Month"),
@@ -56,6 +52,11 @@ WORDS: Final[Mapping[str, Text]] = {
     "free_vcpus": Text("可回收 vCPU", "Reclaimable vCPU"),
     "free_memory": Text("可回收内存 GiB", "Reclaimable memory GiB"),
     "free_disk": Text("可回收存储 TiB", "Reclaimable storage TiB"),
+    "granted_core_hours": Text("分配 核·时", "Granted core hours"),
+    "used_core_hours": Text("使用 核·时", "Used core hours"),
+    "used_share": Text("使用率", "Used"),
+    "known_share": Text("已知占比", "Known"),
+    "granted_gib_hours": Text("分配内存 GiB·时", "Granted GiB hours"),
     "cpu": Text("CPU 95 百分位 %", "P95 CPU %"),
     "memory": Text("内存 95 百分位 %", "P95 memory %"),
     "steal": Text("CPU 等待 95 百分位 %", "P95 steal %"),
@@ -66,7 +67,6 @@ WORDS: Final[Mapping[str, Text]] = {
     "exemption_owner": Text("豁免责任人", "Exemption's owner"),
     "exemption_expires": Text("豁免到期", "Exempt until"),
     "expired": Text("（已过期）", " (expired)"),
-    "unassigned": Text("未归属", "unassigned"),
     "unknown": Text("未知", "unknown"),
     "nothing": Text("没有资源", "no resources"),
     "all": Text("合计", "All"),
@@ -77,7 +77,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "more_unknown": Text("另 {} 项未知", "{} unknown"),
     "shares": Text(
         "{resources} 项资源；数据不足 {insufficient}；未归属 {unassigned}；"
-        "{measured} 项有 CPU 数据的云主机和主机中内存未知 {memory}。",
+        "{measured} 项按 CPU 数据评判的资源中，内存未知 {memory}。",
         "{resources} resources; not enough data of {insufficient}; unassigned {unassigned}; "
         "of {measured} with figures of CPU, memory is not known of {memory}.",
     ),

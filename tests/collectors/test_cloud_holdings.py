@@ -58,7 +58,6 @@ RESOURCES = (
     volume("v2", "财政局"),
     volume("v3", "审计局", disk=None),
     Resource("h1", "host", "kvm-1", "active", Size(64, 256 * GIB)),
-    Resource("c1", "container", "nginx", "active", Size(1)),
 )
 CAPACITY = (
     Capacity("kvm-1", "VCPU", 64, 4, 4.0),
@@ -66,7 +65,10 @@ CAPACITY = (
     Capacity("kvm-1", "PCI_DEVICE", 2, 0, 1.0),
 )
 VIEW = CloudView("gov", "openstack", 0, 1, RESOURCES, PROJECTS, CAPACITY)
-DOMAINS = (server("s1", "另一局", "", size=Size(64)), server("d1", "水务局"))
+DOMAINS = (
+    server("s1", "另一局", "", size=Size(64)),
+    server("d1", "水务局", kind="container"),
+)
 HOST = CloudView(
     "kvm-1", "libvirt", 0, 1, DOMAINS, capacity=(Capacity("kvm-1", "VCPU", 64, 0, 1.0),)
 )
@@ -231,7 +233,7 @@ def test_metrics_of_resources_are_bounded() -> None:
     ]
     few = metrics(HOST, VIEW, max_resources=3)
     assert len(few["jianwei_resource_info"]) == 3
-    assert few["jianwei_estate_resources"] == {labels(cloud="kvm-1"): 1, labels(cloud="gov"): 12}
+    assert few["jianwei_estate_resources"] == {labels(cloud="kvm-1"): 1, labels(cloud="gov"): 11}
 
 
 def test_names_that_a_holder_chose() -> None:

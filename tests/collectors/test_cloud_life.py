@@ -1,4 +1,5 @@
-"""Allocation life: dated facts out of one look after another, in whatever order and state they come."""
+"""Allocation life: dated facts out of one look after another, in whatever order and state they
+come."""
 
 from __future__ import annotations
 
@@ -167,6 +168,20 @@ def test_what_a_view_does_not_know_leaves_what_is_known() -> None:
     assert store.told() == [(100, "granted")]
 
 
+def test_a_holder_stays_while_projects_are_not_seen() -> None:
+    store = Store()
+    store.look(100, server(), owners={"s1": FINANCE})
+    nobody = {"s1": Attribution(), "s2": Attribution(), "s3": FINANCE}
+    unseen = Problem("projects", "403")
+    store.look(400, server(), server("s2"), server("s3"), owners=nobody, problems=[unseen])
+    assert store.of("owner") == [(100, None, FINANCE)]
+    assert store.of("owner", "s2") == []  # not known is not nobody's
+    assert store.of("owner", "s3") == [(400, None, FINANCE)]
+    store.look(700, server(), server("s2"), server("s3"), owners=nobody)
+    assert store.of("owner")[-1] == (700, None, Attribution())
+    assert store.of("owner", "s2") == [(700, None, Attribution())]
+
+
 def test_what_returns_begins_again() -> None:
     store = Store()
     store.look(100, server(created=50), owners={"s1": FINANCE})
@@ -259,6 +274,20 @@ def test_an_override_moves_a_resource_on_its_day() -> None:
     soon = msgspec.structs.replace(AUDIT, owner=Owner("乙"), since="2030-01-01")
     store.look(later + 900, server(), owners={"s1": soon}, zone=CHINA)
     assert store.of("owner")[-1] == (later + 900, None, soon)
+
+
+def test_what_the_table_said_all_along_dates_no_other_change() -> None:
+    store = Store()
+    audit = Attribution(Owner("市审计局", "旧系统"), "override", "owners.csv:2", (), "2026-03-15")
+    store.look(MARCH_15, server(), owners={"s1": audit})
+    later = MARCH_15 + 5 * 86400
+    renamed = msgspec.structs.replace(audit, owner=Owner("市审计局", "新系统"))
+    store.look(later, server(), owners={"s1": renamed}, zone=CHINA)
+    assert store.of("owner") == [(MARCH_15, later, audit), (later, None, renamed)]
+    # a row whose day is corrected moves nothing
+    earlier = msgspec.structs.replace(renamed, since="2026-03-10")
+    store.look(later + 300, server(), owners={"s1": earlier}, zone=CHINA)
+    assert store.of("owner")[1:] == [(later, None, earlier)]
 
 
 def test_how_an_owner_is_known_is_no_move() -> None:

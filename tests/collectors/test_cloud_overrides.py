@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.cloud import overrides, systems
+from collectors.cloud import overrides, ownerfiles, systems
 from collectors.cloud.attribution import attribute
 from collectors.cloud.glob import matches
+from collectors.cloud.life import changes
 from collectors.cloud.migration import Migration, migration
-from collectors.cloud.model import Project, Resource
+from collectors.cloud.model import CloudView, Project, Resource
 from collectors.cloud.override import Override, dated
 from collectors.cloud.overrides import OverrideErrors, Overrides
 from collectors.cloud.owners import Attribution
 from collectors.cloud.ownersettings import Aliases, AttributionSettings
+from collectors.cloud.spans import Key, Span, joined
 from collectors.cloud.systems import Registry, System, SystemErrors
 from collectors.strictyaml import DocumentError
 
@@ -54,9 +56,25 @@ def test_a_resource_that_moves_mid_month() -> None:
         "owners.csv:2",
         "",
     )
+    assert whose(found, date(2026, 4, 1)).since == "2026-03-15"
     assert (before.owner.region, before.owner.environment) == ("金平区", "production")
     assert (after.owner.department, after.detail) == ("市审计局", "owners.csv:3")
     assert (after.owner.region, after.since) == ("", "2026-03-15")
+
+
+def test_since_when_the_table_says_so() -> None:
+    found = table(
+        "资源,名称,部门,生效日期,失效日期\n"
+        "id-1,,甲,2026-03-01,2026-03-09\n"
+        "id-1,,甲,2026-03-10,2026-03-19\n"
+        ",web-*,乙,,2026-03-29\n"
+    )
+    days = {1: "2026-03-01", 10: "2026-03-01", 19: "2026-03-01", 20: "2026-03-20", 29: "2026-03-20"}
+    for day, since in days.items():
+        assert whose(found, date(2026, 3, day)).since == since
+    assert whose(found, date(2026, 2, 1)).since == ""
+    ended = whose(found, date(2026, 3, 31))
+    assert (ended.how, ended.since) == ("unassigned", "2026-03-30")
 
 
 def test_a_table_as_a_chinese_excel_saves_it(tmp_path: Path) -> None:
@@ -245,6 +263,42 @@ def test_on_no_day_has_a_resource_two_owners(
         assert {whose(found, day).owner.department} - {""} == names
 
 
+@settings(deadline=None)
+@given(st.lists(st.tuples(DATES, DATES, st.sampled_from("甲乙"), st.booleans()), max_size=4))
+def test_what_is_written_down_later_is_dated_as_what_was_seen(
+    rows: list[tuple[date | None, date | None, str, bool]],
+) -> None:
+    """Somebody who looks every day, and somebody who looks on the first and the last."""
+    made = Overrides(
+        (
+            n,
+            Override(
+                resource="id-1" if by_id else None,
+                name=None if by_id else "web-*",
+                department=name,
+                valid_from=since,
+                valid_to=until,
+            ),
+        )
+        for n, (since, until, name, by_id) in enumerate(rows)
+    )
+    server = Resource("id-1", "server", "web-01", "active")
+
+    def look(known: dict[Key, Span], day: int) -> dict[Key, Span]:
+        at = datetime(2026, 1, day, tzinfo=UTC).timestamp()
+        view = CloudView("gov", "openstack", at, 1, (server,))
+        attribution = whose(made, date(2026, 1, day))
+        return joined(known, changes(known, view, {"id-1": attribution}, at))
+
+    daily: dict[Key, Span] = {}
+    for day in range(1, 11):
+        daily = look(daily, day)
+    twice = look(look({}, 1), 10)
+    if whose(made, date(2026, 1, 1)).owner == whose(made, date(2026, 1, 10)).owner:
+        return  # if it was away in between, only the first has seen it
+    assert twice["id-1", "owner"].since == daily["id-1", "owner"].since
+
+
 @given(st.binary(max_size=300), st.sampled_from(["o.csv", "o.yaml", "o"]))
 def test_any_bytes_are_a_table_or_an_error(content: bytes, path: str) -> None:
     with contextlib.suppress(DocumentError):
@@ -346,3 +400,33 @@ def test_a_city_of_46_systems_in_23_departments() -> None:
     moved = migration(found, holding, date(2026, 3, 1))
     assert (moved.systems, moved.on_cloud) == (46, 33)
     assert len({one.department for one in found.systems}) == 23
+
+
+def test_the_files_that_settings_name(tmp_path: Path) -> None:
+    nothing = ownerfiles.load(AttributionSettings())
+    assert (nothing.table.rows, nothing.registry) == ((), Registry())
+    (tmp_path / "o.yaml").write_text("aliases: {departments: {财政局: 市财政局}}")
+    (tmp_path / "s.csv").write_text(REGISTRY)
+    named = AttributionSettings(str(tmp_path / "o.yaml"), str(tmp_path / "s.csv"))
+    assert ownerfiles.load(named).registry.systems[0].department == "市财政局"
+    wrong = AttributionSettings(str(tmp_path / "o.yaml"), aliases=Aliases({"市财政局": "财政"}))
+    with pytest.raises(DocumentError, match=r"o\.yaml: aliases, with those of the settings: dep"):
+        ownerfiles.load(wrong)
+
+
+def test_the_examples_of_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs/attribution.md").read_text(encoding="utf-8")
+    sheets = re.findall(r"(?m)(?:^    .*\n)+", text)
+    found = table("".join(line[4:] for line in sheets[0].splitlines(True)))
+    id = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+    assert whose(found, date(2026, 3, 14), id=id).owner.department == "市财政局"
+    assert whose(found, date(2026, 3, 15), id=id).owner.department == "市审计局"
+    assert whose(found, date(2026, 3, 15), "oa-01").owner.department == "市政府办"
+    registered = "".join(line[4:] for line in sheets[1].splitlines(True))
+    assert len(systems.parse(registered.encode(), "s.csv", Aliases()).systems) == 3
+    (yaml,) = re.findall(r"(?s)```yaml\n(.*?)```", text)
+    found = table(yaml, "o.yaml")
+    assert whose(found, date(2026, 3, 14), "oa-01").owner.system == "协同办公"
+    heads = re.findall(r"(?m)^\| `([^|]*?)` \|", text)
+    named = {name for cell in heads for name in re.findall(r"[a-z_]+", cell)}
+    assert named == {*overrides.COLUMNS, *AttributionSettings.__struct_fields__}

@@ -39,10 +39,10 @@ def test_resources_with_their_owners() -> None:
     assert row.split()[3:6] == ["未知", "未知", "未知"]  # never what was not told as a number
     (row,) = (line for line in lines if line.startswith("vm-s5 "))
     assert row.split()[6:] == ["未归属", "RegionOne", "无"]
-    assert lines[-1] == "3 个资源未归属"
+    assert lines[-1] == "1 个资源未归属"
     english = resources_table(VIEW, whose, "en")
     assert "(unassigned)" in english
-    assert english.splitlines()[-1] == "3 resources are unassigned"
+    assert english.splitlines()[-1] == "unassigned resources: 1"
 
 
 def test_notes_below_the_resources() -> None:
@@ -90,7 +90,7 @@ def test_departments() -> None:
         "Capacity: vCPU 240, Memory GiB 256",
         "Compute scale: 24 vCPU granted, 7.0 used (known of 66.7 %)",
         "Migration to the cloud: 33.3 % (1 of 3 systems, 0 planned)",
-        "2 resources of unknown size are in no sum",
+        "resources of unknown size, in no sum: 2",
         "the registry says otherwise than the cloud: 审计局 审计",
         "systems in no registry: 财政局 国库",
     ]

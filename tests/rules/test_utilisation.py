@@ -119,7 +119,7 @@ uses = st.builds(
 EXEMPT = exemptions([{"departments": ["市教育局"], "expires": ON, "states": ["idle", "busy"]}])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(uses, min_size=1, max_size=3), st.booleans())
 def test_whatever_was_measured(months: list[ResourceUse], exempt: bool) -> None:
     found = judge(months, LIMITS, EXEMPT if exempt else NOBODY, ON)
@@ -159,7 +159,7 @@ def _within(part: Amount, whole: Amount) -> None:
             assert 0 <= some <= all_
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.floats(0, 0.79),
     st.dictionaries(st.sampled_from(["memory", "net_rx", "net_tx", "steal"]), st.floats(0, 100)),
@@ -172,7 +172,7 @@ def test_never_anything_with_little_coverage(
     assert judged(case).state == "insufficient"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.floats(0, 29), st.floats(0, 59), st.floats(1, 128), st.integers(1, 512))
 def test_a_target_holds_what_was_used(cpu: float, memory: float, vcpus: float, gib: int) -> None:
     said = {"vcpus": vcpus, "memory": gib}

@@ -16,7 +16,8 @@ from rules import scenarios
 from rules.engine import judge as judge_pack
 from rules.offenders import MAX_OFFENDERS
 from rules.pack import ParamError
-from rules.usagerows import FACT, rows
+from rules.usagemodel import FACT
+from rules.usagerows import rows
 from rules.usagethresholds import Thresholds, configured, thresholds_of
 from rules.utilisation import judge
 from tests.usagecases import ON, documents, exemptions, history
