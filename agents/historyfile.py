@@ -40,7 +40,7 @@ class HistoryFile:
         self.last: float | None = None
         self._writer: HistoryWriter | None = None
         self._place: tuple[int, int] | None = None
-        self._suspect = False
+        self._suspect = self._strangers = False
         self._waiting: deque[_Waiting] = deque()
 
     def write(
@@ -99,8 +99,10 @@ class HistoryFile:
 
     def _one(self, writer: HistoryWriter, it: _Waiting, spans: Sequence[Span]) -> None:
         if left_out := writer.add(it.slot, it.rows, it.resources, spans):
+            if not self._strangers:
+                log.error("history: %d rollups are of resources nobody told of, and lost", left_out)
+            self._strangers = True
             self.lost += left_out
-            log.error("history: %d rollups are lost, since nobody told of what", left_out)
         if it.rows:
             self.last = max(self.last or 0.0, float((it.slot + 1) * SLOT))
 
