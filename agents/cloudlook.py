@@ -18,17 +18,15 @@ import msgspec
 
 from agents.config import Config
 from agents.state import history_file
-from collectors.cloud import holdingmetrics, openstackmetrics
-from collectors.cloud.attribution import NO_OVERRIDES, attributions
+from collectors.cloud import holdingmetrics, openstackmetrics, ownerfiles
+from collectors.cloud.attribution import attributions
 from collectors.cloud.gathering import gather
 from collectors.cloud.holdings import Holdings, holdings
 from collectors.cloud.life import changes
 from collectors.cloud.model import CloudView, Problem, Use
-from collectors.cloud.overrides import Overrides
 from collectors.cloud.owners import Attribution, clean
 from collectors.cloud.spans import VALUES, Key, decoded, encoded, joined
 from collectors.cloud.spans import Span as Fact
-from collectors.cloud.systems import Registry
 from collectors.model import Family
 from exporters.history.file import HistoryError, connect, zone_of
 from exporters.history.store import Known, Span
@@ -82,14 +80,12 @@ def see(config: Config, done: Callable[[CloudView], None] | None = None) -> Seen
     """Ask all clouds that are configured. Raises DocumentError where a table of owners is wrong: whose
     everything is would be wrong then."""
     settings = config.attribution
-    table = Overrides.load(settings.overrides_file) if settings.overrides_file else NO_OVERRIDES
-    aliases = settings.aliases.joined(table.aliases)
-    systems = settings.systems_file
-    registry = Registry.load(systems, aliases) if systems else None
+    table, registry = ownerfiles.load(settings)
     views = gather(config.clouds.sources, config.clouds, done=done)
     past = _past(config)
     today = datetime.now(past.zone).date()
     owners = attributions(views, settings, table, today)
+    owners.update(_remembered(owners, views, past))
     return Seen(views, owners, holdings(views, owners, past.cpu, today, registry), past)
 
 
@@ -163,6 +159,20 @@ def _uses(views: Iterable[CloudView]) -> dict[str, list[Use]]:
     found: dict[str, list[Use]] = {}
     for cloud, use in teller.values():
         found.setdefault(cloud, []).append(use)
+    return found
+
+
+def _remembered(
+    owners: Mapping[str, Attribution], views: Iterable[CloudView], past: Past
+) -> dict[str, Attribution]:
+    """Whose things were when all projects were seen, where they are not now: nobody's is what no look says."""
+    found = {}
+    for view in views:
+        for it in view.resources if not view.whole("projects") else ():
+            span = (past.spans or {}).get((it.id, "owner"))
+            known = span and span.value
+            if isinstance(known, Attribution) and owners[it.id].how not in ("override", "metadata"):
+                found[it.id] = known
     return found
 
 

@@ -11,9 +11,9 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from agents.config import Config
+from collectors.cloud import ownerfiles
 from collectors.cloud.attribution import Attributor
 from collectors.cloud.model import Resource, ResourceKind
-from collectors.cloud.overrides import Overrides
 from collectors.cloud.owners import Attribution
 from exporters.history.workcalendar import WorkCalendar
 from exporters.usage.lives import Life
@@ -63,7 +63,7 @@ def by_table(config: Config, zone: ZoneInfo, until: float) -> Callable[[Life], A
     Raises DocumentError."""
     if not config.attribution.overrides_file:
         return None
-    table = Overrides.load(config.attribution.overrides_file)
+    table = ownerfiles.load(config.attribution).table
     attributor = Attributor({}, config.attribution, table)
     day = datetime.fromtimestamp(until - 1, zone).date()
 

@@ -14,10 +14,7 @@ from agents import scapolicies
 from agents.errors import UserError
 from agents.probing import Probing
 from collectors import strictyaml
-from collectors.cloud.attribution import NO_OVERRIDES
-from collectors.cloud.overrides import Overrides
-from collectors.cloud.ownersettings import AttributionSettings
-from collectors.cloud.systems import Registry
+from collectors.cloud import ownerfiles
 from collectors.link import linesfile
 from collectors.link.lines import LEVELS, Lines
 from collectors.link.settings import own_family
@@ -52,7 +49,7 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
         return
     config = configuration.load(file)
     _check_packs(config)
-    _check_owners(config.attribution)
+    ownerfiles.load(config.attribution)
     lines_file = config.probes.lines_file
     probing = Probing.load(
         config.probes, config.paths, config.bandwidth, config.audit.params.get(PACK, {})
@@ -77,14 +74,6 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
         click.echo(f"  clouds      {names} every {config.clouds.interval:g} s")
     if lines_file:
         _tell(probing.lines)
-
-
-def _check_owners(settings: AttributionSettings) -> None:
-    """The tables that say whose resources are."""
-    table = Overrides.load(settings.overrides_file) if settings.overrides_file else NO_OVERRIDES
-    aliases = settings.aliases.joined(table.aliases)
-    if settings.systems_file:
-        Registry.load(settings.systems_file, aliases)
 
 
 def _check_packs(config: configuration.Config) -> None:

@@ -22,7 +22,7 @@ from agents import config as configuration
 from agents.clouds import CloudSchedule, cloud_families
 from agents.history import HistorySchedule
 from collectors.cloud import gathering
-from collectors.cloud.model import CloudView, Problem, Resource, Size, Use
+from collectors.cloud.model import CloudView, Problem, Project, Resource, Size, Use
 from collectors.cloud.settings import CloudSource, CloudsSettings
 from collectors.model import Family
 from collectors.strictyaml import Duration
@@ -253,6 +253,24 @@ def test_looks_become_spans_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert connection.execute(
             "SELECT value FROM spans WHERE aspect = 'state' AND until IS NULL"
         ).fetchall() == [('"released"',)]
+
+
+def test_projects_that_are_not_seen_make_nothing_nobodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = configured(tmp_path, "test:///default")
+    now = time.time()
+    server = Resource("vm", "server", "vm", "active", Size(2), project="p")
+    city = (Project("p", "p", tags=("department=市财政局",)),)
+    keep(
+        tmp_path / "state" / "history.db",
+        look_at(monkeypatch, path, view(now, server, projects=city)),
+    )
+    blind = (Problem("projects", "denied"),)
+    look = look_at(monkeypatch, path, view(now + 300, server, problems=blind))
+    [labels] = values(list(look.families), "jianwei_resource_info")
+    assert "市财政局" in labels
+    assert not look.clouds[0].spans
 
 
 def test_a_history_that_cannot_be_read_changes_nothing(
