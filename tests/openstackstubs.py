@@ -1,8 +1,8 @@
 """Stubs of Glance, Neutron and Cinder for the OpenStack of tests/openstacklab.py: NOT the real services.
 
 Nova asks the first two when a server boots and is shown: one image that always exists, no networks. Cinder v3 is a
-stub of what a collector reads: its versions, the volumes of all projects, quotas; volumes are what the
-test says. Tokens are looked up in the real Keystone, so that who is denied is denied here too.
+stub of what a collector reads: its versions, volumes, quotas; volumes are what the test says. As the real one it
+tells who is no administrator the volumes of one project, whatever was asked. Tokens are looked up in the real Keystone, so that who is denied is denied here too.
 Formats: Image API v2, Networking API v2.0, Block Storage API v3.
 """
 
@@ -109,14 +109,20 @@ class Cinder:
                 "links": [{"rel": "self", "href": f"{self._url}/v3/"}],
             }
             return (300 if parts == [""] else 200), {"versions": [version]}
-        roles = self._roles(headers.get("x-auth-token", ""))
-        if roles is None:
+        token = self._token(headers.get("x-auth-token", ""))
+        if token is None:
             return 401, {"error": {"code": 401, "message": "no such token"}}
-        if not roles & {"admin", "cloud_reader"}:
-            return 403, {"forbidden": {"code": 403, "message": "Policy doesn't allow it"}}
+        roles = {role["name"] for role in token["roles"]}
+        own = token.get("project", {}).get("id", "")
         if parts[2:] == ["volumes", "detail"]:
-            return self._page(query)
+            everything = "admin" in roles and query.get("all_tenants") == "1"
+            owner = "os-vol-tenant-attr:tenant_id"
+            shown = [it for it in self.volumes if everything or it[owner] == own]
+            return self._page(shown, query)
         if parts[2:3] == ["os-quota-sets"]:
+            if not roles & {"admin", "cloud_reader"} and parts[3] != own:
+                message = "Policy doesn't allow volume_extension:quotas:show to be performed."
+                return 403, {"forbidden": {"code": 403, "message": message}}
             limit, used = self.quotas.get(parts[3], (1000, 0))
             gigabytes = {"limit": limit, "in_use": used, "reserved": 0}
             volumes = {"limit": 10, "in_use": int(used > 0), "reserved": 0}
@@ -124,25 +130,26 @@ class Cinder:
             return 200, {"quota_set": quotas}
         return 404, {"itemNotFound": {"code": 404, "message": "not in this stub"}}
 
-    def _page(self, query: dict[str, str]) -> Reply:
+    def _page(self, volumes: list[dict[str, Any]], query: dict[str, str]) -> Reply:
         limit, marker = int(query.get("limit", 1000)), query.get("marker")
-        ids = [volume["id"] for volume in self.volumes]
+        ids = [volume["id"] for volume in volumes]
         first = ids.index(marker) + 1 if marker else 0
-        page = self.volumes[first : first + limit]
+        page = volumes[first : first + limit]
         reply: dict[str, Any] = {"volumes": page}
-        if first + limit < len(self.volumes):
+        if first + limit < len(volumes):
             more = urllib.parse.urlencode({**query, "marker": page[-1]["id"]})
             link = {"rel": "next", "href": f"{self._url}/v3/volumes/detail?{more}"}
             reply["volumes_links"] = [link]
         return 200, reply
 
-    def _roles(self, token: str) -> set[str] | None:
+    def _token(self, token: str) -> dict[str, Any] | None:
         request = urllib.request.Request(
             f"{self._keystone}/v3/auth/tokens",
             headers={"X-Auth-Token": token, "X-Subject-Token": token},
         )
         try:
             with urllib.request.urlopen(request, timeout=10) as reply:
-                return {role["name"] for role in json.load(reply)["token"]["roles"]}
+                found: dict[str, Any] = json.load(reply)["token"]
+                return found
         except urllib.error.URLError:
             return None

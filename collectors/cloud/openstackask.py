@@ -63,9 +63,14 @@ class Asker:
         """Get a token; raises Refused."""
         self._guarded("identity", lambda: self._access().auth_token)
 
-    def in_project(self) -> bool:
-        """Whether the token is of a project; in other catalogs addresses with its id are missing."""
-        return bool(self._guarded("identity", lambda: self._access().project_scoped))
+    def account(self) -> tuple[str, bool]:
+        """The project of the token ("" for others), and whether it has the role admin."""
+
+        def tell() -> tuple[str, bool]:
+            access = self._access()
+            return access.project_id or "", "admin" in access.role_names
+
+        return self._guarded("identity", tell)
 
     def compute_version(self) -> str:
         """The newest microversion that Nova and we know; raises Refused."""

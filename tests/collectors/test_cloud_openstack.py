@@ -250,6 +250,19 @@ def test_without_block_storage_there_are_no_volumes(replay: Replay) -> None:
     assert all(it.size.disk is None and len(it.attached) == 1 for it in volumes)
 
 
+def test_volumes_of_one_project_are_not_taken_for_all(replay: Replay) -> None:
+    token = replay.answers["token"]["token"]
+    token["roles"] = [{"id": "1", "name": "cloud_reader"}]
+    assert look(replay).problems == ()  # volumes of others are among them
+    for name, answer in replay.answers.items():
+        if "volumes/detail" in name:
+            for volume in answer["volumes"]:
+                volume["os-vol-tenant-attr:tenant_id"] = token["project"]["id"]
+    view = look(replay)
+    assert set(missing(view)) == {"volumes"}
+    assert len([it for it in view.resources if it.kind == "volume"]) == 3
+
+
 def test_without_compute_the_rest_is_seen(replay: Replay) -> None:
     catalog = replay.answers["token"]["token"]["catalog"]
     catalog[:] = [it for it in catalog if it["type"] != "compute"]

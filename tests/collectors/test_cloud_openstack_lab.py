@@ -252,22 +252,27 @@ def missing(view: CloudView) -> set[str]:
     return {it.part for it in view.problems if not it.resource}
 
 
-def test_the_read_only_role_sees_all_but_use(city: City, seen: CloudView) -> None:
+def test_the_read_only_role_sees_all_but_use_and_volumes(city: City, seen: CloudView) -> None:
     view = look(city, "watcher")
-    assert missing(view) == {"use"}
-    assert len(view.problems) == 1  # not one for each server
-    assert "404" in view.problems[0].reason
-    assert {it.id for it in view.resources} == {it.id for it in seen.resources}
+    assert missing(view) == {"use", "volumes"}
+    assert len(view.problems) == 2  # not one for each server
+    reasons = {it.part: it.reason for it in view.problems}
+    assert "404" in reasons["use"]
+    assert "one project alone" in reasons["volumes"]
+    servers = {it.id for it in seen.resources if it.kind == "server"}
+    assert {it.id for it in view.resources} == servers
     assert {it.id for it in view.projects} == {it.id for it in seen.projects}
     assert server(city, view, "oa-03").host == "fake-0000"
     assert project(view, BUREAU).quotas
     assert len(view.capacity) == 3
-    assert look(city, "watcher", use=False).problems == ()
+    assert missing(look(city, "watcher", use=False)) == {"volumes"}
 
 
 def test_reader_of_a_project_sees_itself_alone(city: City) -> None:
     view = look(city, "reader")
-    assert missing(view) == {"projects", "servers", "volumes", "capacity", "allocated", "use"}
+    denied = {"projects", "quotas", "servers", "volumes", "capacity", "allocated", "use"}
+    assert missing(view) == denied
+    assert view.projects[0].quotas
     assert [it.name for it in view.projects] == ["monitoring"]
     assert view.projects[0].allocated is None
     assert view.resources == ()
