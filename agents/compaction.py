@@ -65,9 +65,9 @@ class Compaction:
         it = self._settings
         arguments = (
             *("history", "compact", "--history", str(self._path)),
-            *("--rollup-days", str(it.rollup_days)),
-            *("--sketch-months", str(it.sketch_months)),
-            *("--max-bytes", str(it.max_bytes)),
+            *("--keep", str(it.rollup_days)),
+            *("--keep-sketches", str(it.sketch_days)),
+            *("--most", str(it.max_bytes)),
         )
         try:
             ended = children.run(arguments, DEADLINE, stop=self._stopping)

@@ -13,16 +13,16 @@ MIN_BYTES = 10 << 20
 
 
 class HistorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`file` is empty for `history.db` in the state folder. `zone` is that of the days of a new file; one that is
-    there keeps its own. Rollups are kept for `rollup_days`, what days were like for `sketch_months`, and the
-    oldest are let go where the file would be above `max_bytes`."""
+    """`file` is empty for `history.db` in the state folder. `zone` is that of the days of a new file; one
+    that is there keeps its own. Rollups are kept for `rollup_days`, what days were like for
+    `sketch_days`, and the oldest are let go where the file would be above `max_bytes`."""
 
     enable: bool = True
     file: str = ""
     zone: str = ZONE
     sample_interval: Duration = Duration(30)
     rollup_days: Annotated[int, msgspec.Meta(ge=2, le=400)] = 40
-    sketch_months: Annotated[int, msgspec.Meta(ge=1, le=120)] = 13
+    sketch_days: Annotated[int, msgspec.Meta(ge=2, le=4000)] = 400
     max_bytes: int = 500 << 20
 
     def __post_init__(self) -> None:

@@ -351,6 +351,25 @@ def test_a_reload_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.Monke
 # --- compaction -----------------------------------------------------------------------------------
 
 
+def test_a_day_that_is_over_becomes_blocks(tmp_path: Path) -> None:
+    path, failed = tmp_path / "history.db", threading.Event()
+    filled(path, 3, OVER + SPREAD)
+    (first,) = read(path, "SELECT min(slot) FROM rollups")[0]
+    it = Compaction(path, HistorySettings(), failed.set)
+    it._due = 0.0
+    with closing(HistoryWriter(path)) as writer:  # the agent goes on meanwhile
+        it.if_due(writer.first_slot, 0.0)
+        slot = int(time.time() // SLOT)
+        writer.add(slot, [Rollup("h", "cpu", 1.0, 2.0)])
+        eventually(lambda: it.well is not None)
+        writer.add(slot, [Rollup("h", "cpu", 3.0, 4.0)])
+    assert it.well
+    assert not failed.is_set()
+    assert read(path, "SELECT average FROM rollups") == [(3.0,)]
+    assert read(path, "SELECT count(*) FROM blocks") == [(len(METRICS),)]
+    assert int(str(first)) < slot - 200
+
+
 def filled(path: Path, slots: int, age: float) -> None:
     first = int((time.time() - age) // SLOT)
     with closing(HistoryWriter(path)) as writer:

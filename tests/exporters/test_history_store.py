@@ -318,9 +318,39 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_year_of_one_host_is_small(tmp_path: Path) -> None:
-    """Days under way are rows; what they take a day bounds what compaction has to deal with."""
-    path, days = tmp_path / "h.db", 2
+    """400 days of rows as the writer leaves them, compacted when they are over: below 20 MB."""
+    numpy = pytest.importorskip("numpy")
+    from exporters.history.compaction import compact
+
+    path, day, days = tmp_path / "h.db", 86400 // SLOT, 400
     with closing(HistoryWriter(path)) as writer:
-        for slot in range(days * 86400 // SLOT):
-            writer.add(slot, rows(slot * 1.1), [HOST])
-    assert path.stat().st_size / days < 120_000
+        writer.add(0, rows(1), [HOST])  # so that there are series
+    begin = 1_700_000_000 // SLOT
+    chance, largest = numpy.random.default_rng(1), 0
+    with closing(sqlite3.connect(path)) as connection:
+        series = [number for (number,) in connection.execute("SELECT number FROM series")]
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("DELETE FROM rollups")
+        for number in range(0, days, 10):
+            first = begin + number * day
+            slots = range(first, first + 10 * day)
+            values = chance.lognormal(3, 1, (len(slots), len(series), 2)).tolist()
+            with connection:
+                connection.executemany(
+                    "INSERT INTO rollups VALUES (?, ?, ?, ?)",
+                    (
+                        (slot, one, *value)
+                        for slot, row in zip(slots, values, strict=True)
+                        for one, value in zip(series, row, strict=True)
+                    ),
+                )
+            compact(path, slots.stop * SLOT)
+            largest = max(largest, path.stat().st_size)
+    assert largest < 20_000_000
+    ((kept, blocks),) = read(
+        path,
+        "SELECT count(DISTINCT key >> 32), (SELECT count(DISTINCT key >> 32) FROM blocks) "
+        "FROM sketches",
+    )
+    assert int(str(kept)) >= days
+    assert int(str(blocks)) >= 40
