@@ -50,7 +50,8 @@ def command(
         zone, slots = zone_of(connection), period(connection, since, until)
         only = resources or None
         whole = summarise(connection, metric, slots, lambda slot: shown(slot, zone), only)
-        rows = list(by_resource(connection, metric, slots, only)) if by else []
+        found = by_resource(connection, metric, slots, only) if by else ()
+        rows = sorted(found, key=lambda row: row.resource)
     if form == "json":
         data: dict[str, Any] = msgspec.to_builtins(whole)
         click.echo(msgspec.json.encode({**data, "by_resource": rows} if by else data))

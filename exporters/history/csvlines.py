@@ -10,14 +10,15 @@ import os
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO, Final, NamedTuple
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from exporters.history.badlines import BadLines, ImportRefused
 
 MAX_LINE: Final = 4 << 20
 CHUNK: Final = 512 << 10  # what becomes of it stays in the processor's cache
 _READ: Final = 256 << 10
+_STEP: Final = 256
 _GZIP: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -82,6 +83,7 @@ class Source:
 
     def _inflated(self, data: bytes, bad: BadLines) -> Iterator[bytes]:
         inflater, parts, size = zlib.decompressobj(31), [], 0
+        before, given = inflater, b""
         try:
             while data:
                 if inflater.eof:  # one more member, or padding
@@ -89,6 +91,7 @@ class Source:
                         data = self._get()
                         continue
                     inflater = zlib.decompressobj(31)
+                before, given = inflater.copy(), data
                 parts.append(inflater.decompress(data, CHUNK))
                 size += len(parts[-1])
                 data = inflater.unconsumed_tail or inflater.unused_data or self._get()
@@ -96,7 +99,7 @@ class Source:
                     yield b"".join(parts)
                     parts, size = [], 0
         except zlib.error as error:
-            yield b"".join(parts)
+            yield b"".join([*parts, _before_damage(before, given)])
             self._tell_cut(bad, f"the compressed data are damaged from here on: {error}")
             return
         parts.append(inflater.flush() if not inflater.eof else b"")
@@ -129,6 +132,15 @@ def opened(name: str) -> Iterator[Source]:
         raise ImportRefused(f"{name}: cannot be read: {error.strerror}") from error
     with file:
         yield Source(name, file)
+
+
+def _before_damage(inflater: Any, data: bytes) -> bytes:
+    """What comes out before the damaged part: zlib gives nothing of a call that fails."""
+    parts = []
+    with suppress(zlib.error):
+        for at in range(0, len(data), _STEP):
+            parts.append(inflater.decompress(data[at : at + _STEP]))
+    return b"".join(parts)
 
 
 def _begin(name: str, piece: bytes) -> bytes:

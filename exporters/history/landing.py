@@ -81,12 +81,13 @@ def _land(
     at, known = sketches_of(connection, day, series)
     sketched = np.zeros_like(had)
     sketched[at] = known.heads["count"]
-    bare = (had == 0) & (sketched > has)  # merging them would count values twice
     missing = np.isnan(averages)
     if fuller:
         missing |= ((had > has)[:, None]) & np.isfinite(old.averages)
     low = np.where(missing, old.averages, averages)
     high = np.where(missing, old.maxima, np.maximum(averages, maxima))
+    # merging a sketch with values would count some twice
+    bare = ~old.blocked & (sketched > np.isfinite(low).sum(axis=1))
     same = _equal(low, old.averages) & _equal(high, old.maxima) & (sketched == had) & ~old.rowed
     write = ~bare & ~same & np.isfinite(low).any(axis=1)
     _store(connection, day, days.span(day)[0], hours, series[write], low[write], high[write])

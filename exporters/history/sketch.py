@@ -190,7 +190,7 @@ def encode(sketches: Sketches) -> list[bytes]:
     stored["first"][rows[leads]] = bins[leads]
     top, body = stored.tobytes(), pairs.tobytes()
     ends = (2 * np.cumsum(lengths)).tolist()
-    begins = [0, *ends[:-1]]
+    begins = [0, *ends][:size]
     width = _HEAD.itemsize
     return [
         top[row * width : (row + 1) * width] + body[begin:end]

@@ -28,7 +28,8 @@ class Day(NamedTuple):
     first: int  # slot
     averages: Floats
     maxima: Floats
-    rowed: NDArray[np.bool_]  # which series have rows, and not only a block
+    blocked: NDArray[np.bool_]  # which series have a block
+    rowed: NDArray[np.bool_]  # which have rows
 
 
 class Rows(NamedTuple):
@@ -44,11 +45,13 @@ def day_of(connection: sqlite3.Connection, days: Days, day: int, series: NDArray
     """The rollups of a day; `series` in order. What is in rows is newer than what is in blocks."""
     first, slots = days.span(day)
     averages = np.full((len(series), slots), np.nan, np.float32)
-    maxima, rowed = averages.copy(), np.zeros(len(series), np.bool_)
+    maxima = averages.copy()
+    blocked, rowed = (np.zeros(len(series), np.bool_) for _ in range(2))
     if _any(connection, "blocks", day):
         found = list(_by_key(connection, "blocks", "block", day, series))
         at = np.searchsorted(series, [one for one, _ in found])
         try:
+            blocked[at] = True
             averages[at], maxima[at] = blocks.decode([block for _, block in found], slots)
         except BlockError as error:
             raise HistoryError(f"a block of day {day} is damaged: {error}") from error
@@ -57,7 +60,7 @@ def day_of(connection: sqlite3.Connection, days: Days, day: int, series: NDArray
         averages[at, rows.slots - first] = rows.averages
         maxima[at, rows.slots - first] = rows.maxima
         rowed[at] = True
-    return Day(first, averages, maxima, rowed)
+    return Day(first, averages, maxima, blocked, rowed)
 
 
 def rows_between(
