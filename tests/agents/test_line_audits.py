@@ -108,7 +108,8 @@ def test_the_child_is_given_lines(tmp_path: Path) -> None:
     assert not schedule.problem
 
 
-def test_changes_are_told_in_batches(tmp_path: Path) -> None:
+def test_changes_are_told_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "HASTE", 0.05)
     config = tmp_path / "jianwei.yaml"
     config.write_text(f"state_dir: {tmp_path}/state\naudit: {{packs: [link-quality]}}\n")
     many = [{**DOWN, "line": f"a{n}"} for n in range(600)]
