@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run env dev test test-openstack check format golden bench soak wheel packages lock clean
+.PHONY: help run env dev libvirt test test-openstack check format golden bench soak wheel packages lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,7 +29,10 @@ dev: .venv/dev
 packages: ## as root with apt: install the Debian packages that tests need
 	@tests/install-packages
 
-test: dev packages ## set up what the tests need and run them all
+libvirt: dev packages
+	@tests/link-libvirt
+
+test: libvirt ## set up what the tests need and run them all
 	$(BIN)/python -m pytest $(ARGS)
 
 test-openstack: dev ## set up a real OpenStack (1 GB of packages) and run the tests that need it

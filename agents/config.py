@@ -14,6 +14,8 @@ import msgspec
 
 from agents.logs import LogFormat, LogLevel
 from collectors import catalogue, strictyaml
+from collectors.cloud.ownersettings import AttributionSettings
+from collectors.cloud.settings import CloudsSettings
 from collectors.ipv6.sitesettings import SiteSettings
 from collectors.ipv6.wire.advertisers import WatchSettings
 from collectors.link import weburl
@@ -25,6 +27,7 @@ from collectors.model import Collector
 from collectors.sources.ssh.settings import SshSettings
 from collectors.strictyaml import Document, DocumentError, Duration
 from exporters.findings.settings import ClientTls, FindingsSettings
+from exporters.history.settings import HistorySettings
 from exporters.prometheus.settings import WebSettings
 from rules.settings import AuditSettings, built_in, is_path
 
@@ -75,7 +78,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audit: AuditSettings = AuditSettings()
     inventories: InventorySettings = InventorySettings()
     findings: FindingsSettings = FindingsSettings()
+    history: HistorySettings = HistorySettings()
     ipv6_sites: SiteSettings = SiteSettings()
+    clouds: CloudsSettings = CloudsSettings()
+    attribution: AttributionSettings = AttributionSettings()
     ssh: SshSettings = SshSettings()
 
     def scraped(self) -> list[Collector]:
@@ -208,6 +214,18 @@ def _located(config: Config, folder: str) -> Config:
     check = config.ipv6_sites.check
     web_check = replace(check.web, ca_file=located(check.web.ca_file))
     site_settings = replace(config.ipv6_sites, check=replace(check, web=web_check))
+    clouds = replace(
+        config.clouds,
+        sources=tuple(
+            replace(source, clouds_file=located(source.clouds_file))
+            for source in config.clouds.sources
+        ),
+    )
+    attribution = replace(
+        config.attribution,
+        overrides_file=located(config.attribution.overrides_file),
+        systems_file=located(config.attribution.systems_file),
+    )
     settings = config.collectors.settings
     textfile = replace(settings.textfile, directory=located(settings.textfile.directory))
     collectors = replace(config.collectors, settings=replace(settings, textfile=textfile))
@@ -222,9 +240,12 @@ def _located(config: Config, folder: str) -> Config:
             trusted_keys=tuple(map(located, config.audit.trusted_keys)),
         ),
         findings=findings,
+        history=replace(config.history, file=located(config.history.file)),
         collectors=collectors,
         probes=probes,
         ipv6_sites=site_settings,
+        clouds=clouds,
+        attribution=attribution,
         ssh=ssh,
     )
 

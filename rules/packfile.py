@@ -123,7 +123,8 @@ def assemble(
         rules.append(_with_units(rule))
         origins.append(Origin(document, place))
     known = base.pack.params if base else {}
-    params = {name: value for name, value in params.items() if name in _named(rules)}
+    named = _named(rules)
+    params = {name: value for name, value in params.items() if name in named}
     _check_overrides(document, written, {**known, **params}, bool(base or written.include))
     _check_off(document, written.off, rules)
     pack = Pack(

@@ -1,10 +1,15 @@
 """A Debian host weakened by `tests/baseline/PART/weaken.yaml`, and hardened by `fixes.yaml` beside it, which does what the
-rules' `fix` texts say; looked at before and after: by our rules, by OpenSCAP and by lynis."""
+rules' `fix` texts say; looked at before and after: by our rules, by OpenSCAP and by lynis.
+
+As a program, `python -m tests.hardening FOLDER`, it prints a `Told` of it as JSON.
+"""
 
 from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,13 +17,15 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
+import pytest
 import yaml
 
 from rules import pack as packs
 from rules.audit import audit
 from rules.model import Verdict
 from tests.baselinemachines import BASELINE
-from tests.chrootlab import Chroot
+from tests.chrootlab import Chroot, debian
 
 # Debian's content for OpenSCAP; there is none for Debian 12, and it looks at no version but this file's.
 CONTENT = Path("/usr/share/xml/scap/ssg/content/ssg-debian11-ds.xml")
@@ -65,6 +72,46 @@ class View:
 class Hardening:
     before: View
     after: View
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What was seen, or why nothing could be."""
+
+    hardening: Hardening | None = None
+    skipped: str = ""
+
+
+class Ahead:
+    """A child that makes the host and hardens it while other tests run; a context manager.
+
+    It has a view of processes and mounts of its own: nobody sees the tree half made, and whatever it
+    started ends with it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        spaces = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+        # the shell is the first process there, which must take up orphans
+        shell = ("sh", "-c", '"$@"; exit $?', "sh", "nice", "-n5")
+        self._process = subprocess.Popen(
+            ["unshare", *spaces, *shell, sys.executable, "-m", __name__, str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=Path(__file__).parent.parent,
+        )
+
+    def __enter__(self) -> Ahead:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def told(self) -> Told:
+        """What it says in the end."""
+        out, errors = self._process.communicate()
+        assert self._process.returncode == 0, errors.decode()
+        return msgspec.json.decode(out, type=Told)
 
 
 def _parts(name: str) -> list[Any]:
@@ -162,3 +209,16 @@ def lynis(host: Chroot, tests: Iterable[str]) -> tuple[frozenset[str], tuple[str
     ran = re.findall(r"Performing test ID ([A-Z]+-[0-9]+)", log)
     said = re.findall(r"^(?:warning|suggestion)\[\]=([^|]*)\|([^|]*)\|", report, re.MULTILINE)
     return frozenset(ran), tuple(f"{test} {text}" for test, text in said)
+
+
+def main(folder: Path) -> None:
+    try:
+        with debian(folder) as host:
+            told = Told(harden(host))
+    except pytest.skip.Exception as error:
+        told = Told(skipped=str(error))
+    sys.stdout.buffer.write(msgspec.json.encode(told))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

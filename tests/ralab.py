@@ -93,10 +93,12 @@ def dhcpv6(lab: netlab.Lab, name: str, folder: Path, prefix: str = PREFIX) -> It
         yield
 
 
-def forge(lab: netlab.Lab, name: str, packet: str) -> None:
-    """Sends Ethernet frames from a namespace: an expression of scapy, or of a list of them.
+@contextlib.contextmanager
+def forging(lab: netlab.Lab, name: str, packet: str) -> Iterator[Callable[[], None]]:
+    """What is given sends Ethernet frames from a namespace, once a namespace `host` listens.
 
-    Known are scapy's names, `mac` of the sender, and `RA(**fields)`, a right advertisement's end.
+    They are an expression of scapy, or of a list of them. Known are scapy's names, `mac` of the sender,
+    and `RA(**fields)`, a right advertisement's end.
     """
     code = (
         "from scapy.all import *\n"
@@ -106,9 +108,32 @@ def forge(lab: netlab.Lab, name: str, packet: str) -> None:
         "    option = ICMPv6NDOptSrcLLAddr(lladdr=mac)\n"
         "    return ICMPv6ND_RA(**fields) / option\n"
         "ether = Ether(src=mac, dst='33:33:00:00:00:01')\n"
-        f"sendp({packet}, iface={DEVICE!r}, verbose=False)\n"
+        f"frames = list({packet})\n"
+        "print('ready', flush=True)\n"
+        "if sys.stdin.readline():\n"
+        f"    sendp(frames, iface={DEVICE!r}, verbose=False)\n"
     )
-    lab.run(name, sys.executable, "-W", "ignore", "-c", code)
+    argv = lab.argv(name, sys.executable, "-W", "ignore", "-c", f"import sys\n{code}")
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as sender:
+
+        def send() -> None:
+            _until(lambda: _captures(lab))
+            _, errors = sender.communicate("go\n")
+            assert sender.returncode == 0, errors
+
+        try:
+            assert sender.stdout
+            assert sender.stdout.readline() == "ready\n"
+            yield send
+        finally:
+            sender.kill()
+
+
+def _captures(lab: netlab.Lab) -> bool:
+    """Whether somebody in `host` listens for IPv6 packets (a socket is of protocol 0 until it is bound)."""
+    return " 86dd " in lab.run("host", "cat", "/proc/net/packet")
 
 
 @contextlib.contextmanager

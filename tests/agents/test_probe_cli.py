@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from agents.cli import main
 from agents.cli.options import language_of
 from agents.cli.probetable import progress, table
 from collectors.model import ProbeResult
+from tests.agentlab import eventually
 from tests.exporters.test_probe import pings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -209,6 +211,16 @@ def test_the_language_of_the_locale(
     assert language_of("en") == "en"
 
 
+def asks(pid: int) -> bool:
+    """Whether a process has opened a socket for ICMP."""
+    own = set()
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            own.add(os.readlink(f"/proc/{pid}/fd/{name}"))
+    tables = (Path(f"/proc/net/{kind}").read_text().splitlines()[1:] for kind in ("icmp", "raw"))
+    return any(f"socket:[{row.split()[9]}]" in own for rows in tables for row in rows)
+
+
 @pings
 def test_an_interrupt_shows_what_is_known() -> None:
     process = subprocess.Popen(
@@ -218,7 +230,8 @@ def test_an_interrupt_shows_what_is_known() -> None:
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    time.sleep(5)
+    eventually(lambda: asks(process.pid))
+    time.sleep(1)  # some are answered
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=30)
     found = json.loads(output)

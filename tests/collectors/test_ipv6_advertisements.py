@@ -404,15 +404,16 @@ def test_a_good_router_a_rogue_one_and_a_rogue_server(link: tuple[netlab.Lab, Pa
 @needs_lab
 def test_forged_advertisements_are_counted_not_believed(link: tuple[netlab.Lab, Path]) -> None:
     lab, _ = link
-    listening = lab.begin("host", lambda: watch([DEVICE], 3, Expected()))
     good, bad = "ether/IPv6(src='fe80::bad', dst='ff02::1', hlim=255)", "hlim=254)/RA()"
-    ralab.forge(
-        *(lab, "rogue"),
+    frames = (
         f"[{good}/RA(), {good.replace('hlim=255)', bad)}, "
         "ether/IPv6(src='2001:db8::1', dst='ff02::1', hlim=255)/RA(), "
-        f"{good}/IPv6ExtHdrFragment(nh=58, m=1)/RA(), {good}/RA(cksum=1)]",
+        f"{good}/IPv6ExtHdrFragment(nh=58, m=1)/RA(), {good}/RA(cksum=1)]"
     )
-    found = listening.end()
+    with ralab.forging(lab, "rogue", frames) as send:
+        listening = lab.begin("host", lambda: watch([DEVICE], 2, Expected()))
+        send()
+        found = listening.end()
     (row,) = found.advertisers
     assert (row.address, row.messages, row.expected) == ("fe80::bad", 1, None)
     assert {one.problem: one.messages for one in found.bad} == {
@@ -439,12 +440,11 @@ def test_a_flood_ends_the_watch_early(
 ) -> None:
     lab, _ = link
     monkeypatch.setattr("collectors.ipv6.wire.advertisers.MOST", 50)
-    listening = lab.begin("host", lambda: watch([DEVICE], 30, Expected()))
-    ralab.forge(
-        *(lab, "rogue"),
-        "[ether/IPv6(src=f'fe80::bad:{n:x}', dst='ff02::1', hlim=255)/RA() for n in range(200)]",
-    )
-    found = listening.end()
+    flood = "[ether/IPv6(src=f'fe80::bad:{n:x}', dst='ff02::1', hlim=255)/RA() for n in range(200)]"
+    with ralab.forging(lab, "rogue", flood) as send:
+        listening = lab.begin("host", lambda: watch([DEVICE], 30, Expected()))
+        send()
+        found = listening.end()
     assert found.limited
     assert len(found.advertisers) == 50
 
@@ -457,11 +457,12 @@ def test_a_flood_in_the_name_of_the_good_router_hides_no_rogue(
     lab, _ = link
     good = ralab.link_local(lab, "good")
     mac = ralab.station(lab, "good")
-    listening = lab.begin("host", lambda: watch([DEVICE], 6, Expected((good,))))
     flood = f"[Ether(src='{mac}', dst='33:33:00:00:00:01')/IPv6(src='{good}', dst='ff02::1', "
     flood += "hlim=255)/RA()] * 3000 + [ether/IPv6(src='fe80::bad', dst='ff02::1', hlim=255)/RA()]"
-    ralab.forge(lab, "rogue", flood)
-    found = listening.end()
+    with ralab.forging(lab, "rogue", flood) as send:
+        listening = lab.begin("host", lambda: watch([DEVICE], 6, Expected((good,))))
+        send()
+        found = listening.end()
     assert [(row.address, row.expected) for row in found.advertisers] == [
         (good, True),
         ("fe80::bad", False),
@@ -483,11 +484,11 @@ def test_what_the_kernel_threw_away_is_told(
         return slow(packet)
 
     monkeypatch.setattr("collectors.ipv6.wire.capture.parse", parse_slowly)
-    listening = lab.begin("host", lambda: watch([DEVICE], 3, Expected()))
-    ralab.forge(
-        *(lab, "rogue"), "[ether/IPv6(src='fe80::bad', dst='ff02::1', hlim=255)/RA()] * 300"
-    )
-    found = listening.end()
+    flood = "[ether/IPv6(src='fe80::bad', dst='ff02::1', hlim=255)/RA()] * 300"
+    with ralab.forging(lab, "rogue", flood) as send:
+        listening = lab.begin("host", lambda: watch([DEVICE], 2, Expected()))
+        send()
+        found = listening.end()
     assert found.limited
     assert found.unknown.startswith("budget: ")
 
