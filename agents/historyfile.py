@@ -21,6 +21,7 @@ from exporters.history.store import HistoryWriter, Known, Span, is_damage
 log = logging.getLogger(__name__)
 
 WAITING: Final = 2000  # rollups and resources that wait for a disk: most of a day of one host
+NOT_YET: Final = "nothing was written yet"
 
 
 class _Waiting(NamedTuple):
@@ -35,7 +36,7 @@ class HistoryFile:
 
     def __init__(self, path: Path, zone: str) -> None:
         self.path, self._zone = path, zone
-        self.problem = ""
+        self.problem = NOT_YET
         self.lost = 0
         self.last: float | None = None
         self._writer: HistoryWriter | None = None
@@ -137,7 +138,7 @@ class HistoryFile:
         if problem != self.problem:
             if problem:
                 log.error("the history cannot be written: %s", problem)
-            else:
+            elif self.problem != NOT_YET:
                 log.info("the history is written again")
         self.problem = problem
 
