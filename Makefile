@@ -29,8 +29,8 @@ dev: .venv/dev
 packages: ## as root with apt: install the Debian packages that tests need
 	@tests/install-packages
 
-test: dev packages ## set up what the tests need and run them all
-	$(BIN)/python -m pytest $(ARGS)
+test: dev packages ## set up what the tests need and run them all, in two lanes; or pytest with ARGS
+	$(BIN)/python -m $(if $(ARGS),pytest $(ARGS),tests.lanes)
 
 check: dev ## format, lint, types, layers
 	$(BIN)/ruff format --check .
