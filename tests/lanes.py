@@ -124,9 +124,11 @@ class _First:
         return result
 
     def _tell(self, session: pytest.Session, reports: list[dict[str, Any]]) -> None:
-        session.testscollected += sum(data.get("when") == "call" for data in reports)
+        session.testscollected += len({data["nodeid"] for data in reports})
         hook = self._config.hook
         for data in reports:
+            if isinstance(data.get("longrepr"), list):
+                data["longrepr"] = tuple(data["longrepr"])  # why it is skipped; JSON has no tuples
             report = hook.pytest_report_from_serializable(config=self._config, data=data)
             if isinstance(report, pytest.CollectReport):
                 hook.pytest_collectreport(report=report)
