@@ -70,6 +70,8 @@ def guarded(service: str, region: str, ask: Callable[[], T]) -> T:
     except _STRANGE as error:
         # keystoneauth takes tokens and discovery documents as they come
         raise Refused(f"the {who} service gave an answer that is not in its format") from error
+    except Exception as error:  # it raises bare ones too, for a password that is missing
+        raise Refused(f"the {who} service cannot be used: {error}") from error
 
 
 def said(content: bytes) -> str:
