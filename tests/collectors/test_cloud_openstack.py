@@ -16,6 +16,7 @@ from collectors.cloud.openstack import EXTRA, OpenStackCloud
 from collectors.cloud.openstackmetrics import families
 from collectors.cloud.settings import CloudSource, CloudsSettings
 from collectors.strictyaml import Duration
+from tests.exporters.certificates import Authority
 from tests.openstackreplay import SECRET, Handler, Replay, Twist, send
 
 pytestmark = pytest.mark.filterwarnings("ignore:Support for InfluxDB")  # openstacksdk warns itself
@@ -411,6 +412,21 @@ def test_nobody_listens(replay: Replay, tmp_path: Path) -> None:
     view = look(replay)
     assert [it.part for it in view.problems] == ["all"]
     assert "connection" in view.problems[0].reason
+
+
+def test_certificates_are_checked(tmp_path: Path) -> None:
+    authority = Authority()
+    pair = authority.issue("cloud").write(tmp_path, "cloud")
+    with Replay(tmp_path, pair) as replay:
+        view = look(replay)
+        assert [it.part for it in view.problems] == ["all"]
+        assert "TLS" in view.problems[0].reason
+        assert "unable to get local issuer certificate" in view.problems[0].reason
+        (tmp_path / "ca.pem").write_bytes(authority.pem)
+        text = replay.clouds_file.read_text(encoding="utf-8")
+        trust = text.replace("    region_name", f"    cacert: {tmp_path}/ca.pem\n    region_name")
+        replay.clouds_file.write_text(trust, encoding="utf-8")
+        assert look(replay).problems == ()
 
 
 def test_without_the_library_the_extra_is_named(
