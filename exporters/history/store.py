@@ -203,6 +203,7 @@ def _opened(path: Path, zone: str, suspect: bool) -> sqlite3.Connection:
     connection = connect(path, create=True, zone=zone)
     try:
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_spill = OFF")  # of a transaction, all is in memory anyway
         connection.execute(f"PRAGMA cache_size = -{CACHE}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
         connection.execute(f"PRAGMA journal_size_limit = {1 << 20}")
