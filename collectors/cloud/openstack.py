@@ -18,9 +18,10 @@ from functools import partial
 from collectors.cloud import openstackcompute as compute
 from collectors.cloud import openstackparse as parse
 from collectors.cloud.model import Allocated, CloudView, Part
-from collectors.cloud.openstackask import Asker, Refused
+from collectors.cloud.openstackask import Asker
 from collectors.cloud.openstackfile import open_cloud
 from collectors.cloud.openstackfound import Found
+from collectors.cloud.openstackrefused import Refused
 from collectors.cloud.openstackwork import Work
 from collectors.cloud.settings import CloudSource, CloudsSettings
 from collectors.model import ParseError
@@ -146,6 +147,8 @@ class _Look:
             found, whole = parse.projects(asker.get("identity", "/projects"))
             if not whole:
                 self._fail("projects", "Keystone told a part of the projects (its list_limit)")
+            if asker.account().domain:
+                self._fail("projects", "a token of a domain is told the projects of it alone")
         except Refused as error:
             if error.status != 403:
                 raise
@@ -236,14 +239,16 @@ class _Look:
     def _has_volumes(self, asker: Asker) -> bool:
         if asker.has("block-storage"):
             return True
-        if not asker.account()[0]:  # addresses with the id of a project are left out of its catalog
+        if (
+            not asker.account().project
+        ):  # addresses with the id of a project are left out of its catalog
             raise Refused("a token that is of no project is not told where the block storage is")
         return False
 
     def _get_volumes(self, asker: Asker) -> None:
         if not self._has_volumes(asker):
             return
-        own, admin = asker.account()
+        own, _, admin = asker.account()
         read = partial(parse.volumes, region=asker.region)
         limit = str(self._settings.page)
         path = "/volumes/detail"

@@ -229,6 +229,15 @@ def test_a_part_of_the_projects_is_not_all(replay: Replay) -> None:
     assert view.projects
 
 
+def test_projects_of_one_domain_are_not_taken_for_all(replay: Replay) -> None:
+    token = replay.answers["token"]["token"]
+    token["domain"] = {"id": "default", "name": "Default"}
+    del token["project"]
+    view = look(replay)
+    assert set(missing(view)) == {"projects", "quotas"}
+    assert view.projects
+
+
 def test_without_block_storage_there_are_no_volumes(replay: Replay) -> None:
     catalog = replay.answers["token"]["token"]["catalog"]
     catalog[:] = [it for it in catalog if it["type"] != "volumev3"]
