@@ -52,8 +52,8 @@ class HistoryFile:
     ) -> bool:
         """Whether all of it is on disk, and what waited before it. Spans do not wait: who tells them
         sees by those that are open that they are not there."""
-        new = [_Waiting(slot, rows, resources) for slot, rows in rollups.items()]
-        new = new or [_Waiting(0, (), resources)]
+        slots = list(rollups.items()) or [(0, ())]
+        new = [_Waiting(*slot, () if number else resources) for number, slot in enumerate(slots)]
         self._waiting += new
         try:
             writer = self._opened()
