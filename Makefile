@@ -57,6 +57,7 @@ bench: dev packages ## measure; side by side with node_exporter, fping and black
 	$(BIN)/python -m benchmarks.links
 	$(BIN)/python -m benchmarks.readiness
 	$(BIN)/python -m benchmarks.baseline
+	$(BIN)/python -m benchmarks.history
 
 soak: dev ## 20,000 scrapes; memory must not grow
 	$(BIN)/python -m benchmarks.soak
