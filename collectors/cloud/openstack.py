@@ -52,7 +52,7 @@ class _Look:
         self._work = Work(settings.concurrency, self._start + deadline)
         self._askers: list[Asker] = []
         self._found = Found()
-        self._answers: dict[tuple[Part, str], int] = {}  # by region; below 0: refusals alone
+        self._answers: dict[tuple[Part, str, str], int] = {}  # below 0: refusals alone
 
     def run(self) -> CloudView:
         late: dict[Part, int] = {}
@@ -108,10 +108,16 @@ class _Look:
         self._add("volumes", asker, self._get_volumes)
 
     def _add(
-        self, part: Part, asker: Asker, task: Callable[[Asker], None], resource: str = ""
+        self,
+        part: Part,
+        asker: Asker,
+        task: Callable[[Asker], None],
+        resource: str = "",
+        service: str = "",
     ) -> None:
-        """A task whose failure is a problem of its part, or of one resource in it."""
-        key = (part, asker.region)
+        """A task whose failure is a problem of its part, or of one resource in it. `service`: where
+        more than one is asked for the part, so that one that refuses says nothing of the other."""
+        key = (part, service, asker.region)
 
         def run() -> None:
             with self._work.lock:
@@ -165,13 +171,13 @@ class _Look:
         asker.compute_version()
         for project in list(self._found.projects):
             task = partial(self._get_quotas, service="compute", project=project)
-            self._add("quotas", asker, task, project)
+            self._add("quotas", asker, task, project, "compute")
 
     def _get_volume_quotas(self, asker: Asker) -> None:
         if self._has_volumes(asker):
             for project in list(self._found.projects):
                 task = partial(self._get_quotas, service="block-storage", project=project)
-                self._add("quotas", asker, task, project)
+                self._add("quotas", asker, task, project, "block-storage")
 
     def _get_quotas(self, asker: Asker, service: str, project: str) -> None:
         if service == "compute":

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from collectors.cloud.openstackfile import secrets_of
 from collectors.cloud.openstackjson import Page
-from collectors.cloud.openstackrefused import Absent, Passing, Refused, guarded, said
+from collectors.cloud.openstackrefused import (
+    Absent,
+    Passing,
+    Refused,
+    Unversioned,
+    guarded,
+    said,
+)
 
 if TYPE_CHECKING:
     from keystoneauth1.adapter import Adapter
@@ -55,7 +62,18 @@ class Asker:
 
     def log_in(self) -> None:
         """Get a token; raises Refused."""
-        self._guarded("identity", lambda: self._access().auth_token)
+        try:
+            self._guarded("identity", lambda: self._access().auth_token)
+        except Unversioned:
+            # keystoneauth logs why and goes on; its address tells it again
+            address = str((self._region.config.get("auth") or {}).get("auth_url", ""))
+            self._guarded(
+                "identity",
+                lambda: self._session.get(
+                    address, authenticated=False, raise_exc=True, redirect=False, log=False
+                ),
+            )
+            raise
 
     def account(self) -> Account:
         def tell() -> Account:

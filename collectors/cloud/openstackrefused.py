@@ -25,6 +25,10 @@ class Absent(Refused):
     """The catalog has no such service."""
 
 
+class Unversioned(Refused):
+    """There is no telling which versions of its API a service has."""
+
+
 class Passing(Refused):
     """What another attempt may get over."""
 
@@ -63,13 +67,15 @@ def guarded(service: str, region: str, ask: Callable[[], T]) -> T:
     except exceptions.InvalidResponse as error:
         raise Refused(f"the {who} service gave an answer that is not in its format") from error
     except exceptions.DiscoveryFailure as error:
-        raise Refused(f"the {who} service did not say which versions it has") from error
+        raise Unversioned(f"the {who} service did not say which versions it has") from error
     except exceptions.ClientException as error:
         name = type(error).__name__
         raise Refused(f"the {who} service cannot be used: {name}") from error
     except _STRANGE as error:
         # keystoneauth takes tokens and discovery documents as they come
         raise Refused(f"the {who} service gave an answer that is not in its format") from error
+    except Exception as error:  # it raises bare ones too, for a password that is missing
+        raise Refused(f"the {who} service cannot be used: {error}") from error
 
 
 def said(content: bytes) -> str:
