@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run env dev test check format golden bench soak wheel packages lock clean
+.PHONY: help run env dev libvirt test test-openstack check format golden bench soak wheel packages lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,8 +29,15 @@ dev: .venv/dev
 packages: ## as root with apt: install the Debian packages that tests need
 	@tests/install-packages
 
-test: dev packages ## set up what the tests need and run them all, in two lanes; or pytest with ARGS
-	$(BIN)/python -m $(if $(ARGS),pytest $(ARGS),tests.lanes)
+libvirt: dev packages
+	@tests/link-libvirt
+
+test: libvirt ## set up what the tests need and run them all, in two lanes; or pytest with ARGS
+	$(BIN)/python -m pytest $(or $(ARGS),-p tests.lanes)
+
+test-openstack: dev ## set up a real OpenStack (1 GB of packages) and run the tests that need it
+	@tests/install-packages tests/debian-packages.txt tests/openstack-packages.txt
+	$(BIN)/python -m pytest -m openstack $(ARGS)
 
 check: dev ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -50,6 +57,8 @@ bench: dev packages ## measure; side by side with node_exporter, fping and black
 	$(BIN)/python -m benchmarks.links
 	$(BIN)/python -m benchmarks.readiness
 	$(BIN)/python -m benchmarks.baseline
+	$(BIN)/python -m benchmarks.historyagent
+	$(BIN)/python -m benchmarks.history
 
 soak: dev ## 20,000 scrapes; memory must not grow
 	$(BIN)/python -m benchmarks.soak

@@ -18,15 +18,10 @@ import msgspec
 from agents import children
 from agents.rounds import Rounds
 from collectors.model import Family, gauge, sample
-from collectors.strictyaml import DocumentError
-from exporters.findings.digest import Digest
+from exporters.findings.digest import Digest, Untold
 from exporters.findings.metrics import audit_families
 from exporters.findings.readinessmetrics import Scored, scored_host
-from rules import pack as packs
-from rules import signing
-from rules.audit import needed
-from rules.model import Change, Host, Pack, PackResult, Rule
-from rules.sca.kind import policy_of
+from rules.model import Change, Host, PackResult, Rule
 from rules.settings import AuditSettings
 
 log = logging.getLogger(__name__)
@@ -43,20 +38,12 @@ class Findings(NamedTuple):
     scored: Sequence[Scored]
 
 
-def outlines(settings: AuditSettings) -> list[Pack]:
-    """The packs that audits judge by, not checked; policies of Wazuh have no facts and no texts of ours.
-    Raises OSError and DocumentError."""
-    read = signing.reader(settings.trusted_keys)
-    names = [name for name in settings.packs if policy_of(name, read) is None]
-    return [packs.outline(name, read) for name in names]
-
-
 class AuditSchedule:
     """Audits at start and then every interval, until `stop`.
 
     `last` is the last audit that succeeded; `problem` why there is no newer one, or empty. `facts` are
-    what only the agent itself knows, by name: each is asked for before an audit by a pack that
-    judges it, and is None where there is nothing to tell. `tell` takes the changes of hits, with rules by id,
+    what only the agent itself knows, by name: each is asked for before an audit, unless no pack judged it
+    at the last one, and is None where there is nothing to tell. `tell` takes the changes of hits, with rules by id,
     and says whether it has them; what it has not, it is given again after the next audit.
     """
 
@@ -78,7 +65,8 @@ class AuditSchedule:
         self._config_path, self._settings = config_path, settings
         self._facts = facts or {}
         self._tell = tell
-        self._judged: frozenset[str] | None = None  # None: the packs were not looked at
+        self._judged: frozenset[str] | None = None  # facts, at the last audit; None: there was none
+        self._when_judged: Callable[[frozenset[str]], None] = lambda _: None
         self._told = 0  # the number of the last change that was passed on
         self._lost = 0
         self.last: Findings | None = None
@@ -98,6 +86,16 @@ class AuditSchedule:
     def hasten(self) -> None:
         """Have the next audit as soon as may be, since something changed."""
         self._rounds.hasten()
+
+    def when_judged(self, call: Callable[[frozenset[str]], None]) -> None:
+        """Call it after each audit, with the facts that the packs judge; before `start`."""
+        self._when_judged = call
+
+    def adopt(self, before: AuditSchedule) -> None:
+        """Go on with the last audit of another one by the same settings; before `start`."""
+        self.last, self._judged = before.last, before._judged
+        if self._judged is not None:
+            self._when_judged(self._judged)
 
     def families(self) -> Sequence[Family]:
         """Metrics of the last audit, and whether audits succeed at all."""
@@ -129,6 +127,8 @@ class AuditSchedule:
             log.error("%s", self.problem)
         else:
             self.last, self.problem = _findings(content, digest), ""
+            self._judged = digest.facts
+            self._when_judged(digest.facts)
             self._pass_on(digest)
 
     def _pass_on(self, digest: Digest) -> None:
@@ -146,14 +146,14 @@ class AuditSchedule:
         if not self._tell:
             self._told = digest.number or self._told
             return
-        rules = self._rules() if changes else {}
+        rules: Mapping[str, Rule] = digest.rules
         while changes and self._tell(changes, rules):
             self._told = changes[-1].number
             if self._told >= digest.number or self._rounds.stopping.is_set():
                 return
-            changes = self._untold(result.host)
+            changes, rules = self._untold(result.host)
 
-    def _untold(self, host: Host) -> tuple[Change, ...]:
+    def _untold(self, host: Host) -> tuple[tuple[Change, ...], Mapping[str, Rule]]:
         """The next changes of a host; what cannot be had now is told after the next audit."""
         after = ("--host", host.id, "--after", str(self._told))
         arguments = ("hits", "untold", "--config", self._config_path, *after)
@@ -161,23 +161,19 @@ class AuditSchedule:
             ended = children.run(arguments, self._settings.deadline, stop=self._rounds.stopping)
             if ended.problem or ended.status:
                 raise _AuditFailed(ended.problem or f"exit status {ended.status}")
-            return msgspec.json.decode(ended.output, type=tuple[Change, ...])
+            found = msgspec.json.decode(ended.output, type=Untold)
         except (OSError, _AuditFailed, msgspec.MsgspecError) as error:
             log.error("changes of hits wait for the next audit: %s", error)
-            return ()
-
-    def _rules(self) -> dict[str, Rule]:
-        """By id, for what they say of why and how to fix; without them a change is told as well."""
-        try:
-            return {rule.id: rule for pack in outlines(self._settings) for rule in pack.rules}
-        except (OSError, DocumentError) as error:
-            log.warning("changes are told without the texts of rules: %s", error)
-            return {}
+            return (), {}
+        return found.changes, found.rules
 
     @contextlib.contextmanager
     def _given(self) -> Iterator[tuple[tuple[str, ...], int]]:
         """The arguments of an audit, and its standard input."""
-        known = {name: self._facts[name]() for name in sorted(self._names())}
+        wanted = sorted(
+            set(self._facts) if self._judged is None else self._judged & set(self._facts)
+        )
+        known = {name: self._facts[name]() for name in wanted}
         known = {name: value for name, value in known.items() if value is not None}
         arguments = (*self._arguments, "--told", str(self._told))
         if not known:
@@ -185,17 +181,6 @@ class AuditSchedule:
             return
         with children.giving(msgspec.json.encode(known)) as given:
             yield (*arguments, "--facts", "-"), given
-
-    def _names(self) -> frozenset[str]:
-        """Those of the facts that a rule of the packs is about. A pack that cannot be read is the
-        audit's to tell."""
-        if self._judged is None:
-            try:
-                judging = outlines(self._settings)
-            except (OSError, DocumentError):
-                return frozenset()
-            self._judged = frozenset(needed(judging).intersection(self._facts))
-        return self._judged
 
 
 def _findings(content: bytes, digest: Digest) -> Findings:

@@ -1,60 +1,221 @@
-"""One look at all clouds, as the child of the agent tells it: what is served, and what the history keeps."""
+"""One look at all clouds, as the child of the agent makes it: what is served, and what the history keeps.
+
+The history file is read for what was known before: spans that last, when each cloud was last seen, and how
+much of its CPUs each server used of late.
+"""
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime, tzinfo
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from agents.config import Config
+from agents.state import history_file
+from collectors.cloud import holdingmetrics, openstackmetrics, ownerfiles
+from collectors.cloud.attribution import attributions
+from collectors.cloud.gathering import gather
+from collectors.cloud.holdings import Holdings, holdings
+from collectors.cloud.life import changes
 from collectors.cloud.model import CloudView, Problem, Use
+from collectors.cloud.owners import Attribution, clean
+from collectors.cloud.spans import VALUES, Key, decoded, encoded, joined
+from collectors.cloud.spans import Span as Fact
 from collectors.model import Family
+from exporters.history.file import HistoryError, connect, zone_of
+from exporters.history.store import Known, Span
+from exporters.prometheus.families import merged
 
-PROBLEMS = 20  # told of one cloud; the others are counted
+PROBLEMS = 20  # told of one cloud in words
 
 
-class CloudStatus(msgspec.Struct, frozen=True):
-    """How a look at one cloud went; `success` unless nothing of it could be seen."""
+class CloudLook(msgspec.Struct, frozen=True):
+    """A look at one cloud; `success` unless nothing of it could be seen. `problems` are the first of those
+    that `counts` has by part. `resources` and `spans` are for the history."""
 
     cloud: str
     success: bool
-    began: float = 0.0
-    seconds: float = 0.0
-    requests: int = 0
-    problems: tuple[Problem, ...] = ()
-    more_problems: dict[str, int] = {}
-
-    def counts(self) -> dict[str, int]:
-        """Problems by part."""
-        return dict(
-            Counter(problem.part for problem in self.problems) + Counter(self.more_problems)
-        )
+    began: float
+    seconds: float
+    requests: int
+    problems: tuple[Problem, ...]
+    counts: Mapping[str, int]
+    uses: tuple[Use, ...]
+    resources: tuple[Known, ...]
+    spans: tuple[Span, ...]
 
 
-def status(view: CloudView) -> CloudStatus:
-    """Of one view."""
-    more = Counter(problem.part for problem in view.problems[PROBLEMS:])
-    return CloudStatus(
+class Look(msgspec.Struct, frozen=True):
+    """All clouds at once."""
+
+    clouds: tuple[CloudLook, ...]
+    families: tuple[Family, ...] = ()
+
+
+class Past(NamedTuple):
+    """What the history knows; `spans` is None where it cannot be read now."""
+
+    spans: Mapping[Key, Fact] | None
+    last: Mapping[str, float] = {}
+    cpu: Mapping[str, float] = {}  # of late, 0 to 1, by resource
+    zone: tzinfo = ZoneInfo("Asia/Shanghai")
+
+
+class Seen(NamedTuple):
+    """Clouds as they are now, and whose everything is."""
+
+    views: list[CloudView]
+    attributions: dict[str, Attribution]
+    holdings: Holdings
+    past: Past
+
+
+def see(config: Config, done: Callable[[CloudView], None] | None = None) -> Seen:
+    """Ask all clouds that are configured. Raises DocumentError where a table of owners is wrong: whose
+    everything is would be wrong then."""
+    settings = config.attribution
+    table, registry = ownerfiles.load(settings)
+    views = gather(config.clouds.sources, config.clouds, done=done)
+    past = _past(config)
+    today = datetime.now(past.zone).date()
+    owners = attributions(views, settings, table, today)
+    owners.update(_remembered(owners, views, past))
+    return Seen(views, owners, holdings(views, owners, past.cpu, today, registry), past)
+
+
+def look(config: Config) -> Look:
+    """What the resident agent is told."""
+    seen = see(config)
+    told = families(seen)
+    known: Mapping[Key, Fact] | None = seen.past.spans
+    used = _uses(seen.views)
+    clouds: dict[str, CloudLook] = {}
+    names = [source.name for source in config.clouds.sources]
+    # Nova before libvirt: it is the one to tell of what both know
+    for view in sorted(seen.views, key=lambda view: view.kind == "libvirt"):
+        spans: Sequence[Fact] = ()
+        if known is not None:
+            spans = changes(
+                known,
+                view,
+                seen.attributions,
+                view.began,
+                last=seen.past.last.get(view.cloud),
+                clouds=names,
+                zone=seen.past.zone,
+            )
+            known = joined(known, spans)
+        clouds[view.cloud] = _cloud(view, used.get(view.cloud, ()), spans)
+    return Look(tuple(clouds[name] for name in names), tuple(told))
+
+
+def families(seen: Seen) -> list[Family]:
+    """Every family of all clouds, each name once."""
+    found: list[Family] = []
+    for view in seen.views:
+        found += view.families
+        if view.kind == "openstack":
+            found += openstackmetrics.families(view)
+    found += holdingmetrics.families(seen.holdings, seen.views, seen.attributions)
+    return merged(found)
+
+
+def _cloud(view: CloudView, uses: Iterable[Use], spans: Sequence[Fact]) -> CloudLook:
+    told: dict[str, tuple[str, str, float | None]] = {
+        it.id: (it.kind, it.name, it.created) for it in view.resources
+    }
+    told.update({it.id: ("project", it.name, None) for it in view.projects})
+    return CloudLook(
         view.cloud,
         view.whole("all"),
         view.began,
         view.seconds,
         view.requests,
         view.problems[:PROBLEMS],
-        dict(more),
+        Counter(problem.part for problem in view.problems),
+        tuple(uses),
+        tuple(
+            Known(id, kind, clean(name), view.cloud, created or view.began, view.began)
+            for id, (kind, name, created) in told.items()
+        ),
+        tuple(
+            Span(span.resource, span.aspect, span.since, span.until, encoded(span.value))
+            for span in spans
+        ),
     )
 
 
-class Look(msgspec.Struct, frozen=True):
-    """All clouds at once."""
-
-    clouds: tuple[CloudStatus, ...]
-    families: tuple[Family, ...] = ()
-    uses: tuple[Use, ...] = ()
-
-
-def uses(views: list[CloudView]) -> tuple[Use, ...]:
-    """One use a resource: a hypervisor tells more of a domain than Nova's diagnostics do."""
-    found: dict[str, Use] = {}
+def _uses(views: Iterable[CloudView]) -> dict[str, list[Use]]:
+    """By cloud; a domain's hypervisor tells more of it than Nova's diagnostics do."""
+    teller: dict[str, tuple[str, Use]] = {}
     for view in sorted(views, key=lambda view: view.kind == "libvirt"):
-        found.update({use.resource: use for use in view.uses})
-    return tuple(found.values())
+        teller.update({use.resource: (view.cloud, use) for use in view.uses})
+    found: dict[str, list[Use]] = {}
+    for cloud, use in teller.values():
+        found.setdefault(cloud, []).append(use)
+    return found
+
+
+def _remembered(
+    owners: Mapping[str, Attribution], views: Iterable[CloudView], past: Past
+) -> dict[str, Attribution]:
+    """Whose things were when all projects were seen, where they are not now: nobody's is what no look says."""
+    found = {}
+    for view in views:
+        for it in view.resources if not view.whole("projects") else ():
+            span = (past.spans or {}).get((it.id, "owner"))
+            known = span and span.value
+            if isinstance(known, Attribution) and owners[it.id].how not in ("override", "metadata"):
+                found[it.id] = known
+    return found
+
+
+def _past(config: Config) -> Past:
+    path = history_file(config)
+    zone = ZoneInfo(config.history.zone)
+    if not config.history.enable or not path.exists():
+        return Past({}, zone=zone)
+    try:
+        with closing(connect(path)) as connection:
+            return Past(
+                _lasting(connection), _last(connection), _cpu(connection), zone_of(connection)
+            )
+    except (HistoryError, sqlite3.Error, msgspec.MsgspecError):
+        # the agent tells of a file that cannot be used; changes are seen when it can be again
+        return Past(None, zone=zone)
+
+
+def _lasting(connection: sqlite3.Connection) -> dict[Key, Fact]:
+    rows = connection.execute(
+        "SELECT id, aspect, since, value FROM spans JOIN resources ON number = resource"
+        " WHERE until IS NULL AND cloud != ''"
+    )
+    return {
+        (id, aspect): Fact(id, aspect, since, None, decoded(aspect, value))
+        for id, aspect, since, value in rows
+        if aspect in VALUES
+    }
+
+
+def _last(connection: sqlite3.Connection) -> dict[str, float]:
+    return dict(
+        connection.execute(
+            "SELECT cloud, max(last_seen) FROM resources WHERE cloud != '' GROUP BY cloud"
+        )
+    )
+
+
+def _cpu(connection: sqlite3.Connection) -> dict[str, float]:
+    """The last rollup of each of those that have one of the last three slots."""
+    rows = connection.execute(
+        "SELECT id, average FROM rollups JOIN series ON series.number = series"
+        " JOIN resources ON resources.number = resource JOIN metrics ON metrics.number = metric"
+        " WHERE metrics.name = 'cpu' AND slot > (SELECT max(slot) - 3 FROM rollups) ORDER BY slot"
+    )
+    return {id: average / 100 for id, average in rows}

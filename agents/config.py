@@ -27,6 +27,7 @@ from collectors.model import Collector
 from collectors.sources.ssh.settings import SshSettings
 from collectors.strictyaml import Document, DocumentError, Duration
 from exporters.findings.settings import ClientTls, FindingsSettings
+from exporters.history.settings import HistorySettings
 from exporters.prometheus.settings import WebSettings
 from rules.settings import AuditSettings, built_in, is_path
 
@@ -77,6 +78,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audit: AuditSettings = AuditSettings()
     inventories: InventorySettings = InventorySettings()
     findings: FindingsSettings = FindingsSettings()
+    history: HistorySettings = HistorySettings()
     ipv6_sites: SiteSettings = SiteSettings()
     clouds: CloudsSettings = CloudsSettings()
     attribution: AttributionSettings = AttributionSettings()
@@ -238,6 +240,7 @@ def _located(config: Config, folder: str) -> Config:
             trusted_keys=tuple(map(located, config.audit.trusted_keys)),
         ),
         findings=findings,
+        history=replace(config.history, file=located(config.history.file)),
         collectors=collectors,
         probes=probes,
         ipv6_sites=site_settings,

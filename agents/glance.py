@@ -11,7 +11,7 @@ from agents.auditing import AuditSchedule
 from collectors import catalogue
 from collectors.model import Fact, ProbeResult
 from collectors.observe import Observation
-from exporters.prometheus.overview import Ipv6State, Overview, PackScore
+from exporters.prometheus.overview import Ipv6State, Overview, PackScore, rated
 from exporters.prometheus.selfmetrics import version
 from rules.model import PackResult
 
@@ -32,7 +32,7 @@ class Glance:
         now = time.monotonic()
         with self._lock:
             if now - self._latest[0] >= FRESH:
-                self._earlier, self._latest = self._latest, (now, observations)
+                self._earlier, self._latest = self._latest, (now, rated(observations))
 
     def overview(
         self,

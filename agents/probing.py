@@ -14,7 +14,6 @@ from agents.errors import UserError
 from agents.interfaces import InterfaceSchedule
 from agents.paths import PathSchedule
 from collectors.columns import Columns, Joined
-from collectors.link import linesfile
 from collectors.link import modules as modular
 from collectors.link.devices import BandwidthSettings
 from collectors.link.lines import LEVELS, LineProbe, Lines, metered, probes_of, targets_of
@@ -62,6 +61,8 @@ class Probing(NamedTuple):
         modules = modular.load(settings.modules_file)
         lines, thresholds = Lines(), dict.fromkeys((*LEVELS, ""), Thresholds())
         if settings.lines_file:
+            from collectors.link import linesfile  # and what CSV takes
+
             probers = {name: module.prober for name, module in modules.items()}
             lines = linesfile.load(settings.lines_file, probers)
             if lines.modules_file:

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from agents import children
 from agents import config as configuration
@@ -15,6 +16,8 @@ from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.errors import UserError
 from agents.glance import Glance
+from agents.history import HistorySchedule
+from agents.lastmonth import LastMonth
 from agents.probing import ProbeSchedule, Probing
 from agents.runner import Runner
 from agents.scanning import ScanSchedule
@@ -36,6 +39,10 @@ from exporters.prometheus.selfmetrics import SelfMetrics
 from rules.linerows import FACT as LINES
 from rules.linethresholds import PACK
 from rules.settings import AuditSettings
+from rules.usagemodel import FACT as USAGE
+
+if TYPE_CHECKING:
+    from agents.clouds import CloudSchedule
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +60,22 @@ class _Active:
         self.collectors = {collector.name: collector for collector in config.scraped()}
         self.probes = ProbeSchedule(probing, LocalSource(config.root), path)
         self.watch = AdvertisementWatch(config.ipv6_watch)
-        told = {LINES: self.probes.lines, ADVERTISERS: self.watch.advertisers}
+        self.month = LastMonth(path, config)
+        told = {
+            LINES: self.probes.lines,
+            ADVERTISERS: self.watch.advertisers,
+            USAGE: self.month.rows,
+        }
         self.teller = Teller(config.findings, state_dir(config))
         tell = self.teller.put if self.teller.wanted else None
         self.audits = AuditSchedule(path, config.audit, told, tell)
         self.probes.when_lines_change(self.audits.hasten)
         self.watch.when_unexpected_change(self.audits.hasten)
         self.scans = ScanSchedule(path, config, self.audits.hasten)
+        self.audits.when_judged(self.scans.judges)
         self.sites = SiteSchedule(path, config.ipv6_sites)
+        self.history = HistorySchedule(config)
+        self.clouds = _clouds(path, config, self.history)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None
 
@@ -77,19 +92,26 @@ class _Active:
     def start(self) -> None:
         self.teller.start()
         self.probes.start()
-        self.audits.start()
         self.scans.start()
+        self.audits.start()
         self.sites.start()
+        self.history.start()
+        if self.clouds:
+            self.clouds.start()
         self.watch.start()
         if self.reflector:
             self.reflector.start()
 
     def stop(self) -> None:
+        self.month.stopping.set()
         self.probes.stop()
         self.audits.stop()
         self.scans.stop()
         self.teller.stop()
         self.sites.stop()
+        if self.clouds:
+            self.clouds.stop()
+        self.history.stop()
         self.watch.stop()
         if self.reflector:
             self.reflector.stop()
@@ -137,6 +159,8 @@ class Runtime:
             *active.scans.families(),
             *active.teller.families(),
             *active.sites.families(),
+            *active.history.families(),
+            *(active.clouds.families() if active.clouds else ()),
             *active.readiness(),
             *active.watch.families(),
             *(active.reflector.families() if active.reflector else ()),
@@ -178,11 +202,14 @@ class Runtime:
             runner = before.runner if same else _runner(config)
             active = _Active(self._path, config, probing, runner)
             if config.audit == before.config.audit:
-                active.audits.last = before.audits.last
+                active.audits.adopt(before.audits)
             active.sites.adopt(before.sites)
             before.stop()
             active.probes.adopt(before.probes)
             active.watch.adopt(before.watch)
+            active.history.adopt(before.history)
+            if active.clouds and before.clouds:
+                active.clouds.adopt(before.clouds)
             active.start()
             self._active, self._loaded_at, self._reload_problem = active, time.time(), ""
             log.info("configuration reloaded from %s", self._path)
@@ -198,10 +225,11 @@ class Runtime:
 
 
 def _checked(path: str) -> tuple[configuration.Config, Probing]:
-    """The configuration and what it probes; packs and parameters beyond ours are checked in a child, since the
-    engine is not loaded here. Raises DocumentError and UserError."""
+    """The configuration and what it probes; packs and parameters beyond ours, and tables of owners, are checked in
+    a child, since the engine is not loaded here. Raises DocumentError and UserError."""
     config = configuration.load(path)
-    if config.audit.params or config.audit.packs != AuditSettings().packs:
+    owners = config.attribution.overrides_file or config.attribution.systems_file
+    if owners or config.audit.params or config.audit.packs != AuditSettings().packs:
         checked = children.run(("check-config", path), CHECK_DEADLINE, subprocess.STDOUT)
         if checked.problem or checked.status:
             told = checked.output.decode("utf-8", "replace").strip().removeprefix("jianwei: ")
@@ -213,6 +241,16 @@ def _probing(config: configuration.Config) -> Probing:
     return Probing.load(
         config.probes, config.paths, config.bandwidth, config.audit.params.get(PACK, {})
     )
+
+
+def _clouds(
+    path: str, config: configuration.Config, history: HistorySchedule
+) -> CloudSchedule | None:
+    if not config.clouds.sources:
+        return None
+    from agents.clouds import CloudSchedule  # what it imports costs memory
+
+    return CloudSchedule(path, config.clouds, history)
 
 
 def _runner(config: configuration.Config) -> Runner:

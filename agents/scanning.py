@@ -7,34 +7,50 @@ import time
 from collections.abc import Callable, Sequence
 
 from agents import children
-from agents.auditing import outlines
 from agents.config import Config
 from agents.errors import UserError
 from agents.inventories import Inventories, Kept
 from agents.rounds import Rounds
 from collectors import catalogue
 from collectors.model import Family, gauge, sample
-from collectors.strictyaml import DocumentError
-from rules.audit import needed
 
 log = logging.getLogger(__name__)
 
 
 class ScanSchedule:
-    """Scans at start, unless what is kept is young enough, and then every interval, until `stop`.
+    """Scans as soon as it is known what is judged, unless what is kept is young enough, and then every
+    interval, until `stop`.
 
     `done` is called after each round, so that what is new is judged.
     """
 
     def __init__(self, config_path: str, config: Config, done: Callable[[], None]) -> None:
-        self._path, self._config, self._done = config_path, config, done
+        self._path, self._done = config_path, done
         self._settings = config.inventories
         self._inventories = Inventories(config)
-        self._names = _judged(config) if self._settings.enable else []
+        self._names: list[str] = []
+        self._started = self._under_way = False
         self._rounds = Rounds("inventories", self._settings.interval, self._scan)
 
+    def judges(self, facts: frozenset[str]) -> None:
+        """These facts are judged: an audit says so, or one before. What is new is scanned."""
+        before = set(self._names)
+        if self._settings.enable:
+            self._names = catalogue.slow(facts)
+        if not self._started:
+            return
+        if not self._under_way:
+            self._begin()
+        elif not before.issuperset(self._names):
+            self._rounds.hasten()
+
     def start(self) -> None:
-        if self._names:
+        self._started = True
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._names and not self._rounds.stopping.is_set():
+            self._under_way = True
             # a restart is no reason to walk all file systems again
             oldest = min(kept.scanned if kept else 0.0 for _, kept in self._kept())
             due = oldest + self._settings.interval - time.time()
@@ -95,13 +111,3 @@ def inventory_families(kept: Sequence[tuple[str, Kept | None]], now: float) -> S
             ),
         ),
     )
-
-
-def _judged(config: Config) -> list[str]:
-    """The slow collectors whose facts a pack of the audit judges."""
-    try:
-        facts = needed(outlines(config.audit))
-    except (OSError, DocumentError):
-        return []  # the audit tells of a pack that cannot be read
-    settings = config.collectors.settings
-    return [one.name for one in catalogue.for_facts(facts, settings, slow=True)]

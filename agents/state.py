@@ -19,3 +19,9 @@ def state_dir(config: Config) -> Path:
         return Path("/var/lib/jianwei")
     home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     return Path(home, "jianwei").expanduser()
+
+
+def history_file(config: Config) -> Path:
+    """The history of usage, `history.file` of the configuration or in the folder."""
+    own = config.history.file
+    return Path(own).expanduser() if own else state_dir(config) / "history.db"

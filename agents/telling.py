@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from collectors.model import Family, counter, gauge, sample
-from exporters.findings import cef, ocsf, told
 from exporters.findings.settings import FindingsSettings
 from exporters.findings.text import cut, neutral
-from exporters.findings.told import Told
 from rules.model import Change, Rule
 
-if TYPE_CHECKING:  # SQLite and TLS cost memory, and most agents tell nobody
+if TYPE_CHECKING:  # SQLite, TLS and formats cost memory, and most agents tell nobody
     from exporters.findings.delivery import Sink
     from exporters.findings.queue import Message, Queue
+    from exporters.findings.told import Told
 
 log = logging.getLogger(__name__)
 
@@ -146,6 +145,7 @@ class _Channel:
 
     def put(self, changes: Sequence[Change], rules: Mapping[str, Rule]) -> bool:
         """Whether the queue has them, on disk; those that it had before are not put again."""
+        from exporters.findings import told
         from exporters.findings.queue import QueueError
 
         new = {(it.number, it.hit.fingerprint): it for it in changes}
@@ -249,6 +249,8 @@ def _receivers(
     settings: FindingsSettings,
 ) -> Iterator[tuple[str, Callable[[Told], bytes], Sink]]:
     """Name, encoder and sink of each."""
+    if settings.ocsf_file or settings.ocsf_https:
+        from exporters.findings import ocsf
     if settings.ocsf_file:
         from exporters.findings.ocsffile import FileSink
 
@@ -258,6 +260,7 @@ def _receivers(
 
         yield "ocsf_https", ocsf.encode, HttpsSink(settings.ocsf_https)
     if settings.cef:
+        from exporters.findings import cef
         from exporters.findings.syslog import DatagramSink, StreamSink, message
 
         facility = settings.cef.facility

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import functools
 import importlib
+from collections.abc import Collection
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
+from collectors.cloud.cgroup import CgroupCollector
 from collectors.host.arp import ArpCollector
 from collectors.host.conntrack import ConntrackCollector
 from collectors.host.cpu import CpuCollector
@@ -89,6 +91,7 @@ def _asked(name: str, where: str, *facts: str, slow: bool = False) -> Entry:
 
 _ENTRIES = (
     _scraped(ArpCollector),
+    _scraped(CgroupCollector, on=False),
     _scraped(ConntrackCollector),
     _scraped(CpuCollector),
     _scraped(CpufreqCollector),
@@ -340,6 +343,7 @@ _ENTRIES = (
     _asked(
         "updates", "collectors.security.software.updates:UpdatesCollector", "updates", slow=True
     ),
+    _asked("usage", "collectors.cloud.usagefacts:UsageCollector", "usage"),
     _asked("web_servers", "collectors.crypto.webservers:WebServersCollector", "web_servers"),
 )
 
@@ -404,6 +408,10 @@ def for_facts(names: set[str], settings: Any, slow: bool = False) -> list[Collec
     ]
 
 
-def slow() -> list[str]:
-    """Names of the slow collectors."""
-    return [name for name, entry in COLLECTORS.items() if entry.slow]
+def slow(facts: Collection[str] | None = None) -> list[str]:
+    """Names of the slow collectors, of those that supply one of these facts if any are given."""
+    return [
+        name
+        for name, entry in COLLECTORS.items()
+        if entry.slow and (facts is None or not set(entry.facts).isdisjoint(facts))
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -118,7 +117,8 @@ def explained(key: str, value: Any, message: str, choices: Mapping[str, Sequence
     problem, _, where = message.partition(" - at `$")
     key += where.rstrip("`")
     if match := re.match(r"Invalid enum value '(.*)'", problem, re.DOTALL):
-        return key, f"{match[1]!r:.60} is not one of: {', '.join(choices[key])}"
+        valid = choices[key.partition("[")[0]]
+        return key, f"{match[1]!r:.60} is not one of: {', '.join(valid)}"
     if "of length >= 1" in problem:
         return key, "is empty"
     if match := re.search(r"of length <= (\d+)", problem):
@@ -142,6 +142,8 @@ def text_problem(text: str) -> str:
 
 
 def nearest(name: str, valid: Mapping[str, Any]) -> str:
+    import difflib  # for mistakes alone
+
     near = difflib.get_close_matches(name, valid, 1)
     if near:
         return f"did you mean {near[0]!r}?"

@@ -7,7 +7,6 @@ in the document: `!env NAME` and `!file PATH` say where they are, and only a `Se
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import stat
@@ -267,6 +266,8 @@ def decode(as_type: type, value: Any) -> Any:
 
 
 def hint(written: str, valid: list[str]) -> str:
+    import difflib  # for mistakes alone
+
     near = difflib.get_close_matches(written, valid, 1)
     return f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"
 

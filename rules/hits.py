@@ -18,10 +18,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from rules.model import MORE, AuditResult, Change, Hit, Host, Verdict, Workflow
+from rules.model import MORE, OPEN, AuditResult, Change, Hit, Host, Verdict, Workflow
 from rules.waivers import LAPSED, Waiver, in_force
 
-OPEN: frozenset[Workflow] = frozenset({"new", "acknowledged", "regressed"})
 OFF = "off: "  # how the engine's reason of a rule that a profile switched off begins
 KEPT = timedelta(days=400)  # how long a fixed hit is remembered
 MAX_UNTOLD = 20_000  # changes

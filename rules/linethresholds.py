@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from collectors.link.lines import LEVELS
-from rules.pack import outline, resolve
 
 PACK = "link-quality"
 DEFAULT = "default"  # in a map by level: what holds for every level that is not named
@@ -53,6 +52,8 @@ def thresholds_of(params: Mapping[str, Any]) -> dict[str, Thresholds]:
 def configured(overrides: Mapping[str, Any]) -> dict[str, Thresholds]:
     """The pack's own parameters with some overridden (`audit.params` of the configuration); no
     expression is compiled for it. Raises ValueError."""
+    from rules.pack import outline, resolve  # the resident agent has lines to think of, or not
+
     return thresholds_of(resolve(outline(PACK), overrides))
 
 

@@ -6,6 +6,7 @@ A pack is a YAML document; docs/rules.md describes it for people who write one.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal, get_args
 
@@ -187,6 +188,7 @@ class PackResult(msgspec.Struct, frozen=True):
 
 Workflow = Literal["new", "acknowledged", "waived", "fixed", "regressed"]
 WORKFLOWS: tuple[Workflow, ...] = get_args(Workflow)
+OPEN: frozenset[Workflow] = frozenset({"new", "acknowledged", "regressed"})
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -249,6 +251,11 @@ class AuditResult(msgspec.Struct, frozen=True):
     hits_problem: str = ""
     hits_lost: int = 0
     left_out: int = 0
+
+
+def by_id(packs: Iterable[Pack]) -> dict[str, Rule]:
+    """The rules of packs by id."""
+    return {rule.id: rule for pack in packs for rule in pack.rules}
 
 
 def fingerprint(host: str, rule: str, instance: str) -> str:

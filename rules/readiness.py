@@ -9,11 +9,16 @@ from typing import Final
 from collectors.model import Fact
 from rules.engine import UNSEEN
 from rules.model import Pack, PackResult, Rule, Text, Verdict
-from rules.readinessmodel import CheckResult, Evidence, LayerScore, Readiness, Subject
+from rules.readinessmodel import (
+    IPV6_ONLY,
+    CheckResult,
+    Evidence,
+    LayerScore,
+    Readiness,
+    Subject,
+)
 from rules.score import worst_by_rule
 
-PACK: Final = "ipv6-readiness"
-IPV6_ONLY: Final = "ipv6_only"
 MAX_EVIDENCE = 50  # of one check; counts beyond are in the last
 
 # by the words of NotTested (collectors/ipv6/model.py)

@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from rules.model import Outcome, Severity, SubjectKind, Text
+
+PACK: Final = "ipv6-readiness"
+IPV6_ONLY: Final = "ipv6_only"
 
 Score = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Points = Annotated[float, msgspec.Meta(ge=0, le=1e6)]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
+
+PACK: Final = "utilisation"
+FACT: Final = "usage"  # what it judges
 
 UNASSIGNED = ""  # the department of what nobody is known to hold; 未归属 to people
 

@@ -30,7 +30,7 @@ from collectors.strictyaml import Document
 from rules.model import Hit
 
 LAPSED = "lapsed"  # in `waived_for` of a hit, of a waiver that is in force for it no more
-_PLAIN = str.maketrans({"[": "[[]"})  # to fnmatch a bracket begins a set
+PLAIN = str.maketrans({"[": "[[]"})  # to fnmatch a bracket begins a set
 
 
 class Waiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,7 +83,7 @@ def load(path: str) -> tuple[Waiver, ...]:
             raise document.error(
                 ("waivers", number, "hosts"), 'names no host; write ["*"] for all of them'
             )
-        if _person(waiver.owner) == _person(waiver.approver):
+        if person(waiver.owner) == person(waiver.approver):
             raise document.error(
                 ("waivers", number, "approver"), "nobody approves a waiver of their own"
             )
@@ -97,10 +97,10 @@ def load(path: str) -> tuple[Waiver, ...]:
 
 
 def _matches(text: str, pattern: str) -> bool:
-    return fnmatch.fnmatchcase(text, pattern.translate(_PLAIN))
+    return fnmatch.fnmatchcase(text, pattern.translate(PLAIN))
 
 
-def _person(name: str) -> str:
+def person(name: str) -> str:
     """A name, however it is written: case, width and spaces make nobody another one."""
     return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.openstackcity import City
 
 # A busy machine is no error: no test asserts how long an example takes.
 settings.register_profile("jianwei", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -19,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "golden: compares with a file that `make golden` rewrites")
+    config.addinivalue_line("markers", "openstack: needs a real OpenStack: `make test-openstack`")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,6 +32,17 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STATE_DIRECTORY", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(scope="session")
+def city() -> Iterator[City]:
+    """A real OpenStack with a small city in it, started for the first test that needs it."""
+    from tests import openstackcity, openstacklab
+
+    if why := openstacklab.unavailable():
+        pytest.skip(why)
+    with openstacklab.OpenStackLab() as lab:
+        yield openstackcity.build(lab)
 
 
 @pytest.fixture

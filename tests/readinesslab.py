@@ -31,8 +31,8 @@ from collectors.strictyaml import Duration
 from rules import pack as packs
 from rules.audit import judged
 from rules.engine import Judge
-from rules.readiness import PACK, explained
-from rules.readinessmodel import Readiness, Subject
+from rules.readiness import explained
+from rules.readinessmodel import PACK, Readiness, Subject
 from tests import dnsv6lab, sitelab
 from tests.collectors.servers import Care, receive_head, serving_on
 from tests.dnsv6lab import Zone

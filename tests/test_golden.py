@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import msgspec
@@ -15,12 +15,22 @@ import pytest
 from agents import telling
 from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
+from agents.cloudlook import CloudLook
+from agents.clouds import cloud_families
+from agents.historymetrics import Report, history_families
 from agents.interfaces import InterfaceSchedule
 from agents.inventories import Kept
 from agents.runtime import config_families
 from agents.scanning import inventory_families
 from agents.sites import SiteSchedule
 from collectors.catalogue import COLLECTORS, Settings, for_facts
+from collectors.cloud import holdingmetrics, libvirtmetrics, openstackmetrics
+from collectors.cloud.domains import Domain
+from collectors.cloud.domainxml import Disk, DomainXml, Interface
+from collectors.cloud.holdings import holdings
+from collectors.cloud.model import Capacity, CloudView, Problem, Project, Quota, Resource, Size
+from collectors.cloud.owners import Attribution, Owner
+from collectors.cloud.systems import Registry, System
 from collectors.ipv6.sitesettings import SiteSettings
 from collectors.ipv6.wire.advertisers import Advertiser, Forged, Watched, WatchSettings
 from collectors.link.devices import BandwidthSettings, InterfaceRef, MeteredLine
@@ -166,6 +176,52 @@ def sites() -> Sequence[Family]:
     return [*schedule.families(), *readiness_families([scored])]
 
 
+def domains() -> Sequence[Family]:
+    """What is told of a domain of libvirt that tells everything."""
+    columns = (*libvirtmetrics.BLOCK, *libvirtmetrics.NET, *libvirtmetrics.MEMORY)
+    keys = [
+        *(it[0] for it in libvirtmetrics.INFO),
+        *(f"{group}.{it[0]}" for it in columns for group in ("balloon", "block.0", "net.0")),
+        *(f"vcpu.0.{it[0]}" for it in libvirtmetrics.VCPU),
+    ]
+    stats: dict[str, int | str] = {
+        **dict.fromkeys(keys, 1),
+        "block.0.name": "vda",
+        "net.0.name": "tap",
+    }
+    xml = DomainXml(disks=(Disk("vda"),), interfaces=(Interface("tap"),))
+    return list(libvirtmetrics.families("c", [Domain("u", "d", stats, 1.0, xml)], up=True))
+
+
+def clouds() -> Iterator[tuple[str, Sequence[Family]]]:
+    """What is told of a cloud with one of everything, and of who holds it."""
+    quotas = tuple(Quota(name, 10.0, 1.0) for name in ("vcpus", "memory", "instances", "disk"))
+    size = Size(2, 1 << 30, 1 << 30)
+    view = CloudView(
+        "city",
+        "openstack",
+        1.0,
+        1.0,
+        (
+            Resource("s", "server", "web", "stopped", size, "SHUTOFF", "p", host="node-1"),
+            Resource("t", "server", "app", "active", size, "ACTIVE", "p", host="node-1"),
+            Resource("v", "volume", "data", "available", size, "available", "p"),
+        ),
+        (Project("p", "财政局", quotas=quotas),),
+        (Capacity("node-1", "VCPU", 16, 0, 4, 2),),
+        problems=(Problem("use", "denied"),),
+        requests=1,
+    )
+    yield "openstack", openstackmetrics.families(view)
+    owner = Attribution(Owner("财政局", "预算", "金平区", "production"), "project")
+    owners = dict.fromkeys(("s", "t", "v", "p"), owner)
+    registry = Registry((System("预算", "财政局", on_cloud="yes"),))
+    found = holdings([view], owners, {"t": 0.5}, date(2026, 10, 1), registry)
+    yield "holdings", holdingmetrics.families(found, [view], owners)
+    look = CloudLook("city", True, 1.0, 1.0, 1, view.problems, {"use": 1}, (), (), ())
+    yield "clouds", cloud_families(["city"], [look], {"city": 1.0}, 2.0)
+
+
 def agents_own() -> list[metricdocs.Row]:
     """What the agent tells of itself, by part."""
     nothing_seen = with_scrape_series([Observation("cpu", 0.1, failure="absent")])
@@ -179,9 +235,12 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows(
             "findings", telling._families([("cef", telling._Report(0, 0, 0, 0, 0, True))])
         ),
+        *metricdocs.rows("history", history_families(Report(True, 1, 1.0, 0, True))),
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),
+        *metricdocs.rows("libvirt", domains()),
+        *(row for name, families in clouds() for row in metricdocs.rows(name, families)),
         *metricdocs.rows("ipv6_watch", advertisers()),
         *metricdocs.rows("ipv6_readiness", sites()),
     ]

@@ -44,7 +44,7 @@ from exporters.findings.text import neutral
 from exporters.report.files import write
 from rules import signing
 from rules.audit import audit, facts_of, host_of, needed
-from rules.model import SEVERITIES, AuditResult, Pack
+from rules.model import SEVERITIES, AuditResult, Pack, by_id
 
 FAIL_ON = ("none", "low", "medium", "high", "critical", "unknown")
 FLEET_FORMATS = ("table", "json", "ocsf")
@@ -196,7 +196,8 @@ def command(
         result = keeper.kept(result, told or 0)
     progress("")
     if told is not None:
-        sys.stdout.buffer.write(msgspec.json.encode(digest(result)) + b"\n" + served(result))
+        short = digest(result, names_needed, by_id(loaded))
+        sys.stdout.buffer.write(msgspec.json.encode(short) + b"\n" + served(result))
         return
     tell(result, loaded, form, language_of(lang), output)
     if result.hits_lost:
@@ -238,7 +239,7 @@ def tell(
 
 
 def formatted(result: AuditResult, loaded: Sequence[Pack], form: str, language: str) -> bytes:
-    rules = {rule.id: rule for pack in loaded for rule in pack.rules}
+    rules = by_id(loaded)
     hits = {hit.fingerprint: hit for hit in result.hits}
     return FORMATS[form](result, rules, hits, language)
 

@@ -14,6 +14,7 @@ from agents import scapolicies
 from agents.errors import UserError
 from agents.probing import Probing
 from collectors import strictyaml
+from collectors.cloud import ownerfiles
 from collectors.link import linesfile
 from collectors.link.lines import LEVELS, Lines
 from collectors.link.settings import own_family
@@ -48,6 +49,7 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
         return
     config = configuration.load(file)
     _check_packs(config)
+    ownerfiles.load(config.attribution)
     lines_file = config.probes.lines_file
     probing = Probing.load(
         config.probes, config.paths, config.bandwidth, config.audit.params.get(PACK, {})
@@ -67,6 +69,9 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
         click.echo(f"  ipv6 sites  {len(sites.sites)} every {sites.interval:g} s")
     if config.ipv6_watch.enable:
         click.echo(f"  ipv6 watch  every {config.ipv6_watch.interval:g} s")
+    if config.clouds.sources:
+        names = " ".join(source.name for source in config.clouds.sources)
+        click.echo(f"  clouds      {names} every {config.clouds.interval:g} s")
     if lines_file:
         _tell(probing.lines)
 

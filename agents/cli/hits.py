@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -17,14 +18,17 @@ from agents.errors import UserError
 from agents.hitstore import HitStore
 from agents.state import state_dir
 from collectors.strictyaml import DocumentError
-from exporters.findings.digest import BATCH
+from exporters.findings import digest
 from exporters.findings.hitstable import lost, table, whole
 from rules import hits, signing, waivers
 from rules import pack as packs
 from rules.hits import Ledger
-from rules.model import SEVERITIES, WORKFLOWS, Hit, Host, Workflow
+from rules.model import OPEN, SEVERITIES, WORKFLOWS, Hit, Host, Rule, Workflow, by_id
 from rules.sca.evaluate import rule_of
-from rules.settings import built_in
+from rules.sca.kind import policy_of
+from rules.settings import AuditSettings, built_in
+
+log = logging.getLogger(__name__)
 
 _ORDER = {severity: -number for number, severity in enumerate(SEVERITIES)}
 
@@ -125,7 +129,7 @@ def acknowledge(path: str | None, fingerprints: tuple[str, ...], by: str, note: 
     store, now = _store(path), datetime.now(UTC)
     found = _named(store, fingerprints)
     for _, hit in found:
-        if hit.state not in hits.OPEN:
+        if hit.state not in OPEN:
             raise UserError(f"{hit.fingerprint} is {hit.state}; only open hits are acknowledged")
     for ledger in {ledger.host.id: ledger for ledger, _ in found}.values():
         marks = [hit.fingerprint for its, hit in found if its.host.id == ledger.host.id]
@@ -146,8 +150,21 @@ def acknowledge(path: str | None, fingerprints: tuple[str, ...], by: str, note: 
 @click.option("--after", type=int, required=True)
 def untold(path: str | None, host: str, after: int) -> None:
     """For the agent: the next changes of a host after one of them, as JSON."""
-    waiting = _store(path).read(Host(host)).told(after).untold
-    click.echo(msgspec.json.encode(waiting[:BATCH]))
+    config = configuration.load(path)
+    waiting = HitStore(state_dir(config)).read(Host(host)).told(after).untold
+    click.echo(msgspec.json.encode(digest.untold(waiting, _texts(config.audit))))
+
+
+def _texts(settings: AuditSettings) -> dict[str, Rule]:
+    """The rules that audits judge by, for what they say of why and how to fix; without them a change is
+    told as well."""
+    try:
+        read = signing.reader(settings.trusted_keys)
+        names = [name for name in settings.packs if policy_of(name, read) is None]
+        return by_id(packs.outline(name, read) for name in names)
+    except (OSError, DocumentError) as error:
+        log.warning("changes are told without the texts of rules: %s", error)
+        return {}
 
 
 @command.command(name="waivers")

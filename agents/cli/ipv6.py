@@ -29,8 +29,7 @@ from collectors.model import Fact
 from collectors.strictyaml import Duration
 from exporters.findings.readinesstable import table
 from rules import pack as packs
-from rules.readiness import PACK
-from rules.readinessmodel import Readiness
+from rules.readinessmodel import PACK, Readiness
 
 COMMANDS = {
     "check": "Check sites over IPv4 and IPv6 side by side.",

@@ -28,7 +28,7 @@ from collectors.ipv6.sitesettings import CheckSettings
 from collectors.strictyaml import Duration
 from exporters.findings.readinesstable import table
 from rules import pack as packs
-from rules.readiness import PACK
+from rules.readinessmodel import PACK
 
 
 @click.command(name="check")

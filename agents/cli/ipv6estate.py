@@ -24,8 +24,7 @@ from exporters.report import files
 from exporters.report.readiness import Report, report
 from exporters.report.words import LANGUAGES
 from rules import pack as packs
-from rules.readiness import PACK
-from rules.readinessmodel import Readiness
+from rules.readinessmodel import PACK, Readiness
 
 MAX_WORKERS = 200
 

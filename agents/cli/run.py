@@ -8,7 +8,7 @@ import signal
 import click
 
 from agents import config as configuration
-from agents import logs
+from agents import logs, memory
 from agents.errors import UserError
 from agents.runtime import Runtime
 from agents.systemd import tell_ready
@@ -47,6 +47,7 @@ def command(
     Exit codes: 0 ended, 2 bad configuration or an address that cannot be served on.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing to reload before it serves
+    memory.share_one_arena()
     runtime = Runtime(path)
     config = runtime.config
     logs.set_up(level or config.log.level, style or ctx.obj or config.log.format)
@@ -60,6 +61,7 @@ def command(
     for url in urls:
         click.echo(f"Jianwei agent on {url}/  metrics: {url}/metrics  findings: {url}/findings")
     gc.collect()
+    gc.set_threshold(10_000, 10, 10)  # a scrape makes thousands of objects, and hardly a cycle
     tell_ready()
     gc.freeze()  # what start-up made lives as long as the process: collections skip it
     try:

@@ -9,6 +9,7 @@ so many hosts that its memory should leave, the lane forks another.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import gc
 import logging
 import os
@@ -152,6 +153,7 @@ class Judges:
                 lane.close()
                 ours.close()
                 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+                faulthandler.disable()  # how it ends is told by who asked
                 while True:
                     theirs.send_bytes(self._judged(theirs.recv_bytes()))
             finally:

@@ -1,15 +1,17 @@
 """Whose each resource is, by an ordered and dated mapping: docs/attribution.md. Pure.
 
-Steps, in order: the override table, the server's metadata, its project (table, tags, tags of the projects
-above, name of the one above), Nova's XML in the domain, libvirt's own metadata; else nobody's.
+Steps, in order: the override table, the server's metadata, its project (table, tags, tags of the
+projects above, name of the one above), Nova's XML in the domain, libvirt's own metadata; else
+nobody's.
 
-Each field is of the first step that tells it, with one exception: a step that names another department
-than the one believed tells of somebody else's resource, and nothing of it is taken: a department is
-never joined with another one's system. What differs is in `conflicts`.
+Each field is of the first step that tells it, with one exception: a step that names another
+department than the one believed tells of somebody else's resource, and nothing of it is taken: a
+department is never joined with another one's system. What differs is in `conflicts`.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
@@ -18,10 +20,11 @@ from typing import Final, NamedTuple
 from collectors.cloud.held import held
 from collectors.cloud.model import CloudView, Project, Resource
 from collectors.cloud.override import Seen
-from collectors.cloud.overrides import Overrides
+from collectors.cloud.overrides import Overrides, Ranked, decided_since
 from collectors.cloud.owners import FIELDS, Attribution, Conflict, How, Owner, OwnerField, clean
-from collectors.cloud.ownersettings import AttributionSettings
+from collectors.cloud.ownersettings import AttributionSettings, OwnerKeys
 
+MAX_CACHED: Final = 300  # characters of a text whose meaning is remembered
 MAX_ABOVE: Final = 16  # projects above one; a circle ends too
 NO_OVERRIDES: Final = Overrides()
 # What Nova's XML calls a project, with and without the path to it.
@@ -48,16 +51,25 @@ def attribute(
     at: date,
     domain: Resource | None = None,
 ) -> Attribution:
-    """Whose a resource was on a day; `projects` by id. Many are attributed faster by one Attributor."""
+    """Whose a resource was on a day; `projects` by id. Many are attributed faster by one
+    Attributor."""
     return Attributor(projects, settings, table).of(resource, at, domain)
 
 
 def attributions(
-    views: Iterable[CloudView], settings: AttributionSettings, table: Overrides, at: date
+    views: Iterable[CloudView],
+    settings: AttributionSettings,
+    table: Overrides,
+    at: date,
+    earlier: Mapping[str, Project] | None = None,
 ) -> dict[str, Attribution]:
-    """Of every resource in the views by its id, and of every project by its."""
+    """Of every resource in the views by its id, and of every project by its. `earlier` are projects
+    of looks before, which stand for those that the views could not see."""
     views = tuple(views)
-    projects = {project.id: project for view in views for project in view.projects}
+    projects = {
+        **(earlier or {}),
+        **{project.id: project for view in views for project in view.projects},
+    }
     attributor = Attributor(projects, settings, table)
     found = {project.id: attributor.project(project, at) for project in projects.values()}
     for one in held(views):
@@ -66,8 +78,8 @@ def attributions(
 
 
 class Attributor:
-    """Attributes many resources: what a project says is found once. Raises ValueError where the aliases
-    of settings and table contradict each other."""
+    """Attributes many resources: what a project says is found once. Raises ValueError where the
+    aliases of settings and table contradict each other."""
 
     def __init__(
         self,
@@ -79,17 +91,15 @@ class Attributor:
         self._projects, self._table = projects, table
         self._aliases = self._settings.aliases.joined(table.aliases)
         self._services = {name.lower() for name in self._settings.service_projects}
-        self._words: dict[str, tuple[OwnerField, int]] = {
-            key.strip().lower(): (field, rank)
-            for field in FIELDS
-            for rank, key in enumerate(getattr(self._settings.keys, field))
-        }
+        self._words = _words(self._settings.keys)
+        self._keys: dict[str, tuple[OwnerField, int] | None] = {}
+        self._rows: dict[int, Said] = {}  # by the numbers of overrides
         self._by_project: dict[str, tuple[Said, ...]] = {}
         self._official: dict[tuple[OwnerField, str], str] = {}
 
     def of(self, resource: Resource, at: date, domain: Resource | None = None) -> Attribution:
-        """Of a resource. `domain` is what libvirt tells of it, which is `resource` itself where only
-        libvirt knows it: then its metadata are libvirt's, not a server's."""
+        """Of a resource. `domain` is what libvirt tells of it, which is `resource` itself where
+        only libvirt knows it: then its metadata are libvirt's, not a server's."""
         said: list[Said] = []
         nova = resource.nova or (domain.nova if domain else {})
         project = resource.project or _first(nova, NOVA_PROJECT_ID)
@@ -99,12 +109,14 @@ class Attributor:
         if self._table.rows:
             seen = Seen(resource.id, resource.name, resource.kind, project, name)
             said, since = self._overridden(seen, at)
-        if resource.metadata and resource is not domain:
-            said += self._worded(resource.metadata, "metadata")
-        if resource.project:
-            said += self._project(resource.project)
+        if resource is not domain:
+            if resource.metadata:
+                said += self._worded(resource.metadata, "metadata")
+            if resource.project:
+                said += self._project(resource.project)
         if nova:
-            said += self._nova(resource, nova)
+            told = "" if resource is domain else resource.project
+            said += self._nova(nova, told)
         if domain is not None and domain.metadata:
             said += self._worded(domain.metadata, "libvirt")
         return self._settled(said, since, resource.region)
@@ -117,39 +129,39 @@ class Attributor:
         return self._settled([*said, *self._project(project.id)], since, "")
 
     def _settled(self, said: Sequence[Said], since: str, region: str) -> Attribution:
-        believed: dict[OwnerField, str] = {}
         how: How = "unassigned"
         detail = ""
         conflicts: list[Conflict] = []
+        believed: dict[OwnerField, str] = {}
         for one in said:
-            theirs = one.owner.department
-            ours = believed.get("department", "")
+            ours, theirs = believed.get("department", ""), one.owner.department
             if theirs and not ours:
                 how, detail = one.how, one.detail
-            another = bool(ours and theirs and ours != theirs)
-            for field in FIELDS[:1] if another else FIELDS:
-                value = getattr(one.owner, field)
+            fields = FIELDS[:1] if ours and theirs and ours != theirs else FIELDS
+            for field, value in zip(fields, _parts(one.owner), strict=False):
                 if not value or (one.weak and field in believed):
                     continue
                 if believed.setdefault(field, value) != value:
                     conflicts.append(Conflict(one.how, field, value, one.detail))
         if region and self._settings.cloud_region and "region" not in believed:
             believed["region"] = self._name("region", region)
-        since = since if how == "override" else ""
         return Attribution(Owner(**believed), how, detail, tuple(conflicts), since)
 
     def _overridden(self, seen: Seen, at: date) -> tuple[list[Said], str]:
-        rows = self._table.find(seen, at)
-        if not rows:
+        ever = self._table.ever(seen)
+        if not ever:
             return [], ""
-        nearest = rows[0][1]
+        since = str(decided_since(ever, at) or "")
+        rows = [one for one in ever if one.row.on(at)]
         # what fixes less of a resource is the rule that the nearest row is the exception of
-        as_near = [(line, row) for line, row in rows if row.weight == nearest.weight]
-        said = [
-            Said("override", self._owner(row.owner), f"{self._table.path}:{line}")
-            for line, row in as_near
-        ]
-        return said, str(nearest.valid_from or "")
+        said = [self._row(one) for one in rows if one.nearness == rows[0].nearness]
+        return said, since
+
+    def _row(self, one: Ranked) -> Said:
+        if (said := self._rows.get(one.number)) is None:
+            owner, detail = self._owner(one.row.owner), f"{self._table.path}:{one.line}"
+            said = self._rows[one.number] = Said("override", owner, detail)
+        return said
 
     def _worded(self, metadata: Mapping[str, str], how: How) -> list[Said]:
         found: dict[OwnerField, tuple[int, str, str]] = {}
@@ -167,16 +179,24 @@ class Attributor:
     def _note(
         self, found: dict[OwnerField, tuple[int, str, str]], key: str, value: str, detail: str
     ) -> None:
-        key = key.strip().lower()
-        known, near = self._words.get(key), 0
-        if known is None:  # `owner.department`, `{urn:city}department`
-            known, near = self._words.get(_PART.split(key)[-1]), 1
+        known = self._keys[key] if key in self._keys else self._key(key)
         if known is None:
             return
         field, rank = known
-        rank = 2 * rank + near
         if (field not in found or rank < found[field][0]) and (name := self._name(field, value)):
             found[field] = rank, name, detail
+
+    def _key(self, written: str) -> tuple[OwnerField, int] | None:
+        """The field that a key is of, and how near it is to the first of the field's keys."""
+        key = written.strip().lower()
+        found = self._words.get(key)
+        if found is not None:
+            found = found[0], 2 * found[1]
+        elif (part := self._words.get(_PART.split(key)[-1])) is not None:
+            found = part[0], 2 * part[1] + 1  # `owner.department`, `{urn:city}department`
+        if len(written) <= MAX_CACHED:
+            self._keys[written] = found
+        return found
 
     def _project(self, project: str, how: How = "project") -> tuple[Said, ...]:
         if project not in self._by_project:
@@ -229,10 +249,11 @@ class Attributor:
         if value := self._name(field, name):
             yield Said(how, Owner(**{field: value}), clean(f"project {name}"), weak=True)
 
-    def _nova(self, resource: Resource, nova: Mapping[str, str]) -> Iterator[Said]:
+    def _nova(self, nova: Mapping[str, str], told: str) -> Iterator[Said]:
+        """What Nova wrote into the domain; `told` is the project that has had its say."""
         yield from self._worded(nova, "nova")
         id, name = _first(nova, NOVA_PROJECT_ID), _first(nova, NOVA_PROJECT)
-        if id and id != resource.project:
+        if id and id != told:
             yield from self._project(id, "nova")
         if id not in self._projects:
             yield from (one._replace(how="nova") for one in self._listed("", name))
@@ -245,11 +266,26 @@ class Attributor:
         """The official name, of a text from anywhere; empty where it says nothing."""
         if not text:
             return ""
-        if len(text) > 1000:
-            return self._aliases.of(field, clean(text))
+        if len(text) > MAX_CACHED:
+            return clean(self._aliases.of(field, clean(text)))
         if (name := self._official.get((field, text))) is None:
-            name = self._official[field, text] = self._aliases.of(field, clean(text))
+            name = clean(self._aliases.of(field, clean(text)))
+            self._official[field, text] = name
         return name
+
+
+@functools.lru_cache(16)
+def _words(keys: OwnerKeys) -> dict[str, tuple[OwnerField, int]]:
+    """The field of each key, and its place among those of the field."""
+    return {
+        key.strip().lower(): (field, rank)
+        for field in FIELDS
+        for rank, key in enumerate(getattr(keys, field))
+    }
+
+
+def _parts(owner: Owner) -> tuple[str, str, str, str]:
+    return owner.department, owner.system, owner.region, owner.environment
 
 
 def _first(nova: Mapping[str, str], keys: Sequence[str]) -> str:

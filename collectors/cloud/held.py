@@ -1,4 +1,5 @@
-"""What is held, of several views: each resource once, though Nova and its host's libvirt both tell of it."""
+"""What is held, of several views: each resource once, though Nova and its host's libvirt both tell
+of it."""
 
 from __future__ import annotations
 

@@ -12,6 +12,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from collectors.model import Family
+
 CloudKind = Literal["openstack", "libvirt"]
 ResourceKind = Literal["server", "volume", "host", "container"]
 State = Literal[
@@ -125,7 +127,8 @@ class Problem(msgspec.Struct, frozen=True, gc=False):
 
 class CloudView(msgspec.Struct, frozen=True):
     """One look. A part with a problem that names no resource was not seen whole: what is missing in it
-    says nothing. `requests` were sent, and took `api_seconds` of waiting one after another."""
+    says nothing. `requests` were sent, and took `api_seconds` of waiting one after another.
+    `families` are what else it tells, by CPU, disk and interface: as metrics only."""
 
     cloud: str
     kind: CloudKind
@@ -138,6 +141,7 @@ class CloudView(msgspec.Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
     requests: int = 0
     api_seconds: float = 0.0
+    families: tuple[Family, ...] = ()
 
     def whole(self, part: Part) -> bool:
         """Whether all of a part was seen, so that what is not in it does not exist."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -19,12 +20,13 @@ _DATE: Final = re.compile(
     r"(\d{4})(?:(?P<sep>[-/.])(\d{1,2})(?P=sep)(\d{1,2})|年(\d{1,2})月(\d{1,2})日?|(\d{2})(\d{2}))"
     r"(?:[ T]0{1,2}:00(?::00)?)?"
 )
+DAY: Final = timedelta(days=1)
 DATE_REMEDY: Final = "write for example 2026-03-15"
 
 
 class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`resource` is an id, `name` and `project` (name or id) may have `*` and `?`. The row holds from the
-    day `valid_from` to the day `valid_to`, both of them included; None is without end."""
+    """`resource` is an id, `name` and `project` (name or id) may have `*` and `?`. The row holds
+    from the day `valid_from` to the day `valid_to`, both of them included; None is without end."""
 
     resource: Selector | None = None
     name: Selector | None = None
@@ -52,6 +54,14 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             self.valid_to is None or day <= self.valid_to
         )
 
+    @property
+    def changes(self) -> Iterator[date]:
+        """The days on which it begins to hold and not to hold any more."""
+        if self.valid_from not in (None, date.min):
+            yield self.valid_from
+        if self.valid_to not in (None, date.max):
+            yield self.valid_to + DAY
+
     def overlaps(self, other: Override) -> bool:
         return (self.valid_from or date.min) <= (other.valid_to or date.max) and (
             other.valid_from or date.min
@@ -59,8 +69,8 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def weight(self) -> tuple[bool, int, int, bool]:
-        """What is larger is nearer to one resource: by id, by a whole name, by more of a name, by more
-        of a project, by kind."""
+        """What is larger is nearer to one resource: by id, by a whole name, by more of a name, by
+        more of a project, by kind."""
         return self.resource is not None, literal(self.name), literal(self.project), bool(self.kind)
 
 
@@ -74,7 +84,7 @@ def literal(pattern: str | None) -> int:
 
 
 def day_before(day: date) -> str:
-    return str(day - timedelta(days=1)) if day > date.min else str(day)
+    return str(day - DAY) if day > date.min else str(day)
 
 
 def dated(value: Any) -> Any:

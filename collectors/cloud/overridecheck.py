@@ -1,4 +1,5 @@
-"""Rows of the override table as people wrote them become structs, and every mistake in them is told."""
+"""Rows of the override table as people wrote them become structs, and every mistake in them is
+told."""
 
 from __future__ import annotations
 

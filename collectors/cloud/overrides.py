@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from collectors import csvtable, rowsfile, strictyaml
 from collectors.cloud.glob import is_glob, matches
-from collectors.cloud.override import Override, Seen
+from collectors.cloud.override import DAY, Override, Seen
 from collectors.cloud.overridecheck import Checked
 from collectors.cloud.ownersettings import Aliases
 from collectors.csvtable import Heads, Table
@@ -56,6 +57,7 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     }
 }
 _HEADS: Final = Heads(COLUMNS, ("department",))
+_RANK: Final = attrgetter("rank")
 _EXAMPLE = "{name: …, department: …}"
 
 
@@ -74,22 +76,26 @@ class Overrides:
     ) -> None:
         self.path, self.aliases = path, aliases or Aliases()
         self.rows = tuple(rows)
-        self._ids: dict[str, list[_Ranked]] = {}
-        self._names: dict[str, list[_Ranked]] = {}
-        self._projects: dict[str, list[_Ranked]] = {}  # of rows that take any name
-        self._begins: dict[int, dict[str, list[_Ranked]]] = {}  # by how a name begins
-        self._ends: dict[int, dict[str, list[_Ranked]]] = {}
-        self._rest: list[_Ranked] = []
-        for line, row in self.rows:
-            self._place(row).append(_Ranked(row, line))
+        self._ids: dict[str, list[Ranked]] = {}
+        self._names: dict[str, list[Ranked]] = {}
+        self._projects: dict[str, list[Ranked]] = {}  # of rows that take any name
+        self._begins: dict[int, dict[str, list[Ranked]]] = {}  # by how a name begins
+        self._ends: dict[int, dict[str, list[Ranked]]] = {}
+        self._rest: list[Ranked] = []
+        for number, (line, row) in enumerate(self.rows):
+            self._place(row).append(_ranked(row, line, number))
 
     @classmethod
     def load(cls, path: str) -> Overrides:
         """The table in a file. Raises OverrideErrors, and DocumentError where it cannot be read."""
         return parse(strictyaml.read(path), path)
 
-    def find(self, seen: Seen, day: date) -> list[tuple[int, Override]]:
-        """The rows of a resource on a day with their lines, what is nearest to it first."""
+    def find(self, seen: Seen, day: date) -> list[Ranked]:
+        """The rows of a resource on a day, what is nearest to it first."""
+        return [one for one in self.ever(seen) if one.row.on(day)]
+
+    def ever(self, seen: Seen) -> list[Ranked]:
+        """The rows of a resource on any day, what is nearest to it first."""
         if not self.rows:
             return []
         found = [
@@ -105,10 +111,10 @@ class Overrides:
             found += ends.get(seen.name[-size:], ())
         if not found:
             return []
-        right = {id(one.row): one for one in found if one.row.on(day) and _takes(one.row, seen)}
-        return [(one.line, one.row) for one in sorted(right.values(), key=lambda it: it.rank)]
+        right = {one.number: one for one in found if _takes(one.row, seen)}
+        return sorted(right.values(), key=_RANK)
 
-    def _place(self, row: Override) -> list[_Ranked]:
+    def _place(self, row: Override) -> list[Ranked]:
         """Where the row is looked for, by what it fixes most."""
         if row.resource is not None:
             return self._ids.setdefault(row.resource, [])
@@ -126,16 +132,39 @@ class Overrides:
         return self._rest
 
 
-class _Ranked(msgspec.Struct, frozen=True, gc=False):
+class Ranked(NamedTuple):
+    """A row with its line. The nearest to a resource ranks first; of two as near the one that
+    begins later, then the one that stands first."""
+
     row: Override
     line: int
+    number: int
+    rank: tuple[Any, ...]
+    nearness: tuple[Any, ...]
 
-    @property
-    def rank(self) -> tuple[Any, ...]:
-        """The nearest first; of two as near the one that begins later, then the one that stands first."""
-        by_id, name, project, kind = self.row.weight
-        began = self.row.valid_from.toordinal() if self.row.valid_from else 0
-        return not by_id, -name, -project, not kind, -began, self.line
+
+def nearest(rows: Sequence[Ranked], day: date) -> Override | None:
+    """The row that decides on a day, of those of a resource."""
+    return next((one.row for one in rows if one.row.on(day)), None)
+
+
+def decided_since(rows: Sequence[Ranked], day: date) -> date | None:
+    """The day from which the rows of a resource have said the same as on this one, by a row that
+    began or one that ended; None where they always did."""
+    now = nearest(rows, day)
+    owner = now and now.owner
+    for first in sorted({it for one in rows for it in one.row.changes if it <= day}, reverse=True):
+        before = nearest(rows, first - DAY)
+        if (before and before.owner) != owner:
+            return first
+    return None
+
+
+def _ranked(row: Override, line: int, number: int) -> Ranked:
+    by_id, name, project, kind = row.weight
+    nearness = not by_id, -name, -project, not kind
+    began = row.valid_from.toordinal() if row.valid_from else 0
+    return Ranked(row, line, number, (*nearness, -began, number), nearness)
 
 
 def _takes(row: Override, seen: Seen) -> bool:

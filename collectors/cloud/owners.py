@@ -1,7 +1,7 @@
 """Whose a resource is: a department, system, region and environment, and how that is known.
 
-Names come from servers' metadata and projects' tags, which their holders write: they are bounded, and
-characters that steer a terminal or show as nothing are escaped, before anything else sees them.
+Names come from servers' metadata and projects' tags, which their holders write: they are bounded,
+and characters that steer a terminal or show as nothing are escaped, before anything else sees them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ ENVIRONMENTS: Final[dict[str, str]] = {
 
 
 class Owner(msgspec.Struct, frozen=True, gc=False):
-    """Empty is not known. `environment` is one of ENVIRONMENTS' values, or another word as it was told."""
+    """Empty is not known. `environment` is one of ENVIRONMENTS' values, or another word as it was
+    told."""
 
     department: str = ""
     system: str = ""
@@ -61,8 +62,9 @@ class Conflict(msgspec.Struct, frozen=True, gc=False):
 
 
 class Attribution(msgspec.Struct, frozen=True):
-    """`how` is the step that the department comes from, `detail` where that step has it from: a line of
-    a file, a key, a tag. `since` is the first day (`2026-03-15`) of an override that has one."""
+    """`how` is the step that the department comes from, `detail` where that step has it from: a
+    line of a file, a key, a tag. `since` is the day (`2026-03-15`) from which the override table
+    has said what it says now, by a row that began or one that ended; empty where it always did."""
 
     owner: Owner = Owner()
     how: How = "unassigned"
@@ -72,8 +74,8 @@ class Attribution(msgspec.Struct, frozen=True):
 
 
 def clean(text: str) -> str:
-    """A name as it may be told: in one line, without controls, MAX_NAME characters at most. Empty where
-    it says nothing (`none`, `无`)."""
+    """A name as it may be told: in one line, without controls, MAX_NAME characters at most. Empty
+    where it says nothing (`none`, `无`)."""
     if text.isascii() and text.isprintable() and len(text) <= MAX_NAME:
         text = text.strip()  # nearly all
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -26,14 +26,7 @@ class OwnerKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Keys of metadata and what stands before `=` or `:` in a tag, for each field; upper and lower
     case are the same, and what stands first is believed first."""
 
-    department: tuple[Key, ...] = (
-        "department",
-        "dept",
-        "部门",
-        "单位",
-        "主管部门",
-        "owner_department",
-    )
+    department: tuple[Key, ...] = ("department", "dept", "部门", "单位", "主管部门")
     system: tuple[Key, ...] = ("system", "app", "application", "业务系统", "系统", "应用")
     region: tuple[Key, ...] = ("region", "area", "区域", "区县", "地区")
     environment: tuple[Key, ...] = ("environment", "env", "环境", "环境类型")
@@ -75,15 +68,14 @@ class Aliases(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def joined(self, more: Aliases) -> Aliases:
         """With more of them, which are believed where both have one. Raises ValueError where an
         official name of one is an alias of the other's."""
+        if not more:
+            return self
         return Aliases(
             **{key: {**getattr(self, key), **getattr(more, key)} for key in _PLURALS.values()}
         )
 
-    def pairs(self) -> Iterator[tuple[str, str, str]]:
-        """(key, name, official name)."""
-        for key in _PLURALS.values():
-            for name, official in getattr(self, key).items():
-                yield key, name, official
+    def __bool__(self) -> bool:
+        return any(getattr(self, key) for key in _PLURALS.values())
 
 
 class ProjectOwner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,10 +101,11 @@ NameIs = Literal["nothing", "department", "system"]
 class AttributionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`overrides_file` is the dated table (overrides.py), `systems_file` the registry (systems.py).
 
-    `parent`: of which project above a project the name is a department: the nearest, the topmost, none.
-    `project_name` is what a project's own name is, `nova_project_name` what the one in Nova's XML is, where
-    often nothing else is known. `service_projects` are the cloud's own: their names are no department.
-    `cloud_region`: whether the cloud's region stands for the region where nothing else tells one.
+    `parent`: of which project above a project the name is a department: the nearest, the topmost,
+    none. `project_name` is what a project's own name is, `nova_project_name` what the one in Nova's
+    XML is, where often nothing else is known. `service_projects` are the cloud's own: their names
+    are no department. `cloud_region`: whether the cloud's region stands for the region where
+    nothing else tells one.
     """
 
     overrides_file: str = ""

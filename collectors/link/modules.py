@@ -7,7 +7,6 @@ cannot is refused with the reason, never ignored: see UNSUPPORTED.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Final, NamedTuple
@@ -170,6 +169,8 @@ def _module(document: Document, name: str, written: Any, folder: str) -> Module:
     where = ("modules", name)
     prober = written.prober
     if prober not in PROBERS:
+        import difflib  # for mistakes alone
+
         near = difflib.get_close_matches(prober, PROBERS, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(PROBERS)}"
         raise document.error((*where, "prober"), f"no prober {prober!r}; {hint}")

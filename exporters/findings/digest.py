@@ -5,14 +5,24 @@ many hits an attacker made. The audit itself is bytes to it, of a bounded length
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
-from rules.hits import OPEN
-from rules.model import SEVERITIES, WORKFLOWS, AuditResult, Hit, PackResult, Text, Verdict
+from rules.model import (
+    OPEN,
+    SEVERITIES,
+    WORKFLOWS,
+    AuditResult,
+    Change,
+    Hit,
+    PackResult,
+    Rule,
+    Text,
+    Verdict,
+)
 from rules.score import worst_by_rule
 
 BATCH: Final = 250  # changes that are told at once
@@ -29,11 +39,21 @@ class HitFigures(msgspec.Struct, frozen=True):
 
 class Digest(msgspec.Struct, frozen=True):
     """`result` has the worst verdict of each rule, without texts and values, no hits, and the first batch of
-    changes; `number` is that of the last change there is."""
+    changes, whose rules are `rules`; `number` is that of the last change there is. `facts` are those that
+    the packs judge."""
 
     result: AuditResult
     figures: HitFigures
     number: int
+    facts: frozenset[str] = frozenset()
+    rules: dict[str, Rule] = {}
+
+
+class Untold(msgspec.Struct, frozen=True):
+    """A further batch of changes, with their rules."""
+
+    changes: tuple[Change, ...]
+    rules: dict[str, Rule]
 
 
 def figures(hits: Sequence[Hit]) -> HitFigures:
@@ -49,7 +69,10 @@ def figures(hits: Sequence[Hit]) -> HitFigures:
     return HitFigures(counts, oldest)
 
 
-def digest(result: AuditResult) -> Digest:
+def digest(
+    result: AuditResult, facts: Iterable[str] = (), rules: Mapping[str, Rule] | None = None
+) -> Digest:
+    """`facts` and `rules` are those of the packs."""
     slim = msgspec.structs.replace(
         result,
         packs=tuple(
@@ -62,7 +85,24 @@ def digest(result: AuditResult) -> Digest:
         changes=result.changes[:BATCH],
     )
     number = result.changes[-1].number if result.changes else 0
-    return Digest(slim, figures(result.hits), number)
+    told = rules_of(slim.changes, rules or {})
+    return Digest(slim, figures(result.hits), number, frozenset(facts), told)
+
+
+def untold(changes: Sequence[Change], rules: Mapping[str, Rule]) -> Untold:
+    """The first batch of them."""
+    batch = tuple(changes[:BATCH])
+    return Untold(batch, rules_of(batch, rules))
+
+
+def rules_of(changes: Iterable[Change], rules: Mapping[str, Rule]) -> dict[str, Rule]:
+    """The rules of some changes, with what they say of why and how to fix alone."""
+    names = sorted({change.hit.rule for change in changes}.intersection(rules))
+    return {
+        name: Rule(it.id, it.title, it.severity, why=it.why, fix=it.fix)
+        for name in names
+        if (it := rules[name])
+    }
 
 
 def served(result: AuditResult) -> bytes:

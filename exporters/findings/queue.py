@@ -6,7 +6,6 @@ it, which a lock sees to. When the queue is full, the oldest messages make room 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -16,9 +15,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from exporters.locks import locked
+
 DATABASE: Final = "queue.db"
 OVERHEAD: Final = 32  # bytes that a message costs beside its own
-LOCK_PATIENCE: Final = 5.0  # seconds for a writer before us to end
 _NOT_ITS_FAULT: Final = (  # no space, no permission, no memory: the messages may be all there
     *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
     *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_IOERR),
@@ -63,7 +63,7 @@ class Queue:
         self.started_anew = False  # a damaged database was put aside
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = _locked(folder / "lock")
+            self._lock = locked(folder / "lock")
         except OSError as error:
             raise QueueError(f"{error.filename or folder}: {error.strerror}") from error
         path = folder / DATABASE
@@ -196,25 +196,6 @@ def _fill(connection: sqlite3.Connection) -> Fill:
     messages, size, oldest = connection.execute(_FILL).fetchone()
     totals = dict(connection.execute("SELECT name, count FROM totals").fetchall())
     return Fill(messages, size, oldest, totals["sent"], totals["dropped"], totals.get("refused", 0))
-
-
-def _locked(path: Path) -> int:
-    """A descriptor that holds the lock; BlockingIOError where another process does."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    deadline = time.monotonic() + LOCK_PATIENCE
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() > deadline:
-                os.close(descriptor)
-                raise OSError(error.errno, "another process uses it", str(path)) from error
-            time.sleep(0.05)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        else:
-            return descriptor
 
 
 def _put_aside(path: Path) -> None:

@@ -8,8 +8,7 @@ from typing import Final, NamedTuple
 
 from collectors.model import Family, Sample, gauge, sample
 from rules.model import AuditResult, Outcome
-from rules.readiness import IPV6_ONLY, PACK
-from rules.readinessmodel import Readiness
+from rules.readinessmodel import IPV6_ONLY, PACK, Readiness
 from rules.score import worst_by_rule
 
 TOTAL: Final = "total"

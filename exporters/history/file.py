@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Final
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
-from exporters.history.schema import APPLICATION_ID, SCHEMA, VERSION
+from exporters.history.schema import APPLICATION_ID, SCHEMA, VERSION, check_zone
+from exporters.history.schema import ZONE as ZONE
 
-ZONE: Final = "Asia/Shanghai"
+if TYPE_CHECKING:  # it brings half a megabyte, and the resident agent does without
+    from zoneinfo import ZoneInfo
 
 
 class HistoryError(Exception):
@@ -44,7 +44,7 @@ def connect(path: Path, create: bool = False, zone: str = ZONE) -> sqlite3.Conne
 
 
 def _make(connection: sqlite3.Connection, zone: str) -> None:
-    ZoneInfo(zone)
+    check_zone(zone)
     connection.execute("PRAGMA journal_mode = WAL")
     with closing(connection.cursor()) as cursor:
         cursor.execute("BEGIN IMMEDIATE")
@@ -64,10 +64,12 @@ def _check(connection: sqlite3.Connection, version: int) -> None:
 
 def zone_of(connection: sqlite3.Connection) -> ZoneInfo:
     """The time zone of the file's days."""
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo(zone_name(connection))
+
+
+def zone_name(connection: sqlite3.Connection) -> str:
+    """Its name."""
     (name,) = connection.execute("SELECT value FROM facts WHERE name = 'zone'").fetchone()
-    return ZoneInfo(name)
-
-
-def default_file(state_dir: Path) -> Path:
-    """Where an agent keeps its history."""
-    return Path(os.path.join(state_dir, "history.db"))
+    return str(name)

@@ -16,6 +16,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x4A574849  # "JWHI"
 VERSION: Final = 1
 SLOT: Final = 300  # seconds
+ZONE: Final = "Asia/Shanghai"  # whose days they are, unless a file says otherwise
 
 SCHEMA: Final = f"""
 PRAGMA application_id = {APPLICATION_ID};
@@ -46,3 +47,15 @@ CREATE TABLE spans (
 def key(day: int, series: int) -> int:
     """The key of a day's block or sketch of one series."""
     return day << 32 | series
+
+
+def check_zone(name: str) -> None:
+    """Raises ValueError unless there is a time zone of that name."""
+    if name == ZONE:
+        return
+    from zoneinfo import ZoneInfo  # half a megabyte, which most agents do without
+
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{name!r} is no time zone; write for example {ZONE}") from error

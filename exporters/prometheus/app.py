@@ -19,7 +19,7 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from collectors.model import Family
-from exporters.prometheus import landing, negotiation
+from exporters.prometheus import negotiation
 from exporters.prometheus.backend import (
     Backend,
     NotYet,
@@ -189,6 +189,8 @@ class Application:
         return Response(CSS, media_type="text/css", headers=headers)
 
     async def landing(self, request: Request) -> Response:
+        from exporters.prometheus import landing  # few agents are ever looked at
+
         language = negotiation.language(
             request.query_params.get("lang", ""), _header(request, "accept-language")
         )

@@ -21,21 +21,27 @@ from exporters.prometheus.columntext import column_texts
 from exporters.prometheus.format import escaped, number, valid
 
 KEEP = 64  # pages after which families that are not in the page are forgotten
+PART = (
+    1 << 15
+)  # bytes of a page that are taken at once, at least: to compress a few costs a thousand's time
+
+_PLAIN, _COLUMNS = (tuple, list), (Columns, Joined)  # a class of an ABC is slow to ask of others
 
 _Key = Labels | tuple[str, Labels]
 
 
 class _Known:
-    """What is known of one family: headers of both formats, prefixes of series, the last text."""
+    """What is known of one family: headers of both formats, prefixes of series, the last text; `lead` is that
+    text without the value where there is but one."""
 
-    __slots__ = ("family", "headers", "openmetrics", "prefixes", "text")
+    __slots__ = ("family", "headers", "lead", "openmetrics", "prefixes", "text")
 
     def __init__(self, family: Family) -> None:
         self.family = family
         self.headers = (_header(family, False), _header(family, True))
         self.prefixes: dict[_Key, bytes] = {}
         self.openmetrics: bool | None = None
-        self.text = b""
+        self.text = self.lead = b""
 
 
 class Encoder:
@@ -71,38 +77,47 @@ class Encoder:
     ) -> None:
         """The same page, part by part as it is made: `take` must not block."""
         families = list(families)
-        begun = False
+        waiting: list[bytes] = []
+        size, begin = 0, 1  # every text begins with the end of the line before it
         with self._lock:
-            for family in families:
-                for text in self._texts(family, openmetrics):
-                    # every text begins with the end of the line before it
-                    take(text if begun else text[1:])
-                    begun = True
+            for text in self._texts(families, openmetrics):
+                waiting.append(text)
+                size += len(text)
+                if size >= PART:
+                    take(b"".join(waiting)[begin:])
+                    waiting.clear()
+                    size = begin = 0
             self._page += 1
             if self._page % KEEP == 0:
                 self._forget_others({family.name for family in families})
         if openmetrics:
-            take(b"\n# EOF" if begun else b"# EOF")
-        if begun or openmetrics:
-            take(b"\n")
+            waiting.append(b"\n# EOF")
+        if waiting or not begin:
+            take(b"".join((*waiting, b"\n"))[begin:])
 
-    def _texts(self, family: Family, openmetrics: bool) -> Iterator[bytes]:
-        if isinstance(family.samples, Columns | Joined):
-            yield _header(family, openmetrics)
-            parts = family.samples.parts if isinstance(family.samples, Joined) else [family.samples]
-            for part in parts:
-                yield from column_texts(family.name, part)
-            return
-        known = self._families.get(family.name)
-        if known is None or known.family is not family or known.openmetrics is not openmetrics:
-            known = self._write(known, family, openmetrics)
-        yield known.text
+    def _texts(self, families: list[Family], openmetrics: bool) -> Iterator[bytes]:
+        for family in families:
+            known = self._families.get(family.name)
+            if known and known.family is family and known.openmetrics is openmetrics:
+                yield known.text
+            elif isinstance(family.samples, _PLAIN) or not isinstance(family.samples, _COLUMNS):
+                yield self._write(known, family, openmetrics)
+            else:
+                yield _header(family, openmetrics)
+                samples = family.samples
+                for part in samples.parts if isinstance(samples, Joined) else [samples]:
+                    yield from column_texts(family.name, part)
 
-    def _write(self, known: _Known | None, family: Family, openmetrics: bool) -> _Known:
+    def _write(self, known: _Known | None, family: Family, openmetrics: bool) -> bytes:
         if known is None or (known.family.kind, known.family.help) != (family.kind, family.help):
             if known:
                 self._kept -= len(known.prefixes)
             known = self._families[family.name] = _Known(family)
+        elif known.lead and known.openmetrics is openmetrics and len(family.samples) == 1:
+            [before], [now] = known.family.samples, family.samples
+            if now.labels == before.labels and now.suffix == before.suffix:
+                known.family, known.text = family, known.lead + number(now.value)
+                return known.text
         prefixes = known.prefixes
         parts = [known.headers[openmetrics]]
         for sample in family.samples:
@@ -121,7 +136,8 @@ class Encoder:
             known.prefixes = {k: p for k, p in prefixes.items() if k in current}
             self._kept += len(known.prefixes)
         known.family, known.openmetrics, known.text = family, openmetrics, b"".join(parts)
-        return known
+        known.lead = b"".join(parts[:2]) if len(parts) == 3 else b""
+        return known.text
 
     def _forget_others(self, names: set[str]) -> None:
         self._families = {n: known for n, known in self._families.items() if n in names}

@@ -13,6 +13,12 @@ import msgspec
 from collectors.model import Family, ProbeResult
 from collectors.observe import Observation
 
+CPU, RECEIVED, SENT = (
+    "node_cpu_seconds_total",
+    "node_network_receive_bytes_total",
+    "node_network_transmit_bytes_total",
+)
+RATED = frozenset((CPU, RECEIVED, SENT))
 ROWS = 16  # disks and interfaces shown at most
 
 _VOLATILE = frozenset(("tmpfs", "devtmpfs", "ramfs", "squashfs", "efivarfs", "fuse.lxcfs"))
@@ -123,11 +129,20 @@ class _Values:
         return {tuple(row.get(key, "") for key in labels): v for row, v in self.rows(name)}
 
 
+def rated(observations: Iterable[Observation]) -> list[Observation]:
+    """As much of observations as later ones are compared with."""
+    found = []
+    for it in observations:
+        if families := tuple(family for family in it.families if family.name in RATED):
+            found.append(Observation(it.collector, it.seconds, families))
+    return found
+
+
 def usage(overview: Overview) -> Usage:
     """Usage as far as the observations tell."""
     now, before = _Values(overview.observations), _Values(overview.earlier)
-    times = now.by("node_cpu_seconds_total", "cpu", "mode")
-    earlier = before.by("node_cpu_seconds_total", "cpu", "mode")
+    times = now.by(CPU, "cpu", "mode")
+    earlier = before.by(CPU, "cpu", "mode")
     boot, clock = now.one("node_boot_time_seconds"), now.one("node_time_seconds")
     load = [now.one(f"node_load{minutes}") for minutes in (1, 5, 15)]
     return Usage(
@@ -194,10 +209,10 @@ def _interfaces(now: _Values, before: _Values, apart: float) -> Iterator[Interfa
             if apart > 0 and key in earlier
         }
 
-    receive = rates("node_network_receive_bytes_total")
-    transmit = rates("node_network_transmit_bytes_total")
+    receive = rates(RECEIVED)
+    transmit = rates(SENT)
     up = {key[0]: value == 1 for key, value in now.by("node_network_up", "device").items()}
-    devices = {key[0] for key in now.by("node_network_receive_bytes_total", "device")}
+    devices = {key[0] for key in now.by(RECEIVED, "device")}
     found = [
         Interface(device, up.get(device), receive.get(device), transmit.get(device))
         for device in devices | up.keys()

@@ -19,7 +19,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agents import config as configuration
-from agents import inventories
+from agents import inventories, rounds
+from agents.auditing import AuditSchedule
 from agents.cli import main
 from agents.errors import UserError
 from agents.inventories import Inventories
@@ -28,6 +29,7 @@ from collectors import catalogue
 from collectors.model import Answer, Reading
 from collectors.sources.local import LocalSource
 from tests import baselinemachines
+from tests.agentlab import eventually
 from tests.collectors.test_walks import tree
 
 PACK = """
@@ -246,38 +248,76 @@ def test_what_is_kept_is_for_its_owner(config: Path) -> None:
     assert os.stat(here.path("filescan").parent).st_mode & 0o077 == 0
 
 
-def schedule(config: Path) -> ScanSchedule:
-    return ScanSchedule(str(config), configuration.load(str(config)), lambda: None)
+def schedule(config: Path) -> tuple[AuditSchedule, ScanSchedule]:
+    """Audits that say what is judged, and scans that listen."""
+    settings = configuration.load(str(config))
+    audits = AuditSchedule(str(config), settings.audit)
+    scans = ScanSchedule(str(config), settings, audits.hasten)
+    audits.when_judged(scans.judges)
+    return audits, scans
 
 
-def test_the_agent_scans_what_is_judged(config: Path) -> None:
-    done: list[bool] = []
-    one = ScanSchedule(str(config), configuration.load(str(config)), lambda: done.append(True))
-    one.start()
+def audited(config: Path) -> ScanSchedule:
+    """Scans that are not started, after an audit."""
+    audits, scans = schedule(config)
+    audits.start()
     try:
-        deadline = time.monotonic() + 60
-        while not done and time.monotonic() < deadline:
-            time.sleep(0.05)
+        assert eventually(lambda: audits.last, 60)
     finally:
+        audits.stop()
+    return scans
+
+
+def test_the_agent_scans_what_is_judged(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "HASTE", 0.5)
+    audits, one = schedule(config)
+    one.start()
+    assert one.families() == ()  # nobody knows yet
+    audits.start()
+    try:
+        eventually(lambda: audits.last and b'"/bin/su"' in audits.last.content, 60)
+    finally:
+        audits.stop()
         one.stop()
-    assert done
     families = {family.name: family.samples for family in one.families()}
     (success,) = families["jianwei_inventory_success"]
     assert (success.labels, success.value) == ((("inventory", "filescan"),), 1.0)
     (age,) = families["jianwei_inventory_age_seconds"]
     assert 0 <= age.value < 60
     # after a restart it is not due for long
-    again = schedule(config)
+    again = audited(config)
     again.start()
     again.stop()
     assert again._rounds.first > 3600
 
 
+def test_a_reload_goes_on_with_what_was_judged(config: Path) -> None:
+    audits, scans = schedule(config)
+    audits.start()
+    eventually(lambda: audits.last, 60)
+    audits.stop()
+    after, known = schedule(config)
+    after.adopt(audits)
+    assert after.last is audits.last
+    assert [family.name for family in known.families()] == [f.name for f in scans.families()] != []
+
+
+def test_what_is_judged_later_is_scanned(config: Path) -> None:
+    scans = schedule(config)[1]
+    scans.start()
+    scans.judges(frozenset({"os"}))
+    assert scans.families() == ()
+    scans.judges(frozenset({"os", "file_scan"}))
+    eventually(lambda: kept(config).kept("filescan"), 60)
+    scans.stop()
+
+
 def test_without_rules_about_them_nothing_is_scanned(config: Path) -> None:
     config.write_text(config.read_text().replace("./slow.yaml", "host-basics"))
-    assert schedule(config).families() == ()
+    assert audited(config).families() == ()
+    config.write_text(config.read_text().replace("host-basics", "./slow.yaml"))
     config.write_text(config.read_text() + "inventories: {enable: false}\n")
-    assert schedule(config).families() == ()
+    assert audited(config).families() == ()
 
 
 def test_a_policy_beside_the_pack_changes_nothing(config: Path) -> None:
@@ -286,7 +326,7 @@ def test_a_policy_beside_the_pack_changes_nothing(config: Path) -> None:
         "checks:\n  - {id: 1, title: T, condition: all, rules: ['f:/etc/passwd']}\n"
     )
     config.write_text(config.read_text().replace("./slow.yaml", "./slow.yaml, ./sca.yml"))
-    assert schedule(config).families() != ()
+    assert audited(config).families() != ()
 
 
 def test_record_and_explain_leave_slow_ones_out(config: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -185,27 +186,56 @@ def child(monkeypatch: pytest.MonkeyPatch) -> Child:
 
 
 @pytest.mark.parametrize(
-    ("packs", "expected"),
-    [(("host-basics",), None), (("host-basics", "link-quality"), LINES), (("./none.yaml",), None)],
+    ("packs", "given"),
+    [
+        (["host-basics"], [True, False, False]),
+        (["host-basics", "link-quality"], [True, True, True]),
+        (["./none.yaml"], [True, True, True]),  # nobody knows what it would judge
+    ],
 )
 def test_lines_go_only_to_packs_that_judge_them(
-    child: Child, packs: tuple[str, ...], expected: bytes | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packs: list[str], given: list[bool]
 ) -> None:
-    asked = []
+    """The first audit is given them, for want of one before it; it says what its packs judge."""
+    config = tmp_path / "jianwei.yaml"
+    config.write_text(json.dumps({"audit": {"packs": packs}, "state_dir": str(tmp_path / "state")}))
+    ended: list[tuple[tuple[str, ...], bytes | None, Ended]] = []
+    real = children.run
+
+    def run(
+        arguments: tuple[str, ...], seconds: float, *, stop: threading.Event, given: int
+    ) -> Ended:
+        content = os.pread(given, 1 << 20, 0) if given >= 0 else None
+        ended.append((arguments, content, real(arguments, seconds, stop=stop, given=given)))
+        return ended[-1][-1]
+
+    monkeypatch.setattr(children, "run", run)
+    monkeypatch.setattr(rounds, "FIRST_DELAY", 0.0)
+    monkeypatch.setattr(rounds, "HASTE", 0.05)
+    asked: list[int] = []
 
     def lines() -> Any:
         asked.append(1)
         return json.loads(LINES)["lines"]
 
     facts = {"lines": lines, "listeners": lambda: None}  # the second has nothing to tell
-    schedule = AuditSchedule("", AuditSettings(packs=packs), facts)
+    schedule = AuditSchedule(str(config), AuditSettings(packs=tuple(packs)), facts)
+    judged: list[frozenset[str]] = []
+    schedule.when_judged(judged.append)
     schedule.start()
-    eventually(lambda: child.given)
+    for number in (1, 2, 3):
+        eventually(lambda number=number: len(ended) == number, 60)  # type: ignore[misc]
+        schedule.hasten()
     schedule.stop()
-    assert [given and json.loads(given) for given in child.given] == [
-        expected and json.loads(expected)
+    assert [content and json.loads(content) for _, content, _ in ended[:3]] == [
+        json.loads(LINES) if one else None for one in given
     ]
-    assert bool(asked) == (expected is not None) == ("--facts" in child.arguments)
+    assert ["--facts" in arguments for arguments, _, _ in ended[:3]] == given
+    assert len(asked) >= sum(given)
+    works = packs != ["./none.yaml"]
+    assert {one.status == 0 for _, _, one in ended[:3]} == {works}
+    assert bool(judged) == works
+    assert {"lines" in one for one in judged} == ({given[-1]} if works else set())
 
 
 def test_hasten_brings_the_next_audit_forward(

@@ -212,10 +212,11 @@ def test_explain_knows_every_collector() -> None:
     explained = json.loads(run("explain", "--json", "--recorded", MACHINE).stdout)
     assert [one["collector"] for one in explained] == [*catalogue.COLLECTORS]
     assert all(one["about"] for one in explained)
-    # the fact about lines is handed to an audit, not read from the machine
+    # facts about lines and resources are handed to an audit, not read from the machine
     assert [one["collector"] for one in explained if not one["readings"]] == [
         "ipv6_advertisers",
         "lines",
+        "usage",
     ]
 
 

@@ -178,6 +178,15 @@ def test_novas_project_is_known_by_its_id() -> None:
     domain = server(nova={"project_id": "tagged", "project": "t"})
     found = of(domain, domain=domain)
     assert (found.owner.department, found.owner.system, found.how) == ("市教育局", "学籍", "nova")
+    # libvirt has the project from Nova's XML too
+    domain = msgspec.structs.replace(domain, project="tagged")
+    assert of(domain, domain=domain) == found
+    unheard = server("p9", nova={"project_id": "p9", "project_name": "市民政局"})
+    found = of(unheard, domain=unheard)
+    assert (found.owner.department, found.how) == ("市民政局", "nova")
+    text = "projects: {市民政局: {department: 民政, system: 救助}}"
+    found = of(unheard, text, domain=unheard)
+    assert (found.owner, found.how) == (Owner("民政", "救助"), "nova")
 
 
 def test_metadata_of_a_domain_is_not_a_servers() -> None:
@@ -194,6 +203,10 @@ def test_views_of_nova_and_libvirt_are_joined() -> None:
     assert (found["id-1"].how, found["id-1"].owner.region) == ("project", "金平区")
     assert (found["id-2"].how, found["id-2"].owner.department) == ("libvirt", "市水务局")
     assert found["p1"].owner.department == "市卫健局"
+    unseen = msgspec.structs.replace(nova, projects=())
+    assert attributions([unseen], settings(), NO_OVERRIDES, DAY)["id-1"].how == "unassigned"
+    kept = attributions([host, unseen], settings(), NO_OVERRIDES, DAY, PROJECTS)
+    assert kept["id-1"] == found["id-1"]
 
 
 def test_which_keys_mean_what() -> None:

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from collectors import catalogue
+from collectors.host.identity import MACHINE_ID, UNAME
 from collectors.host.os import ETC, USR
 from collectors.model import (
     Answer,
@@ -33,7 +34,7 @@ from collectors.security.identity.logindefs import LOGIN_DEFS, LoginDefsCollecto
 from collectors.security.logging.timesync import PROCESSES, TIMEX, TimesyncCollector
 from collectors.security.software.listeners import SOCKETS, ListeningCollector
 from collectors.security.system.files import MOST, MOUNTS, FilesCollector
-from collectors.security.system.osinfo import MACHINE_ID, UNAME, OsInfoCollector
+from collectors.security.system.osinfo import OsInfoCollector
 from collectors.security.system.sysctl import FILES, IPV4, IPV6, SysctlCollector
 from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from exporters import locks
 from exporters.findings import queue as queues
 from exporters.findings.queue import OVERHEAD, Queue, QueueError, looked_at
 from exporters.findings.settings import MIN_QUEUE
@@ -81,7 +82,7 @@ def test_the_bound_holds_on_disk(tmp_path: Path) -> None:
 
 
 def test_one_process_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queues, "LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.1)
     queue = Queue(tmp_path, MANY)
     with pytest.raises(QueueError, match="another process uses it"):
         Queue(tmp_path, MANY)

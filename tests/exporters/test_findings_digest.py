@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from exporters.findings import digest as digests
-from exporters.findings.digest import BATCH, Digest, digest, served
+from exporters.findings.digest import BATCH, Digest, Untold, digest, served, untold
 from exporters.findings.metrics import audit_families
 from rules.hits import Ledger, after
-from rules.model import AuditResult, Host, PackResult, Text, Verdict, fingerprint
+from rules.model import AuditResult, Host, PackResult, Rule, Text, Verdict, by_id, fingerprint
+from rules.pack import load
 
 HOST = Host("h", "n")
 TITLE = Text("标题", "Title")
@@ -43,6 +44,28 @@ def test_a_digest_is_small_and_tells_the_same_metrics() -> None:
     assert (found.number, len(found.result.changes)) == (5000, BATCH)
     assert [v.rule for v in found.result.packs[0].verdicts] == [f"r{n}" for n in range(5)]
     assert audit_families(found.result, found.figures) == audit_families(result)
+
+
+def test_the_rules_of_changes_come_with_them() -> None:
+    whole = by_id([load("host-basics")])["linux.accounts.only-root-has-uid-0"]
+    assert whole.why
+    assert whole.offenders
+    rules = {
+        "other": whole,
+        **{f"r{n}": msgspec.structs.replace(whole, id=f"r{n}") for n in (0, 4)},
+    }
+    result = audit(3, 200)
+    found = msgspec.json.decode(
+        msgspec.json.encode(digest(result, {"os", "accounts"}, rules)), type=Digest
+    )
+    short = Rule("r0", whole.title, whole.severity, why=whole.why, fix=whole.fix)
+    assert found.facts == {"os", "accounts"}
+    assert found.rules == {"r0": short}  # r1 is of no pack; r4 has no change
+    more = msgspec.json.decode(
+        msgspec.json.encode(untold(result.changes[300:], rules)), type=Untold
+    )
+    assert (len(more.changes), more.changes[0].number, more.rules) == (BATCH, 301, {})
+    assert untold(result.changes[100:], rules).rules == {"r0": short}
 
 
 def test_what_is_served_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

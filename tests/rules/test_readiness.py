@@ -18,8 +18,8 @@ from rules import pack as packs
 from rules import scenarios
 from rules.audit import judged
 from rules.engine import Judge
-from rules.readiness import NOT_TESTED, PACK, explained
-from rules.readinessmodel import CheckResult, Readiness, Subject
+from rules.readiness import NOT_TESTED, explained
+from rules.readinessmodel import PACK, CheckResult, Readiness, Subject
 from tests.rules.goodsite import good_site
 
 READINESS = packs.load(PACK)

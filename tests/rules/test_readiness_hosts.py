@@ -9,7 +9,7 @@ import pytest
 from agents import readiness
 from agents.config import Config
 from rules import pack as packs
-from rules.readiness import PACK
+from rules.readinessmodel import PACK
 from tests.readinesslab import read_table, seen
 
 TESTS = Path(__file__).parents[1]

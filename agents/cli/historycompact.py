@@ -1,0 +1,33 @@
+"""`jianwei history compact`: for the agent: days that are over become blocks, and what is old goes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+import msgspec
+
+from agents.cli.historyfile import history_option, told_errors
+from exporters.history.compaction import KEEP, KEEP_SKETCHES, compact
+
+
+@click.command(name="compact", hidden=True)
+@history_option
+@click.option("--keep", type=click.IntRange(1), default=KEEP, help="Days of rollups.")
+@click.option("--keep-sketches", type=click.IntRange(1), default=KEEP_SKETCHES, help="Days.")
+@click.option("--most", type=click.IntRange(1), metavar="BYTES", help="How large the file may be.")
+@click.option("--now", type=float, metavar="T", help="Unix time; else the clock's.")
+def command(path: Path, keep: int, keep_sketches: int, most: int | None, now: float | None) -> None:
+    """Compact a history file, and say what was done as JSON.
+
+    Exit codes: 0 done, 2 bad input.
+    """
+    with told_errors(path):
+        at = time.time() if now is None else now
+        done = compact(path, at, keep, keep_sketches, most)
+    for what, days in (("rollups", done.dropped), ("sketches", done.dropped_sketches)):
+        if days:
+            told = f"{days[0]} to {days[-1]}: {what} were let go early, as the file may take {most} bytes"
+            click.echo(told, err=True)
+    click.echo(msgspec.json.encode(done))

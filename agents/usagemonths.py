@@ -1,0 +1,74 @@
+"""Judgements of a month out of a history file, with the months before it; whose each resource is, where the
+history does not know it, by the override table of the configuration."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from agents.config import Config
+from collectors.cloud import ownerfiles
+from collectors.cloud.attribution import Attributor
+from collectors.cloud.model import Resource, ResourceKind
+from collectors.cloud.owners import Attribution
+from exporters.history.workcalendar import WorkCalendar
+from exporters.usage.lives import Life
+from exporters.usage.period import Period, month, months_before, resource_uses
+from rules.exemptions import Exemptions
+from rules.usagejudgement import Judgement
+from rules.usagemodel import ResourceUse
+from rules.usagethresholds import Thresholds
+from rules.utilisation import judge
+
+
+class Months:
+    """The months that a judgement of `label` looks at, oldest first. Raises ValueError of a label that is no
+    month."""
+
+    def __init__(self, label: str, zone: ZoneInfo, count: int) -> None:
+        now = time.time()
+        self.zone = zone
+        self.periods = [month(one, zone, now) for one in months_before(label, count)]
+
+    @property
+    def last(self) -> Period:
+        return self.periods[-1]
+
+    def judgements(
+        self,
+        connection: sqlite3.Connection,
+        calendar: WorkCalendar,
+        thresholds: Thresholds,
+        exemptions: Exemptions,
+        owner: Callable[[Life], Attribution] | None,
+        watch: Callable[[str], None] = lambda _: None,
+    ) -> list[Judgement]:
+        """Of every resource that was there in the last month; `watch` gets the label of the month under way."""
+        found: dict[str, list[ResourceUse]] = {}
+        for period in self.periods:
+            watch(period.label)
+            uses = resource_uses(connection, period, calendar, owner)
+            # a month without the resource ends what counts in a row
+            found = {use.resource: [*found.get(use.resource, ()), use] for use in uses}
+        on = datetime.fromtimestamp(max(self.last.until - 1, self.last.since), self.zone).date()
+        return [judge(uses, thresholds, exemptions, on, self.zone) for uses in found.values()]
+
+
+def by_table(config: Config, zone: ZoneInfo, until: float) -> Callable[[Life], Attribution] | None:
+    """Whose a resource was at the end of a period, by the override table alone; None without one.
+    Raises DocumentError."""
+    if not config.attribution.overrides_file:
+        return None
+    table = ownerfiles.load(config.attribution).table
+    attributor = Attributor({}, config.attribution, table)
+    day = datetime.fromtimestamp(until - 1, zone).date()
+
+    @lru_cache(None)
+    def of(id: str, name: str, kind: ResourceKind) -> Attribution:
+        return attributor.of(Resource(id, kind, name, "unknown"), day)
+
+    return lambda life: of(life.id, life.name, life.kind)

@@ -1,0 +1,101 @@
+"""How each resource was used over a period, out of a history file: what the pack `utilisation` judges."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+from collectors.cloud.model import Size
+from collectors.cloud.owners import Attribution
+from exporters.history.statistics import usage
+from exporters.history.workcalendar import WorkCalendar
+from exporters.usage.lives import Life, lives
+from rules.usagemodel import Measured, ResourceUse
+
+METRICS: Final = ("cpu", "memory", "steal", "disk", "net_rx", "net_tx")
+
+
+class Period(NamedTuple):
+    """A month or another stretch of time: [since, until) in Unix seconds, and what it is called."""
+
+    label: str
+    since: float
+    until: float
+
+
+def month(label: str, zone: ZoneInfo, now: float) -> Period:
+    """The month `2026-10` in a zone; one that is not over ends now. Raises ValueError."""
+    begin = datetime.strptime(label, "%Y-%m").replace(tzinfo=zone)
+    end = begin.replace(year=begin.year + begin.month // 12, month=begin.month % 12 + 1)
+    return Period(label, begin.timestamp(), min(end.timestamp(), max(now, begin.timestamp())))
+
+
+def months_before(label: str, count: int) -> list[str]:
+    """That many months, the last of which is `label`."""
+    year, number = map(int, label.split("-"))
+    last = 12 * year + number - 1
+    return [f"{n // 12:04}-{n % 12 + 1:02}" for n in range(last - count + 1, last + 1)]
+
+
+def resource_uses(
+    connection: sqlite3.Connection,
+    period: Period,
+    calendar: WorkCalendar,
+    otherwise: Callable[[Life], Attribution] | None = None,
+) -> list[ResourceUse]:
+    """Of every resource that was there; `otherwise` says whose one is of which the history does not know it."""
+    has = {name for (name,) in connection.execute("SELECT name FROM metrics")}
+    measured = {
+        metric: usage(connection, metric, period.since, period.until, calendar)
+        for metric in METRICS
+        if metric in has
+    }
+    return [
+        _use(life, period, measured, otherwise)
+        for life in lives(connection, period.since, period.until)
+    ]
+
+
+def _use(
+    life: Life,
+    period: Period,
+    measured: Mapping[str, Mapping[str, Measured]],
+    otherwise: Callable[[Life], Attribution] | None,
+) -> ResourceUse:
+    _, since, until = period
+    attribution = life.owner(until)
+    if otherwise and not attribution.owner.department and attribution.how == "unassigned":
+        attribution = otherwise(life)
+    size: Size = life.size(until)
+    state = life.last("state", until)
+    attached = life.at("attached", until - 1)
+    project = life.last("project", until)
+    owner = attribution.owner
+    return ResourceUse(
+        resource=life.id,
+        name=life.name,
+        kind=life.kind,
+        month=period.label,
+        since=since,
+        until=until,
+        first_seen=life.granted(until),
+        last_seen=life.last_seen,
+        state=str(state.value) if state else "active",
+        department=owner.department,
+        system=owner.system,
+        region=owner.region,
+        environment=owner.environment,
+        attribution=attribution.how,
+        project=str(project.value) if project else "",
+        vcpus=size.vcpus,
+        memory=size.memory,
+        disk=size.disk,
+        stopped_since=state.since if state and state.value == "stopped" else None,
+        detached_since=attached.since if attached and attached.value == () else None,
+        resized=tuple(life.changed("size", since, until)),
+        moved=tuple(life.changed("owner", since, until)),
+        measured={name: all_of[life.id] for name, all_of in measured.items() if life.id in all_of},
+    )

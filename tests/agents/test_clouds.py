@@ -1,0 +1,364 @@
+"""Clouds as the agent looks at them: a real libvirt's nodes, by command, on schedule and into the history."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents import cloudlook
+from agents import config as configuration
+from agents.clouds import CloudSchedule, cloud_families
+from agents.history import HistorySchedule
+from collectors.cloud import gathering
+from collectors.cloud.model import CloudView, Problem, Project, Resource, Size, Use
+from collectors.cloud.settings import CloudSource, CloudsSettings
+from collectors.model import Family
+from collectors.strictyaml import Duration
+from exporters.history.file import connect
+from exporters.history.store import HistoryWriter
+from tests.agentlab import agent, eventually
+from tests.collectors.test_cloud_domainxml import OURS
+from tests.libvirtlab import domain, needs_libvirt, node, uuid
+
+OVERRIDES = """resource,department,system,valid_from
+{},市教育局,学籍系统,2026-01-01
+"""
+SYSTEMS = "系统,部门,上云\n学籍系统,市教育局,是\n收费系统,市财政局,否\n"
+
+
+def configured(folder: Path, uri: str, more: str = "", clouds: str = "") -> Path:
+    path = folder / "jianwei.yaml"
+    path.write_text(
+        f"state_dir: state\n{more}\nclouds:\n  interval: 30s\n  deadline: 5s\n  timeout: 2s\n"
+        f"  sources:\n    - {{name: kvm, kind: libvirt, uri: '{uri}'}}\n{clouds}",
+        encoding="utf-8",
+    )
+    return path
+
+
+def jianwei(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "agents", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "LANG": "C"},
+    )
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that takes connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def values(families: list[Family], name: str) -> dict[tuple[str, ...], float]:
+    return {
+        tuple(value for _, value in one.labels): one.value
+        for family in families
+        if family.name == name
+        for one in family.samples
+    }
+
+
+@needs_libvirt
+def test_what_is_shown_has_owners_by_all_its_sources(tmp_path: Path) -> None:
+    ours = OURS.replace("财政局", "市财政局") if "财政局" in OURS else OURS
+    uri = node(tmp_path / "node.xml", [domain(1, ours), domain(2), domain(3, shut_off=True)])
+    (tmp_path / "owners.csv").write_text(OVERRIDES.format(uuid(2)), encoding="utf-8")
+    (tmp_path / "systems.csv").write_text(SYSTEMS, encoding="utf-8")
+    path = configured(
+        tmp_path, uri, "attribution: {overrides_file: owners.csv, systems_file: systems.csv}"
+    )
+    told = jianwei("cloud", "show", "--config", path, "--json")
+    assert told.returncode == 0, told.stderr
+    found = json.loads(told.stdout)
+    owners = {id: (one["how"], one["owner"]["department"]) for id, one in found["owners"].items()}
+    assert owners[uuid(1)][0] == "libvirt"
+    assert owners[uuid(2)] == ("override", "市教育局")
+    assert owners[uuid(3)] == ("unassigned", "")
+    assert found["holdings"]["estate"]["granted"]["allocated"]["vcpus"] == 6
+    assert found["holdings"]["estate"]["migration"]["systems"] == 2
+    shown = jianwei("cloud", "show", "--config", path)
+    assert "市教育局" in shown.stdout
+    assert "未归属" in shown.stdout
+    assert "上云率：50.0 %" in shown.stdout
+    by_system = jianwei("cloud", "show", "--config", path, "--by", "system", "--lang", "en")
+    assert "学籍系统" in by_system.stdout
+    assert uuid(3) not in by_system.stdout
+
+
+@needs_libvirt
+def test_a_cloud_that_never_answers_costs_only_itself(tmp_path: Path, silent: int) -> None:
+    uri = node(tmp_path / "node.xml", [domain(1)])
+    dead = f"    - {{name: dead, kind: libvirt, uri: 'qemu+tcp://127.0.0.1:{silent}/system'}}\n"
+    path = configured(tmp_path, uri, clouds=dead)
+    began = time.monotonic()
+    told = jianwei("cloud", "show", "--config", path, "--json")
+    assert time.monotonic() - began < 30
+    assert told.returncode == 1
+    views = {view["cloud"]: view for view in json.loads(told.stdout)["views"]}
+    assert [one["id"] for one in views["kvm"]["resources"]] == [uuid(1)]
+    assert views["kvm"]["problems"] == []
+    assert views["dead"]["problems"][0]["part"] == "all"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("", "clouds.sources is empty"),
+        ("clouds: {sources: [{name: a, kind: openstack}]}", "needs 'cloud'"),
+        ("clouds: {sources: [{name: a, kind: libvirt, uri: x, cloud: y}]}", "not for a cloud"),
+        (
+            "clouds: {sources: [{name: a, kind: libvirt, uri: x}, {name: a, kind: libvirt, uri: y}]}",
+            "two clouds are named 'a'",
+        ),
+        ("clouds: {interval: 1s}", "must be 30s or more"),
+    ],
+)
+def test_bad_settings_are_told(tmp_path: Path, more: str, words: str) -> None:
+    path = tmp_path / "jianwei.yaml"
+    path.write_text(more)
+    told = jianwei("cloud", "show", "--config", path)
+    assert told.returncode == 2
+    assert words in told.stderr
+    assert "jianwei.yaml" in told.stderr
+
+
+def test_a_wrong_table_of_owners_stops_everything_rather_than_moving_everything(
+    tmp_path: Path,
+) -> None:
+    path = configured(tmp_path, "test:///default", "attribution: {overrides_file: owners.csv}")
+    (tmp_path / "owners.csv").write_text(
+        "resource,department,valid_from,valid_to\na,b,2026-02-01,2026-01-01\n"
+    )
+    for arguments in (
+        ("cloud", "gather", "--config", path),
+        ("check-config", path),
+        ("run", "--config", path),
+    ):
+        told = jianwei(*arguments)
+        assert told.returncode == 2, arguments
+        assert "owners.csv:2" in told.stderr
+
+
+class FakeCloud:
+    """What a view is made by; the real ones are tested with real libvirt and OpenStack."""
+
+    def __init__(self, gather: Callable[[], CloudView]) -> None:
+        self._gather = gather
+
+    def gather(self, deadline: float) -> CloudView:
+        return self._gather()
+
+
+def test_a_cloud_that_raises_or_hangs_is_a_view_with_a_problem() -> None:
+    hung = threading.Event()
+
+    def hang() -> CloudView:
+        hung.wait(30)
+        raise AssertionError
+
+    def fail() -> CloudView:
+        raise ZeroDivisionError("secret")
+
+    made = {
+        "good": lambda: CloudView("good", "libvirt", 1.0, 0.1),
+        "hangs": hang,
+        "fails": fail,
+    }
+    sources = [CloudSource(name, "libvirt", uri="x") for name in made]
+    done: list[str] = []
+    views = gathering.gather(
+        sources,
+        CloudsSettings(deadline=Duration(0.2)),
+        lambda source, _: FakeCloud(made[source.name]),
+        lambda view: done.append(view.cloud),
+    )
+    hung.set()
+    assert [view.cloud for view in views] == ["good", "hangs", "fails"]
+    assert not views[0].problems
+    assert [one.part for one in views[1].problems] == ["all"]
+    assert "no end within" in views[1].problems[0].reason
+    assert views[2].problems[0].reason == "a bug: ZeroDivisionError"  # what it said may be secret
+    assert {"good", "fails"} <= set(done)
+
+
+def look_at(monkeypatch: pytest.MonkeyPatch, path: Path, *views: CloudView) -> cloudlook.Look:
+    monkeypatch.setattr(cloudlook, "gather", lambda *_, **__: list(views))
+    return cloudlook.look(configuration.load(str(path)))
+
+
+def view(
+    at: float, *resources: Resource, cloud: str = "kvm", uses: tuple[Use, ...] = (), **more: Any
+) -> CloudView:
+    return CloudView(cloud, more.pop("kind", "libvirt"), at, 0.1, resources, uses=uses, **more)
+
+
+def keep(path: Path, look: cloudlook.Look) -> None:
+    """As the agent does."""
+    with closing(HistoryWriter(path)) as writer:
+        for one in look.clouds:
+            writer.add(int(one.began // 300), (), one.resources, one.spans)
+
+
+def spans(path: Path) -> list[tuple[str, str, bool]]:
+    with closing(connect(path)) as connection:
+        return list(
+            connection.execute(
+                "SELECT id, aspect, until IS NULL FROM spans JOIN resources ON number = resource"
+                " WHERE aspect IN ('state', 'size') ORDER BY id, aspect, since"
+            )
+        )
+
+
+def test_looks_become_spans_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = configured(tmp_path, "test:///default")
+    file = tmp_path / "state" / "history.db"
+    now = time.time()
+    server = Resource("vm", "server", "vm", "active", Size(2, 1 << 30, 0))
+    first = look_at(monkeypatch, path, view(now, server))
+    assert {span.aspect for span in first.clouds[0].spans} >= {"identity", "state", "size", "owner"}
+    keep(file, first)
+    again = look_at(monkeypatch, path, view(now + 300, server))
+    assert again.clouds[0].spans == ()
+    keep(file, again)
+    stopped = Resource("vm", "server", "vm", "stopped", Size(4, 1 << 30, 0))
+    keep(file, look_at(monkeypatch, path, view(now + 600, stopped)))
+    assert spans(file) == [
+        ("vm", "size", 0),
+        ("vm", "size", 1),
+        ("vm", "state", 0),
+        ("vm", "state", 1),
+    ]
+    # not seen because of a problem is not gone; not there is
+    blind = view(now + 900, problems=(Problem("servers", "denied"),))
+    assert look_at(monkeypatch, path, blind).clouds[0].spans == ()
+    keep(file, look_at(monkeypatch, path, view(now + 1200)))
+    with closing(connect(file)) as connection:
+        assert connection.execute(
+            "SELECT value FROM spans WHERE aspect = 'state' AND until IS NULL"
+        ).fetchall() == [('"released"',)]
+
+
+def test_projects_that_are_not_seen_make_nothing_nobodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = configured(tmp_path, "test:///default")
+    now = time.time()
+    server = Resource("vm", "server", "vm", "active", Size(2), project="p")
+    city = (Project("p", "p", tags=("department=市财政局",)),)
+    keep(
+        tmp_path / "state" / "history.db",
+        look_at(monkeypatch, path, view(now, server, projects=city, kind="openstack")),
+    )
+    blind = (Problem("projects", "denied"),)
+    look = look_at(monkeypatch, path, view(now + 300, server, problems=blind, kind="openstack"))
+    [labels] = values(list(look.families), "jianwei_resource_info")
+    assert "市财政局" in labels
+    assert not look.clouds[0].spans
+
+
+def test_a_history_that_cannot_be_read_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = configured(tmp_path, "test:///default")
+    file = tmp_path / "state" / "history.db"
+    file.parent.mkdir()
+    file.write_bytes(b"damaged" * 1000)
+    server = Resource("vm", "server", "vm", "active")
+    look = look_at(monkeypatch, path, view(time.time(), server))
+    assert look.clouds[0].spans == ()
+    assert values(list(look.families), "jianwei_resource_info")
+
+
+def test_nova_says_whose_a_domain_is_and_libvirt_what_it_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = configured(
+        tmp_path,
+        "test:///default",
+        clouds="    - {name: city, kind: openstack, cloud: city}\n",
+    )
+    now = time.time()
+    nova = view(
+        now,
+        Resource("vm", "server", "vm", "active", Size(2), metadata={"department": "市财政局"}),
+        uses=(Use("vm", now, cpu=1.0, vcpus=2.0),),
+        cloud="city",
+        kind="openstack",
+    )
+    host = view(
+        now,
+        Resource("vm", "server", "instance-1", "active", Size(2)),
+        uses=(Use("vm", now, cpu=2.0, vcpus=2.0, steal=0.0),),
+    )
+    look = look_at(monkeypatch, path, host, nova)
+    kvm, city = look.clouds
+    assert [use.cpu for use in kvm.uses] == [2.0]
+    assert city.uses == ()
+    assert not kvm.spans
+    assert {span.aspect for span in city.spans} >= {"owner", "size", "state"}
+    [labels] = values(list(look.families), "jianwei_resource_info")
+    assert "市财政局" in labels
+
+
+def test_the_page_tells_how_old_a_look_is() -> None:
+    families = list(cloud_families(["a", "b"], [], {"a": 100.0}, 160.0))
+    assert values(families, "jianwei_cloud_success") == {("a",): 0.0, ("b",): 0.0}
+    assert values(families, "jianwei_cloud_age_seconds") == {("a",): 60.0}
+
+
+def test_a_round_that_fails_takes_what_was_seen_from_the_page(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = configured(tmp_path, "test:///default", "attribution: {overrides_file: owners.csv}")
+    (tmp_path / "owners.csv").write_text("nonsense\n")
+    config = configuration.load(str(path))
+    schedule = CloudSchedule(str(path), config.clouds, HistorySchedule(config))
+    schedule._families = (Family("libvirt_up", "gauge", "", ()),)
+    schedule._round()
+    told = [family.name for family in schedule.families()]
+    assert "libvirt_up" not in told
+    assert "the clouds could not be asked" in schedule.problem
+    assert values(list(schedule.families()), "jianwei_cloud_success") == {("kvm",): 0.0}
+
+
+@needs_libvirt
+def test_the_agent_serves_and_keeps_what_its_clouds_have(tmp_path: Path) -> None:
+    uri = node(tmp_path / "node.xml", [domain(1), domain(2, shut_off=True)])
+    (tmp_path / "state").mkdir()
+    text = (
+        configured(tmp_path, uri)
+        .read_text()
+        .replace("state_dir: state", f"state_dir: {tmp_path}/state")
+    )
+    with agent(tmp_path, text) as it:
+
+        def page() -> str:
+            with urllib.request.urlopen(f"{it.url}/metrics", timeout=10) as answer:
+                return str(answer.read().decode())
+
+        told = eventually(
+            lambda: page() if 'jianwei_cloud_success{cloud="kvm"} 1' in page() else ""
+        )
+        assert 'jianwei_estate_granted{resource="vcpus"} 4' in told
+        assert 'libvirt_domain_info_virtual_cpus{cloud="kvm",domain="instance-00000001"} 2' in told
+        assert "jianwei_cloud_age_seconds" in told
+        file = tmp_path / "state" / "history.db"
+        eventually(lambda: file.exists() and len(spans(file)) >= 4)
+    assert [one[0] for one in spans(file) if one[1] == "state"] == [uuid(1), uuid(2)]

@@ -1,0 +1,312 @@
+"""`jianwei history`: its commands as people run them, the PlanetLab traces, and kills in the middle."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from agents.cli import main
+from tests.historylab import START, content, long_csv, samples, whole
+
+PLANETLAB = Path(__file__).parents[2] / "../shared/data/planetlab"
+ARGV = (sys.executable, "-P", "-m", "agents", "history")
+
+
+def run(*arguments: str | Path, given: bytes | None = None) -> Result:
+    argv = ["history", *map(str, arguments)]
+    done = CliRunner().invoke(main, argv, input=given, env={"LC_ALL": "", "LANG": ""})
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+@pytest.mark.parametrize(
+    ("day", "resources", "mean", "deviation", "quartiles"),
+    [
+        ("2011-03-03", 1052, "12.31", "17.09", (2, 6, 15)),
+        ("2011-03-06", 898, "11.44", "16.83", (2, 5, 13)),
+        ("2011-03-09", 1061, "10.70", "15.57", (2, 4, 13)),
+    ],
+)
+def test_the_published_figures_of_planetlab_come_out(
+    tmp_path: Path, day: str, resources: int, mean: str, deviation: str, quartiles: tuple[int, ...]
+) -> None:
+    csv = PLANETLAB / f"{day.replace('-', '')}.csv.gz"
+    if not csv.exists():
+        pytest.skip(f"the PlanetLab traces are not at {PLANETLAB}")
+    history = tmp_path / "h"
+    start = f"{day}T00:00:00Z"
+    form = ("--wide", "--metric", "cpu", "--unit", "percent", "--start", start, "--step", "5m")
+    done = run("import", *form, "--history", history, csv)
+    assert done.exit_code == 0, done.output
+    told = json.loads(
+        run("summary", "--history", history, "--metric", "cpu", "--format", "json").stdout
+    )
+    assert (told["resources"], told["samples"]) == (resources, resources * 288)
+    assert (f"{told['mean']:.2f}", f"{told['stddev']:.2f}") == (mean, deviation)
+    assert (told["q1"], told["median"], told["q3"]) == quartiles
+    assert not told["estimated"]
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    rows = [
+        f"{START + 300 * at},vm-{n},{metric},{(at * 7 + n) % 50 / 4}"
+        for at in range(300)
+        for n in range(4)
+        for metric in ("cpu", "net_rx")
+    ]
+    return long_csv(tmp_path / "usage.csv", "timestamp,resource,metric,value", *rows)
+
+
+@pytest.fixture
+def history(tmp_path: Path, csv: Path) -> Path:
+    assert run("import", "--history", tmp_path / "h.db", csv).exit_code == 0
+    return tmp_path / "h.db"
+
+
+def test_summary_tells_all_and_each_resource(history: Path) -> None:
+    table = run("summary", "--history", history, "--metric", "cpu", "--by", "resource").stdout
+    lines = table.splitlines()
+    assert lines[0] == "cpu (percent), 2026-11-01T00:00+08:00 to 2026-11-03T00:00+08:00"
+    assert [line.split()[0] for line in lines[1:]] == [
+        "resource",
+        "vm-0",
+        "vm-1",
+        "vm-2",
+        "vm-3",
+        "all",
+    ]
+    part = ("--since", "2026-11-01 01:00", "--until", "2026-11-01T02:00", "--resource", "vm-1")
+    told = json.loads(
+        run(
+            "summary",
+            "--history",
+            history,
+            "--metric",
+            "cpu",
+            *part,
+            "--by",
+            "resource",
+            "--format",
+            "json",
+        ).stdout
+    )
+    values = [(at * 7 + 1) % 50 / 4 for at in range(12, 24)]
+    assert (told["samples"], told["mean"]) == (12, pytest.approx(sum(values) / 12))
+    assert [row["resource"] for row in told["by_resource"]] == ["vm-1"]
+    assert list(told)[:13] == (
+        [
+            "metric",
+            "unit",
+            "resources",
+            "samples",
+            "mean",
+            "stddev",
+            "q1",
+            "median",
+            "q3",
+            "max",
+            "since",
+            "until",
+            "estimated",
+        ]
+    )
+    nothing = run(
+        "summary",
+        "--history",
+        history,
+        "--metric",
+        "cpu",
+        "--since",
+        "2027-01-01",
+        "--format",
+        "json",
+    )
+    assert nothing.exit_code == 1
+    assert json.loads(nothing.stdout)["mean"] is None
+
+
+def test_an_export_imports_to_the_same_values(tmp_path: Path, history: Path) -> None:
+    minutes = long_csv(
+        tmp_path / "m", f'{START + 60},"a,""1""",cpu,3.3', f'{START + 90},"a,""1""",cpu,8.1'
+    )
+    run("import", "--history", history, minutes)
+    assert run("export", "--history", history, "--out", tmp_path / "out.csv.gz").exit_code == 0
+    assert (
+        run(
+            "import", "--strict", "--history", tmp_path / "again.db", tmp_path / "out.csv.gz"
+        ).exit_code
+        == 0
+    )
+    assert samples(tmp_path / "again.db") == samples(history)
+    assert ("cpu", 'a,"1"', START // 300) in samples(history)
+    piped = run(
+        "export",
+        "--history",
+        history,
+        "--metric",
+        "cpu",
+        "--resource",
+        "vm-2",
+        "--until",
+        "2026-11-01 00:10",
+    )
+    assert piped.stdout_bytes.decode().splitlines() == [
+        "timestamp,resource,metric,unit,value,maximum",
+        "2026-11-01T00:00+08:00,vm-2,cpu,percent,0.5,",
+        "2026-11-01T00:05+08:00,vm-2,cpu,percent,2.25,",
+    ]
+    before = content(history)
+    run("import", "--history", history, tmp_path / "out.csv.gz")
+    assert content(history) == before
+
+
+def test_import_tells_what_it_did(tmp_path: Path, csv: Path) -> None:
+    history = tmp_path / "h"
+    packed = gzip.compress(csv.read_bytes() + b"1,\x1b[2J,cpu,1\n" * 8)
+    done = run("import", "--json", "--history", history, "-", given=packed)
+    assert done.exit_code == 0
+    told = json.loads(done.stdout)
+    assert (told["samples"], told["bad"], told["resources"], told["written"]) == (2400, 8, 4, 16)
+    assert done.stderr.startswith("8 bad lines, left out\n  -:2402: the timestamp is not between")
+    assert "  and 3 more\n" in done.stderr
+    assert "\x1b" not in done.stderr
+    again = run("import", "--history", history, csv)
+    assert "days of series: 0 written, 16 as they were" in again.stdout
+    assert "2,400 samples of 4 resources" in again.stdout
+    ratio = long_csv(tmp_path / "r", f"{START},x,memory,0.4")
+    assert "say --unit ratio" in run("import", "--history", history, ratio).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "problem"),
+    [
+        (
+            ("--strict", "bad"),
+            2,
+            "bad:2: the value is negative: {start},a,cpu,-1; nothing is imported",
+        ),
+        (("empty",), 1, ""),
+        (("header",), 1, ""),
+        (("absent",), 2, "absent: cannot be read: No such file"),
+        (("good", "absent"), 2, "absent: cannot be read: No such file"),
+        ((".",), 2, "Is a directory"),
+        (("--wide", "good"), 2, "say the metric"),
+        (("--zone", "Mars/Base", "good"), 2, "there is no such time zone"),
+        (("--step", "7m", "good"), 2, "multiple of 5m"),
+        (("--step", "soon", "good"), 2, "is not a duration"),
+        (("--start", "2026-11-01", "good"), 2, "--start is for --wide"),
+        (("--wide", "--metric", "cpu", "--start", "noon", "good"), 2, "--start 'noon'"),
+        (("--unit", "bytes", "--metric", "cpu", "good"), 2, "kept in percent"),
+    ],
+)
+def test_what_is_wrong_is_told_and_nothing_is_kept(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    code: int,
+    problem: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    long_csv(Path("good"), f"{START},a,cpu,1")
+    long_csv(Path("bad"), f"{START},a,cpu,1", f"{START},a,cpu,-1")
+    long_csv(Path("header"), "timestamp,resource,metric,value")
+    Path("empty").touch()
+    done = run("import", "--history", "h.db", *arguments)
+    assert done.exit_code == code, done.output
+    assert problem.format(start=START) in done.stderr
+    assert not Path("h.db").exists()
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["bad", "empty", "good", "header"]
+
+
+def test_files_that_are_no_history_are_refused(tmp_path: Path, csv: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"SQLite format 3\0" + bytes(4000))
+    for arguments in (
+        ("import", "--history", other, csv),
+        ("summary", "--history", other, "--metric", "cpu"),
+        ("info", "--history", other),
+        ("export", "--history", other),
+        ("merge", "--history", tmp_path / "out", other),
+        ("compact", "--history", other),
+        ("info", "--history", tmp_path / "absent"),
+    ):
+        done = run(*arguments)
+        assert done.exit_code == 2, arguments
+        assert len(done.stderr.splitlines()) == 1
+        assert "Traceback" not in done.output
+    assert other.read_bytes() == b"SQLite format 3\0" + bytes(4000)
+
+
+def test_info_tells_and_checks(tmp_path: Path, history: Path) -> None:
+    told = json.loads(run("info", "--history", history, "--check", "--json").stdout)
+    assert told["resources"] == {"server": 4}
+    assert [one["name"] for one in told["metrics"]] == ["cpu", "net_rx"]
+    assert (told["blocks"], told["problems"], told["zone"]) == (16, [], "Asia/Shanghai")
+    table = run("info", "--history", history, "--check")
+    assert table.exit_code == 0
+    assert "whole" in table.stdout
+    raw = bytearray(history.read_bytes())
+    for at in range(len(raw) // 2, len(raw) // 2 + 8192):
+        raw[at] ^= 0xFF
+    history.write_bytes(raw)
+    damaged = run("info", "--history", history, "--check")
+    assert damaged.exit_code in (1, 2)
+    assert "whole" not in damaged.stdout
+    merged = run("merge", "--history", tmp_path / "out", history)
+    assert merged.exit_code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_merge_and_compact(tmp_path: Path, history: Path) -> None:
+    done = run("merge", "--history", tmp_path / "out.db", history, history)
+    assert done.stdout == "2 files: 4 resources, 2 days\n"
+    assert samples(tmp_path / "out.db") == samples(history)
+    done = run("compact", "--history", history, "--keep", "1", "--now", str(START + 86400 * 9))
+    assert json.loads(done.stdout)["expired"] == 0
+    listed = run("--help").stdout
+    assert "  merge " in listed
+    assert "compact" not in listed
+
+
+def test_a_killed_import_leaves_whole_days_and_can_be_repeated(tmp_path: Path) -> None:
+    lines = (
+        f"vm-{n}," + ",".join(str((n * 31 + at * 17) % 400 / 4) for at in range(288 * 8))
+        for n in range(200)
+    )
+    csv = long_csv(tmp_path / "wide.csv", *lines)
+    start = "2026-11-01T00:00"
+    form = ("import", "--wide", "--metric", "cpu", "--start", start, "--history")
+    assert run(*form, tmp_path / "right.db", csv).exit_code == 0
+    right = samples(tmp_path / "right.db")
+    history = tmp_path / "h.db"
+    days: set[int] = set()
+    for _ in range(6):
+        process = subprocess.Popen(
+            [*ARGV, *form, str(history), str(csv)], stdout=subprocess.DEVNULL
+        )
+        while process.poll() is None and not history.exists():
+            time.sleep(0.002)
+        time.sleep(0.04 * len(days))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert whole(history)
+        done = json.loads(run("info", "--history", history, "--json").stdout or "{}")
+        blocks = done.get("blocks", 0)
+        assert blocks % 200 == 0  # whole days
+        days.add(blocks // 200)
+        if blocks:
+            found = samples(history)
+            assert found.items() <= right.items()
+    assert run(*form, history, csv).exit_code == 0
+    assert samples(history) == right
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["h.db", "right.db", "wide.csv"]
