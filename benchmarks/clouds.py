@@ -24,7 +24,8 @@ from benchmarks.agent import Figure
 from collectors.cloud.model import CloudView
 from collectors.cloud.openstack import OpenStackCloud
 from collectors.cloud.settings import CloudSource, CloudsSettings
-from tests.openstacklab import OpenStackLab, free_ports, unavailable
+from tests.openstacklab import OpenStackLab, unavailable
+from tests.processgroups import free_ports
 
 COUNT, PROJECTS, COMPUTES, TOGETHER = 1000, 20, 2, 25
 CLI = str(Path(sys.executable).parent / "openstack")

@@ -11,10 +11,7 @@ import msgspec
 
 from tests.openstackconfig import PASSWORD, Ports
 from tests.openstackstubs import IMAGE
-
-
-class Failed(Exception):
-    """The lab could not be started, or refused; what the service said is in it."""
+from tests.processgroups import Failed
 
 
 class Administrator:

@@ -54,7 +54,7 @@ def build(lab: OpenStackLab, bureau: int = 12, tax: int = 9) -> City:
     _until(lab, [servers["oa-02"]], "VERIFY_RESIZE")
     lab.act(servers["oa-02"], {"confirmResize": None})
     _until(lab, [servers["oa-02"]], "ACTIVE")
-    lab.until(lambda: gone not in lab.statuses(), "deletion", 30)
+    lab.processes.until(lambda: gone not in lab.statuses(), "deletion", 30)
     lab.cinder.volumes = [
         _volume("a", projects[BUREAU], "in-use", 100, servers["oa-03"]),
         _volume("b", projects[BUREAU], "available", 500),
@@ -73,7 +73,7 @@ def _until(lab: OpenStackLab, servers: Any, status: str) -> None:
             raise AssertionError(f"a server failed: {lab.folder / 'log'}")
         return all(found.get(server) == status for server in wanted)
 
-    lab.until(reached, status, 90)
+    lab.processes.until(reached, status, 90)
 
 
 def _volume(letter: str, project: str, status: str, size: int, server: str = "") -> dict[str, Any]:

@@ -2,34 +2,26 @@
 
 MariaDB and RabbitMQ are real too; Glance, Neutron and Cinder are the stubs of tests/openstackstubs.py. It
 needs root and the packages of tests/openstack-packages.txt. Everything lives in one folder and ends with
-this process, even when that is killed: a watcher reads a pipe that then closes, and ends every
-process group.
+this process, even when that is killed: tests/processgroups.py.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
 import secrets
-import shutil
-import signal
-import socket
-import subprocess
-import tempfile
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.openstackadmin import Administrator, Failed
+from tests.openstackadmin import Administrator
 from tests.openstackconfig import DATABASES, PASSWORD, ROLE, Ports, files, host
 from tests.openstackstubs import Cinder, Stub, glance, neutron
+from tests.processgroups import ProcessGroups, free_ports, listens
 
 PYTHON = "/usr/bin/python3"  # the packages are built for it
 PACKAGES = Path(__file__).parent / "openstack-packages.txt"
@@ -41,15 +33,6 @@ NEEDED = (
     "/usr/bin/placement-manage",
     "/usr/lib/python3/dist-packages/nova/cmd/compute.py",
 )
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
-
-# Kills what is left when the test run is; each line is a process group.
-WATCHER = """
-groups=""
-while read -r group; do groups="$groups $group"; done
-for group in $groups; do kill -KILL -- "-$group"; done 2>/dev/null
-rm -rf "$1"
-"""
 
 
 def unavailable() -> str:
@@ -69,18 +52,13 @@ class OpenStackLab(Administrator):
     """
 
     def __init__(self, computes: int = 1, many: bool = False) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="jw-openstack-"))
+        self.processes = ProcessGroups("jw-openstack-")
+        self.folder = self.processes.folder
         super().__init__(Ports(*free_ports(len(Ports._fields))))
         self.cinder = Cinder(self.ports.url("keystone"), self.ports.url("cinder"))
         self.clouds_file = self.folder / "clouds.yaml"
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._computes, self._many = computes, many
         self._stubs: list[Stub] = []
-        self._watcher = subprocess.Popen(
-            ["sh", "-c", WATCHER, "watcher", str(self.folder)],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
         try:
             self._start()
         except BaseException:
@@ -118,19 +96,21 @@ class OpenStackLab(Administrator):
         self.uwsgi("placement", "/usr/bin/placement-api", "OS_PLACEMENT_CONFIG_DIR")
         self.uwsgi("nova", str(self.folder / "nova/api.py"), "OS_NOVA_CONFIG_DIR")
         for name in ("conductor", "scheduler"):
-            self._spawn(name, self._nova(name))
+            self.processes.spawn(name, self._nova(name))
         for number in range(self._computes):
             config = str(self.folder / "nova" / f"{host(number)}.conf")
             tail = ("--no-tree",) if self._many else ()
-            self._spawn(host(number), (*self._nova("compute"), "--config-file", config, *tail))
+            self.processes.spawn(
+                host(number), (*self._nova("compute"), "--config-file", config, *tail)
+            )
         for name in ("placement", "nova"):
             self.until_answers(name)
-        self.until(self._discovered, "computes", 90)
+        self.processes.until(self._discovered, "computes", 90)
         self._write_clouds()
 
     def _database(self) -> None:
         data = self.folder / "database"
-        self._run(
+        self.processes.run(
             "mariadb-install-db",
             "--no-defaults",
             f"--datadir={data}",
@@ -138,7 +118,7 @@ class OpenStackLab(Administrator):
             "--skip-test-db",
             "--user=root",
         )
-        service = self._spawn(
+        self.processes.spawn(
             "database",
             (
                 "/usr/sbin/mariadbd",
@@ -155,10 +135,12 @@ class OpenStackLab(Administrator):
                 "--max-connections=400",
             ),
         )
-        self.until(lambda: _listens(self.ports.database), "database", 30, service)
+        self.processes.until(lambda: listens(self.ports.database), "database", 30)
         create = "".join(f"CREATE DATABASE {name} CHARACTER SET utf8mb3;" for name in DATABASES)
         sql = f"{create} GRANT ALL ON *.* TO lab@127.0.0.1 IDENTIFIED BY '{PASSWORD}'"
-        self._run("mariadb", "--no-defaults", f"--socket={self.folder}/database.sock", "-e", sql)
+        self.processes.run(
+            "mariadb", "--no-defaults", f"--socket={self.folder}/database.sock", "-e", sql
+        )
 
     def _broker(self) -> None:
         folder, ports = self.folder / "rabbit", self.ports
@@ -175,19 +157,19 @@ class OpenStackLab(Administrator):
             "RABBITMQ_PID_FILE": str(folder / "pid"),
         }
         # in the foreground: one that RabbitMQ starts would leave its process group
-        self._spawn(
+        self.processes.spawn(
             "epmd", ("epmd", "-address", "127.0.0.1", "-port", str(ports.epmd)), environment
         )
-        self.until(lambda: _listens(ports.epmd), "epmd", 10)
-        service = self._spawn("rabbit", ("/usr/lib/rabbitmq/bin/rabbitmq-server",), environment)
-        self.until(lambda: _listens(ports.rabbit), "rabbit", 60, service)
+        self.processes.until(lambda: listens(ports.epmd), "epmd", 10)
+        self.processes.spawn("rabbit", ("/usr/lib/rabbitmq/bin/rabbitmq-server",), environment)
+        self.processes.until(lambda: listens(ports.rabbit), "rabbit", 60)
 
     def _keystone(self) -> None:
         config = str(self.folder / "keystone/keystone.conf")
         manage = ("keystone-manage", "--config-file", config)
         url = self.ports.url("keystone") + "/v3"
-        self._run(*manage, "db_sync")
-        self._run(
+        self.processes.run(*manage, "db_sync")
+        self.processes.run(
             *manage,
             "bootstrap",
             f"--bootstrap-password={PASSWORD}",
@@ -226,20 +208,20 @@ class OpenStackLab(Administrator):
 
     def _placement(self) -> None:
         config = str(self.folder / "placement/placement.conf")
-        self._run("placement-manage", "--config-file", config, "db", "sync")
+        self.processes.run("placement-manage", "--config-file", config, "db", "sync")
 
     def _cell(self) -> None:
         manage = self._nova("manage")
-        self._run(*manage, "api_db", "sync")
-        self._run(*manage, "cell_v2", "map_cell0")
-        self._run(*manage, "db", "sync")
-        self._run(*manage, "cell_v2", "create_cell", "--name", "cell1")
+        self.processes.run(*manage, "api_db", "sync")
+        self.processes.run(*manage, "cell_v2", "map_cell0")
+        self.processes.run(*manage, "db", "sync")
+        self.processes.run(*manage, "cell_v2", "create_cell", "--name", "cell1")
 
     def _discovered(self) -> bool:
         services = self.ask("GET", "nova", "/v2.1/os-services?binary=nova-compute")["services"]
         if len(services) < self._computes:
             return False
-        self._run(*self._nova("manage"), "cell_v2", "discover_hosts", "--by-service")
+        self.processes.run(*self._nova("manage"), "cell_v2", "discover_hosts", "--by-service")
         hypervisors = self.ask("GET", "nova", "/v2.1/os-hypervisors")["hypervisors"]
         return len(hypervisors) >= self._computes
 
@@ -247,15 +229,7 @@ class OpenStackLab(Administrator):
         """End every process, and wait for it."""
         for stub in self._stubs:
             stub.close()
-        for process in self.processes.values():
-            _signal(process, signal.SIGKILL)  # what they have is thrown away
-        for process in self.processes.values():
-            process.wait(30)
-        assert self._watcher.stdin
-        self._watcher.kill()  # not to end groups of which the numbers are free again
-        self._watcher.stdin.close()
-        self._watcher.wait(30)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.processes.close()
 
     # --- processes --------------------------------------------------------------------------
 
@@ -263,41 +237,9 @@ class OpenStackLab(Administrator):
         program = str(self.folder / "nova" / f"{name}.py")
         return (PYTHON, program, "--config-file", str(self.folder / "nova/nova.conf"))
 
-    def _run(self, *argv: str) -> None:
-        done = subprocess.run(
-            argv,
-            env=ENVIRONMENT,
-            cwd=self.folder,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=300,
-            check=False,
-        )
-        if done.returncode:
-            raise Failed(f"{argv[:4]}: {(done.stdout + done.stderr)[-2000:].decode()}")
-
-    def _spawn(
-        self, name: str, argv: Sequence[str], environment: Mapping[str, str] | None = None
-    ) -> subprocess.Popen[bytes]:
-        with (self.folder / "log" / f"{name}.out").open("ab") as out:
-            process = subprocess.Popen(
-                argv,
-                env={**ENVIRONMENT, **(environment or {})},
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
-        self.processes[name] = process
-        assert self._watcher.stdin
-        self._watcher.stdin.write(b"%d\n" % process.pid)
-        self._watcher.stdin.flush()
-        return process
-
     def uwsgi(self, name: str, program: str, variable: str) -> None:
         """Serve one API; connections end with each answer, which uWSGI would cut at any time."""
-        self._spawn(
+        self.processes.spawn(
             name,
             (
                 "uwsgi_python3",
@@ -316,29 +258,9 @@ class OpenStackLab(Administrator):
             {variable: str(self.folder / name)},
         )
 
-    def kill(self, name: str) -> None:
-        """End one service at once; `restart` brings an API back."""
-        _signal(self.processes[name], signal.SIGKILL)
-        self.processes[name].wait(10)
-
     def restart_nova(self) -> None:
         self.uwsgi("nova", str(self.folder / "nova/api.py"), "OS_NOVA_CONFIG_DIR")
         self.until_answers("nova")
-
-    def until(
-        self,
-        true: Callable[[], bool],
-        name: str,
-        seconds: float,
-        process: subprocess.Popen[bytes] | None = None,
-    ) -> None:
-        end = time.monotonic() + seconds
-        while not true():
-            if time.monotonic() > end or (process and process.poll() is not None):
-                log = self.folder / "log" / f"{name}.out"
-                said = log.read_text(errors="replace")[-2000:] if log.exists() else ""
-                raise Failed(f"{name} is not ready after {seconds:g} s: {said}")
-            time.sleep(0.1)
 
     def until_answers(self, name: str) -> None:
         def answers() -> bool:
@@ -350,7 +272,7 @@ class OpenStackLab(Administrator):
             except OSError:
                 return False
 
-        self.until(answers, name, 60, self.processes[name])
+        self.processes.until(answers, name, 90)
 
     def _write_clouds(self) -> None:
         def entry(user: str, password: str = PASSWORD, **scope: str) -> dict[str, Any]:
@@ -374,22 +296,3 @@ class OpenStackLab(Administrator):
             "wrong": entry("admin", "not-the-secret-x9", **inside("admin")),
         }
         self.clouds_file.write_text(yaml.safe_dump({"clouds": clouds}), encoding="utf-8")
-
-
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
-
-
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import ssl
 import threading
 import urllib.parse
 from collections.abc import Callable
@@ -45,9 +46,10 @@ def send(handler: Handler, status: int, body: bytes, kind: str = "application/js
 
 
 class Replay:
-    """`twists` by the start of "service path". `asked` has every request."""
+    """`twists` by the start of "service path". `asked` has every request. `tls` are its certificate
+    and key."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tls: tuple[Path, Path] | None = None) -> None:
         self.twists: dict[str, Twist] = {}
         self.asked: list[str] = []
         self.tokens: list[str] = []  # that were shown to a service
@@ -67,7 +69,12 @@ class Replay:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
         text = FILE.read_text(encoding="utf-8")
         for name in ("keystone", "placement", "nova", "glance", "neutron", "cinder"):
             text = text.replace(f"{{{name}}}", f"{self.url}/{name}")

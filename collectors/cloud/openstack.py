@@ -18,9 +18,10 @@ from functools import partial
 from collectors.cloud import openstackcompute as compute
 from collectors.cloud import openstackparse as parse
 from collectors.cloud.model import Allocated, CloudView, Part
-from collectors.cloud.openstackask import Asker, Refused
+from collectors.cloud.openstackask import Asker
 from collectors.cloud.openstackfile import open_cloud
 from collectors.cloud.openstackfound import Found
+from collectors.cloud.openstackrefused import Refused
 from collectors.cloud.openstackwork import Work
 from collectors.cloud.settings import CloudSource, CloudsSettings
 from collectors.model import ParseError
@@ -51,7 +52,7 @@ class _Look:
         self._work = Work(settings.concurrency, self._start + deadline)
         self._askers: list[Asker] = []
         self._found = Found()
-        self._answers: dict[tuple[Part, str], int] = {}  # by region; below 0: refusals alone
+        self._answers: dict[tuple[Part, str, str], int] = {}  # below 0: refusals alone
 
     def run(self) -> CloudView:
         late: dict[Part, int] = {}
@@ -107,10 +108,16 @@ class _Look:
         self._add("volumes", asker, self._get_volumes)
 
     def _add(
-        self, part: Part, asker: Asker, task: Callable[[Asker], None], resource: str = ""
+        self,
+        part: Part,
+        asker: Asker,
+        task: Callable[[Asker], None],
+        resource: str = "",
+        service: str = "",
     ) -> None:
-        """A task whose failure is a problem of its part, or of one resource in it."""
-        key = (part, asker.region)
+        """A task whose failure is a problem of its part, or of one resource in it. `service`: where
+        more than one is asked for the part, so that one that refuses says nothing of the other."""
+        key = (part, service, asker.region)
 
         def run() -> None:
             with self._work.lock:
@@ -146,6 +153,8 @@ class _Look:
             found, whole = parse.projects(asker.get("identity", "/projects"))
             if not whole:
                 self._fail("projects", "Keystone told a part of the projects (its list_limit)")
+            if asker.account().domain:
+                self._fail("projects", "a token of a domain is told the projects of it alone")
         except Refused as error:
             if error.status != 403:
                 raise
@@ -162,13 +171,13 @@ class _Look:
         asker.compute_version()
         for project in list(self._found.projects):
             task = partial(self._get_quotas, service="compute", project=project)
-            self._add("quotas", asker, task, project)
+            self._add("quotas", asker, task, project, "compute")
 
     def _get_volume_quotas(self, asker: Asker) -> None:
         if self._has_volumes(asker):
             for project in list(self._found.projects):
                 task = partial(self._get_quotas, service="block-storage", project=project)
-                self._add("quotas", asker, task, project)
+                self._add("quotas", asker, task, project, "block-storage")
 
     def _get_quotas(self, asker: Asker, service: str, project: str) -> None:
         if service == "compute":
@@ -236,14 +245,16 @@ class _Look:
     def _has_volumes(self, asker: Asker) -> bool:
         if asker.has("block-storage"):
             return True
-        if not asker.account()[0]:  # addresses with the id of a project are left out of its catalog
+        if (
+            not asker.account().project
+        ):  # addresses with the id of a project are left out of its catalog
             raise Refused("a token that is of no project is not told where the block storage is")
         return False
 
     def _get_volumes(self, asker: Asker) -> None:
         if not self._has_volumes(asker):
             return
-        own, admin = asker.account()
+        own, _, admin = asker.account()
         read = partial(parse.volumes, region=asker.region)
         limit = str(self._settings.page)
         path = "/volumes/detail"

@@ -6,15 +6,21 @@ objects are not used: to make them takes longer than Nova takes to answer. Answe
 
 from __future__ import annotations
 
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from collectors.cloud.openstackfile import secrets_of
-from collectors.cloud.openstackjson import Page, decode
-from collectors.model import ParseError
+from collectors.cloud.openstackjson import Page
+from collectors.cloud.openstackrefused import (
+    Absent,
+    Passing,
+    Refused,
+    Unversioned,
+    guarded,
+    said,
+)
 
 if TYPE_CHECKING:
     from keystoneauth1.adapter import Adapter
@@ -29,19 +35,14 @@ AGAIN = (429, 502, 503, 504)
 ATTEMPTS, PAUSE = 2, 0.5
 COMPUTE = ((2, 48), (2, 93))  # what openstackcompute.py knows
 PAGES = 10_000
-_STRANGE = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
-class Refused(Exception):
-    """No answer that could be used; `status` is HTTP's, 0 without one. Its text is for people."""
+class Account(NamedTuple):
+    """Who asks: the project of the token or "", whether it is of a domain, and has the role admin."""
 
-    def __init__(self, reason: str, status: int = 0) -> None:
-        super().__init__(reason)
-        self.status = status
-
-
-class Absent(Refused):
-    """The catalog has no such service."""
+    project: str
+    domain: bool
+    admin: bool
 
 
 class Asker:
@@ -61,14 +62,24 @@ class Asker:
 
     def log_in(self) -> None:
         """Get a token; raises Refused."""
-        self._guarded("identity", lambda: self._access().auth_token)
+        try:
+            self._guarded("identity", lambda: self._access().auth_token)
+        except Unversioned:
+            # keystoneauth logs why and goes on; its address tells it again
+            address = str((self._region.config.get("auth") or {}).get("auth_url", ""))
+            self._guarded(
+                "identity",
+                lambda: self._session.get(
+                    address, authenticated=False, raise_exc=True, redirect=False, log=False
+                ),
+            )
+            raise
 
-    def account(self) -> tuple[str, bool]:
-        """The project of the token ("" for others), and whether it has the role admin."""
-
-        def tell() -> tuple[str, bool]:
+    def account(self) -> Account:
+        def tell() -> Account:
             access = self._access()
-            return access.project_id or "", "admin" in access.role_names
+            admin = "admin" in access.role_names
+            return Account(access.project_id or "", bool(access.domain_scoped), admin)
 
         return self._guarded("identity", tell)
 
@@ -105,7 +116,7 @@ class Asker:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._get(service, path, version, params)
-            except _Passing as error:
+            except Passing as error:
                 if attempt == ATTEMPTS or self._left() < PAUSE * 2:
                     raise Refused(str(error), error.status) from error
                 time.sleep(PAUSE)
@@ -189,8 +200,11 @@ class Asker:
         status, content = self._guarded(service, ask)
         if status == 200:
             return content
-        reason = self.clean(f"HTTP {status}: {_said(content)}".rstrip(": "))
-        raise _Passing(reason, status) if status in AGAIN else Refused(reason, status)
+        reason = self.clean(f"HTTP {status}: {said(content)}".rstrip(": "))
+        raise Passing(reason, status) if status in AGAIN else Refused(reason, status)
+
+    def _guarded(self, service: str, ask: Callable[[], T]) -> T:
+        return guarded(service, self.region, ask)
 
     def _body(self, response: Response) -> bytes:
         """All of it, within the time-out as a whole and LONGEST."""
@@ -206,52 +220,6 @@ class Asker:
             self.seconds += time.monotonic() - began
         return bytes(body)
 
-    def _guarded(self, service: str, ask: Callable[[], T]) -> T:
-        """What `ask` gives; raises Refused for all that keystoneauth and requests raise."""
-        from keystoneauth1 import exceptions
-        from requests import exceptions as http
-        from urllib3 import exceptions as wire
-
-        who = service.replace("-", " ")
-        try:
-            return ask()
-        except Refused:
-            raise
-        except exceptions.EndpointNotFound as error:
-            raise Absent(f"the catalog has no {who} service in region {self.region!r}") from error
-        except (exceptions.Unauthorized, exceptions.AuthorizationFailure) as error:
-            raise Refused("Keystone refused the credentials (HTTP 401)", 401) from error
-        except (exceptions.ConnectTimeout, http.Timeout, wire.TimeoutError) as error:
-            raise Refused(f"the {who} service did not answer in time") from error
-        except exceptions.HttpError as error:
-            status = int(error.http_status or 0)
-            raise Refused(f"the {who} service answered HTTP {status}", status) from error
-        except (exceptions.SSLError, http.SSLError, ssl.SSLError) as error:
-            raise Refused(f"TLS with the {who} service failed: {_certificate(error)}") from error
-        except (
-            exceptions.ConnectFailure,
-            exceptions.RetriableConnectionFailure,
-            http.ConnectionError,
-            http.ChunkedEncodingError,
-            wire.HTTPError,
-            OSError,
-        ) as error:
-            raise _Passing(f"the connection to the {who} service failed") from error
-        except exceptions.InvalidResponse as error:
-            raise Refused(f"the {who} service gave an answer that is not in its format") from error
-        except exceptions.DiscoveryFailure as error:
-            raise Refused(f"the {who} service did not say which versions it has") from error
-        except exceptions.ClientException as error:
-            name = type(error).__name__
-            raise Refused(f"the {who} service cannot be used: {name}") from error
-        except _STRANGE as error:
-            # keystoneauth takes tokens and discovery documents as they come
-            raise Refused(f"the {who} service gave an answer that is not in its format") from error
-
-
-class _Passing(Refused):
-    """What another attempt may get over."""
-
 
 def _session(
     region: CloudRegion, timeout: float, threads: int, count: Callable[..., None]
@@ -265,33 +233,3 @@ def _session(
         session.session.mount(scheme, pool)
     session.session.hooks["response"].append(count)
     return session
-
-
-def _said(content: bytes) -> str:
-    """The message of an error, as each service words it; only its start."""
-    try:
-        answer = decode(content, dict[str, Any])
-    except ParseError:
-        return ""
-    errors = answer.get("errors")
-    first = errors[0] if isinstance(errors, list) and errors else next(iter(answer.values()), None)
-    said = first.get("message") or first.get("detail") if isinstance(first, dict) else first
-    return said[:300] if isinstance(said, str) else ""
-
-
-def _certificate(error: BaseException | None) -> str:
-    """OpenSSL's word for what is wrong, which is inside of what requests says."""
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return error.verify_message
-        inner = error.args[0] if error.args else None
-        reason = getattr(inner, "reason", None)
-        error = next(
-            (
-                it
-                for it in (error.__cause__, error.__context__, reason)
-                if isinstance(it, Exception)
-            ),
-            None,
-        )
-    return "see the server's certificate"

@@ -39,6 +39,7 @@ def open_cloud(source: CloudSource, region: str) -> CloudRegion:
         found = config.OpenStackConfig(
             # without a file of its own: where openstacksdk looks, and its environment variables
             config_files=[given] if given else None,
+            secure_files=[os.path.join(os.path.dirname(given), "secure.yaml")] if given else None,
             load_envvars=not given,
             app_name="jianwei",
         )

@@ -16,6 +16,7 @@ from collectors.cloud.openstack import EXTRA, OpenStackCloud
 from collectors.cloud.openstackmetrics import families
 from collectors.cloud.settings import CloudSource, CloudsSettings
 from collectors.strictyaml import Duration
+from tests.exporters.certificates import Authority
 from tests.openstackreplay import SECRET, Handler, Replay, Twist, send
 
 pytestmark = pytest.mark.filterwarnings("ignore:Support for InfluxDB")  # openstacksdk warns itself
@@ -221,9 +222,34 @@ def test_after_refusals_the_rest_is_not_asked(replay: Replay) -> None:
     assert "more were not asked" in missing(view)["quotas"]
 
 
+def test_a_service_that_refuses_quotas_says_nothing_of_the_other(replay: Replay) -> None:
+    replay.twists["nova /v2.1/os-quota-sets"] = status(403, {"forbidden": {"message": "no"}})
+    one = replay.answers["keystone /v3/projects"]["projects"][0]
+    quota = next(
+        it
+        for name, it in replay.answers.items()
+        if name.startswith("cinder ") and "os-quota-sets" in name
+    )
+    many = [{**one, "id": f"{n:032x}"} for n in range(30)]
+    replay.twists["keystone /v3/projects"] = status(200, {"projects": many})
+    replay.twists["cinder"] = status(200, {"volumes": [], **quota})
+    view = look(replay)
+    assert all({it.resource for it in p.quotas} == {"disk", "volumes"} for p in view.projects)
+    assert "more were not asked" in missing(view)["quotas"]
+
+
 def test_a_part_of_the_projects_is_not_all(replay: Replay) -> None:
     found = replay.answers["keystone /v3/projects"]
     replay.twists["keystone /v3/projects"] = status(200, {**found, "truncated": True})
+    view = look(replay)
+    assert set(missing(view)) == {"projects", "quotas"}
+    assert view.projects
+
+
+def test_projects_of_one_domain_are_not_taken_for_all(replay: Replay) -> None:
+    token = replay.answers["token"]["token"]
+    token["domain"] = {"id": "default", "name": "Default"}
+    del token["project"]
     view = look(replay)
     assert set(missing(view)) == {"projects", "quotas"}
     assert view.projects
@@ -388,6 +414,21 @@ def test_nobody_listens(replay: Replay, tmp_path: Path) -> None:
     assert "connection" in view.problems[0].reason
 
 
+def test_certificates_are_checked(tmp_path: Path) -> None:
+    authority = Authority()
+    pair = authority.issue("cloud").write(tmp_path, "cloud")
+    with Replay(tmp_path, pair) as replay:
+        view = look(replay)
+        assert [it.part for it in view.problems] == ["all"]
+        assert "TLS" in view.problems[0].reason
+        assert "unable to get local issuer certificate" in view.problems[0].reason
+        (tmp_path / "ca.pem").write_bytes(authority.pem)
+        text = replay.clouds_file.read_text(encoding="utf-8")
+        trust = text.replace("    region_name", f"    cacert: {tmp_path}/ca.pem\n    region_name")
+        replay.clouds_file.write_text(trust, encoding="utf-8")
+        assert look(replay).problems == ()
+
+
 def test_without_the_library_the_extra_is_named(
     replay: Replay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -431,6 +472,27 @@ def test_mistakes_in_clouds_yaml_are_named(replay: Replay, text: str | None, wor
     assert reason.startswith(str(replay.clouds_file))
     assert words in reason
     assert SECRET not in reason
+
+
+def test_the_password_may_be_in_secure_yaml(replay: Replay) -> None:
+    text = replay.clouds_file.read_text(encoding="utf-8")
+    replay.clouds_file.write_text(text.replace(f"password: {SECRET}", ""), encoding="utf-8")
+    assert [it.part for it in look(replay).problems] == ["all"]
+    secure = f"clouds: {{gov: {{auth: {{password: {SECRET}}}}}}}"
+    (replay.clouds_file.parent / "secure.yaml").write_text(secure, encoding="utf-8")
+    assert look(replay).problems == ()
+
+
+def test_without_a_file_it_is_where_openstacksdk_looks(
+    replay: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(replay.clouds_file))
+    for name, problems in (("gov", []), ("gvo", ["all"])):
+        source = CloudSource("gov", "openstack", cloud=name)
+        view = OpenStackCloud(source, CloudsSettings(page=2)).gather(60)
+        assert [it.part for it in view.problems] == problems
+    assert "did you mean 'gov'?" in view.problems[0].reason
+    assert view.problems[0].reason.startswith(str(replay.clouds_file))
 
 
 def test_each_region_is_asked(replay: Replay) -> None:

@@ -346,7 +346,7 @@ def test_an_api_killed_in_the_middle(city: City, tmp_path: Path) -> None:
         thread.start()
         try:
             assert proxy.asked.wait(60)
-            city.lab.kill("nova")
+            city.lab.processes.kill("nova")
             proxy.held.clear()
             thread.join(100)
         finally:
