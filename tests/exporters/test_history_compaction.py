@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from exporters.history import information, statistics, workcalendar
+from exporters.history.accumulate import Rollup
 from exporters.history.compaction import compact
-from exporters.history.file import connect
+from exporters.history.file import HistoryError, connect
+from exporters.history.store import HistoryWriter, Known, Span
+from exporters.history.stored import present
 from tests.historylab import SLOT, START, content, imported, long_csv, samples, whole
 
 DAY = 86400
@@ -118,6 +123,109 @@ def test_what_is_old_goes(tmp_path: Path) -> None:
     assert tables(path) == {"rollups": 0, "blocks": 11, "sketches": 31}
 
 
+@pytest.mark.parametrize("keep", [40, 10])
+def test_a_clock_that_was_wrong_costs_a_day_at_most(tmp_path: Path, keep: int) -> None:
+    days, ahead = 20, 730
+    path = rolled(tmp_path / "h", [(FIRST + day * 288, 1, 1.0, 1.0) for day in range(days)])
+    compact(path, START + days * DAY, keep)
+    before = tables(path)["blocks"]
+    assert before == min(days, keep + 1)  # nothing is newer than the day before today
+    # an agent wakes up two years ahead, writes a while, and compacts
+    rolled(path, [(FIRST + (days + ahead) * 288 + at, 1, 1.0, 1.0) for at in (0, 1)])
+    done = compact(path, START + (days + ahead) * DAY + 700, keep)
+    assert done.expired_sketches == 0
+    assert tables(path)["blocks"] >= before - 1
+    # its clock is right again: what is ahead of it makes nothing old
+    rolled(path, [(FIRST + days * 288, 1, 1.0, 1.0)])
+    done = compact(path, START + days * DAY + 700, keep)
+    assert (done.expired, done.expired_sketches) == (0, 0)
+
+
+def test_resources_come_and_go(tmp_path: Path) -> None:
+    """Of those released long ago nothing is left; of those that last, what is true."""
+    path, days = tmp_path / "h", 40
+    for day in range(days):
+        since, until = float(START + day * DAY), float(START + day * DAY + 7200)
+        with closing(HistoryWriter(path)) as writer:
+            for id in (f"vm-{day}", "lasting"):
+                known = Known(id, "server", id, "city", since, until)
+                state = Span(id, "state", since, until, '"active"')
+                after = state._replace(since=until, until=None, value='"released"')
+                spans = [state, after] if id.startswith("vm") else [state]
+                rollups = [Rollup(id, "cpu", 1.0, 2.0)]
+                writer.add(FIRST + day * 288, rollups, [known], spans)
+            writer.add(0, (), [], [Span("lasting", "size", float(START), None, "{}")])
+        compact(path, until + DAY, keep=3, keep_sketches=10)
+    with closing(sqlite3.connect(path)) as db:
+        kept = {one for (one,) in db.execute("SELECT id FROM resources")}
+        (spans, series) = db.execute(
+            "SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM series)"
+        ).fetchone()
+    assert kept == {"lasting", *(f"vm-{day}" for day in range(days - 11, days))}
+    assert series == len(kept)
+    assert spans <= 3 * len(kept) + 1
+    with closing(connect(path)) as db:
+        assert information.problems(db) == []
+
+
+def test_a_young_file_forgets_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "h"
+    with closing(HistoryWriter(path)) as writer:
+        gone = Known("gone", "server", "gone", "city", 1.0, 2.0)
+        writer.add(0, (), [gone], [Span("gone", "state", 1.0, 2.0, '"active"')])
+        writer.add(FIRST, [Rollup("gone", "cpu", 1, 1)], [gone])
+        writer.add(FIRST, (), [gone._replace(id="never")])
+    assert compact(path, NOW).forgotten == 0
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*) FROM resources").fetchone() == (2,)
+        assert db.execute("SELECT count(*) FROM spans").fetchone() == (1,)
+
+
+def test_readers_of_keys_that_are_not_in_order_end(tmp_path: Path) -> None:
+    """Each key in turn becomes a high one where pages are told apart, too: a search for what follows then
+    finds what was before, and who goes on from key to key went round and round."""
+    path = tmp_path / "h"
+    rolled(path, [(FIRST + day * 288, 1, 1.0, 1.0) for day in range(12)], series=1)
+    compact(path, START + 12 * DAY)
+    raw = path.read_bytes()
+    with closing(sqlite3.connect(path)) as db:
+        keys = [one for (one,) in db.execute("SELECT key FROM blocks ORDER BY key")]
+    told = 0
+    for key in keys:
+        wrong = varint((15_000_000 << 32) + 1)
+        for place in re.finditer(re.escape(varint(key)), raw):
+            path.write_bytes(raw[: place.start()] + wrong + raw[place.end() :])
+            with closing(connect(path, reading=True)) as db:
+                try:
+                    for table in ("blocks", "sketches"):
+                        found = present(db, table, 0, 1 << 30)
+                        assert found == sorted(set(found))
+                    continue
+                except HistoryError as error:
+                    assert "damaged: they are not in order" in str(error)  # noqa: PT017 - of many
+                assert any("order" in one for one in information.problems(db))
+            told += 1
+            with pytest.raises(HistoryError, match=f"{path}: .* are damaged"):
+                compact(path, START + 13 * DAY, keep=1, keep_sketches=1, most=1)
+    assert told > 2
+
+
+def varint(number: int) -> bytes:
+    """As SQLite writes it, below 1 << 56."""
+    found = [number & 0x7F]
+    while number := number >> 7:
+        found.insert(0, 0x80 | number & 0x7F)
+    return bytes(found)
+
+
+def test_rows_that_are_beyond_any_number(tmp_path: Path) -> None:
+    path = rolled(tmp_path / "h", [(FIRST, 1, 1e39, 1e39), (FIRST + 1, 1, 2.0, 2.0)])
+    with warnings.catch_warnings(), closing(connect(path)):
+        warnings.simplefilter("error")
+        compact(path, NOW)
+    assert samples(path) == {("cpu", "r1", FIRST + 1): (2.0, 2.0)}
+
+
 def test_a_clock_that_went_back_changes_nothing(tmp_path: Path) -> None:
     path = three_days(tmp_path / "h")
     before = values(path)
@@ -134,9 +242,11 @@ def test_rows_of_a_day_of_which_only_a_fuller_sketch_is_left_are_let_go(tmp_path
     before = tables(path)["sketches"]
     csv = long_csv(tmp_path / "c", f"{START},r1,cpu,1")
     assert imported(path, csv).kept == 1
-    rolled(path, [(FIRST, 1, 1, 1)])
-    compact(path, NOW)
+    rolled(path, [(FIRST, 1, 1, 1), (FIRST + 5, 1, 1, 1), (FIRST, 2, 1, 1)])
+    done = compact(path, NOW)
     assert tables(path) == {"rollups": 36, "blocks": 0, "sketches": before}
+    assert done.late == 3
+    assert done.losses(None) == ["3 rollups came too late for their days, and were let go"]
 
 
 def test_a_file_that_is_too_large_loses_its_oldest_blocks(tmp_path: Path) -> None:
