@@ -28,6 +28,7 @@ from agents.history import HistorySchedule
 from agents.historyfile import WAITING, HistoryFile
 from collectors.cloud.model import Use
 from exporters import locks
+from exporters.history import settings
 from exporters.history.accumulate import Rollup
 from exporters.history.schema import SLOT
 from exporters.history.settings import HistorySettings
@@ -36,6 +37,7 @@ from exporters.history.units import METRICS
 from tests.agentlab import Agent, agent, eventually
 
 KILLS = 4
+DROPPED = "jianwei_history_dropped_days_total"
 QUIET = """
 audit: {packs: []}
 inventories: {enable: false}
@@ -352,6 +354,24 @@ def test_an_agent_that_cannot_write_its_history_serves_all_else(tmp_path: Path) 
         assert f"{tmp_path}/state" in it.log.read_text()
 
 
+def test_an_agent_waits_for_another_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.2)
+    path = tmp_path / "history.db"
+    with closing(HistoryWriter(path)):
+        file = HistoryFile(path, "Asia/Shanghai")
+        monkeypatch.setattr(locks.time, "sleep", lambda seconds: waited.append(seconds))
+        assert not file.write({})
+        assert waited, "one that ends just now has a moment"
+        waited.clear()
+        for _ in range(3):
+            assert not file.write({})
+            assert file.open_spans() is None
+        assert not waited, "all else of the agent would wait with it"
+    assert file.write({})
+    file.close()
+
+
 def test_a_reload_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.1)
     config = Config(state_dir=str(tmp_path))
@@ -392,6 +412,30 @@ def test_a_day_that_is_over_becomes_blocks(tmp_path: Path) -> None:
     assert read(path, "SELECT average FROM rollups") == [(3.0,)]
     assert read(path, "SELECT count(*) FROM blocks") == [(len(METRICS),)]
     assert int(str(first)) < slot - 200
+
+
+def test_what_is_let_go_before_its_time_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "history.db"
+    filled(path, 300, OVER + SPREAD + 2 * 86400)
+    monkeypatch.setattr(settings, "MIN_BYTES", 1)
+    config = Config(state_dir=str(tmp_path), history=HistorySettings(max_bytes=40_000))
+    it = HistorySchedule(config)
+    it._file = HistoryFile(path, "Asia/Shanghai")
+    it._compaction._due = 0.0
+    with caplog.at_level("WARNING"):
+        it._compaction.if_due(it._first_slot, 0.0)
+        eventually(lambda: it._compaction.well is not None)
+    assert it._compaction.well
+    told = {family.name: family.samples for family in it.families()}
+    dropped = {dict(one.labels)["what"]: one.value for one in told[DROPPED]}
+    assert dropped["rollups"] >= 1
+    assert "rollups were let go early, as the file may take 40000 bytes" in caplog.text
+    after = HistorySchedule(config)
+    after.adopt(it)
+    assert after._compaction.dropped == it._compaction.dropped
+    it._file.close()
 
 
 def filled(path: Path, slots: int, age: float) -> None:

@@ -252,9 +252,15 @@ def test_info_tells_and_checks(tmp_path: Path, history: Path) -> None:
     assert told["resources"] == {"server": 4}
     assert [one["name"] for one in told["metrics"]] == ["cpu", "net_rx"]
     assert (told["blocks"], told["problems"], told["zone"]) == (16, [], "Asia/Shanghai")
+    assert told["keep_days"] is None
     table = run("info", "--history", history, "--check")
     assert table.exit_code == 0
     assert "whole" in table.stdout
+    assert "all of it: no agent lets go of what is old" in table.stdout
+    assert (
+        run("compact", "--history", history, "--keep", "7", "--keep-sketches", "90").exit_code == 0
+    )
+    assert "rollups 7 days, sketches 90 days" in run("info", "--history", history).stdout
     raw = bytearray(history.read_bytes())
     for at in range(len(raw) // 2, len(raw) // 2 + 8192):
         raw[at] ^= 0xFF
