@@ -43,7 +43,7 @@ def connect(
     path: Path, create: bool = False, zone: str = ZONE, reading: bool = False
 ) -> sqlite3.Connection:
     """A connection in autocommit mode; `create` makes the file where there is none, with days of `zone`.
-    With `reading` it is never changed, and who may not write it can read it. Raises HistoryError."""
+    With `reading` no value in it can be changed, and who may not write it can read it. Raises HistoryError."""
     if not create and not path.is_file():
         raise HistoryError(f"{path}: no such history file; `jianwei history import` makes one")
     name = _to_read(path) if reading else str(path)

@@ -360,7 +360,7 @@ def test_an_agent_waits_for_another_once(tmp_path: Path, monkeypatch: pytest.Mon
     path = tmp_path / "history.db"
     with closing(HistoryWriter(path)):
         file = HistoryFile(path, "Asia/Shanghai")
-        monkeypatch.setattr(locks.time, "sleep", lambda seconds: waited.append(seconds))
+        monkeypatch.setattr(time, "sleep", waited.append)
         assert not file.write({})
         assert waited, "one that ends just now has a moment"
         waited.clear()

@@ -20,7 +20,7 @@ import pytest
 
 from tests.agentlab import agent
 
-AGENTS, KILLS = 3, 3  # at once, and of each
+AGENTS, KILLS = 3, 2  # at once, and of each
 CONFIG = """
 audit: {packs: []}
 inventories: {enable: false}
