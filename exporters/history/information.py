@@ -59,7 +59,7 @@ def inform(
     def unless_broken(what: Callable[[], _T]) -> _T | None:
         try:
             return what()
-        except (HistoryError, ValueError, OverflowError):
+        except HistoryError:
             if not broken:
                 raise
             return None
@@ -137,10 +137,11 @@ def _unreadable(days: Days, table: str, rows: list[tuple[int, bytes]]) -> list[s
     found = []
     for day, contents in by_day.items():
         try:
+            slots = days.span(day)[1]
             if table == "blocks":
-                blocks.decode(contents, days.span(day)[1])
+                blocks.decode(contents, slots)
             else:
                 sketch.decode(contents)
-        except (ValueError, OverflowError, TypeError) as error:
+        except (HistoryError, ValueError, OverflowError, TypeError) as error:
             found.append(f"{table} of day {day}: {error}")
     return found

@@ -1,11 +1,16 @@
-"""The real agent, killed as it writes rollups. Its slots are of a second, so that it writes often: that is set as
-Python begins, by a `sitecustomize` of this test; all else is what runs anywhere."""
+"""The real agent, killed as it writes rollups. Its slots are of a second, so that it writes often, and SIGXFSZ is not
+ignored: both are set as Python begins, by a `sitecustomize` of this test; all else is what runs anywhere.
+
+Half of the kills are SIGKILL when its journal has just been written. The other half are the kernel's: a limit of the size
+of files, set on the running agent, ends it at one byte of what it writes next, in the middle of a transaction.
+"""
 
 from __future__ import annotations
 
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import sqlite3
@@ -18,7 +23,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agentlab import agent
+from tests.agentlab import Agent, agent
 
 AGENTS, KILLS = 3, 2  # at once, and of each
 CONFIG = """
@@ -28,7 +33,13 @@ probes: {gateways: false}
 history: {sample_interval: 1s}
 state_dir: state
 """
-SHORT_SLOTS = "import exporters.history.schema as schema\nschema.SLOT = 1\n"
+AS_IT_BEGINS = """
+import signal
+import exporters.history.schema as schema
+schema.SLOT = 1
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+"""
+FRAME = 24 + 4096  # of a journal: header and page
 
 Rows = dict[int, tuple[tuple[object, ...], ...]]  # by slot: series, average, maximum
 
@@ -60,6 +71,27 @@ def writes(path: Path) -> Iterator[None]:
     raise AssertionError("the agent writes nothing")
 
 
+def written(path: Path) -> int:
+    """Up to where the journal is written: to the last frame that has its salts."""
+    raw = path.with_name(f"{path.name}-wal").read_bytes()
+    end = 32
+    while raw[end + 8 : end + 16] == raw[16:24]:
+        end += FRAME
+    return end
+
+
+def kill(it: Agent, path: Path, changes: Iterator[None], torn: bool, chance: random.Random) -> None:
+    if torn:
+        most = written(path) + chance.randint(1, 4 * FRAME)
+        resource.prlimit(it.process.pid, resource.RLIMIT_FSIZE, (most, most))
+        assert it.process.wait(20) == -signal.SIGXFSZ
+        return
+    next(changes)
+    time.sleep(chance.choice((0, chance.uniform(0, 0.006))))
+    it.process.send_signal(signal.SIGKILL)
+    it.process.wait()
+
+
 def acknowledged(url: str) -> float:
     """The end of the last slot that the agent says is in the file; 0 before the first."""
     with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
@@ -70,18 +102,15 @@ def acknowledged(url: str) -> float:
 
 def killed_again_and_again(folder: Path, chance: random.Random) -> None:
     path, known = folder / "state/history.db", Rows()
-    for _ in range(KILLS):
+    for number in range(KILLS):
         with agent(folder, CONFIG) as it:
             changes = writes(path)
-            first = 0.0
-            while not (told := acknowledged(it.url)) or told <= first:
+            first = told = 0.0
+            while not first or told <= first:
+                next(changes)
+                told = acknowledged(it.url)
                 first = first or told
-                next(changes)
-            for _ in range(chance.randint(1, 2)):
-                next(changes)
-            time.sleep(chance.choice((0, chance.uniform(0, 0.006))))
-            it.process.send_signal(signal.SIGKILL)
-            it.process.wait()
+            kill(it, path, changes, number % 2 == 0, chance)
         now = rollups(path)
         assert known.items() <= now.items(), "what was there stays as it was"
         assert max(now) + 1 >= told, "what was acknowledged is there"
@@ -100,7 +129,7 @@ def killed_again_and_again(folder: Path, chance: random.Random) -> None:
 
 @pytest.mark.timeout(120)
 def test_agents_killed_as_they_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "sitecustomize.py").write_text(SHORT_SLOTS)
+    (tmp_path / "sitecustomize.py").write_text(AS_IT_BEGINS)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     folders = [tmp_path / str(number) for number in range(AGENTS)]
     for folder in folders:

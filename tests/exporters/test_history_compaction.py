@@ -18,6 +18,7 @@ from exporters.history import information, statistics, workcalendar
 from exporters.history.accumulate import Rollup
 from exporters.history.compaction import compact
 from exporters.history.file import HistoryError, connect
+from exporters.history.reader import span_of
 from exporters.history.store import HistoryWriter, Known, Span
 from exporters.history.stored import present
 from tests.historylab import SLOT, START, content, imported, long_csv, samples, whole
@@ -216,6 +217,23 @@ def varint(number: int) -> bytes:
     while number := number >> 7:
         found.insert(0, 0x80 | number & 0x7F)
     return bytes(found)
+
+
+@pytest.mark.parametrize("day", [0, -5, 4_000_000])
+def test_days_of_no_calendar_are_damage(tmp_path: Path, day: int) -> None:
+    path = three_days(tmp_path / "h")
+    compact(path, NOW)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(
+            "UPDATE sketches SET key = ? WHERE key = (SELECT max(key) FROM sketches)", (day << 32,)
+        )
+    with closing(connect(path)) as db:
+        with pytest.raises(HistoryError, match=f"day {day} is damaged"):
+            span_of(db)
+        assert information.problems(db)
+        found = information.inform(db, path, str, check=True)
+    assert found.since is None
+    assert found.problems
 
 
 def test_rows_that_are_beyond_any_number(tmp_path: Path) -> None:
