@@ -32,8 +32,8 @@ packages: ## as root with apt: install the Debian packages that tests need
 libvirt: dev packages
 	@tests/link-libvirt
 
-test: libvirt ## set up what the tests need and run them all
-	$(BIN)/python -m pytest $(ARGS)
+test: libvirt ## set up what the tests need and run them all, in two lanes; or pytest with ARGS
+	$(BIN)/python -m pytest $(or $(ARGS),-p tests.lanes)
 
 test-openstack: dev ## set up a real OpenStack (1 GB of packages) and run the tests that need it
 	@tests/install-packages tests/debian-packages.txt tests/openstack-packages.txt
@@ -57,6 +57,8 @@ bench: dev packages ## measure; side by side with node_exporter, fping and black
 	$(BIN)/python -m benchmarks.links
 	$(BIN)/python -m benchmarks.readiness
 	$(BIN)/python -m benchmarks.baseline
+	$(BIN)/python -m benchmarks.historyagent
+	$(BIN)/python -m benchmarks.history
 
 soak: dev ## 20,000 scrapes; memory must not grow
 	$(BIN)/python -m benchmarks.soak

@@ -37,8 +37,8 @@ SILENT: Final = 2 * LONGEST  # seconds after which a cloud is forgotten
 class _Feed:
     """What is told of one cloud."""
 
-    def __init__(self, longest: float) -> None:
-        self.meter = Meter(longest)
+    def __init__(self) -> None:
+        self.meter = Meter()
         self.slots = Accumulator()
         self.last = time.monotonic()
 
@@ -98,7 +98,9 @@ class HistorySchedule:
     def open_spans(self) -> list[Span] | None:
         """What is true until now, of all resources; None where that is not known now."""
         with self._mutex:
-            return self._file.open_spans() if self._file else None
+            if self._file is None or self._stopping.is_set():
+                return None  # who has stopped must not open it again
+            return self._file.open_spans()
 
     def take(
         self,
@@ -115,9 +117,8 @@ class HistorySchedule:
             if self._file is None or self._stopping.is_set():
                 return False
             wall, steady = self._look_at_clocks()
-            feed = self._feeds.get(cloud)
-            if feed is None:
-                feed = self._feeds[cloud] = _Feed(LOOKS_APART * interval)
+            feed = self._feeds.setdefault(cloud, _Feed())
+            feed.meter.longest = LOOKS_APART * interval
             for use in uses:
                 at = self._clocks.steady(use.at, steady)
                 if at is not None:

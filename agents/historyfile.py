@@ -21,6 +21,7 @@ from exporters.history.store import HistoryWriter, Known, Span, is_damage
 log = logging.getLogger(__name__)
 
 WAITING: Final = 2000  # rollups and resources that wait for a disk: most of a day of one host
+NOT_YET: Final = "nothing was written yet"
 
 
 class _Waiting(NamedTuple):
@@ -35,7 +36,7 @@ class HistoryFile:
 
     def __init__(self, path: Path, zone: str) -> None:
         self.path, self._zone = path, zone
-        self.problem = ""
+        self.problem = NOT_YET
         self.lost = 0
         self.last: float | None = None
         self._writer: HistoryWriter | None = None
@@ -51,8 +52,8 @@ class HistoryFile:
     ) -> bool:
         """Whether all of it is on disk, and what waited before it. Spans do not wait: who tells them
         sees by those that are open that they are not there."""
-        new = [_Waiting(slot, rows, resources) for slot, rows in rollups.items()]
-        new = new or [_Waiting(0, (), resources)]
+        slots = list(rollups.items()) or [(0, ())]
+        new = [_Waiting(*slot, () if number else resources) for number, slot in enumerate(slots)]
         self._waiting += new
         try:
             writer = self._opened()
@@ -137,7 +138,7 @@ class HistoryFile:
         if problem != self.problem:
             if problem:
                 log.error("the history cannot be written: %s", problem)
-            else:
+            elif self.problem != NOT_YET:
                 log.info("the history is written again")
         self.problem = problem
 

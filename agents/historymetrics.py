@@ -24,7 +24,7 @@ def history_families(report: Report) -> Sequence[Family]:
     return (
         gauge(
             "jianwei_history_success",
-            "Whether the history of use could be written the last time.",
+            "Whether the history of use could be written the last time; 0 before the first.",
             sample(float(it.success)),
         ),
         gauge(

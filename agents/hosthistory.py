@@ -29,7 +29,7 @@ class HostSampler:
         self._devices = use.Devices(None, None, None)
         self._looked = -math.inf  # by the steady clock
         self._space_at = -math.inf
-        self.identity = identity.identity(Answers(source.answer(identity.READINGS)))
+        self.identity = self._identified()
         self.size = Size()
         self.problems: tuple[str, ...] = ()
 
@@ -41,9 +41,13 @@ class HostSampler:
         if names != self._names or steady - self._looked >= DEVICES_EVERY:
             self._names, self._looked = names, steady
             self._devices = use.devices(Answers(self._source.answer(use.DEVICES)))
+            self.identity = self._identified()  # a host may be given another name
         self.size = _known(use.size_of(seen, self._devices), self.size)
         told = self._tally.use(self.identity.id, wall, seen, self._devices)
         return [*self._meter.measure(told, steady, wall), *self._space(steady, wall)]
+
+    def _identified(self) -> identity.Identity:
+        return identity.identity(Answers(self._source.answer(identity.READINGS)))
 
     def _space(self, steady: float, wall: float) -> Iterator[Stretch]:
         """The level of now stands for the time since the last look."""

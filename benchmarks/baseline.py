@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.agent import Figure
-from benchmarks.readiness import run
+from benchmarks.process import run
 from collectors import catalogue
 from collectors.model import (
     Answer,

@@ -8,60 +8,21 @@ internet, so there is no peer. A measurement, no judgement: the exit status is 0
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
 
 import msgspec
 
 from benchmarks.agent import Figure
+from benchmarks.process import run
 from rules.readinessmodel import Readiness
 from tests.readinesslab import HOSTS, PAGES, SITES, LabSite, ReadinessLab, seen, unavailable, web
 
 COUNT = 100
 COMES_AND_GOES = "one-in-three"  # not an unchanged site
 COMMAND = (sys.executable, "-P", "-m", "agents", "ipv6")
-
-
-class Run(NamedTuple):
-    """One command: its output, wall and CPU time in seconds, most resident bytes."""
-
-    output: bytes
-    wall: float
-    cpu: float
-    memory: int
-
-
-def run(argv: Sequence[str]) -> Run:
-    """Raises RuntimeError unless the command ends well."""
-    with tempfile.TemporaryFile() as out:
-        start = time.perf_counter()
-        process = subprocess.Popen(argv, stdout=out)
-        memory = 0  # ru_maxrss would be that of this process where it is larger
-        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
-            memory = max(memory, _most_resident(process.pid))
-            time.sleep(0.01)
-        wall, (_, status, usage) = time.perf_counter() - start, ended
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise RuntimeError(f"{argv[0]}: exit status {process.returncode}")
-        out.seek(0)
-        return Run(out.read(), wall, usage.ru_utime + usage.ru_stime, memory)
-
-
-def _most_resident(pid: int) -> int:
-    """VmHWM of a process that may just have ended."""
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        for line in file:
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) << 10
-    return 0
 
 
 def host(times: int) -> None:

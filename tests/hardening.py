@@ -91,7 +91,7 @@ class Ahead:
     def __init__(self, folder: Path) -> None:
         spaces = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
         # the shell is the first process there, which must take up orphans
-        shell = ("sh", "-c", '"$@"; exit $?', "sh", "nice", "-n5")
+        shell = ("sh", "-c", '"$@"; exit $?', "sh")
         self._process = subprocess.Popen(
             ["unshare", *spaces, *shell, sys.executable, "-m", __name__, str(folder)],
             stdin=subprocess.DEVNULL,

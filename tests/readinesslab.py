@@ -107,7 +107,7 @@ def third(path: str, family: str, count: int) -> tuple[int, Mapping[str, str], b
 
 def slow(path: str, family: str, count: int) -> tuple[int, Mapping[str, str], bytes]:
     """A detour over IPv6."""
-    time.sleep(0.12 if family == "ipv6" else 0.06)
+    time.sleep(0.24 if family == "ipv6" else 0.06)
     return 200, {"Content-Type": "text/html"}, page(links=()).encode()
 
 

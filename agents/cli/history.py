@@ -9,6 +9,7 @@ from agents.cli.lazygroup import LazyGroup
 COMMANDS = {
     "import": "Bring CSV files into a history file.",
     "summary": "Tell statistics of a metric: of all samples, or of each resource.",
+    "events": "Tell when resources were granted, resized, moved, stopped, released.",
     "export": "Write a history file as CSV.",
     "info": "Say what a history file has, and whether it is whole.",
     "merge": "Unite the files of several agents into one.",

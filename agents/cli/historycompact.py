@@ -25,4 +25,9 @@ def command(path: Path, keep: int, keep_sketches: int, most: int | None, now: fl
     """
     with told_errors(path):
         at = time.time() if now is None else now
-        click.echo(msgspec.json.encode(compact(path, at, keep, keep_sketches, most)))
+        done = compact(path, at, keep, keep_sketches, most)
+    for what, days in (("rollups", done.dropped), ("sketches", done.dropped_sketches)):
+        if days:
+            told = f"{days[0]} to {days[-1]}: {what} were let go early, as the file may take {most} bytes"
+            click.echo(told, err=True)
+    click.echo(msgspec.json.encode(done))

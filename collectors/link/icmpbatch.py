@@ -9,6 +9,7 @@ at by icmppacket.py.
 from __future__ import annotations
 
 import ctypes
+import mmap
 import socket
 import struct
 import sys
@@ -59,7 +60,7 @@ class Batch:
 
     def __init__(self, family: AddressFamily, fileno: int, identifier: int) -> None:
         self._family, self._fileno, self._identifier = family, fileno, identifier
-        self._buffer = bytearray(ROWS * _ROW)
+        self._buffer = mmap.mmap(-1, ROWS * _ROW)  # rows that no message came to take no memory
         buffer = (ctypes.c_char * len(self._buffer)).from_buffer(self._buffer)
         base = ctypes.addressof(buffer)
         vectors, headers = (Vector * ROWS)(), (Header * ROWS)()
@@ -145,6 +146,6 @@ class Batch:
             sink.answer(index, nonce, source, None, None)
 
 
-def _sums_up(message: bytearray) -> bool:
+def _sums_up(message: bytes) -> bool:
     """Whether the checksum is right; the byte order does not matter for it (RFC 1071)."""
     return int.from_bytes(message, "little") % 0xFFFF == 0

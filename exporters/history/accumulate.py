@@ -7,6 +7,7 @@ Slots are by the wall clock; nobody but who adds knows what that clock did.
 from __future__ import annotations
 
 import math
+from array import array
 from typing import Final, NamedTuple
 
 from exporters.history.schema import SLOT
@@ -34,14 +35,11 @@ class Rollup(NamedTuple):
     maximum: float
 
 
-class _Cell:
-    """One slot of one series under way. `until` is how far it was told: no second counts twice."""
-
-    __slots__ = ("average", "maximum", "seconds", "until")
-
-    def __init__(self) -> None:
-        self.seconds = self.average = self.maximum = 0.0
-        self.until = -math.inf
+# One slot of one series under way is four numbers in an array, since there may be many: seconds seen, their
+# average, the maximum, and how far it was told, so that no second counts twice.
+_SECONDS, _AVERAGE, _MAXIMUM, _UNTIL = range(4)
+_EMPTY: Final = (0.0, 0.0, 0.0, -math.inf)
+_Cells = dict[str, dict[str, "array[float]"]]  # by resource and metric
 
 
 class Accumulator:
@@ -49,7 +47,7 @@ class Accumulator:
 
     def __init__(self, slot: int = SLOT) -> None:
         self._slot = slot
-        self._cells: dict[int, dict[tuple[str, str], _Cell]] = {}
+        self._cells: dict[int, _Cells] = {}
         self._closed = -math.inf  # before this time slots are over, and nothing changes them
 
     def add(self, one: Stretch) -> None:
@@ -58,19 +56,21 @@ class Accumulator:
         if not (math.isfinite(value) and value >= 0 and 0 < until - since <= LONGEST):
             return
         since = max(since, self._closed)
-        key = one.resource, one.metric
         number = math.floor(since / self._slot)
         while number * self._slot < until:
             begin, end = number * self._slot, (number + 1) * self._slot
-            part = self._cells.setdefault(number, {}).setdefault(key, _Cell())
-            seconds = min(until, end) - max(since, begin, part.until)
+            metrics = self._cells.setdefault(number, {}).setdefault(one.resource, {})
+            cell = metrics.get(one.metric)
+            if cell is None:
+                cell = metrics[one.metric] = array("d", _EMPTY)
+            seconds = min(until, end) - max(since, begin, cell[_UNTIL])
             if seconds > 0:
-                part.seconds += seconds
-                part.average += (value - part.average) * min(1.0, seconds / part.seconds)
-                part.until = min(until, end)
+                cell[_SECONDS] += seconds
+                cell[_AVERAGE] += (value - cell[_AVERAGE]) * min(1.0, seconds / cell[_SECONDS])
+                cell[_UNTIL] = min(until, end)
                 # the end of what mostly was before this slot is no peak of it
                 if seconds >= min(one.until - one.since, self._slot) / 2:
-                    part.maximum = max(part.maximum, value)
+                    cell[_MAXIMUM] = max(cell[_MAXIMUM], value)
             number += 1
 
     def close(self, until: float) -> dict[int, list[Rollup]]:
@@ -88,13 +88,14 @@ class Accumulator:
         cells, self._cells, self._closed = self._cells, {}, -math.inf
         return self._told(dict(sorted(cells.items())))
 
-    def _told(self, cells: dict[int, dict[tuple[str, str], _Cell]]) -> dict[int, list[Rollup]]:
+    def _told(self, cells: dict[int, _Cells]) -> dict[int, list[Rollup]]:
         found = {
             number: [
-                Rollup(*key, cell.average, max(cell.maximum, cell.average))
-                for key, cell in series.items()
-                if cell.seconds >= LEAST * self._slot
+                Rollup(resource, metric, cell[_AVERAGE], max(cell[_MAXIMUM], cell[_AVERAGE]))
+                for resource, metrics in resources.items()
+                for metric, cell in metrics.items()
+                if cell[_SECONDS] >= LEAST * self._slot
             ]
-            for number, series in cells.items()
+            for number, resources in cells.items()
         }
         return {number: rows for number, rows in found.items() if rows}

@@ -82,6 +82,8 @@ class LongReader:
         """Put the samples of a chunk into the spool; how many there are."""
         if not self._at:
             chunk = self._begin(chunk)
+            if not chunk.data:
+                return 0
         columns = self._split(chunk.data) or self._parse(chunk.data)
         if columns is None:
             return self._slowly(chunk)

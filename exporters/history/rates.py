@@ -14,7 +14,7 @@ from typing import Final
 from collectors.cloud.model import Use
 from exporters.history.accumulate import LONGEST, Stretch
 
-SHORTEST: Final = 1.0  # seconds; closer looks differ by the ticks of the counters
+SHORTEST: Final = 0.5  # seconds; closer looks differ by the ticks of the counters
 # A domain's CPU time has its emulator's as well, so it may be above what was granted, and is then told as all of it.
 BUSIEST: Final = 2.0
 FASTEST: Final = 2e11  # bytes a second: nothing is faster, whatever the counters say
@@ -24,10 +24,11 @@ _TIMES: Final = ("cpu", "steal")
 
 
 class Meter:
-    """Remembers the last look at each resource. `longest` seconds may be between two of a pair."""
+    """Remembers the last look at each resource. `longest` seconds may be between two of a pair, and never more
+    than LONGEST."""
 
-    def __init__(self, longest: float) -> None:
-        self._longest = min(longest, LONGEST)
+    def __init__(self, longest: float = LONGEST) -> None:
+        self.longest = longest
         self._last: dict[str, tuple[Use, float]] = {}
 
     def measure(self, use: Use, steady: float, until: float) -> list[Stretch]:
@@ -40,7 +41,7 @@ class Meter:
         if before is None:
             return []
         seconds = steady - before[1]
-        if not SHORTEST <= seconds <= self._longest:
+        if not SHORTEST <= seconds <= min(self.longest, LONGEST):
             return []
         return [
             Stretch(use.resource, metric, value, until - seconds, until)

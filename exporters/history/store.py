@@ -23,7 +23,7 @@ from exporters.locks import locked
 CHECKED: Final = 32 << 20  # bytes of a file that is read through after a crash: some 50 ms
 CACHE: Final = 64  # KiB of pages in memory
 CHECKPOINT: Final = 64  # pages of the journal before they go into the file
-REMEMBERED: Final = 4096  # numbers of series in memory
+REMEMBERED: Final = 256  # numbers of series in memory: those of a host
 ASIDE: Final = 9  # damaged files that are kept, before somebody has to look
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -184,9 +184,11 @@ class HistoryWriter:
         connection, pair = self._connection, (metric, resource)
         if metric not in METRICS:
             return None
-        connection.execute(_METRIC, (metric, METRICS[metric]))
-        connection.execute(_BEGUN, pair)
         found = connection.execute(_SERIES, pair).fetchone()
+        if found is None:
+            connection.execute(_METRIC, (metric, METRICS[metric]))
+            connection.execute(_BEGUN, pair)
+            found = connection.execute(_SERIES, pair).fetchone()
         return None if found is None else int(found[0])
 
 
@@ -203,6 +205,7 @@ def _opened(path: Path, zone: str, suspect: bool) -> sqlite3.Connection:
     connection = connect(path, create=True, zone=zone)
     try:
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_spill = OFF")  # of a transaction, all is in memory anyway
         connection.execute(f"PRAGMA cache_size = -{CACHE}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
         connection.execute(f"PRAGMA journal_size_limit = {1 << 20}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
@@ -77,15 +78,17 @@ def _told(value: Any) -> Any:
 def lives(connection: sqlite3.Connection, since: float, until: float) -> Iterator[Life]:
     """Resources that were there at some time of [since, until). Spans are those that overlap it, and the last
     before it."""
-    spans = _spans(connection, until)
+    spans: dict[str, list[Fact]] = {}
+    for span in facts(connection, until):
+        spans.setdefault(span.resource, []).append(span)
     rows = connection.execute(
-        "SELECT number, id, kind, name, cloud, first_seen, last_seen FROM resources"
+        "SELECT id, kind, name, cloud, first_seen, last_seen FROM resources"
         " WHERE kind != 'project' AND first_seen < ? AND last_seen >= ? ORDER BY number",
         (until, since),
     ).fetchall()
-    for number, id, kind, name, cloud, first_seen, last_seen in rows:
+    for id, kind, name, cloud, first_seen, last_seen in rows:
         by_aspect: dict[Aspect, list[Fact]] = {}
-        for span in spans.get(number, ()):
+        for span in spans.get(id, ()):
             by_aspect.setdefault(span.aspect, []).append(span)
         life = Life(id, kind, name, cloud, first_seen, last_seen, by_aspect)
         state = life.at("state", since)
@@ -95,17 +98,19 @@ def lives(connection: sqlite3.Connection, since: float, until: float) -> Iterato
             yield life
 
 
-def _spans(connection: sqlite3.Connection, until: float) -> dict[int, list[Fact]]:
-    """All spans that begin before a moment: those that ended long ago tell when something came back."""
-    found: dict[int, list[Fact]] = {}
-    rows: Iterable[tuple[int, str, Any, float, float | None, str]] = connection.execute(
-        "SELECT number, id, aspect, since, until, value FROM spans JOIN resources"
-        " ON number = resource WHERE since < ? AND kind != 'project'"
-        " ORDER BY number, aspect, since",
+def facts(connection: sqlite3.Connection, until: float = math.inf) -> Iterator[Fact]:
+    """All spans that begin before a moment, by resource, aspect and time: those that ended long ago tell when
+    something came back."""
+    rows: Iterable[tuple[str, Any, float, float | None, str]] = connection.execute(
+        "SELECT id, aspect, since, until, value FROM spans JOIN resources ON number = resource"
+        " WHERE since < ? ORDER BY number, aspect, since",
         (until,),
     )
-    for number, id, aspect, since, end, value in rows:
+    for id, aspect, since, end, value in rows:
         if aspect in VALUES:
-            span = Fact(id, aspect, since, end, decoded(aspect, value))
-            found.setdefault(number, []).append(span)
-    return found
+            yield Fact(id, aspect, since, end, decoded(aspect, value))
+
+
+def names(connection: sqlite3.Connection) -> dict[str, str]:
+    """The name of each resource by its id."""
+    return dict(connection.execute("SELECT id, name FROM resources"))

@@ -264,10 +264,10 @@ def test_projects_that_are_not_seen_make_nothing_nobodys(
     city = (Project("p", "p", tags=("department=市财政局",)),)
     keep(
         tmp_path / "state" / "history.db",
-        look_at(monkeypatch, path, view(now, server, projects=city)),
+        look_at(monkeypatch, path, view(now, server, projects=city, kind="openstack")),
     )
     blind = (Problem("projects", "denied"),)
-    look = look_at(monkeypatch, path, view(now + 300, server, problems=blind))
+    look = look_at(monkeypatch, path, view(now + 300, server, problems=blind, kind="openstack"))
     [labels] = values(list(look.families), "jianwei_resource_info")
     assert "市财政局" in labels
     assert not look.clouds[0].spans

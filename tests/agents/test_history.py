@@ -9,6 +9,7 @@ import random
 import re
 import signal
 import sqlite3
+import subprocess
 import threading
 import time
 import urllib.request
@@ -193,6 +194,29 @@ def test_memory_of_what_waits_is_bounded(tmp_path: Path) -> None:
     assert file.write({})
     assert read(blocked, "SELECT min(slot), max(slot) FROM rollups") == [(1000 - kept, 999)]
     file.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file system takes root")
+def test_a_file_system_that_becomes_read_only(tmp_path: Path) -> None:
+    disk = str(tmp_path)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "none", disk], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"cannot mount here: {mounted.stderr.decode().strip()}")
+    try:
+        file = HistoryFile(tmp_path / "h.db", "Asia/Shanghai")
+        host = Known("h", "host", "h", "", 1, 1)
+        assert file.write({1: [Rollup("h", "cpu", 1, 1)]}, [host])
+        file.close()
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        for slot in (2, 3):
+            assert not file.write({slot: [Rollup("h", "cpu", 1, 1)]}, [host])
+        assert "Read-only file system" in file.problem
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        assert file.write({4: [Rollup("h", "cpu", 1, 1)]}, [host])
+        file.close()
+        assert read(tmp_path / "h.db", "SELECT slot FROM rollups") == [(1,), (2,), (3,), (4,)]
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 def test_a_file_that_was_moved_away_begins_anew(tmp_path: Path) -> None:

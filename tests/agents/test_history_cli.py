@@ -22,7 +22,10 @@ ARGV = (sys.executable, "-P", "-m", "agents", "history")
 
 def run(*arguments: str | Path, given: bytes | None = None) -> Result:
     argv = ["history", *map(str, arguments)]
-    return CliRunner().invoke(main, argv, input=given, env={"LC_ALL": "", "LANG": ""})
+    done = CliRunner().invoke(main, argv, input=given, env={"LC_ALL": "", "LANG": ""})
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
 
 
 @pytest.mark.parametrize(

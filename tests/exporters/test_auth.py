@@ -181,11 +181,11 @@ def test_rate_limit_comes_before_the_password(tmp_path: Path) -> None:
 
 
 def test_a_bucket_fills_again() -> None:
-    bucket = Bucket(0.02, 2)
+    bucket = Bucket(0.2, 2)
     assert [bucket.take(), bucket.take(), bucket.take()] == [True, True, False]
-    time.sleep(0.03)
+    time.sleep(0.3)
     assert bucket.take()
-    time.sleep(0.2)
+    time.sleep(0.6)
     assert [bucket.take(), bucket.take(), bucket.take()] == [True, True, False]
 
 

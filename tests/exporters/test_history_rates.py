@@ -99,9 +99,9 @@ def test_more_than_was_granted_is_all_of_it_and_much_more_is_not_believed() -> N
 
 
 def test_looks_too_close_and_too_far_apart() -> None:
-    assert used((0, FIRST), (0.5, change(FIRST, cpu=101.0))) == {}
+    assert used((0, FIRST), (0.4, change(FIRST, cpu=101.0))) == {}
     # the close one is passed over, not taken for the last
-    found = used((0, FIRST), (0.5, change(FIRST, cpu=101.0)), (100, change(FIRST, cpu=140.0)))
+    found = used((0, FIRST), (0.4, change(FIRST, cpu=101.0)), (100, change(FIRST, cpu=140.0)))
     assert found["cpu"] == pytest.approx(10)
     assert used((0, FIRST), (901, change(FIRST, cpu=140.0))) == {}
     assert used((0, FIRST), (0, FIRST), (-5, change(FIRST, cpu=140.0))) == {}
@@ -129,4 +129,4 @@ def test_any_counters(looks: list[tuple[float | None, ...]]) -> None:
         for one in meter.measure(Use("vm", now, *fields), now, 1e9 + now):
             assert math.isfinite(one.value)
             assert 0 <= one.value <= (100 if METRICS[one.metric] == "percent" else FASTEST)
-            assert 1 <= one.until - one.since <= 900
+            assert 0.49 <= one.until - one.since <= 900

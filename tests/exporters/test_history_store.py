@@ -53,12 +53,13 @@ def write_until_killed(path: Path, acknowledged: int) -> None:
         number += 1
 
 
+@pytest.mark.timeout(300)  # each rollup waits for the disk, which may have other work
 def test_killed_200_times_as_it_writes(tmp_path: Path) -> None:
     """After each kill: the file is whole, all that was acknowledged is there, and at most one more."""
     path = tmp_path / "history.db"
     chance = random.Random(6)  # noqa: S311 - no secret
     known = 0
-    recovered = checkpointed = 0
+    recovered = checkpointed = size = 0
     for _ in range(KILLS):
         mine, theirs = os.pipe()
         child = os.fork()
@@ -69,12 +70,12 @@ def test_killed_200_times_as_it_writes(tmp_path: Path) -> None:
                 os._exit(1)
         os.close(theirs)
         with open(mine, "rb", buffering=0) as pipe:
-            first = pipe.read(8)
-            assert first, "the writer could not begin"
-            time.sleep(chance.uniform(0, 0.03))
+            told = b"".join(pipe.read(8) or b"" for _ in range(chance.randint(1, 4)))
+            assert told, "the writer could not begin"
+            time.sleep(chance.uniform(0, 0.006))
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            told = first + pipe.readall()
+            told += pipe.readall()
         last = int.from_bytes(told[-8:], "big")
         copy = tmp_path / "copy.db"  # so that the next writer is the one that recovers it
         shutil.copy(path, copy)
@@ -82,7 +83,8 @@ def test_killed_200_times_as_it_writes(tmp_path: Path) -> None:
         recovered += wal.exists() and wal.stat().st_size > 0
         if wal.exists():
             shutil.copy(wal, copy.with_name("copy.db-wal"))
-        checkpointed += path.stat().st_size > 100_000
+        checkpointed += path.stat().st_size > size
+        size = path.stat().st_size
         with closing(sqlite3.connect(copy)) as seen:
             assert seen.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             found = seen.execute(
@@ -94,7 +96,7 @@ def test_killed_200_times_as_it_writes(tmp_path: Path) -> None:
         assert known < last <= found[-1][0] <= last + 1
         known = found[-1][0]
     assert recovered > KILLS / 2
-    assert checkpointed > KILLS / 2
+    assert checkpointed > 3
     with closing(HistoryWriter(path)) as writer:
         assert writer.put_aside is None
         assert writer.open_spans()

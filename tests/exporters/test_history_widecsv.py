@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from exporters.history.badlines import ImportRefused
 from exporters.history.importing import Form
@@ -127,3 +129,14 @@ def test_long_and_wide_make_the_same_file(tmp_path: Path) -> None:
     imported(tmp_path / "back.db", long_csv(tmp_path / "back", *reversed(lines)))
     assert content(tmp_path / "wide.db") == content(tmp_path / "long.db")
     assert samples(tmp_path / "back.db") == samples(tmp_path / "long.db")
+
+
+@settings(max_examples=30)
+@given(st.binary(max_size=200), st.booleans())
+def test_no_bytes_break_it(
+    tmp_path_factory: pytest.TempPathFactory, raw: bytes, before: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("bytes")
+    good = b"a,1,2,3\n"
+    (folder / "c").write_bytes(good + raw if before else b"a,1,2,3\n" + raw + b"\n" + good)
+    assert imported(folder / "h", folder / "c", WIDE).samples >= 3

@@ -16,7 +16,15 @@ from collectors.observe import Failure, Observation
 from exporters.prometheus import landing
 from exporters.prometheus.landing import LINKS, page
 from exporters.prometheus.landingtext import TEXT, duration, rate, size, text
-from exporters.prometheus.overview import Ipv6State, Overview, PackScore, usage
+from exporters.prometheus.overview import (
+    CPU,
+    RECEIVED,
+    Ipv6State,
+    Overview,
+    PackScore,
+    rated,
+    usage,
+)
 from exporters.prometheus.style import CSS
 from tests.exporters.httpserver import SmallBackend, running
 
@@ -168,6 +176,10 @@ def test_usage() -> None:
         assert shown in html
     boot = page(msgspec.structs.replace(overview, earlier=()), "en")
     assert "mean since boot" in boot
+    # what is kept of a look is enough for the next one
+    kept = rated([*overview.earlier, *overview.observations])
+    assert [family.name for one in kept for family in one.families] == 2 * [CPU, RECEIVED]
+    assert usage(msgspec.structs.replace(overview, earlier=rated(overview.earlier))) == seen
 
 
 def test_disks() -> None:

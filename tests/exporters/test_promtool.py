@@ -26,6 +26,7 @@ EXCEPTIONS = (
     ("node_memory_*", SNAKE, "the kernel's keys in node_exporter's names"),
     ("node_netstat_*", SNAKE, "the kernel's keys in node_exporter's names"),
     ("backup_files", 'counter metrics should have "_total" suffix', "a name from a text file"),
+    ("container_memory_failcnt", 'counter metrics should have "_total" suffix', "cAdvisor's name"),
     ("node_entropy_*_bits", 'use base unit "bytes" instead of "bits"', "node_exporter's name"),
 )
 
