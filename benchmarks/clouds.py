@@ -134,9 +134,10 @@ def main() -> None:
             peers.append(client(lab))
         ours, theirs = median(view.seconds for view in views), median(peers)
         print(Figure(f"{count} servers and the rest of the cloud", ours, "s", theirs, 5.0))
-        print(f"  {views[-1].requests} requests; the peer, {CLI}, lists the servers alone")
+        print(f"  {views[-1].requests} requests; the peer, the client, lists the servers alone")
         lists = [view.api_seconds for view in views]
         print(f"  sum of all waiting for answers, median: {median(lists):.2f} s")
+        print(f"  load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         if arguments.exporter:
             scrapes = [exporter(lab, arguments.exporter) for _ in range(arguments.runs)]
             print(Figure("  beside a scrape of openstack-exporter", ours, "s", median(scrapes)))
