@@ -11,11 +11,9 @@ no problem. `allocated` is of the current month up to now; months begin at midni
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-
-import msgspec
 
 from collectors.cloud import openstackcells as cells
 from collectors.cloud import openstackcompute as compute
@@ -59,7 +57,7 @@ class _Look:
         self._answers: dict[tuple[Part, str, str], int] = {}
         self._refusals: dict[tuple[Part, str, str], str] = {}
         self._silent: set[str] = set()  # regions whose Nova does not tell of a cell that is down
-        self._absent: dict[Part, int] = {}  # in how many regions there is no such service
+        self._without = 0  # regions that have no block storage
 
     def run(self) -> CloudView:
         late: dict[Part, int] = {}
@@ -72,7 +70,7 @@ class _Look:
             self._work.add("all", self._open)
             late = self._work.wait()
         with self._work.lock:
-            self._doubt(late)
+            cells.doubt(self._found, self._silent, len(self._askers) > 1, late)
             problems = self._found.problems(
                 dict.fromkeys(late, f"no answer within {self._deadline:g} s"), self._source.use
             )
@@ -88,23 +86,8 @@ class _Look:
                 problems=tuple(problems),
                 requests=sum(asker.requests for asker in self._askers),
                 api_seconds=sum(asker.seconds for asker in self._askers),
+                absent=("volumes",) if 0 < len(self._askers) == self._without else (),
             )
-
-    def _doubt(self, late: Collection[Part]) -> None:
-        """Servers of a cell that is down are missing without a word: then they are not all."""
-        unsure = {*late, *(part for part, _ in self._found.failed)}
-        for region in sorted(self._silent):
-            several = len(self._askers) > 1
-            start = f"{region}/" if several else ""
-            here = [it for it in self._found.capacity if it.provider.startswith(start)]
-            reason = cells.unseen(
-                [it for it in self._found.servers.values() if it.resource.region == region],
-                [msgspec.structs.replace(it, provider=it.provider[len(start) :]) for it in here],
-                "capacity" not in unsure,
-            )
-            if reason:
-                told = f"{reason} (region {region})" if several else reason
-                self._found.failed.setdefault(("servers", told), []).append("")
 
     # --- tasks ------------------------------------------------------------------------------
 
@@ -166,9 +149,7 @@ class _Look:
 
         self._work.add(part, run)
 
-    def _reason(
-        self, asker: Asker, error: Exception, resource: str = "", service: str = ""
-    ) -> str:
+    def _reason(self, asker: Asker, error: Exception, resource: str = "", service: str = "") -> str:
         reason = asker.clean(str(error))
         if service and called(service) not in reason:
             reason = f"the {called(service)}: {reason}"
@@ -286,6 +267,8 @@ class _Look:
 
     def _get_volumes(self, asker: Asker) -> None:
         if not self._has_volumes(asker):
+            with self._work.lock:
+                self._without += 1
             return
         own, _, admin = asker.account()
         read = partial(parse.volumes, region=asker.region)

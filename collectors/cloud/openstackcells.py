@@ -8,12 +8,13 @@ Nova says nothing at all; Placement still counts what the servers of such a host
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 
 from collectors.cloud import openstackcompute as compute
-from collectors.cloud.model import Capacity
+from collectors.cloud.model import Part
 from collectors.cloud.openstackask import Asker
+from collectors.cloud.openstackfound import Found
 from collectors.cloud.openstackrefused import Refused
 from collectors.model import ParseError
 
@@ -51,19 +52,39 @@ def _ask_services(asker: Asker) -> None:
         why = f"whether a cell of Nova is down is not known: {error} (os-services)"
         raise Refused(why) from error
     if hosts:
-        raise Refused(f"{DOWN}, with {_some(hosts)}; its servers are not among those that were told")
+        raise Refused(
+            f"{DOWN}, with {_some(hosts)}; its servers are not among those that were told"
+        )
 
 
-def unseen(servers: Iterable[compute.Server], capacity: Iterable[Capacity], whole: bool) -> str:
-    """Of a region whose Nova does not tell: why its servers may not be all, or nothing. `whole`: all
-    of `capacity`, whose providers are hosts, was seen."""
-    hosts = {it.resource.host for it in servers}
+def doubt(found: Found, silent: Iterable[str], several: bool, late: Collection[Part]) -> None:
+    """A problem of each region whose Nova does not tell, and whose servers may not be all. `several`
+    regions are asked; `late` parts are not whole."""
+    whole = "capacity" not in {*late, *(part for part, _ in found.failed)}
+    for region in sorted(silent):
+        start = f"{region}/" if several else ""
+        reason = _unseen(
+            {it.resource.host for it in found.servers.values() if it.resource.region == region},
+            {
+                it.provider.removeprefix(start)
+                for it in found.capacity
+                if it.resource == "MEMORY_MB" and it.used and it.provider.startswith(start)
+            },
+            whole,
+        )
+        if reason:
+            told = f"{reason} (region {region})" if several else reason
+            found.failed.setdefault(("servers", told), []).append("")
+
+
+def _unseen(hosts: set[str], held: set[str], whole: bool) -> str:
+    """Why servers on `hosts` may not be all, or nothing. On `held` Placement counts some; `whole`: on
+    no others."""
     if not whole or hosts == {""}:
         return (
             "a Nova before 2.69 does not tell of a cell that is down, and without "
             f"{'the hosts of servers' if whole else 'Placement'} it cannot be found out"
         )
-    held = {it.provider for it in capacity if it.resource == "MEMORY_MB" and it.used}
     if missing := sorted(held - hosts):
         return f"Placement counts servers on {_some(missing)}, and Nova told none there"
     return ""
