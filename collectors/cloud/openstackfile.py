@@ -124,7 +124,8 @@ def _wrong(
 
 def _places(settings: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     auth = settings.get("auth")
-    yield from (("auth", key) for key in (auth if isinstance(auth, dict) else ()))
+    inner = auth if isinstance(auth, dict) else {}
+    yield from (("auth", key) for key in inner if isinstance(key, str))
     yield from ((key,) for key in settings if key != "auth" and isinstance(key, str))
 
 

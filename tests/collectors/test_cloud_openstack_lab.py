@@ -358,8 +358,8 @@ def test_an_api_killed_in_the_middle(city: City, tmp_path: Path) -> None:
 
 def move_cell(city: City, old: str, new: str) -> None:
     """Let Nova's API look for the database of its cell elsewhere; it reads that once, when it starts."""
-    change = f"REPLACE(database_connection, '/{old}?', '/{new}?') WHERE name = 'cell1'"
-    sql = f"UPDATE nova_api.cell_mappings SET database_connection = {change}"
+    change = f"database_connection = REPLACE(database_connection, '/{old}?', '/{new}?')"
+    sql = " ".join(("UPDATE nova_api.cell_mappings SET", change, "WHERE name = 'cell1'"))
     socket = f"--socket={city.lab.folder}/database.sock"
     city.lab.processes.run("mariadb", "--no-defaults", socket, "-e", sql)
     city.lab.processes.kill("nova")
