@@ -190,7 +190,8 @@ class Asker:
                 redirect=False,  # a token goes nowhere else
                 log=False,
                 stream=True,
-                timeout=max(0.1, min(self._timeout, self._left())),
+                # not before the deadline, which is then what is told
+                timeout=min(self._timeout, max(0.0, self._left()) + 0.5),
                 connect_retries=0,
             )
             with response:
