@@ -21,6 +21,7 @@ from collectors.cloud.settings import CloudSource, CloudsSettings
 from collectors.strictyaml import Duration
 from tests.openstackcity import BUREAU, DISTRICT, EMPTY, GIBIBYTE, METADATA, TAX, City
 from tests.openstackconfig import PASSWORD
+from tests.processgroups import listens
 from tests.slowproxy import SlowProxy
 
 # the first of them starts the lab
@@ -363,6 +364,8 @@ def move_cell(city: City, old: str, new: str) -> None:
     socket = f"--socket={city.lab.folder}/database.sock"
     city.lab.processes.run("mariadb", "--no-defaults", socket, "-e", sql)
     city.lab.processes.kill("nova")
+    port = city.lab.ports.nova  # its workers end a little after it
+    city.lab.processes.until(lambda: not listens(port), "end of Nova", 30)
     city.lab.restart_nova()
 
 
