@@ -23,7 +23,8 @@ WORDS: Final[Mapping[str, Text]] = {
         "CPU 95 百分位{about} {value} % > {limit} %", "P95 CPU {about}{value} % > {limit} %"
     ),
     "network_below": Text(
-        "网络{about} {value} kB/s < {limit} kB/s", "network {about}{value} kB/s < {limit} kB/s"
+        "网络至多{about} {value} kB/s < {limit} kB/s",
+        "network at most {about}{value} kB/s < {limit} kB/s",
     ),
     "network_unknown": Text("网络流量未知，不判为闲置", "network not known, so not called idle"),
     "memory": Text("内存 95 百分位{about} {value} %", "P95 memory {about}{value} %"),
@@ -80,6 +81,11 @@ WORDS: Final[Mapping[str, Text]] = {
     "machine": Text(
         "物理机不作回收或调整建议", "a machine itself is not to be reclaimed or resized"
     ),
+    "begun": Text("本月仅过 {value} 天 < {limit} 天", "{value} days of the month < {limit} days"),
+    "under_way": Text(
+        "本月未结束（已过 {value} 天），只供观察",
+        "the month is not over ({value} days so far): to be watched, no more",
+    ),
     "months": Text("已连续 {value} 个月", "month {value} in a row"),
     "moved": Text("{text} 变更过归属部门", "went to another department on {text}"),
     "exempt": Text("已豁免（{text}）", "exempt ({text})"),
@@ -89,7 +95,18 @@ _ABOUT: Final = Text("约", "about ")
 _SEPARATOR: Final = Text("，", ", ")
 _IN_KILO: Final = ("network_below",)
 _WHOLE: Final = frozenset(
-    {"months", "age", "part", "not_seen", "stopped", "stopped_for", "detached", "detached_for"}
+    {
+        "months",
+        "age",
+        "part",
+        "begun",
+        "under_way",
+        "not_seen",
+        "stopped",
+        "stopped_for",
+        "detached",
+        "detached_for",
+    }
 )
 
 

@@ -22,11 +22,11 @@ from exporters.history.reader import Chunk, Span, chunks, span
 from exporters.history.schema import SLOT
 from exporters.history.sketch import Sketches
 from exporters.history.workcalendar import WorkCalendar
-from rules.usagemodel import Measured
+from rules.usagemodel import UPPER, Measured
 
 Array = NDArray[np.float64]
 
-_P50_P95: Final = (0.5, 0.95)
+_WANTED: Final = (0.5, 0.95, UPPER)
 
 
 class Figures(NamedTuple):
@@ -55,8 +55,8 @@ def usage(
     """What each resource used of a metric in [since, until), by resource id; no key where nothing is known."""
     period = span(since, until)
     found = {}
-    for resource, row, figures in _rows(connection, metric, period, _P50_P95, calendar, resources):
-        count, (p50, p95) = int(figures.counts[row]), figures.quantiles[row].tolist()
+    for resource, row, figures in _rows(connection, metric, period, _WANTED, calendar, resources):
+        count, (p50, p95, upper) = int(figures.counts[row]), figures.quantiles[row].tolist()
         found[resource] = Measured(
             count,
             float(figures.mean[row]),
@@ -68,6 +68,7 @@ def usage(
             _mean(figures.work[row]),
             _mean(figures.off[row]),
             bool(figures.estimated[row]),
+            upper,
         )
     return found
 

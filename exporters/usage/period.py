@@ -24,13 +24,24 @@ class Period(NamedTuple):
     label: str
     since: float
     until: float
+    under_way: bool = False  # it is not over: `until` is now
 
 
 def month(label: str, zone: ZoneInfo, now: float) -> Period:
     """The month `2026-10` in a zone; one that is not over ends now. Raises ValueError."""
     begin = datetime.strptime(label, "%Y-%m").replace(tzinfo=zone)
     end = begin.replace(year=begin.year + begin.month // 12, month=begin.month % 12 + 1)
-    return Period(label, begin.timestamp(), min(end.timestamp(), max(now, begin.timestamp())))
+    until = min(end.timestamp(), max(now, begin.timestamp()))
+    return Period(label, begin.timestamp(), until, until < end.timestamp())
+
+
+def shown_month(began: float | None, zone: ZoneInfo, now: float) -> str:
+    """The month that is shown unless another is asked for: the last one that is over, and while a history
+    that began at `began` (None: it is empty) has not all of it, the one under way."""
+    current = datetime.fromtimestamp(now, zone).strftime("%Y-%m")
+    last = months_before(current, 2)[0]
+    whole = began is not None and began <= month(last, zone, now).since
+    return last if whole else current
 
 
 def months_before(label: str, count: int) -> list[str]:
@@ -65,7 +76,7 @@ def _use(
     measured: Mapping[str, Mapping[str, Measured]],
     otherwise: Callable[[Life], Attribution] | None,
 ) -> ResourceUse:
-    _, since, until = period
+    since, until = period.since, period.until
     attribution = life.owner(until)
     if otherwise and not attribution.owner.department and attribution.how == "unassigned":
         attribution = otherwise(life)
@@ -96,6 +107,7 @@ def _use(
         stopped_since=state.since if state and state.value == "stopped" else None,
         detached_since=attached.since if attached and attached.value == () else None,
         resized=tuple(life.changed("size", since, until)),
+        under_way=period.under_way,
         moved=tuple(life.changed("owner", since, until)),
         measured={name: all_of[life.id] for name, all_of in measured.items() if life.id in all_of},
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -122,6 +123,24 @@ def test_departments_have_their_core_hours(city: Path) -> None:
     assert shares[""]["resources"] == 1
     shown = jianwei("usage", "--history", city, "--month", "2026-10", "--by", "department")
     assert shown.stdout.splitlines()[-1].startswith("未归属")
+
+
+def test_a_month_that_has_just_begun_counts_as_none(
+    city: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: day(11, 1) + 600)
+    told = jianwei("usage", "--history", city, "--month", "2026-11", "--format", "json")
+    found = json.loads(told.stdout)
+    assert found["under_way"]
+    assert {one["state"] for one in found["resources"]} == {"insufficient"}
+    shown = jianwei("usage", "--history", city, "--lang", "en")
+    assert shown.stdout.splitlines()[0] == "2026-10"
+    assert shown.stderr == "2026-10\n"
+    monkeypatch.setattr(time, "time", lambda: day(10, 25))
+    shown = jianwei("usage", "--history", city, "--month", "2026-10", "--lang", "en")
+    assert shown.stdout.splitlines()[0] == "2026-10 (not over: to be watched, no more)"
+    told = jianwei("usage", "--history", city, "--month", "2026-10", "--format", "json")
+    assert {one["advice"] for one in json.loads(told.stdout)["resources"]} == {"none", "watch"}
 
 
 def test_csv_is_for_spreadsheets(city: Path) -> None:

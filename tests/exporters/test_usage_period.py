@@ -21,7 +21,7 @@ from exporters.history.file import connect
 from exporters.history.schema import SLOT
 from exporters.history.store import HistoryWriter, Known, Span
 from exporters.usage.lives import Life, lives
-from exporters.usage.period import month, months_before, resource_uses
+from exporters.usage.period import month, months_before, resource_uses, shown_month
 from exporters.usage.shares import segments, shares
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -93,6 +93,15 @@ def test_a_month_is_one_of_the_zone_and_ends_now_while_it_lasts() -> None:
     october = month("2026-10", ZoneInfo("Europe/Berlin"), NOW)
     assert october.until - october.since == 31 * DAY + 3600  # clocks go back in it
     assert months_before("2026-02", 4) == ["2025-11", "2025-12", "2026-01", "2026-02"]
+
+
+def test_the_last_month_that_is_over_is_shown_once_the_history_has_all_of_it() -> None:
+    assert month("2026-11", ZONE, NOW).under_way
+    assert not OCTOBER.under_way
+    assert shown_month(OCTOBER.since, ZONE, NOW) == "2026-10"
+    assert shown_month(day(1) + SLOT, ZONE, NOW) == "2026-11"
+    assert shown_month(None, ZONE, NOW) == "2026-11"
+    assert shown_month(0, ZONE, datetime(2027, 1, 1, tzinfo=ZONE).timestamp()) == "2026-12"
 
 
 def test_who_moved_within_a_month_counts_for_both_by_the_hour(city: City) -> None:
