@@ -56,7 +56,7 @@ class ResourceUse(msgspec.Struct, frozen=True):
     until: float
     first_seen: float
     last_seen: float
-    state: str = "active"
+    state: str = "unknown"
     department: str = UNASSIGNED
     system: str = ""
     region: str = ""
@@ -68,6 +68,7 @@ class ResourceUse(msgspec.Struct, frozen=True):
     disk: int | None = None
     stopped_since: float | None = None
     detached_since: float | None = None
+    attached: bool = False  # as far as anybody knows
     resized: tuple[float, ...] = ()
     moved: tuple[float, ...] = ()  # when it went to another department within the period
     measured: Mapping[str, Measured] = {}

@@ -84,8 +84,10 @@ def _volume(use: ResourceUse, limits: Thresholds, zone: tzinfo) -> Month:
             return Month("detached", (reason,), frozenset(["detached"]))
         if loose is not None:
             return Month("in-use", (Reason("detached_for", loose, limits.detached_days, since),))
-    if use.state == "active":
+    if use.attached or use.state == "active":
         return Month("in-use", (Reason("attached"),))
+    if use.state == "unknown":
+        return Month("insufficient", (Reason("volume_untold"),))
     return Month("insufficient", (Reason("volume_unknown", text=use.state),))
 
 

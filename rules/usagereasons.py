@@ -76,6 +76,9 @@ WORDS: Final[Mapping[str, Text]] = {
     "detached_for": Text("{text} 起未挂载，已 {value} 天", "detached since {text}, {value} days"),
     "attached": Text("已挂载；卷内用量未知", "attached; how full it is is not known"),
     "volume_unknown": Text("卷状态为 {text}，何时起未知", "state {text}, since when is not known"),
+    "volume_untold": Text(
+        "卷的状态和挂载情况未知", "neither its state nor whether it is attached is known"
+    ),
     "size_unknown": Text("vCPU 规格未知，无法给出目标规格", "vCPUs not known, so no target size"),
     "smallest": Text("已是合适的最小规格", "no smaller size would do"),
     "machine": Text(

@@ -112,7 +112,9 @@ def _row(
         return row
     for before in reversed(history[:-1]):
         apart = abs(use.since - before.until)
-        if use.moved or before.moved or before.department != use.department or not apart <= DAY:
+        # who has it since the month began has it throughout
+        moved = use.moved or any(at > before.since for at in before.moved)
+        if moved or before.department != use.department or not apart <= DAY:
             break
         month = look(before, limits, zone)
         if last.state not in month.claims:

@@ -110,11 +110,11 @@ def command(
     language = language_of(lang)
     with opened(file or history_file(config)) as connection, reading(connection):
         months = _months(label, connection, limits)
-        owner = by_table(config, months.zone, months.last.until)
+        owner = by_table(config, months.zone)
         if by == "department":
             found = [
                 one
-                for one in shares(connection, months.last, working, owner)
+                for one in shares(connection, months.last, owner)
                 if not departments or one.department in departments
             ]
             if form == "table":
