@@ -102,13 +102,13 @@ def _running(use: ResourceUse, limits: Thresholds, zone: tzinfo) -> Month:
     if use.resized:
         gaps.append(Reason("resized", text=day(use.resized[-1], zone)))
     values: dict[str, Value] = {}
-    share, factor = None, _factor(use)
+    share = None
     for name, one in use.measured.items():
-        covered = 100 * min(1.0, one.coverage * factor) if 0 <= one.coverage <= 1 else 0.0
-        if covered >= limits.coverage - _TINY and (value := _value(name, one, limits)):
+        share_of = covered(use, one)
+        if share_of >= limits.coverage - _TINY and (value := _value(name, one, limits)):
             values[name] = value
         if name == "cpu":
-            share = covered
+            share = share_of
     if "cpu" not in values:
         low = share is not None and share < limits.coverage - _TINY
         gaps.append(Reason("coverage", share, limits.coverage) if low else Reason("cpu_unknown"))
@@ -213,6 +213,11 @@ def _memory(memory: Value | None) -> Reason:
     if memory is None:
         return Reason("memory_unknown")
     return Reason("memory", memory.value, estimated=memory.estimated)
+
+
+def covered(use: ResourceUse, one: Measured) -> float:
+    """Percent of the slots since it was granted that have a value."""
+    return 100 * min(1.0, one.coverage * _factor(use)) if 0 <= one.coverage <= 1 else 0.0
 
 
 def _factor(use: ResourceUse) -> float:

@@ -14,6 +14,7 @@ from typing import Final
 
 from rules import usagesize
 from rules.exemptions import Exemption, Exemptions
+from rules.usagefigures import figures
 from rules.usagejudgement import NOTHING, Advice, Amount, Exempted, Judgement, Reason, State
 from rules.usagemodel import ResourceUse
 from rules.usagemonth import DAY, Month, Value, day, days, look
@@ -47,9 +48,9 @@ def judge(
     if exemption is not None:
         code = "exempt" if exempt else "exemption_expired"
         reasons.append(Reason(code, text=_told(exemption)))
-    figures = {n: month.values[n].value for n in FIGURES if n in month.values}
+    used = {n: month.values[n].value for n in FIGURES if n in month.values}
     if month.coverage is not None:
-        figures["coverage"] = month.coverage
+        used["coverage"] = month.coverage
     return Judgement(
         resource=use.resource,
         name=use.name,
@@ -69,7 +70,8 @@ def judge(
         granted=size,
         target=Amount() if exempt else target,
         free=NOTHING if exempt else free,
-        figures=figures,
+        figures=used,
+        measured=figures(use, zone),
         exemption=exemption,
         seen=month.seen,
     )

@@ -26,6 +26,8 @@ from agents.cli.options import (
 from agents.errors import UserError
 from agents.state import history_file
 from agents.usagemonths import Months, by_table
+from collectors.cloud.owners import clean
+from exporters.findings.text import neutral
 from exporters.history import workcalendar
 from exporters.history.file import zone_of
 from exporters.history.reader import reading, span_of
@@ -62,7 +64,13 @@ _MONTH: Final = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])", re.ASCII)
     help="department: what was granted and used, by the hour.",
 )
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only these.")
-@click.option("--department", "departments", multiple=True, metavar="NAME", help="Only these.")
+@click.option(
+    "--department",
+    "departments",
+    multiple=True,
+    metavar="NAME",
+    help="Only these; 未归属: nobody's.",
+)
 @click.option("--exemptions", "exempted", metavar="FILE", help="Who is exempt: docs/usage.md.")
 @click.option("--calendar", metavar="FILE", help="Holidays and workdays; else China's.")
 @param_option
@@ -104,6 +112,7 @@ def command(
     Exit codes: 0 done, 1 the history has nothing of that month, 2 bad input.
     """
     config = configuration.load(path)
+    departments = tuple(map(clean, departments))  # 未归属 is nobody's, and empty
     limits = _thresholds(config, assignments)
     known = exemptionsfile.load(os.path.expanduser(exempted)) if exempted else NOBODY
     working = workcalendar.load(os.path.expanduser(calendar)) if calendar else workcalendar.load()
@@ -121,20 +130,24 @@ def command(
                 click.echo(_heading(months.last, language))
             _print_shares(found, form, language)
             ctx.exit(0 if found else 1)
-        judged = [
-            one
-            for one in months.judgements(
-                connection,
-                working,
-                limits,
-                known,
-                owner,
-                lambda label: progress(f"{label} …"),
-            )
-            if (not states or one.state in states)
-            and (not departments or one.department in departments)
-        ]
+        every = months.judgements(
+            connection,
+            working,
+            limits,
+            known,
+            owner,
+            lambda label: progress(f"{label} …"),
+        )
         progress("")
+    for lost in known.unmatched(every):
+        told_of = say("unmatched", language).format(neutral(lost.id), months.last.label)
+        click.echo(told_of, err=True)
+    judged = [
+        one
+        for one in every
+        if (not states or one.state in states)
+        and (not departments or one.department in departments)
+    ]
     if form == "json":
         sums = msgspec.to_builtins(summary.summarise(judged))
         month = {"month": months.last.label, "under_way": months.last.under_way}

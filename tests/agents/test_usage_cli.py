@@ -175,6 +175,57 @@ def test_the_dated_table_of_owners_is_held_against_each_day(city: Path, tmp_path
     assert shares["市审计局"]["used_ratio"] == pytest.approx(0.5, abs=0.01)
 
 
+def test_all_that_was_measured_is_told(city: Path, tmp_path: Path) -> None:
+    common = ("usage", "--history", city, "--month", "2026-10")
+    found = json.loads(jianwei(*common, "--format", "json").stdout)["resources"]
+    cpu = next(one for one in found if one["resource"] == "busy")["measured"]["cpu"]
+    assert cpu["average"] == pytest.approx(92, abs=0.1)
+    assert cpu["p50"] < cpu["p95"] < cpu["peak"] <= 92.5
+    assert cpu["work"] == pytest.approx(92, abs=0.1)
+    assert cpu["off"] == pytest.approx(92, abs=0.1)
+    assert cpu["work"] != cpu["off"]
+    assert cpu["coverage"] == 100
+    assert datetime.fromisoformat(cpu["peak_at"]).month == 10
+    assert found[0]["measured"]["memory"] is None
+    told = jianwei(*common, "--format", "csv", "--lang", "en")
+    head, *rows = csv.reader(io.StringIO(told.stdout.removeprefix("\ufeff")))
+    row = next(dict(zip(head, one, strict=True)) for one in rows if one[0] == "busy")
+    assert float(row["CPU % average"]) == pytest.approx(cpu["average"], abs=0.01)
+    assert row["CPU % peak at"] == cpu["peak_at"]
+    assert float(row["Network in kB/s average"]) == pytest.approx(1000, rel=0.01)
+    assert row["Memory % average"] == ""
+    shown = jianwei(*common, "--lang", "en").stdout
+    assert "/".join(f"{cpu[part]:.1f}" for part in ("average", "p50", "p95", "peak")) in shown
+    calendar = tmp_path / "calendar.yaml"  # all October off
+    days = ", ".join(f"2026-10-{number:02}" for number in range(1, 32))
+    calendar.write_text(f"years: {{'2026': {{source: us, holidays: [{days}]}}}}\n")
+    found = json.loads(jianwei(*common, "--format", "json", "--calendar", calendar).stdout)
+    assert {one["measured"]["cpu"]["work"] for one in found["resources"]} == {None}
+
+
+def test_an_exemption_for_nothing_is_told(city: Path, tmp_path: Path) -> None:
+    file = tmp_path / "exemptions.yaml"
+    row = "reason: 灾备, owner: 张伟, approver: 李敏, expires: 2026-12-31"
+    file.write_text(
+        f"exemptions:\n  - {{id: E-1, resources: [idel], {row}}}\n"
+        f"  - {{id: E-2, resources: [idle], {row}}}\n",
+        encoding="utf-8",
+    )
+    common = ("usage", "--history", city, "--month", "2026-10", "--exemptions", file)
+    told = jianwei(*common, "--department", "市教育局", "--lang", "en")
+    assert told.exit_code == 0
+    assert told.stderr == "exemption E-1 is for no resource of 2026-10; is it mistyped?\n"
+
+
+@pytest.mark.parametrize("name", ["未归属", "unassigned", ""])
+def test_nobodys_can_be_asked_for(city: Path, name: str) -> None:
+    common = ("usage", "--history", city, "--month", "2026-10", "--format", "json")
+    found = json.loads(jianwei(*common, "--department", name).stdout)["resources"]
+    assert [one["resource"] for one in found] == ["nobodys"]
+    shares = json.loads(jianwei(*common, "--by", "department", "--department", name).stdout)
+    assert [one["department"] for one in shares] == [""]
+
+
 def test_csv_is_for_spreadsheets(city: Path) -> None:
     told = jianwei("usage", "--history", city, "--month", "2026-10", "--format", "csv")
     rows = list(csv.reader(io.StringIO(told.stdout.removeprefix("\ufeff"))))

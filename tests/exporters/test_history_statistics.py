@@ -107,19 +107,23 @@ def test_summary_is_what_numpy_makes_of_all_samples(
     period = Span(START // SLOT, START // SLOT + SLOTS)
     with closing(connect(history)) as db:
         found = summary.summarise(db, "cpu", period, str)
-        rows = list(summary.by_resource(db, "cpu", period))
+        rows = list(summary.by_resource(db, "cpu", period, str))
         one = summary.summarise(db, "cpu", period, str, ["r3"])
         with pytest.raises(HistoryError, match="it has cpu"):
             summary.summarise(db, "memory", period, str)
     assert (found.resources, found.samples) == (RESOURCES - 1, len(known))
     assert (found.mean, found.stddev) == pytest.approx((known.mean(), known.std()), rel=1e-9)
-    quartiles = tuple(np.quantile(known, (0.25, 0.5, 0.75)))
-    assert (found.q1, found.median, found.q3) == pytest.approx(quartiles, rel=1e-9)
+    quantiles = tuple(np.quantile(known, (0.25, 0.5, 0.75, 0.95)))
+    assert (found.q1, found.median, found.q3, found.p95) == pytest.approx(quantiles, rel=1e-9)
+    assert found.coverage == len(known) / ((RESOURCES - 1) * SLOTS)
     assert found.max == known.max()
     assert {row.resource for row in rows} == {f"r{n}" for n in range(1, RESOURCES)}
     for row in rows:
-        its = raw[int(row.resource[1:])]
-        its = its[~np.isnan(its)]
+        all_of_it = raw[int(row.resource[1:])]
+        its = all_of_it[~np.isnan(all_of_it)]
+        assert row.p95 == pytest.approx(np.quantile(its, 0.95), rel=1e-6)
+        assert row.max_at == str(START // SLOT + np.nanargmax(all_of_it))
+        assert row.coverage == len(its) / SLOTS
         expected = (its.mean(), its.std(), *np.quantile(its, (0.25, 0.5, 0.75)), its.max())
         told = (row.mean, row.stddev, row.q1, row.median, row.q3, row.max)
         assert told == pytest.approx(expected, rel=1e-6, abs=1e-6)
@@ -155,8 +159,8 @@ def test_days_without_blocks_are_estimated_from_sketches(
     assert whole.estimated
     assert whole.samples == len(known)
     assert (whole.mean, whole.stddev) == pytest.approx((known.mean(), known.std()), rel=1e-6)
-    quartiles = tuple(np.quantile(known, (0.25, 0.5, 0.75)))
-    assert (whole.q1, whole.median, whole.q3) == pytest.approx(quartiles, rel=0.0101)
+    quantiles = tuple(np.quantile(known, (0.25, 0.5, 0.75, 0.95)))
+    assert (whole.q1, whole.median, whole.q3, whole.p95) == pytest.approx(quantiles, rel=0.0101)
 
 
 @pytest.mark.parametrize(

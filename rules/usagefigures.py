@@ -1,0 +1,40 @@
+"""What was measured of a resource over a month, for people to look at: of every metric, judged by or not. Pure."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, tzinfo
+
+from rules.usagejudgement import Figures
+from rules.usagemodel import ResourceUse
+from rules.usagemonth import MOST, PERCENTS, covered
+
+
+def figures(use: ResourceUse, zone: tzinfo) -> dict[str, Figures]:
+    """By metric; `zone` is that of the time of the peak."""
+    found = {}
+    for name, one in use.measured.items():
+        if one.samples <= 0:
+            continue
+        most = MOST if name in PERCENTS else math.inf
+        found[name] = Figures(
+            *(_possible(value, most) for value in (one.mean, one.p50, one.p95, one.maximum)),
+            _moment(one.maximum_at, zone),
+            *(_possible(value, most) for value in (one.work, one.off)),
+            covered(use, one),
+            one.estimated,
+        )
+    return found
+
+
+def _possible(value: float | None, most: float) -> float | None:
+    if value is None or not (math.isfinite(value) and 0 <= value <= most):
+        return None
+    return value
+
+
+def _moment(at: float, zone: tzinfo) -> str:
+    try:
+        return datetime.fromtimestamp(at, zone).isoformat(timespec="minutes")
+    except (ValueError, OverflowError, OSError):
+        return ""
