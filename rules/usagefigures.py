@@ -18,11 +18,15 @@ def figures(use: ResourceUse, zone: tzinfo) -> dict[str, Figures]:
             continue
         most = MOST if name in PERCENTS else math.inf
         found[name] = Figures(
-            *(_possible(value, most) for value in (one.mean, one.p50, one.p95, one.maximum)),
-            _moment(one.maximum_at, zone),
-            *(_possible(value, most) for value in (one.work, one.off)),
-            covered(use, one),
-            one.estimated,
+            average=_possible(one.mean, most),
+            p50=_possible(one.p50, most),
+            p95=_possible(one.p95, most),
+            peak=_possible(one.maximum, most),
+            peak_at=_moment(one.maximum_at, zone),
+            work=_possible(one.work, most),
+            off=_possible(one.off, most),
+            coverage=covered(use, one),
+            estimated=one.estimated,
         )
     return found
 
