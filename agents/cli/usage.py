@@ -119,6 +119,8 @@ def command(
     language = language_of(lang)
     with opened(file or history_file(config)) as connection, reading(connection):
         months = _months(label, connection, limits)
+        if label is None and form != "table":
+            click.echo(months.last.label, err=True)  # CSV and facts have no line for it
         owner = by_table(config, months.zone)
         if by == "department":
             found = [
@@ -180,7 +182,6 @@ def _months(label: str | None, connection: sqlite3.Connection, limits: Threshold
     if label is None:
         whole = span_of(connection)
         label = shown_month(whole and whole.first * SLOT, zone, time.time())
-        click.echo(label, err=True)  # CSV and facts have no line for it
     if not _MONTH.fullmatch(label):
         raise UserError(f"--month {label!r} is no month; write for example 2026-10")
     count = max(limits.reclaim_months, limits.shrink_months, limits.grow_months)

@@ -136,7 +136,8 @@ def test_a_month_that_has_just_begun_counts_as_none(
     assert {one["state"] for one in found["resources"]} == {"insufficient"}
     shown = jianwei("usage", "--history", city, "--lang", "en")
     assert shown.stdout.splitlines()[0] == "2026-10"
-    assert shown.stderr == "2026-10\n"
+    assert shown.stderr == ""
+    assert jianwei("usage", "--history", city, "--format", "csv").stderr == "2026-10\n"
     monkeypatch.setattr(time, "time", lambda: day(10, 25))
     shown = jianwei("usage", "--history", city, "--month", "2026-10", "--lang", "en")
     assert shown.stdout.splitlines()[0] == "2026-10 (not over: to be watched, no more)"

@@ -138,6 +138,10 @@ def test_whatever_was_measured(months: list[ResourceUse], exempt: bool) -> None:
         for name in ("cpu", "net_rx", "net_tx"):
             assert last.measured[name].p95 < LIMITS.idle_network
         assert last.measured["cpu"].p95 < LIMITS.idle_cpu
+        both = [last.measured[name].upper for name in ("net_rx", "net_tx")]
+        assert (
+            sum(LIMITS.idle_network if one is None else one for one in both) < LIMITS.idle_network
+        )
     if found.state == "insufficient":
         assert found.advice == "none"
         assert found.months == 0
