@@ -7,7 +7,6 @@ much of its CPUs each server used of late.
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, tzinfo
@@ -23,39 +22,34 @@ from collectors.cloud.attribution import attributions
 from collectors.cloud.gathering import gather
 from collectors.cloud.holdings import Holdings, holdings
 from collectors.cloud.life import changes
-from collectors.cloud.model import CloudView, Problem, Use
+from collectors.cloud.model import CloudView
+from collectors.cloud.ownerfiles import OwnerFiles
 from collectors.cloud.owners import Attribution, clean
 from collectors.cloud.spans import VALUES, Key, decoded, encoded, joined
 from collectors.cloud.spans import Span as Fact
 from collectors.model import Family
+from collectors.strictyaml import DocumentError
 from exporters.history.file import HistoryError, connect, zone_of
 from exporters.history.store import Known, Span
 from exporters.prometheus.families import merged
 
-PROBLEMS = 20  # told of one cloud in words
 
-
-class CloudLook(msgspec.Struct, frozen=True):
-    """A look at one cloud; `success` unless nothing of it could be seen. `problems` are the first of those
-    that `counts` has by part. `resources` and `spans` are for the history."""
+class CloudLook(NamedTuple):
+    """What the history keeps of a look at one cloud that began at a Unix time."""
 
     cloud: str
-    success: bool
     began: float
-    seconds: float
-    requests: int
-    problems: tuple[Problem, ...]
-    counts: Mapping[str, int]
-    uses: tuple[Use, ...]
     resources: tuple[Known, ...]
     spans: tuple[Span, ...]
 
 
-class Look(msgspec.Struct, frozen=True):
-    """All clouds at once."""
+class Look(NamedTuple):
+    """All clouds at once: what takes knowing whose everything is. `problem` says why that is not known
+    (a table of owners is wrong), and there is nothing else then."""
 
-    clouds: tuple[CloudLook, ...]
+    clouds: tuple[CloudLook, ...] = ()
     families: tuple[Family, ...] = ()
+    problem: str = ""
 
 
 class Past(NamedTuple):
@@ -79,22 +73,19 @@ class Seen(NamedTuple):
 def see(config: Config, done: Callable[[CloudView], None] | None = None) -> Seen:
     """Ask all clouds that are configured. Raises DocumentError where a table of owners is wrong: whose
     everything is would be wrong then."""
-    settings = config.attribution
-    table, registry = ownerfiles.load(settings)
+    files = ownerfiles.load(config.attribution)
+    return _seen(config, files, gather(config.clouds.sources, config.clouds, done=done))
+
+
+def look(config: Config, done: Callable[[CloudView], None] | None = None) -> Look:
+    """What the resident agent is told beside the views themselves, which `done` gets."""
     views = gather(config.clouds.sources, config.clouds, done=done)
-    past = _past(config)
-    today = datetime.now(past.zone).date()
-    owners = attributions(views, settings, table, today)
-    owners.update(_remembered(owners, views, past))
-    return Seen(views, owners, holdings(views, owners, past.cpu, today, registry), past)
-
-
-def look(config: Config) -> Look:
-    """What the resident agent is told."""
-    seen = see(config)
-    told = families(seen)
+    try:
+        files = ownerfiles.load(config.attribution)
+    except DocumentError as error:
+        return Look(problem=str(error))
+    seen = _seen(config, files, views)
     known: Mapping[Key, Fact] | None = seen.past.spans
-    used = _uses(seen.views)
     clouds: dict[str, CloudLook] = {}
     names = [source.name for source in config.clouds.sources]
     # Nova before libvirt: it is the one to tell of what both know
@@ -111,35 +102,33 @@ def look(config: Config) -> Look:
                 zone=seen.past.zone,
             )
             known = joined(known, spans)
-        clouds[view.cloud] = _cloud(view, used.get(view.cloud, ()), spans)
-    return Look(tuple(clouds[name] for name in names), tuple(told))
+        clouds[view.cloud] = _cloud(view, spans)
+    estate = holdingmetrics.families(seen.holdings, seen.views, seen.attributions)
+    return Look(tuple(clouds[name] for name in names), tuple(merged(estate)))
 
 
-def families(seen: Seen) -> list[Family]:
-    """Every family of all clouds, each name once."""
-    found: list[Family] = []
-    for view in seen.views:
-        found += view.families
-        if view.kind == "openstack":
-            found += openstackmetrics.families(view)
-    found += holdingmetrics.families(seen.holdings, seen.views, seen.attributions)
-    return merged(found)
+def families(view: CloudView) -> list[Family]:
+    """What a cloud tells by itself, whoever holds what."""
+    own = openstackmetrics.families(view) if view.kind == "openstack" else []
+    return merged([*view.families, *own])
 
 
-def _cloud(view: CloudView, uses: Iterable[Use], spans: Sequence[Fact]) -> CloudLook:
+def _seen(config: Config, files: OwnerFiles, views: list[CloudView]) -> Seen:
+    past = _past(config)
+    today = datetime.now(past.zone).date()
+    owners = attributions(views, config.attribution, files.table, today)
+    owners.update(_remembered(owners, views, past))
+    return Seen(views, owners, holdings(views, owners, past.cpu, today, files.registry), past)
+
+
+def _cloud(view: CloudView, spans: Sequence[Fact]) -> CloudLook:
     told: dict[str, tuple[str, str, float | None]] = {
         it.id: (it.kind, it.name, it.created) for it in view.resources
     }
     told.update({it.id: ("project", it.name, None) for it in view.projects})
     return CloudLook(
         view.cloud,
-        view.whole("all"),
         view.began,
-        view.seconds,
-        view.requests,
-        view.problems[:PROBLEMS],
-        Counter(problem.part for problem in view.problems),
-        tuple(uses),
         tuple(
             Known(id, kind, clean(name), view.cloud, created or view.began, view.began)
             for id, (kind, name, created) in told.items()
@@ -149,17 +138,6 @@ def _cloud(view: CloudView, uses: Iterable[Use], spans: Sequence[Fact]) -> Cloud
             for span in spans
         ),
     )
-
-
-def _uses(views: Iterable[CloudView]) -> dict[str, list[Use]]:
-    """By cloud; a domain's hypervisor tells more of it than Nova's diagnostics do."""
-    teller: dict[str, tuple[str, Use]] = {}
-    for view in sorted(views, key=lambda view: view.kind == "libvirt"):
-        teller.update({use.resource: (view.cloud, use) for use in view.uses})
-    found: dict[str, list[Use]] = {}
-    for cloud, use in teller.values():
-        found.setdefault(cloud, []).append(use)
-    return found
 
 
 def _remembered(

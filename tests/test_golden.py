@@ -15,8 +15,8 @@ import pytest
 from agents import telling
 from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
-from agents.cloudlook import CloudLook
-from agents.clouds import cloud_families
+from agents.cloudlines import Looked
+from agents.clouds import attribution_families, cloud_families
 from agents.historymetrics import Report, history_families
 from agents.interfaces import InterfaceSchedule
 from agents.inventories import Kept
@@ -218,8 +218,9 @@ def clouds() -> Iterator[tuple[str, Sequence[Family]]]:
     registry = Registry((System("预算", "财政局", on_cloud="yes"),))
     found = holdings([view], owners, {"t": 0.5}, date(2026, 10, 1), registry)
     yield "holdings", holdingmetrics.families(found, [view], owners)
-    look = CloudLook("city", True, 1.0, 1.0, 1, view.problems, {"use": 1}, (), (), ())
+    look = Looked("city", True, 1.0, 1.0, 1, view.problems, {"use": 1})
     yield "clouds", cloud_families(["city"], [look], {"city": 1.0}, 2.0)
+    yield "clouds", attribution_families(known=True, began=1.0, now=2.0)
 
 
 def agents_own() -> list[metricdocs.Row]:

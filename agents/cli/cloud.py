@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 import click
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from agents import cloudlook
 from agents import config as configuration
 from agents.cli.options import config_option, language_of, language_option, progress
+from agents.cloudlines import Printer
 from agents.errors import UserError
 from collectors.cloud.model import CloudView
 from exporters.usage import tables
@@ -78,8 +80,13 @@ def show(path: str | None, by: str | None, as_json: bool, lang: str | None) -> N
 @command.command(name="gather", hidden=True)
 @config_option
 def gather(path: str | None) -> None:
-    """What the resident agent's child prints: a `Look` as JSON."""
-    sys.stdout.buffer.write(msgspec.json.encode(cloudlook.look(_config(path))))
+    """What the resident agent's child prints (agents/cloudlines.py)."""
+    config, began = _config(path), time.time()
+    lines = Printer(sys.stdout.buffer, config.clouds.sources)
+    look = cloudlook.look(config, lambda view: lines.came(view, cloudlook.families(view)))
+    for one in look.clouds:
+        lines.keep(*one)
+    lines.end(began, look.families, look.problem)
     _leave(0)
 
 
