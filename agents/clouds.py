@@ -44,7 +44,8 @@ class CloudSchedule:
         self._page: tuple[_ByCloud, Sequence[Family]] = ({}, ())
         self._looks: dict[str, Looked] = {}
         self._seen: dict[str, float] = {}  # when each cloud was last seen, as Unix time
-        self._attributed: float | None = None  # when the last round began that knew whose all is
+        self._knows: bool | None = None  # whether the last round knew whose everything is
+        self._attributed: float | None = None  # when the last one that did began
         self._told: dict[str, list[tuple[str, str]]] = {}
         self.problem = "the first round has not ended yet"
         self._rounds = Rounds("clouds", settings.interval, self._round)
@@ -66,7 +67,8 @@ class CloudSchedule:
         self._told = {name: told for name, told in before._told.items() if name in same | {ESTATE}}
         if len(same) == len(before._settings.sources):
             same.add(ESTATE)
-            self._attributed, self.problem = before._attributed, before.problem
+            self._knows, self._attributed = before._knows, before._attributed
+            self.problem = before.problem
         self._shown = {name: one for name, one in before._shown.items() if name in same}
 
     def families(self) -> Sequence[Family]:
@@ -80,7 +82,7 @@ class CloudSchedule:
         return (
             *self._page[1],
             *cloud_families(names, [*self._looks.values()], dict(self._seen), time.time()),
-            *attribution_families(not self._told.get(ESTATE), self._attributed, time.time()),
+            *attribution_families(self._knows, self._attributed, time.time()),
         )
 
     def _round(self) -> None:
@@ -88,7 +90,7 @@ class CloudSchedule:
         try:
             ended = children.run(
                 self._arguments,
-                self._settings.deadline + START_PATIENCE,
+                max(self._settings.deadline + START_PATIENCE, self._settings.interval),
                 stop=self._rounds.stopping,
                 lines=lines.take,
             )
@@ -99,6 +101,7 @@ class CloudSchedule:
                 return
             self.problem = f"the clouds could not be asked: {error}"
             log.error("%s", self.problem)
+            self._knows = False
         # what was seen last is not so now
         self._shown = {name: one for name, one in self._shown.items() if name in lines.whole}
         self._looks = {name: one for name, one in self._looks.items() if name in lines.whole}
@@ -121,7 +124,8 @@ class CloudSchedule:
 
     def _ended(self, end: Ended, families: tuple[Family, ...]) -> None:
         self._shown = {**self._shown, ESTATE: families}
-        if not end.problem:
+        self._knows = not end.problem
+        if self._knows:
             self._attributed = end.began
         self.problem = end.problem and f"nobody knows whose anything is: {end.problem}"
         if self._is_news(ESTATE, [("", end.problem)] if end.problem else []) and end.problem:
@@ -208,14 +212,14 @@ def cloud_families(
     )
 
 
-def attribution_families(known: bool, began: float | None, now: float) -> Sequence[Family]:
+def attribution_families(known: bool | None, began: float | None, now: float) -> Sequence[Family]:
     """Whether it is known whose everything is, and since when what is told of it is; Unix times."""
     return (
         gauge(
             "jianwei_attribution_success",
-            "Whether the tables of owners could be read in the last round over all clouds; where not, nobody "
-            "is told to hold anything. None before the first.",
-            *((sample(float(known)),) if began is not None or not known else ()),
+            "Whether the last round over all clouds ended and knew whose everything is. Where not (a table of "
+            "owners is wrong), nobody is told to hold anything. None before the first.",
+            *((sample(float(known)),) if known is not None else ()),
         ),
         gauge(
             "jianwei_attribution_age_seconds",

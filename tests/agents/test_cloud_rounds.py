@@ -81,6 +81,7 @@ def test_a_round_that_fails_takes_what_was_seen_from_the_page(tmp_path: Path) ->
     assert not {"libvirt_up", "jianwei_resource_info"} & names(schedule)
     assert "the clouds could not be asked" in schedule.problem
     assert success(schedule) == {"kvm": 0.0}
+    assert values(list(schedule.families()), "jianwei_attribution_success") == {(): 0.0}
 
 
 @needs_libvirt
