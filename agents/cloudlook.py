@@ -18,11 +18,11 @@ import msgspec
 
 from agents.config import Config
 from agents.state import history_file
-from collectors.cloud import holdingmetrics, openstackmetrics, ownerfiles
-from collectors.cloud.attribution import attributions
+from collectors.cloud import holdingmetrics, openstackmetrics, ownerfiles, remembered
 from collectors.cloud.gathering import gather
 from collectors.cloud.holdings import Holdings, holdings
-from collectors.cloud.life import changes
+from collectors.cloud.hosts import hosts
+from collectors.cloud.life import changes, forgotten
 from collectors.cloud.model import CloudView, Problem, Use
 from collectors.cloud.owners import Attribution, clean
 from collectors.cloud.spans import VALUES, Key, decoded, encoded, joined
@@ -64,6 +64,7 @@ class Past(NamedTuple):
     spans: Mapping[Key, Fact] | None
     last: Mapping[str, float] = {}
     cpu: Mapping[str, float] = {}  # of late, 0 to 1, by resource
+    seen: Mapping[str, float] = {}  # when each resource was last seen
     zone: tzinfo = ZoneInfo("Asia/Shanghai")
 
 
@@ -74,6 +75,7 @@ class Seen(NamedTuple):
     attributions: dict[str, Attribution]
     holdings: Holdings
     past: Past
+    kept: Mapping[str, Attribution]  # those that the history is told
 
 
 def see(config: Config, done: Callable[[CloudView], None] | None = None) -> Seen:
@@ -83,10 +85,11 @@ def see(config: Config, done: Callable[[CloudView], None] | None = None) -> Seen
     table, registry = ownerfiles.load(settings)
     views = gather(config.clouds.sources, config.clouds, done=done)
     past = _past(config)
+    known = past.spans or {}
     today = datetime.now(past.zone).date()
-    owners = attributions(views, settings, table, today)
-    owners.update(_remembered(owners, views, past))
-    return Seen(views, owners, holdings(views, owners, past.cpu, today, registry), past)
+    views = [remembered.filled(view, known) for view in views]
+    owners, kept = remembered.owners(views, settings, table, today, known)
+    return Seen(views, owners, holdings(views, owners, past.cpu, today, registry), past, kept)
 
 
 def look(config: Config) -> Look:
@@ -95,23 +98,30 @@ def look(config: Config) -> Look:
     told = families(seen)
     known: Mapping[Key, Fact] | None = seen.past.spans
     used = _uses(seen.views)
-    clouds: dict[str, CloudLook] = {}
     names = [source.name for source in config.clouds.sources]
+    side = hosts(seen.views, known or {}, seen.past.seen, config.clouds.interval)
     # Nova before libvirt: it is the one to tell of what both know
-    for view in sorted(seen.views, key=lambda view: view.kind == "libvirt"):
-        spans: Sequence[Fact] = ()
-        if known is not None:
-            spans = changes(
-                known,
-                view,
-                seen.attributions,
-                view.began,
-                last=seen.past.last.get(view.cloud),
-                clouds=names,
-                zone=seen.past.zone,
-            )
-            known = joined(known, spans)
-        clouds[view.cloud] = _cloud(view, used.get(view.cloud, ()), spans)
+    views = sorted(seen.views, key=lambda view: view.kind == "libvirt")
+    spans: dict[str, list[Fact]] = {name: [] for name in names}
+    for view in views:
+        if known is None:
+            break
+        spans[view.cloud] += changes(
+            known,
+            view,
+            seen.kept,
+            view.began,
+            last=seen.past.last.get(view.cloud),
+            clouds=names,
+            zone=seen.past.zone,
+            hosts=side,
+        )
+        known = joined(known, spans[view.cloud])
+    if known and views:
+        spans[views[0].cloud] += forgotten(known, views, seen.past.seen, views[0].began)
+    clouds = {
+        view.cloud: _cloud(view, used.get(view.cloud, ()), spans[view.cloud]) for view in views
+    }
     return Look(tuple(clouds[name] for name in names), tuple(told))
 
 
@@ -162,20 +172,6 @@ def _uses(views: Iterable[CloudView]) -> dict[str, list[Use]]:
     return found
 
 
-def _remembered(
-    owners: Mapping[str, Attribution], views: Iterable[CloudView], past: Past
-) -> dict[str, Attribution]:
-    """Whose things were when all projects were seen, where they are not now: nobody's is what no look says."""
-    found = {}
-    for view in views:
-        for it in view.resources if not view.whole("projects") else ():
-            span = (past.spans or {}).get((it.id, "owner"))
-            known = span and span.value
-            if isinstance(known, Attribution) and owners[it.id].how not in ("override", "metadata"):
-                found[it.id] = known
-    return found
-
-
 def _past(config: Config) -> Past:
     path = history_file(config)
     zone = ZoneInfo(config.history.zone)
@@ -184,7 +180,11 @@ def _past(config: Config) -> Past:
     try:
         with closing(connect(path)) as connection:
             return Past(
-                _lasting(connection), _last(connection), _cpu(connection), zone_of(connection)
+                _lasting(connection),
+                _last(connection),
+                _cpu(connection),
+                _seen(connection),
+                zone_of(connection),
             )
     except (HistoryError, sqlite3.Error, msgspec.MsgspecError):
         # the agent tells of a file that cannot be used; changes are seen when it can be again
@@ -209,6 +209,10 @@ def _last(connection: sqlite3.Connection) -> dict[str, float]:
             "SELECT cloud, max(last_seen) FROM resources WHERE cloud != '' GROUP BY cloud"
         )
     )
+
+
+def _seen(connection: sqlite3.Connection) -> dict[str, float]:
+    return dict(connection.execute("SELECT id, last_seen FROM resources WHERE cloud != ''"))
 
 
 def _cpu(connection: sqlite3.Connection) -> dict[str, float]:

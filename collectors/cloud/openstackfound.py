@@ -89,6 +89,7 @@ class Found(msgspec.Struct):
                             "active",
                             project=server.resource.project,
                             region=server.resource.region,
+                            partial=True,
                         )
                     if server.resource.id not in known.attached:
                         attached = (*known.attached, server.resource.id)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.cloud import overrides, ownerfiles, systems
-from collectors.cloud.attribution import attribute
+from collectors.cloud.attribution import Attributor
 from collectors.cloud.glob import matches
 from collectors.cloud.life import changes
 from collectors.cloud.migration import Migration, migration
@@ -35,7 +35,7 @@ def table(text: str, path: str = "owners.csv") -> Overrides:
 def whose(found: Overrides, day: date, name: str = "web-01", **more: str) -> Attribution:
     project = more.get("project", "")
     resource = Resource(more.get("id", "id-1"), "server", name, "active", project=project)
-    return attribute(resource, PROJECTS, AttributionSettings(), found, day)
+    return Attributor(PROJECTS, AttributionSettings(), found).of(resource, day)
 
 
 def told(text: str, path: str = "owners.csv") -> list[str]:
@@ -332,7 +332,7 @@ def test_rows_are_found_wherever_they_are_kept(rows: list[tuple[str, str]]) -> N
     )
     for name in ("a", "ab", "aba", "bb", "b"):
         resource = Resource("id", "server", name, "active")
-        found = attribute(resource, {}, AttributionSettings(), made, date(2026, 1, 1))
+        found = Attributor({}, AttributionSettings(), made).of(resource, date(2026, 1, 1))
         departments = {dept for pattern, dept in rows if matches(pattern, name)}
         assert bool(found.owner.department) == bool(departments)
         assert departments >= {found.owner.department} - {""}
