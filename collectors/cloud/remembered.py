@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
-from typing import NamedTuple
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -22,6 +22,8 @@ from collectors.cloud.overrides import Overrides
 from collectors.cloud.owners import FIELDS, HOWS, Attribution, How, Owner
 from collectors.cloud.ownersettings import AttributionSettings
 from collectors.cloud.spans import Identity, Known
+
+SETTLED: Final = timedelta(days=2)
 
 
 class Owners(NamedTuple):
@@ -41,7 +43,7 @@ def owners(
     """`known` are all spans that last; the views are of one round, and `filled`."""
     views = tuple(views)
     seen = {project.id: project for view in views for project in view.projects}
-    sight = _Sight(views, seen, known)
+    sight = _Sight(views, seen, known, at)
     attributor = Attributor({**sight.earlier, **seen}, settings, table)
     by_project = any(row.project for _, row in table.rows)
     found = Owners({}, {})
@@ -115,10 +117,14 @@ class _Sight:
     """What the views of a round could see of what attribution goes by."""
 
     def __init__(
-        self, views: Iterable[CloudView], projects: Mapping[str, Project], known: Known
+        self,
+        views: Iterable[CloudView],
+        projects: Mapping[str, Project],
+        known: Known,
+        at: date,
     ) -> None:
         self._views = {view.cloud: view for view in views}
-        self._projects, self._known = projects, known
+        self._projects, self._known, self._at = projects, known, at
         clouds = self._views.values()
         self._unlisted = any(it.kind == "openstack" and not it.whole("projects") for it in clouds)
         self._no_nova = {
@@ -143,7 +149,8 @@ class _Sight:
         if not it.described:
             steps.append("metadata")
         if it is one.domain:
-            if self._no_nova and (it.nova or self._cloud(it.id) in self._no_nova):
+            told = self._cloud(it.id)
+            if told in self._no_nova or (self._no_nova and it.nova and not self._settled(it.id)):
                 steps.append("metadata")
             project, _ = nova_project(it.nova)
             if self._unlisted and it.nova and not self._listed(project):
@@ -166,6 +173,11 @@ class _Sight:
         span = self._known.get((id, "identity"))
         return span.value.cloud if span and isinstance(span.value, Identity) else ""
 
+    def _settled(self, id: str) -> bool:
+        """Whether libvirt alone has told of it for some days: then no Nova that is asked has it."""
+        span = self._known.get((id, "size")) or self._known.get((id, "state"))
+        return span is not None and span.since < _day(self._at - SETTLED)
+
     def _listed(self, id: str) -> bool:
         """Whether a project was seen, and all above it."""
         for _ in range(MAX_ABOVE):
@@ -174,3 +186,7 @@ class _Sight:
                 return project is not None
             id = project.parent
         return True
+
+
+def _day(day: date) -> float:
+    return datetime.combine(day, time(), UTC).timestamp()

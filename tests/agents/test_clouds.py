@@ -273,6 +273,69 @@ def test_projects_that_are_not_seen_make_nothing_nobodys(
     assert not look.clouds[0].spans
 
 
+def rows(path: Path, aspect: str) -> list[str]:
+    with closing(connect(path)) as connection:
+        found = connection.execute(
+            "SELECT value FROM spans WHERE aspect = ? ORDER BY since, until IS NULL", (aspect,)
+        )
+        return [value for (value,) in found]
+
+
+def test_a_machine_moves_from_host_to_host_and_a_source_is_taken_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = "    - {name: kvm-2, kind: libvirt, uri: 'test:///other'}\n"
+    path = configured(tmp_path, "test:///default", clouds=second)
+    file = tmp_path / "state" / "history.db"
+    began = time.time()
+    machine = Resource("vm", "server", "vm", "stopped", Size(2, 1 << 30, 0))
+    for number, place in enumerate(("kvm", "kvm-2", "", "kvm", "")):
+        now = began + 30 * number
+        views = [
+            view(now, *[machine] * (place == cloud), cloud=cloud) for cloud in ("kvm", "kvm-2")
+        ]
+        keep(file, look_at(monkeypatch, path, *views))
+        assert rows(file, "state") == ['"stopped"']
+    # taken out of the settings it is not released
+    first = "    - {name: kvm, kind: libvirt, uri: 'test:///default'}\n"
+    path.write_text(path.read_text().replace(first, ""))
+    keep(file, look_at(monkeypatch, path, view(now, cloud="kvm-2")))
+    assert rows(file, "state") == ['"stopped"']
+    keep(file, look_at(monkeypatch, path, view(now + 32 * 86400, cloud="kvm-2")))
+    assert rows(file, "state") == ['"stopped"', '"unknown"']
+
+
+def test_openstack_is_down_and_libvirt_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city = "    - {name: city, kind: openstack, cloud: city}\n"
+    path = configured(tmp_path, "test:///default", clouds=city)
+    file = tmp_path / "state" / "history.db"
+    now = time.time()
+    server = Resource("vm", "server", "web", "active", Size(2), project="p")
+    volume = Resource("v", "volume", "data", "active", project="p", attached=("vm",))
+    domain = Resource(
+        "vm", "server", "web", "active", nova={"project_id": "p", "project_name": "proj-17"}
+    )
+    projects = (Project("p", "proj-17", tags=("department=市财政局",)),)
+    whole = view(now, server, volume, projects=projects, cloud="city", kind="openstack")
+    keep(file, look_at(monkeypatch, path, view(now, domain), whole))
+    down = view(now + 300, cloud="city", kind="openstack", problems=(Problem("all", "503"),))
+    look = look_at(monkeypatch, path, view(now + 300, domain), down)
+    assert not [span for one in look.clouds for span in one.spans]
+    [labels] = values(list(look.families), "jianwei_resource_info")
+    assert "市财政局" in labels
+    # and without its block storage alone
+    part = Resource("v", "volume", "", "active", project="p", attached=("vm",), partial=True)
+    more: dict[str, Any] = {"cloud": "city", "kind": "openstack", "projects": projects}
+    blind = view(now + 600, server, part, problems=(Problem("volumes", "503"),), **more)
+    look = look_at(monkeypatch, path, view(now + 600, domain), blind)
+    assert not [span for one in look.clouds for span in one.spans]
+    assert {"vm": "web", "v": "data"}.items() <= {
+        it.id: it.name for it in look.clouds[1].resources
+    }.items()
+
+
 def test_a_history_that_cannot_be_read_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

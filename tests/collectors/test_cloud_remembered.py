@@ -19,7 +19,7 @@ from collectors.cloud.ownersettings import AttributionSettings
 from collectors.cloud.remembered import Owners, filled, owners
 from collectors.cloud.spans import Key, Span, joined
 
-DAY = date(2026, 3, 10)
+DAY = date(1970, 1, 12)  # that of the first look
 SETTINGS = AttributionSettings()
 NO_PROJECTS = (Problem("projects", "503"),)
 NO_NOVA = (Problem("all", "503"),)
@@ -46,12 +46,12 @@ class History:
 
     def __init__(self, table: Overrides = NO_OVERRIDES) -> None:
         self.known: Mapping[Key, Span] = {}
-        self.at, self.table = 1_000_000.0, table
+        self.at, self.table, self.day = 1_000_000.0, table, DAY
 
     def look(self, *views: CloudView) -> Owners:
         self.at += 300
         seen = [filled(view, self.known) for view in views]
-        found = owners(seen, SETTINGS, self.table, DAY, self.known)
+        found = owners(seen, SETTINGS, self.table, self.day, self.known)
         for view in sorted(seen, key=lambda view: view.kind == "libvirt"):
             clouds = [one.cloud for one in views]
             spans = changes(self.known, view, found.kept, self.at, clouds=clouds)
@@ -146,6 +146,20 @@ def test_the_first_look_without_openstack_tells_the_history_of_no_owner() -> Non
     assert found.shown["s1"].owner == Owner("proj-17")  # the best that is known
     assert history.owner("s2") == Owner("市档案局")  # none of Nova's
     history.look(nova(server()), host(domain, plain))
+    assert history.owner() == Owner("市医保局", "医保")
+
+
+def test_what_no_nova_told_of_for_days_is_libvirts() -> None:
+    """An account that may never see servers keeps nobody's owner from the history."""
+    history = History()
+    domain = server(nova=NOVA)
+    refused = (Problem("servers", "403"),)
+    for day in (10, 12, 13):
+        history.day = date(1970, 1, day)
+        history.look(nova(problems=refused), host(domain))
+        assert history.owner() is None
+    history.day = date(1970, 1, 15)
+    history.look(nova(problems=refused), host(domain))
     assert history.owner() == Owner("市医保局", "医保")
 
 
