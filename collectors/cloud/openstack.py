@@ -95,6 +95,7 @@ class _Look:
             return
         with self._work.lock:
             self._askers += askers
+            self._found.regions = len(askers)
         for asker in askers:
             self._add("all", asker, self._enter)
 
