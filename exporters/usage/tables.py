@@ -55,7 +55,8 @@ def resources_table(view: CloudView, attributions: Mapping[str, Attribution], la
             attribution.detail,
         )
         rows.append([_cell(cell) for cell in cells])
-    lines = aligned(rows) if view.resources else [say("nothing", language)]
+    seen = view.whole("servers") and view.whole("volumes")
+    lines = aligned(rows) if view.resources else [say("nothing" if seen else "unknown", language)]
     notes = [
         say(key, language).format(count)
         for key, count in (("left", loose), ("conflicts", odd))
@@ -103,7 +104,10 @@ def systems_table(found: Holdings, language: str) -> str:
     for one in found.systems:
         department = one.department or say("unassigned", language)
         rows.append([_cell(one.system), *_row(department, one, language)])
-    return "\n".join(aligned(rows)) if found.systems else say("nothing", language)
+    if found.systems:
+        return "\n".join(aligned(rows))
+    blind = any(found.estate.unseen.get(part) for part in ("servers", "volumes"))
+    return say("unknown" if blind else "nothing", language)
 
 
 def events_table(

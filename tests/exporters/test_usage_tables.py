@@ -20,7 +20,8 @@ from exporters.usage.tables import (
     resources_table,
     systems_table,
 )
-from tests.collectors.test_cloud_holdings import GIB, HOST, VIEW, blind, found
+from tests.collectors.test_cloud_holdings import GIB, HOST, VIEW, found
+from tests.collectors.test_cloud_unseen import blind
 
 CHINA = timezone(timedelta(hours=8))
 
@@ -140,11 +141,19 @@ def test_a_sum_of_which_a_part_was_not_seen_is_unknown() -> None:
         "Migration to the cloud: unknown (of 3 systems, 1 hang on what was not seen)",
     ]
     systems = systems_table(whole, "zh").splitlines()
-    assert systems[1].split()[:4] == ["国库", "财政局", "未知", "未知"]
+    assert systems[1].split()[:4] == ["审计", "审计局", "未知", "未知"]
     assert problem_lines([VIEW, dead], "zh") == ["未能查看：dead\\x1b all HTTP 403"]
     # what is not held is no use that is not known
     nothing, _ = found(blind("volumes"))
     assert "算力规模：已分配 0 vCPU" in departments_table(nothing, "zh").splitlines()
+
+
+def test_a_cloud_that_was_not_seen_may_have_resources() -> None:
+    dead = blind("all")
+    assert resources_table(dead, {}, "en").splitlines()[0] == "unknown"
+    assert resources_table(blind("volumes"), {}, "zh").splitlines()[0] == "未知"
+    assert systems_table(found(dead)[0], "zh") == "未知"
+    assert resources_table(blind("use"), {}, "en").splitlines()[0] == "There is no resource."
 
 
 def test_rows_that_fit_nothing() -> None:
