@@ -19,9 +19,7 @@ ResourceKind = Literal["server", "volume", "host", "container"]
 State = Literal[
     "active", "stopped", "paused", "building", "error", "available", "released", "unknown"
 ]
-Part = Literal[
-    "servers", "volumes", "projects", "quotas", "capacity", "allocated", "use", "flavors", "all"
-]
+Part = Literal["servers", "volumes", "projects", "quotas", "capacity", "allocated", "use", "all"]
 
 
 class Size(msgspec.Struct, frozen=True, gc=False):

@@ -96,6 +96,7 @@ class _Look:
             return
         with self._work.lock:
             self._askers += askers
+            self._found.regions = len(askers)
         for asker in askers:
             self._add("all", asker, self._enter)
 

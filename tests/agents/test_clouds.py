@@ -31,6 +31,7 @@ from exporters.history.store import HistoryWriter
 from tests.agentlab import agent, eventually
 from tests.collectors.test_cloud_domainxml import OURS
 from tests.libvirtlab import domain, needs_libvirt, node, uuid
+from tests.openstackreplay import Replay, send
 
 OVERRIDES = """resource,department,system,valid_from
 {},市教育局,学籍系统,2026-01-01
@@ -115,6 +116,51 @@ def test_a_cloud_that_never_answers_costs_only_itself(tmp_path: Path, silent: in
     assert [one["id"] for one in views["kvm"]["resources"]] == [uuid(1)]
     assert views["kvm"]["problems"] == []
     assert views["dead"]["problems"][0]["part"] == "all"
+    granted = json.loads(told.stdout)["holdings"]["estate"]["granted"]
+    assert granted["allocated"]["vcpus"] is None
+
+
+@needs_libvirt
+@pytest.mark.parametrize("by", [(), ("--by", "department"), ("--by", "system")])
+def test_what_could_not_be_seen_is_below_every_table(tmp_path: Path, by: tuple[str, ...]) -> None:
+    uri = node(tmp_path / "node.xml", [domain(1)])
+    dead = "    - {name: dead, kind: libvirt, uri: 'qemu+tcp://127.0.0.1:1/system'}\n"
+    path = configured(tmp_path, uri, clouds=dead)
+    told = jianwei("cloud", "show", "--config", path, "--lang", "en", *by)
+    assert told.returncode == 1
+    assert told.stdout.splitlines()[-1].startswith("could not be seen: dead all ")
+    if "system" not in by:
+        (total,) = (line for line in told.stdout.splitlines() if line.startswith("Total"))
+        assert set(total.split()[1:]) <= {"unknown", "0"}
+        assert "Compute scale: unknown" in told.stdout
+
+
+def test_a_part_that_was_not_seen_is_no_success(tmp_path: Path) -> None:
+    """Servers are refused: nothing of them is told as a number, and the status says so."""
+    pytest.importorskip("openstack", reason="openstacksdk is not installed")
+    with Replay(tmp_path) as replay:
+        path = tmp_path / "jianwei.yaml"
+        path.write_text(
+            "state_dir: state\nattribution: {overrides_file: owners.csv, systems_file: s.csv}\n"
+            "clouds: {page: 2, sources: [{name: gov, kind: openstack, cloud: gov, use: false,"
+            f" clouds_file: {replay.clouds_file}}}]}}\n"
+        )
+        (tmp_path / "owners.csv").write_text("resource,department\nnobodys-id,a\n")
+        (tmp_path / "s.csv").write_text("系统,部门\n学籍系统,市教育局\n", encoding="utf-8")
+        show = ("cloud", "show", "--config", path, "--lang", "en", "--by", "department")
+        told = jianwei(*show)
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert "Migration to the cloud: 0.0 %" in told.stdout
+        assert told.stdout.splitlines()[-1] == (
+            "rows of the override table that fit nothing: owners.csv:2"
+        )
+        replay.twists["nova /v2.1/servers/detail"] = lambda handler, *_: send(handler, 403, b"{}")
+        told = jianwei(*show)
+        assert told.returncode == 1
+        assert "could not be seen: gov servers HTTP 403" in told.stdout
+        assert "Compute scale: unknown vCPU granted" in told.stdout
+        assert "Migration to the cloud: unknown (of 1 systems, 1 hang" in told.stdout
+        assert "fit nothing" not in told.stdout  # it may be one of those that were not seen
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -130,9 +131,10 @@ def test_commands(shell: list[str]) -> None:
 @pytest.mark.parametrize("kind", INVENTORIES)
 def test_inventories(shell: list[str], kind: InventoryKind) -> None:
     reading = Inventory(kind)
-    theirs, ours = (
-        Answers(a).answer(reading) for a in (ask(shell, reading), LOCAL.answer([reading]))
-    )
+    with socket.create_server(("127.0.0.1", 0)):  # there may be no other
+        theirs, ours = (
+            Answers(a).answer(reading) for a in (ask(shell, reading), LOCAL.answer([reading]))
+        )
     assert theirs.state == ours.state
     if kind == "listeners":
         assert {*Answers({reading: theirs}).rows(reading, Socket)}
