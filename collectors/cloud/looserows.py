@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from collectors.cloud.attribution import NOVA_PROJECT, NOVA_PROJECT_ID
 from collectors.cloud.held import held
 from collectors.cloud.model import CloudView
+from collectors.cloud.novaproject import nova_project
 from collectors.cloud.override import Seen
 from collectors.cloud.overrides import Overrides
 from collectors.cloud.wholeness import unseen
@@ -28,7 +28,6 @@ def _seen(views: Sequence[CloudView]) -> Iterator[Seen]:
     for project in projects.values():
         yield Seen(project.id, "", "project", project.id, project.name)
     for it, _, domain in held(views):
-        nova = it.nova or (domain.nova if domain else {})
-        id = it.project or next((nova[key] for key in NOVA_PROJECT_ID if nova.get(key)), "")
-        name = next((nova[key] for key in NOVA_PROJECT if nova.get(key)), "")
+        nova_id, name = nova_project(it.nova or (domain.nova if domain else {}))
+        id = it.project or nova_id
         yield Seen(it.id, it.name, it.kind, id, projects[id].name if id in projects else name)
