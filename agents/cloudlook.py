@@ -17,13 +17,18 @@ import msgspec
 
 from agents.config import Config
 from agents.state import history_file
-from collectors.cloud import holdingmetrics, openstackmetrics, ownerfiles
-from collectors.cloud.attribution import attributions
+from collectors.cloud import holdingmetrics, openstackmetrics, ownerfiles, remembered
 from collectors.cloud.gathering import gather
 from collectors.cloud.holdings import Holdings, holdings
+<<<<<<< HEAD
 from collectors.cloud.life import changes
 from collectors.cloud.model import CloudView
 from collectors.cloud.ownerfiles import OwnerFiles
+=======
+from collectors.cloud.hosts import hosts
+from collectors.cloud.life import changes, forgotten
+from collectors.cloud.model import CloudView, Problem, Use
+>>>>>>> 1102c526cb097de187b0c4c8c8c09b6795fd6141
 from collectors.cloud.owners import Attribution, clean
 from collectors.cloud.spans import VALUES, Key, decoded, encoded, joined
 from collectors.cloud.spans import Span as Fact
@@ -58,6 +63,7 @@ class Past(NamedTuple):
     spans: Mapping[Key, Fact] | None
     last: Mapping[str, float] = {}
     cpu: Mapping[str, float] = {}  # of late, 0 to 1, by resource
+    seen: Mapping[str, float] = {}  # when each resource was last seen
     zone: tzinfo = ZoneInfo("Asia/Shanghai")
 
 
@@ -68,6 +74,7 @@ class Seen(NamedTuple):
     attributions: dict[str, Attribution]
     holdings: Holdings
     past: Past
+    kept: Mapping[str, Attribution]  # those that the history is told
 
 
 def see(config: Config, done: Callable[[CloudView], None] | None = None) -> Seen:
@@ -80,6 +87,7 @@ def see(config: Config, done: Callable[[CloudView], None] | None = None) -> Seen
 def look(config: Config, done: Callable[[CloudView], None] | None = None) -> Look:
     """What the resident agent is told beside the views themselves, which `done` gets."""
     views = gather(config.clouds.sources, config.clouds, done=done)
+<<<<<<< HEAD
     try:
         files = ownerfiles.load(config.attribution)
     except DocumentError as error:
@@ -87,8 +95,26 @@ def look(config: Config, done: Callable[[CloudView], None] | None = None) -> Loo
     seen = _seen(config, files, views)
     known: Mapping[Key, Fact] | None = seen.past.spans
     clouds: dict[str, CloudLook] = {}
+=======
+    past = _past(config)
+    known = past.spans or {}
+    today = datetime.now(past.zone).date()
+    views = [remembered.filled(view, known) for view in views]
+    owners, kept = remembered.owners(views, settings, table, today, known)
+    return Seen(views, owners, holdings(views, owners, past.cpu, today, registry), past, kept)
+
+
+def look(config: Config) -> Look:
+    """What the resident agent is told."""
+    seen = see(config)
+    told = families(seen)
+    known: Mapping[Key, Fact] | None = seen.past.spans
+    used = _uses(seen.views)
+>>>>>>> 1102c526cb097de187b0c4c8c8c09b6795fd6141
     names = [source.name for source in config.clouds.sources]
+    side = hosts(seen.views, known or {}, seen.past.seen, config.clouds.interval)
     # Nova before libvirt: it is the one to tell of what both know
+<<<<<<< HEAD
     for view in sorted(seen.views, key=lambda view: view.kind == "libvirt"):
         spans: Sequence[Fact] = ()
         if known is not None:
@@ -105,6 +131,30 @@ def look(config: Config, done: Callable[[CloudView], None] | None = None) -> Loo
         clouds[view.cloud] = _cloud(view, spans)
     estate = holdingmetrics.families(seen.holdings, seen.views, seen.attributions)
     return Look(tuple(clouds[name] for name in names), tuple(merged(estate)))
+=======
+    views = sorted(seen.views, key=lambda view: view.kind == "libvirt")
+    spans: dict[str, list[Fact]] = {name: [] for name in names}
+    for view in views:
+        if known is None:
+            break
+        spans[view.cloud] += changes(
+            known,
+            view,
+            seen.kept,
+            view.began,
+            last=seen.past.last.get(view.cloud),
+            clouds=names,
+            zone=seen.past.zone,
+            hosts=side,
+        )
+        known = joined(known, spans[view.cloud])
+    if known and views:
+        spans[views[0].cloud] += forgotten(known, views, seen.past.seen, views[0].began)
+    clouds = {
+        view.cloud: _cloud(view, used.get(view.cloud, ()), spans[view.cloud]) for view in views
+    }
+    return Look(tuple(clouds[name] for name in names), tuple(told))
+>>>>>>> 1102c526cb097de187b0c4c8c8c09b6795fd6141
 
 
 def families(view: CloudView) -> list[Family]:
@@ -140,6 +190,7 @@ def _cloud(view: CloudView, spans: Sequence[Fact]) -> CloudLook:
     )
 
 
+<<<<<<< HEAD
 def _remembered(
     owners: Mapping[str, Attribution], views: Iterable[CloudView], past: Past
 ) -> dict[str, Attribution]:
@@ -151,6 +202,16 @@ def _remembered(
             known = span and span.value
             if isinstance(known, Attribution) and owners[it.id].how not in ("override", "metadata"):
                 found[it.id] = known
+=======
+def _uses(views: Iterable[CloudView]) -> dict[str, list[Use]]:
+    """By cloud; a domain's hypervisor tells more of it than Nova's diagnostics do."""
+    teller: dict[str, tuple[str, Use]] = {}
+    for view in sorted(views, key=lambda view: view.kind == "libvirt"):
+        teller.update({use.resource: (view.cloud, use) for use in view.uses})
+    found: dict[str, list[Use]] = {}
+    for cloud, use in teller.values():
+        found.setdefault(cloud, []).append(use)
+>>>>>>> 1102c526cb097de187b0c4c8c8c09b6795fd6141
     return found
 
 
@@ -162,7 +223,11 @@ def _past(config: Config) -> Past:
     try:
         with closing(connect(path)) as connection:
             return Past(
-                _lasting(connection), _last(connection), _cpu(connection), zone_of(connection)
+                _lasting(connection),
+                _last(connection),
+                _cpu(connection),
+                _seen(connection),
+                zone_of(connection),
             )
     except (HistoryError, sqlite3.Error, msgspec.MsgspecError):
         # the agent tells of a file that cannot be used; changes are seen when it can be again
@@ -187,6 +252,10 @@ def _last(connection: sqlite3.Connection) -> dict[str, float]:
             "SELECT cloud, max(last_seen) FROM resources WHERE cloud != '' GROUP BY cloud"
         )
     )
+
+
+def _seen(connection: sqlite3.Connection) -> dict[str, float]:
+    return dict(connection.execute("SELECT id, last_seen FROM resources WHERE cloud != ''"))
 
 
 def _cpu(connection: sqlite3.Connection) -> dict[str, float]:

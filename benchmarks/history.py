@@ -36,6 +36,7 @@ db.close()
 PEER_STATISTICS = """
 import duckdb, json, sys
 db = duckdb.connect(sys.argv[1])
+db.execute("SET enable_progress_bar = false")  # it is on standard output
 slots = int(sys.argv[2])
 rows = db.execute(f'''
 SELECT resource, avg(value), quantile_cont(value, 0.5), quantile_cont(value, 0.95), max(value),

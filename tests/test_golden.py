@@ -28,7 +28,16 @@ from collectors.cloud import holdingmetrics, libvirtmetrics, openstackmetrics
 from collectors.cloud.domains import Domain
 from collectors.cloud.domainxml import Disk, DomainXml, Interface
 from collectors.cloud.holdings import holdings
-from collectors.cloud.model import Capacity, CloudView, Problem, Project, Quota, Resource, Size
+from collectors.cloud.model import (
+    Allocated,
+    Capacity,
+    CloudView,
+    Problem,
+    Project,
+    Quota,
+    Resource,
+    Size,
+)
 from collectors.cloud.owners import Attribution, Owner
 from collectors.cloud.systems import Registry, System
 from collectors.ipv6.sitesettings import SiteSettings
@@ -207,7 +216,7 @@ def clouds() -> Iterator[tuple[str, Sequence[Family]]]:
             Resource("t", "server", "app", "active", size, "ACTIVE", "p", host="node-1"),
             Resource("v", "volume", "data", "available", size, "available", "p"),
         ),
-        (Project("p", "财政局", quotas=quotas),),
+        (Project("p", "财政局", quotas=quotas, allocated=Allocated(0.0, 3600.0, 2.0, 1.0, 1.0)),),
         (Capacity("node-1", "VCPU", 16, 0, 4, 2),),
         problems=(Problem("use", "denied"),),
         requests=1,

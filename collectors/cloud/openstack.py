@@ -79,6 +79,7 @@ class _Look:
                 problems=tuple(problems),
                 requests=sum(asker.requests for asker in self._askers),
                 api_seconds=sum(asker.seconds for asker in self._askers),
+                regions=tuple(asker.region for asker in self._askers),
             )
 
     # --- tasks ------------------------------------------------------------------------------
@@ -95,6 +96,7 @@ class _Look:
             return
         with self._work.lock:
             self._askers += askers
+            self._found.regions = len(askers)
         for asker in askers:
             self._add("all", asker, self._enter)
 

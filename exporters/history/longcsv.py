@@ -156,11 +156,12 @@ class LongReader:
             map(self._resources.__getitem__, columns[self._at["resource"]]), np.int64, count
         )
         metrics = self._metric_codes(columns, count)
-        values = _numbers(columns[self._at["value"]])
+        plain = b"_" not in chunk.data and bool(chunk.data)
+        values = _numbers(columns[self._at["value"]], plain)
         good = (at >= 0) & (resources >= 0) & (metrics >= 0) & (values >= 0) & (values <= MOST)
         tops = None
         if "maximum" in self._at:
-            tops = _numbers(given := columns[self._at["maximum"]])
+            tops = _numbers(given := columns[self._at["maximum"]], plain)
             for place in np.flatnonzero(np.isnan(tops)).tolist():
                 if not given[place].strip():
                     tops[place] = values[place]
@@ -194,8 +195,11 @@ class LongReader:
         values: NDArray[np.float64],
         tops: NDArray[np.float64] | None,
     ) -> None:
-        for code in np.unique(metrics).tolist():
-            metric, own = self._metrics.told[code], metrics == code
+        if not len(metrics):
+            return
+        one = bool((metrics == metrics[0]).all())  # nearly always
+        for code in [int(metrics[0])] if one else np.unique(metrics).tolist():
+            metric, own = self._metrics.told[code], slice(None) if one else metrics == code
             series = self._series.of(metric.number, resources[own])
             metric.highest = max(metric.highest, float(values[own].max()))
             when = (at[own][:, None] + self._offsets).ravel()
@@ -247,9 +251,9 @@ class LongReader:
         return True
 
 
-def _numbers(fields: Sequence[bytes]) -> NDArray[np.float64]:
-    """NaN of what is none."""
-    if b"_" not in b"".join(fields):
+def _numbers(fields: Sequence[bytes], plain: bool) -> NDArray[np.float64]:
+    """NaN of what is none; `plain` where no field has the `_` that Python allows in numbers."""
+    if plain or b"_" not in b"".join(fields):
         try:
             return np.fromiter(map(float, fields), np.float64, len(fields))
         except ValueError:

@@ -104,7 +104,7 @@ class SeriesTable:
         top = int(resources.max(initial=0))
         table = self._tables.get(metric, np.empty(0, np.int64))
         if top >= len(table):
-            table = np.concatenate([table, np.full(top + 1 + len(table) - len(table), BAD)])
+            table = np.concatenate([table, np.full(top + 1, BAD)])
             self._tables[metric] = table
         found = table[resources]
         if (new := found == BAD).any():

@@ -91,7 +91,7 @@ def test_a_cloud_is_served_and_measured_while_another_hangs(tmp_path: Path, sile
     uri = node(tmp_path / "node.xml", [domain(1)])
     dead = f"    - {{name: dead, kind: libvirt, uri: 'qemu+tcp://127.0.0.1:{silent}/system'}}\n"
     path = configured(tmp_path, uri, clouds=dead)
-    text = path.read_text().replace("timeout: 2s", "timeout: 20s")
+    text = path.read_text().replace("timeout: 2s", "timeout: 20s").replace("5s", "3s")
     path.write_text(text.replace("state_dir: state", f"state_dir: {tmp_path}/state"))
     config = configuration.load(str(path))
     history = HistorySchedule(config)

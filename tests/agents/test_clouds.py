@@ -29,6 +29,7 @@ from exporters.history.file import connect
 from exporters.history.store import HistoryWriter
 from tests.collectors.test_cloud_domainxml import OURS
 from tests.libvirtlab import domain, needs_libvirt, node, uuid
+from tests.openstackreplay import Replay, send
 
 OVERRIDES = """resource,department,system,valid_from
 {},市教育局,学籍系统,2026-01-01
@@ -106,6 +107,51 @@ def test_a_cloud_that_never_answers_costs_only_itself(tmp_path: Path, silent: in
     assert [one["id"] for one in views["kvm"]["resources"]] == [uuid(1)]
     assert views["kvm"]["problems"] == []
     assert views["dead"]["problems"][0]["part"] == "all"
+    granted = json.loads(told.stdout)["holdings"]["estate"]["granted"]
+    assert granted["allocated"]["vcpus"] is None
+
+
+@needs_libvirt
+@pytest.mark.parametrize("by", [(), ("--by", "department"), ("--by", "system")])
+def test_what_could_not_be_seen_is_below_every_table(tmp_path: Path, by: tuple[str, ...]) -> None:
+    uri = node(tmp_path / "node.xml", [domain(1)])
+    dead = "    - {name: dead, kind: libvirt, uri: 'qemu+tcp://127.0.0.1:1/system'}\n"
+    path = configured(tmp_path, uri, clouds=dead)
+    told = jianwei("cloud", "show", "--config", path, "--lang", "en", *by)
+    assert told.returncode == 1
+    assert told.stdout.splitlines()[-1].startswith("could not be seen: dead all ")
+    if "system" not in by:
+        (total,) = (line for line in told.stdout.splitlines() if line.startswith("Total"))
+        assert set(total.split()[1:]) <= {"unknown", "0"}
+        assert "Compute scale: unknown" in told.stdout
+
+
+def test_a_part_that_was_not_seen_is_no_success(tmp_path: Path) -> None:
+    """Servers are refused: nothing of them is told as a number, and the status says so."""
+    pytest.importorskip("openstack", reason="openstacksdk is not installed")
+    with Replay(tmp_path) as replay:
+        path = tmp_path / "jianwei.yaml"
+        path.write_text(
+            "state_dir: state\nattribution: {overrides_file: owners.csv, systems_file: s.csv}\n"
+            "clouds: {page: 2, sources: [{name: gov, kind: openstack, cloud: gov, use: false,"
+            f" clouds_file: {replay.clouds_file}}}]}}\n"
+        )
+        (tmp_path / "owners.csv").write_text("resource,department\nnobodys-id,a\n")
+        (tmp_path / "s.csv").write_text("系统,部门\n学籍系统,市教育局\n", encoding="utf-8")
+        show = ("cloud", "show", "--config", path, "--lang", "en", "--by", "department")
+        told = jianwei(*show)
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert "Migration to the cloud: 0.0 %" in told.stdout
+        assert told.stdout.splitlines()[-1] == (
+            "rows of the override table that fit nothing: owners.csv:2"
+        )
+        replay.twists["nova /v2.1/servers/detail"] = lambda handler, *_: send(handler, 403, b"{}")
+        told = jianwei(*show)
+        assert told.returncode == 1
+        assert "could not be seen: gov servers HTTP 403" in told.stdout
+        assert "Compute scale: unknown vCPU granted" in told.stdout
+        assert "Migration to the cloud: unknown (of 1 systems, 1 hang" in told.stdout
+        assert "fit nothing" not in told.stdout  # it may be one of those that were not seen
 
 
 @pytest.mark.parametrize(
@@ -266,6 +312,69 @@ def test_projects_that_are_not_seen_make_nothing_nobodys(
     [labels] = values(list(look.families), "jianwei_resource_info")
     assert "市财政局" in labels
     assert not look.clouds[0].spans
+
+
+def rows(path: Path, aspect: str) -> list[str]:
+    with closing(connect(path)) as connection:
+        found = connection.execute(
+            "SELECT value FROM spans WHERE aspect = ? ORDER BY since, until IS NULL", (aspect,)
+        )
+        return [value for (value,) in found]
+
+
+def test_a_machine_moves_from_host_to_host_and_a_source_is_taken_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = "    - {name: kvm-2, kind: libvirt, uri: 'test:///other'}\n"
+    path = configured(tmp_path, "test:///default", clouds=second)
+    file = tmp_path / "state" / "history.db"
+    began = time.time()
+    machine = Resource("vm", "server", "vm", "stopped", Size(2, 1 << 30, 0))
+    for number, place in enumerate(("kvm", "kvm-2", "", "kvm", "")):
+        now = began + 30 * number
+        views = [
+            view(now, *[machine] * (place == cloud), cloud=cloud) for cloud in ("kvm", "kvm-2")
+        ]
+        keep(file, look_at(monkeypatch, path, *views))
+        assert rows(file, "state") == ['"stopped"']
+    # taken out of the settings it is not released
+    first = "    - {name: kvm, kind: libvirt, uri: 'test:///default'}\n"
+    path.write_text(path.read_text().replace(first, ""))
+    keep(file, look_at(monkeypatch, path, view(now, cloud="kvm-2")))
+    assert rows(file, "state") == ['"stopped"']
+    keep(file, look_at(monkeypatch, path, view(now + 32 * 86400, cloud="kvm-2")))
+    assert rows(file, "state") == ['"stopped"', '"unknown"']
+
+
+def test_openstack_is_down_and_libvirt_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city = "    - {name: city, kind: openstack, cloud: city}\n"
+    path = configured(tmp_path, "test:///default", clouds=city)
+    file = tmp_path / "state" / "history.db"
+    now = time.time()
+    server = Resource("vm", "server", "web", "active", Size(2), project="p")
+    volume = Resource("v", "volume", "data", "active", project="p", attached=("vm",))
+    domain = Resource(
+        "vm", "server", "web", "active", nova={"project_id": "p", "project_name": "proj-17"}
+    )
+    projects = (Project("p", "proj-17", tags=("department=市财政局",)),)
+    whole = view(now, server, volume, projects=projects, cloud="city", kind="openstack")
+    keep(file, look_at(monkeypatch, path, view(now, domain), whole))
+    down = view(now + 300, cloud="city", kind="openstack", problems=(Problem("all", "503"),))
+    look = look_at(monkeypatch, path, view(now + 300, domain), down)
+    assert not [span for one in look.clouds for span in one.spans]
+    [labels] = values(list(look.families), "jianwei_resource_info")
+    assert "市财政局" in labels
+    # and without its block storage alone
+    part = Resource("v", "volume", "", "active", project="p", attached=("vm",), partial=True)
+    more: dict[str, Any] = {"cloud": "city", "kind": "openstack", "projects": projects}
+    blind = view(now + 600, server, part, problems=(Problem("volumes", "503"),), **more)
+    look = look_at(monkeypatch, path, view(now + 600, domain), blind)
+    assert not [span for one in look.clouds for span in one.spans]
+    assert {"vm": "web", "v": "data"}.items() <= {
+        it.id: it.name for it in look.clouds[1].resources
+    }.items()
 
 
 def test_a_history_that_cannot_be_read_changes_nothing(
