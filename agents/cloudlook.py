@@ -7,7 +7,7 @@ much of its CPUs each server used of late.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, tzinfo
 from typing import NamedTuple
@@ -20,15 +20,10 @@ from agents.state import history_file
 from collectors.cloud import holdingmetrics, openstackmetrics, ownerfiles, remembered
 from collectors.cloud.gathering import gather
 from collectors.cloud.holdings import Holdings, holdings
-<<<<<<< HEAD
-from collectors.cloud.life import changes
-from collectors.cloud.model import CloudView
-from collectors.cloud.ownerfiles import OwnerFiles
-=======
 from collectors.cloud.hosts import hosts
 from collectors.cloud.life import changes, forgotten
-from collectors.cloud.model import CloudView, Problem, Use
->>>>>>> 1102c526cb097de187b0c4c8c8c09b6795fd6141
+from collectors.cloud.model import CloudView
+from collectors.cloud.ownerfiles import OwnerFiles
 from collectors.cloud.owners import Attribution, clean
 from collectors.cloud.spans import VALUES, Key, decoded, encoded, joined
 from collectors.cloud.spans import Span as Fact
@@ -81,57 +76,23 @@ def see(config: Config, done: Callable[[CloudView], None] | None = None) -> Seen
     """Ask all clouds that are configured. Raises DocumentError where a table of owners is wrong: whose
     everything is would be wrong then."""
     files = ownerfiles.load(config.attribution)
-    return _seen(config, files, gather(config.clouds.sources, config.clouds, done=done))
+    past = _past(config)
+    return _whose(config, files, _views(config, past, done), past)
 
 
 def look(config: Config, done: Callable[[CloudView], None] | None = None) -> Look:
     """What the resident agent is told beside the views themselves, which `done` gets."""
-    views = gather(config.clouds.sources, config.clouds, done=done)
-<<<<<<< HEAD
+    past = _past(config)
+    views = _views(config, past, done)
     try:
         files = ownerfiles.load(config.attribution)
     except DocumentError as error:
         return Look(problem=str(error))
-    seen = _seen(config, files, views)
+    seen = _whose(config, files, views, past)
     known: Mapping[Key, Fact] | None = seen.past.spans
-    clouds: dict[str, CloudLook] = {}
-=======
-    past = _past(config)
-    known = past.spans or {}
-    today = datetime.now(past.zone).date()
-    views = [remembered.filled(view, known) for view in views]
-    owners, kept = remembered.owners(views, settings, table, today, known)
-    return Seen(views, owners, holdings(views, owners, past.cpu, today, registry), past, kept)
-
-
-def look(config: Config) -> Look:
-    """What the resident agent is told."""
-    seen = see(config)
-    told = families(seen)
-    known: Mapping[Key, Fact] | None = seen.past.spans
-    used = _uses(seen.views)
->>>>>>> 1102c526cb097de187b0c4c8c8c09b6795fd6141
     names = [source.name for source in config.clouds.sources]
     side = hosts(seen.views, known or {}, seen.past.seen, config.clouds.interval)
     # Nova before libvirt: it is the one to tell of what both know
-<<<<<<< HEAD
-    for view in sorted(seen.views, key=lambda view: view.kind == "libvirt"):
-        spans: Sequence[Fact] = ()
-        if known is not None:
-            spans = changes(
-                known,
-                view,
-                seen.attributions,
-                view.began,
-                last=seen.past.last.get(view.cloud),
-                clouds=names,
-                zone=seen.past.zone,
-            )
-            known = joined(known, spans)
-        clouds[view.cloud] = _cloud(view, spans)
-    estate = holdingmetrics.families(seen.holdings, seen.views, seen.attributions)
-    return Look(tuple(clouds[name] for name in names), tuple(merged(estate)))
-=======
     views = sorted(seen.views, key=lambda view: view.kind == "libvirt")
     spans: dict[str, list[Fact]] = {name: [] for name in names}
     for view in views:
@@ -150,11 +111,9 @@ def look(config: Config) -> Look:
         known = joined(known, spans[view.cloud])
     if known and views:
         spans[views[0].cloud] += forgotten(known, views, seen.past.seen, views[0].began)
-    clouds = {
-        view.cloud: _cloud(view, used.get(view.cloud, ()), spans[view.cloud]) for view in views
-    }
-    return Look(tuple(clouds[name] for name in names), tuple(told))
->>>>>>> 1102c526cb097de187b0c4c8c8c09b6795fd6141
+    clouds = {view.cloud: _cloud(view, spans[view.cloud]) for view in views}
+    estate = holdingmetrics.families(seen.holdings, seen.views, seen.attributions)
+    return Look(tuple(clouds[name] for name in names), tuple(merged(estate)))
 
 
 def families(view: CloudView) -> list[Family]:
@@ -163,12 +122,23 @@ def families(view: CloudView) -> list[Family]:
     return merged([*view.families, *own])
 
 
-def _seen(config: Config, files: OwnerFiles, views: list[CloudView]) -> Seen:
-    past = _past(config)
+def _views(config: Config, past: Past, done: Callable[[CloudView], None] | None) -> list[CloudView]:
+    known = past.spans or {}
+
+    def filled(view: CloudView) -> None:
+        if done:
+            done(remembered.filled(view, known))
+
+    views = gather(config.clouds.sources, config.clouds, done=filled)
+    return [remembered.filled(view, known) for view in views]
+
+
+def _whose(config: Config, files: OwnerFiles, views: list[CloudView], past: Past) -> Seen:
     today = datetime.now(past.zone).date()
-    owners = attributions(views, config.attribution, files.table, today)
-    owners.update(_remembered(owners, views, past))
-    return Seen(views, owners, holdings(views, owners, past.cpu, today, files.registry), past)
+    known = past.spans or {}
+    owners, kept = remembered.owners(views, config.attribution, files.table, today, known)
+    found = holdings(views, owners, past.cpu, today, files.registry)
+    return Seen(views, owners, found, past, kept)
 
 
 def _cloud(view: CloudView, spans: Sequence[Fact]) -> CloudLook:
@@ -188,31 +158,6 @@ def _cloud(view: CloudView, spans: Sequence[Fact]) -> CloudLook:
             for span in spans
         ),
     )
-
-
-<<<<<<< HEAD
-def _remembered(
-    owners: Mapping[str, Attribution], views: Iterable[CloudView], past: Past
-) -> dict[str, Attribution]:
-    """Whose things were when all projects were seen, where they are not now: nobody's is what no look says."""
-    found = {}
-    for view in views:
-        for it in view.resources if not view.whole("projects") else ():
-            span = (past.spans or {}).get((it.id, "owner"))
-            known = span and span.value
-            if isinstance(known, Attribution) and owners[it.id].how not in ("override", "metadata"):
-                found[it.id] = known
-=======
-def _uses(views: Iterable[CloudView]) -> dict[str, list[Use]]:
-    """By cloud; a domain's hypervisor tells more of it than Nova's diagnostics do."""
-    teller: dict[str, tuple[str, Use]] = {}
-    for view in sorted(views, key=lambda view: view.kind == "libvirt"):
-        teller.update({use.resource: (view.cloud, use) for use in view.uses})
-    found: dict[str, list[Use]] = {}
-    for cloud, use in teller.values():
-        found.setdefault(cloud, []).append(use)
->>>>>>> 1102c526cb097de187b0c4c8c8c09b6795fd6141
-    return found
 
 
 def _past(config: Config) -> Past:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-<<<<<<< HEAD
 import time
-=======
 from datetime import datetime
->>>>>>> 1102c526cb097de187b0c4c8c8c09b6795fd6141
 
 import click
 import msgspec
