@@ -557,6 +557,8 @@ RESOURCES = st.one_of(
         size=SIZES,
         project=st.sampled_from(["", "p", "q"]),
         created=st.one_of(st.none(), st.floats(-10, 40_000)),
+        region=st.sampled_from(["", "A", "B"]),
+        partial=st.booleans(),
     ),
     st.builds(
         Resource,
@@ -598,6 +600,33 @@ LOOKS = st.fixed_dictionaries(
         "clouds": st.sampled_from([None, ("gov", "kvm")]),
     }
 )
+
+
+PLACES = st.fixed_dictionaries(
+    dict.fromkeys(
+        "abc", st.one_of(st.none(), st.sampled_from(["away", "active", "paused", "stopped"]))
+    )
+)
+
+
+@settings(max_examples=60, deadline=None, phases=(Phase.generate, Phase.explicit, Phase.reuse))
+@given(st.lists(PLACES, max_size=8))
+def test_a_machine_on_any_hosts(places: list[dict[str, Any]]) -> None:
+    rounds = Round()
+    for number, place in enumerate(places):
+        machines = {
+            host: None if state is None else [server(state=state)] * (state != "away")
+            for host, state in place.items()
+        }
+        before = [value for _, _, value in rounds.store.of("state")][-1:]
+        rounds.look(1000 + 300 * number, **machines)
+        ordered(rounds.store.rows.values())
+        running = [host for host, state in place.items() if state == "active"]
+        if running:
+            assert rounds.tells() in running
+            assert rounds.store.of("state")[-1][2] == "active"
+        elif before not in ([], ["released"]) and None in place.values():
+            assert rounds.store.of("state")[-1][2] != "released"
 
 
 @settings(max_examples=60, deadline=None, phases=(Phase.generate, Phase.explicit, Phase.reuse))
