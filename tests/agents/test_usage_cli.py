@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -125,6 +126,55 @@ def test_departments_have_their_core_hours(city: Path) -> None:
     assert shares[""]["resources"] == 1
     shown = jianwei("usage", "--history", city, "--month", "2026-10", "--by", "department")
     assert shown.stdout.splitlines()[-1].startswith("未归属")
+
+
+def test_a_month_that_has_just_begun_counts_as_none(
+    city: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: day(11, 1) + 600)
+    told = jianwei("usage", "--history", city, "--month", "2026-11", "--format", "json")
+    found = json.loads(told.stdout)
+    assert found["under_way"]
+    assert {one["state"] for one in found["resources"]} == {"insufficient"}
+    shown = jianwei("usage", "--history", city, "--lang", "en")
+    assert shown.stdout.splitlines()[0] == "2026-10"
+    assert shown.stderr == "2026-10\n"
+    monkeypatch.setattr(time, "time", lambda: day(10, 25))
+    shown = jianwei("usage", "--history", city, "--month", "2026-10", "--lang", "en")
+    assert shown.stdout.splitlines()[0] == "2026-10 (not over: to be watched, no more)"
+    told = jianwei("usage", "--history", city, "--month", "2026-10", "--format", "json")
+    assert {one["advice"] for one in json.loads(told.stdout)["resources"]} == {"none", "watch"}
+
+
+def test_the_dated_table_of_owners_is_held_against_each_day(city: Path, tmp_path: Path) -> None:
+    table = tmp_path / "owners.csv"
+    table.write_text(
+        "资源,部门,系统,生效日期,失效日期\nnobodys,市财政局,预算,,2026-09-14\n"
+        "nobodys,市审计局,审计,2026-09-15,\n",
+        encoding="utf-8",
+    )
+    config = tmp_path / "jianwei.yaml"
+    config.write_text(f"attribution: {{overrides_file: {table}}}\n")
+    common = ("usage", "--config", config, "--history", city, "--format", "json")
+    low = ("--param", "low_cpu=60", "--param", "shrink_months=3")  # so that months count
+
+    def told(month: str) -> dict[str, Any]:
+        found = json.loads(jianwei(*common, "--month", month, *low).stdout)["resources"]
+        return next(one for one in found if one["resource"] == "nobodys")
+
+    august, september, october = told("2026-08"), told("2026-09"), told("2026-10")
+    assert [one["department"] for one in (august, september, october)] == [
+        "市财政局",
+        "市审计局",
+        "市审计局",
+    ]
+    assert [one["months"] for one in (august, september, october)] == [1, 1, 1]
+    assert "moved" in [reason["code"] for reason in september["reasons"]]
+    shown = jianwei(*common, "--month", "2026-09", "--by", "department")
+    shares = {one["department"]: one for one in json.loads(shown.stdout)}
+    assert shares["市财政局"]["granted_core_hours"] == pytest.approx(8 * 24 * (30 + 14))
+    assert shares["市审计局"]["granted_core_hours"] == pytest.approx(8 * 24 * 16)
+    assert shares["市审计局"]["used_ratio"] == pytest.approx(0.5, abs=0.01)
 
 
 def test_csv_is_for_spreadsheets(city: Path) -> None:

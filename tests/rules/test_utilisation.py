@@ -90,6 +90,7 @@ figures = st.builds(
     maximum_at=wild,
     coverage=share,
     estimated=st.booleans(),
+    upper=st.none() | wild | st.floats(0, 1000),
 )
 near = st.floats(1.79e9, 1.80e9) | st.floats()
 size = st.none() | st.integers(-1, 1 << 70)
@@ -111,6 +112,7 @@ uses = st.builds(
     stopped_since=st.none() | near,
     detached_since=st.none() | near,
     resized=st.just(()) | st.lists(near, max_size=1).map(tuple),
+    under_way=st.booleans(),
     moved=st.just(()) | st.lists(near, max_size=1).map(tuple),
     measured=st.dictionaries(
         st.sampled_from(["cpu", "memory", "steal", "net_rx", "net_tx", "z"]), figures
@@ -139,6 +141,9 @@ def test_whatever_was_measured(months: list[ResourceUse], exempt: bool) -> None:
     if found.state == "insufficient":
         assert found.advice == "none"
         assert found.months == 0
+    if last.under_way:
+        assert found.advice in ("none", "watch")
+        assert found.months <= 1
     if found.advice == "reclaim":
         assert found.state in ("stopped", "detached") or found.months >= LIMITS.reclaim_months
     _within(found.free, found.granted)
