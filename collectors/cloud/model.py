@@ -135,7 +135,8 @@ class CloudView(msgspec.Struct, frozen=True):
     """One look. A part with a problem that names no resource was not seen whole: what is missing in it
     says nothing. `requests` were sent, and took `api_seconds` of waiting one after another.
     `regions` are those that were asked, of a cloud that has some.
-    `families` are what else it tells, by CPU, disk and interface: as metrics only."""
+    `families` are what else it tells, by CPU, disk and interface: as metrics only. `absent` are parts
+    that it has no service for."""
 
     cloud: str
     kind: CloudKind
@@ -150,6 +151,7 @@ class CloudView(msgspec.Struct, frozen=True):
     api_seconds: float = 0.0
     families: tuple[Family, ...] = ()
     regions: tuple[str, ...] = ()
+    absent: tuple[Part, ...] = ()
 
     def whole(self, part: Part) -> bool:
         """Whether all of a part was seen, so that what is not in it does not exist."""

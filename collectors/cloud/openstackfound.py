@@ -38,7 +38,8 @@ class Found(msgspec.Struct):
     capacity: list[Capacity] = []
     uses: list[Use] = []
     failed: dict[tuple[Part, str], list[str]] = {}
-    skipped: Counter[Part] = msgspec.field(default_factory=Counter)  # not asked after refusals
+    # not asked after refusals, by part and the reason of the last
+    skipped: Counter[tuple[Part, str]] = msgspec.field(default_factory=Counter)
 
     def add_quotas(self, project: str, found: Iterable[Quota]) -> None:
         """Those of several regions are one."""
@@ -71,7 +72,7 @@ class Found(msgspec.Struct):
     def _told(self, part: Part, reason: str, resources: list[str]) -> list[Problem]:
         if not all(resources):
             return [Problem(part, reason)]
-        skipped = self.skipped[part]
+        skipped = self.skipped[part, reason]
         if len(resources) <= NAMED and not skipped:
             return [Problem(part, reason, resource) for resource in resources]
         rest = f", and {skipped} more were not asked for" if skipped else ""

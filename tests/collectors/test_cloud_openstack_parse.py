@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from collectors.cloud import openstackcompute as compute
 from collectors.cloud import openstackparse as parse
 from collectors.cloud.model import Allocated, CloudView, Problem, Project, Quota, Resource
+from collectors.cloud.openstackfile import hidden, secrets_of
 from collectors.cloud.openstackfound import Found
 from collectors.cloud.openstackjson import moment
 from collectors.cloud.openstackmetrics import families
@@ -31,6 +32,7 @@ def parser(key: str) -> Parser:
         "detail": compute.quotas,
         "os-simple-tenant-usage": lambda it: compute.allocated(it, 0, 1),
         "diagnostics": lambda it: compute.use(it, "one", 1.0),
+        "os-services": compute.unknown_hosts,
         "resource_providers": parse.providers,
         "inventories": lambda it: parse.inventories(it, "host", {}),
         "usages": parse.usages,
@@ -175,6 +177,49 @@ def test_quotas_of_regions_are_added_and_no_limit_stays_none() -> None:
         "vcpus": Quota("vcpus", 15, None),
         "memory": Quota("memory", None, 2),
     }
+
+
+def test_what_was_not_asked_is_told_with_its_own_reason() -> None:
+    found = Found(failed={("quotas", reason): ["p"] * 8 for reason in ("Nova: no", "Cinder: no")})
+    found.skipped["quotas", "Cinder: no"] = 20
+    assert [it.reason for it in found.problems({}, use=True)] == [
+        "Nova: no (of 8 resources)",
+        "Cinder: no (of 8 resources, and 20 more were not asked for)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "told"),
+    [
+        ("e", "the identity service: e is wrong", "the identity service: *** is wrong"),
+        ("a+b", "a+b (a+bc)", "*** (a+bc)"),
+        ("long-secret", "xlong-secretx", "x***x"),
+    ],
+)
+def test_a_short_secret_is_hidden_as_a_word(secret: str, text: str, told: str) -> None:
+    assert hidden(text, [secret]) == told
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://u:sek-rit@h/v3",
+        "https://u:sek%2Drit@h:5000",
+        "http://sek-rit@h?x=@",
+        "http://[u:sek-rit@h",
+    ],
+)
+def test_a_password_in_an_address_is_a_secret(address: str) -> None:
+    assert "sek-rit" in secrets_of({"auth": {"auth_url": address}})
+    assert "sek-rit" in secrets_of({"compute_endpoint_override": address})
+
+
+@given(VALUES, st.text(max_size=30))
+def test_secrets_are_found_in_anything(value: Any, text: str) -> None:
+    for settings in ({"auth": value}, {"auth": {"password": value, "auth_url": text}, "x": value}):
+        found = secrets_of(settings)
+        assert all(found)
+        hidden(text, found)
 
 
 def test_problems_stay_few() -> None:
