@@ -245,7 +245,9 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows(
             "findings", telling._families([("cef", telling._Report(0, 0, 0, 0, 0, True))])
         ),
-        *metricdocs.rows("history", history_families(Report(True, 1, 1.0, 0, True))),
+        *metricdocs.rows(
+            "history", history_families(Report(True, 1, 1.0, 0, True, {"rollups": 0}))
+        ),
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),
