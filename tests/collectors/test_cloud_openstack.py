@@ -618,10 +618,23 @@ def test_a_slip_in_clouds_yaml_names_its_key(
 
 @pytest.mark.parametrize(
     "line",
-    ["compute_endpoint_override: 5", "region_name: 5", "interface: 5", "compute_service_type: 5"]
-    + ["compute_api_version: {}", "identity_endpoint_override: 3", "regions: 5", "cert: 5"]
-    + ["verify: 3", "cacert: 5", "status_code_retries: z", "identity_api_version: x"]
-    + ["placement_service_type: [1]", "compute_service_name: {a: 1}", "key: 7"],
+    [
+        "compute_endpoint_override: 5",
+        "region_name: 5",
+        "interface: 5",
+        "compute_service_type: 5",
+        "compute_api_version: {}",
+        "identity_endpoint_override: 3",
+        "regions: 5",
+        "cert: 5",
+        "verify: 3",
+        "cacert: 5",
+        "status_code_retries: z",
+        "identity_api_version: x",
+        "placement_service_type: [1]",
+        "compute_service_name: {a: 1}",
+        "key: 7",
+    ],
 )
 def test_what_openstacksdk_takes_as_it_is_raises_nothing(replay: Replay, line: str) -> None:
     text = replay.clouds_file.read_text(encoding="utf-8")
