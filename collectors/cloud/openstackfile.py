@@ -135,7 +135,7 @@ def _meant(settings: Mapping[str, Any], place: tuple[str, ...]) -> str:
     if len(place) != 2:
         return ""
     try:
-        loader = loading.get_plugin_loader(settings.get("auth_type", "password"))
+        loader: Any = loading.get_plugin_loader(settings.get("auth_type", "password"))
     except Exception:  # noqa: BLE001  # the kind itself is wrong, which was told
         return ""
     known = [option.dest for option in loader.get_options()]
