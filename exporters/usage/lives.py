@@ -15,6 +15,7 @@ from collectors.cloud.spans import Span as Fact
 
 NOBODYS: Final = Attribution()
 NO_SIZE: Final = Size()
+AWAY: Final = 86400.0  # seconds after which what comes back begins again
 RESIZED: Final = 0.02  # of memory: less is what a hypervisor or a kernel reserves at times
 
 
@@ -109,13 +110,14 @@ class Life(NamedTuple):
         ]
 
     def granted(self, until: float) -> float:
-        """When it was granted; of one that was released and came back, when it came back."""
+        """When it was granted; of one that was released and came back after AWAY, when it came back."""
         back = [
-            after.since
-            for before, after in zip(
-                self.spans.get("state", ()), self.spans.get("state", ())[1:], strict=False
-            )
-            if before.value == "released" and after.since < until
+            span.until
+            for span in self.spans.get("state", ())
+            if span.value == "released"
+            and span.until is not None
+            and span.until < until
+            and span.until - span.since > AWAY
         ]
         return max([self.first_seen, *back])
 

@@ -16,12 +16,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from agents import children
 from agents import config as configuration
 from agents.cli import main
-from agents.lastmonth import LastMonth
+from agents.lastmonth import AGAIN, LastMonth
 from collectors.cloud.model import Size
 from collectors.cloud.owners import Attribution, Owner
 from collectors.cloud.spans import Aspect, Identity, Value, encoded
+from collectors.sources.commands import Ended
 from exporters.history.store import HistoryWriter, Known, Span
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -321,6 +323,31 @@ def test_a_history_that_is_not_there_makes_the_rules_unknown(tmp_path: Path) -> 
     path = tmp_path / "jianwei.yaml"
     path.write_text("state_dir: state\naudit: {packs: [utilisation]}\n")
     assert LastMonth(str(path), configuration.load(str(path))).rows() is None
+
+
+def test_the_agent_starts_no_child_in_vain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Audits may be every minute: none before there is a history, one an hour where it cannot be read."""
+    started: list[tuple[str, ...]] = []
+    run = children.run
+
+    def counted(arguments: tuple[str, ...], seconds: float, **more: Any) -> Ended:
+        started.append(arguments)
+        return run(arguments, seconds, **more)
+
+    monkeypatch.setattr(children, "run", counted)
+    file, path, steady = tmp_path / "history.db", tmp_path / "jianwei.yaml", [0.0]
+    path.write_text(f"history: {{file: {file}}}\naudit: {{packs: [utilisation]}}\n")
+    months = LastMonth(str(path), configuration.load(str(path)), steady=lambda: steady[0])
+    for _ in range(3):
+        assert months.rows() is None
+    assert not started
+    file.write_bytes(b"damaged" * 1000)
+    for _ in range(3):
+        assert months.rows() is None
+    assert len(started) == 1
+    steady[0] += AGAIN
+    assert months.rows() is None
+    assert len(started) == 2
 
 
 def test_events_are_told_in_order(city: Path) -> None:

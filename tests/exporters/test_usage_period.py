@@ -232,6 +232,23 @@ def test_what_was_first_seen_late_in_its_life_counts_as_it_was_first_known(city:
     assert {part.size.vcpus for part in parts} == {2}
 
 
+def test_what_was_away_for_a_day_at_most_is_as_old_as_before(city: City) -> None:
+    for id, away in (("short", DAY), ("long", DAY + 1)):
+        city.server(
+            id,
+            ("state", day(1), day(10), "active"),
+            ("state", day(10), day(10) + away, "released"),
+            ("state", day(10) + away, None, "active"),
+            first=day(1),
+        )
+    with closing(of(city)) as connection:
+        found = {life.id: life for life in lives(connection, OCTOBER.since, OCTOBER.until)}
+        uses = {use.resource: use for use in resource_uses(connection, OCTOBER, CALENDAR)}
+    assert uses["short"].first_seen == day(1)
+    assert uses["long"].first_seen == day(11) + 1
+    assert found["long"].granted(day(11)) == day(1)  # it had not come back by then
+
+
 def test_segments_end_where_nobody_saw_it_any_more() -> None:
     life = Life("vm", "server", "vm", "city", day(2), day(3), {})
     [part] = segments(life, OCTOBER)
