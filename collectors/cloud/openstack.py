@@ -86,6 +86,7 @@ class _Look:
                 problems=tuple(problems),
                 requests=sum(asker.requests for asker in self._askers),
                 api_seconds=sum(asker.seconds for asker in self._askers),
+                regions=tuple(asker.region for asker in self._askers),
                 absent=("volumes",) if 0 < len(self._askers) == self._without else (),
             )
 
@@ -103,6 +104,7 @@ class _Look:
             return
         with self._work.lock:
             self._askers += askers
+            self._found.regions = len(askers)
         for asker in askers:
             self._add("all", asker, self._enter)
 

@@ -699,6 +699,7 @@ def test_each_region_is_asked(replay: Replay) -> None:
         regions=("RegionOne", "RegionTwo"),
     )
     view = OpenStackCloud(source, CloudsSettings(page=2)).gather(60)
+    assert view.regions == ("RegionOne", "RegionTwo")
     reasons = [it.reason for it in view.problems]
     assert any("no compute service in region 'RegionTwo'" in it for it in reasons)
     assert len([it for it in view.resources if it.kind == "server"]) == 6

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from collectors.cloud import openstackcompute as compute
 from collectors.cloud import openstackparse as parse
-from collectors.cloud.model import Allocated, CloudView, Project, Quota
+from collectors.cloud.model import Allocated, CloudView, Problem, Project, Quota, Resource
 from collectors.cloud.openstackfile import hidden, secrets_of
 from collectors.cloud.openstackfound import Found
 from collectors.cloud.openstackjson import moment
@@ -237,3 +237,17 @@ def test_a_limit_that_is_none_is_minus_one_in_metrics_and_labels_are_short() -> 
     assert found["openstack_nova_limits_memory_max"].value == -1
     assert found["openstack_nova_limits_memory_used"].value == 1024
     assert max(len(text) for _, text in found["openstack_identity_project_info"].labels) == 128
+
+
+def test_a_volume_that_only_nova_tells_of_is_told_of_in_part() -> None:
+    """Its name and metadata are not known, rather than known to be empty."""
+    one = compute.Server(Resource("s1", "server", "web", "active", project="p"), ("v1", "v2"))
+    told = Resource("v2", "volume", "data", "active", project="p", metadata={"dept": "甲"})
+    found = Found(servers={"s1": one}, volumes={"v2": told})
+    volumes = [it for it in found.resources([Problem("volumes", "503")]) if it.kind == "volume"]
+    assert {it.id: (it.name, it.described, it.attached) for it in volumes} == {
+        "v1": ("", False, ("s1",)),
+        "v2": ("data", True, ("s1",)),
+    }
+    [down] = compute.servers(b'{"servers": [{"id": "s1", "status": "UNKNOWN"}]}', "R").rows
+    assert not down.resource.described
