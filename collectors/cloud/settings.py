@@ -37,7 +37,8 @@ class CloudSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class CloudsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`interval` is from the start of one look to the next, `deadline` ends one before that; `concurrency`
-    requests are under way at once with one cloud, each with `timeout`; `page` resources come with one answer."""
+    requests are under way at once with one cloud, each with `timeout`; `page` resources come with one answer (from
+    1000 on Nova decides of the first one: openstackcells.py)."""
 
     sources: tuple[CloudSource, ...] = ()
     interval: Duration = Duration(300)
