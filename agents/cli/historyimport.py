@@ -16,6 +16,7 @@ from agents.cli.options import progress
 from agents.errors import UserError
 from collectors.cloud.model import ResourceKind
 from collectors.strictyaml import Duration
+from exporters.findings.text import neutral
 from exporters.history import file as historyfile
 from exporters.history.importing import Form, Imported, Progress, load, zone_for
 from exporters.history.units import UNITS
@@ -55,7 +56,8 @@ def command(
     """Bring usage from CSV files, plain or gzipped, into a history file; - is standard input.
 
     Long: timestamp,resource,metric,value, with or without a header. Wide: a resource a line. The same file
-    again changes nothing; other values for a time replace those that were there.
+    again changes nothing. What is kept is an average and a maximum of five minutes, not each sample: other values
+    for five minutes replace those that were there, so samples of the same five minutes belong in one import.
 
     \b
     Examples:
@@ -134,6 +136,13 @@ def _tell(done: Imported, as_json: bool) -> None:
             f"warning: {done.kept} days of series stay as they were: the file has sketches of more samples",
             err=True,
         )
+    for metric, seconds in done.wide_gaps.items():
+        told = f"{seconds // 3600}h" if seconds % 3600 == 0 else f"{seconds // 60}m"
+        click.echo(
+            f"warning: values of {neutral(metric)} are {told} apart, and each counts for five minutes alone;"
+            f" if it stands for the time until the next, say --step {told}",
+            err=True,
+        )
     if as_json:
         click.echo(msgspec.json.encode(done))
         return
@@ -142,4 +151,7 @@ def _tell(done: Imported, as_json: bool) -> None:
         f"{done.samples:,} samples of {done.resources:,} resources in {done.seconds:.1f} s"
         f" ({rate:,.0f}/s); missing {done.missing:,}, duplicates {done.duplicates:,}, bad {done.bad:,}"
     )
-    click.echo(f"days of series: {done.written:,} written, {done.unchanged:,} as they were")
+    click.echo(
+        f"days of series: {done.written:,} written, {done.unchanged:,} as they were;"
+        f" {done.replaced:,} five-minute values replaced by others"
+    )

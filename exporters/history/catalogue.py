@@ -31,6 +31,7 @@ class Catalogue:
         kind: str,
     ) -> None:
         self._connection, self._series, self._kind = connection, series, kind
+        self._kinds = resources.kinds
         self._ids = list(resources.numbers)
         self._metric_names = list(metrics.numbers)
         self._units = {one.name: one.unit for one in metrics.told}
@@ -43,7 +44,7 @@ class Catalogue:
         self._connection.executemany(
             _RESOURCE,
             [
-                (self._ids[own], self._kind, self._ids[own], since, until)
+                (self._ids[own], self._kinds.get(own, self._kind), self._ids[own], since, until)
                 for own, (since, until) in zip(its, seen.tolist(), strict=True)
             ],
         )
@@ -63,6 +64,10 @@ class Catalogue:
             )
             self._known[one] = number
         return np.array([self._known[one] for one in series.tolist()], np.int64)
+
+    def metrics_of(self, series: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Numbers in the import of the metrics of series."""
+        return np.array([self._series.metrics[one] for one in series.tolist()], np.int64)
 
     def _metric(self, number: int) -> int:
         if number in self._metrics:

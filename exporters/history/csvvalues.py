@@ -19,6 +19,7 @@ _TIME: Final = re.compile(
     r" ?(Z|[+-]\d{2}(?::?\d{2})?)?",
     re.ASCII,
 )
+_FORMULA: Final = re.compile(r"'*[=+\-@＝＋－＠]")  # and its apostrophes
 _NUMBER: Final = re.compile(r"\d+(\.\d*)?", re.ASCII)
 
 
@@ -42,6 +43,17 @@ def seconds(text: str, zone: ZoneInfo) -> int:
     return found
 
 
+def again(text: str, zone: ZoneInfo) -> int | None:
+    """The later time of one that clocks show twice, as Unix seconds; None of others."""
+    match = _TIME.fullmatch(text.strip())
+    if match is None or match.group(8):
+        return None
+    first = _of_clock(match, zone)
+    before = datetime.fromtimestamp(first, zone)
+    later = int(before.replace(fold=1).timestamp())
+    return later if later > first else None
+
+
 def _of_clock(match: re.Match[str], zone: ZoneInfo) -> int:
     year, _, month, day, hour, minute, second, offset = match.groups()
     leap = second == "60"
@@ -60,7 +72,7 @@ def _of_clock(match: re.Match[str], zone: ZoneInfo) -> int:
 
 
 def name(raw: bytes, what: str) -> str:
-    """A name in UTF-8, or else in GB18030."""
+    """A name in UTF-8, or else in GB18030; without the apostrophe of `guarded`."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -69,6 +81,8 @@ def name(raw: bytes, what: str) -> str:
         except UnicodeDecodeError as error:
             raise BadField(f"the {what} is neither UTF-8 nor GB18030") from error
     text = text.strip()
+    if text.startswith("'") and _FORMULA.match(text):
+        text = text[1:]
     if not text:
         raise BadField(f"the {what} is empty")
     if len(text) > LONGEST:
@@ -76,6 +90,11 @@ def name(raw: bytes, what: str) -> str:
     if text != neutral(text):
         raise BadField(f"the {what} has control characters")
     return text
+
+
+def guarded(text: str) -> str:
+    """With an apostrophe where a spreadsheet would take a name for a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def value(raw: bytes) -> float:

@@ -6,6 +6,7 @@ transaction: a kill leaves whole days, and the same import again completes the r
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from exporters.history.csvlines import opened
 from exporters.history.csvvalues import BadField
 from exporters.history.days import Days
 from exporters.history.file import connect, zone_of
+from exporters.history.gaps import Gaps
 from exporters.history.landing import Landed, land
 from exporters.history.longcsv import LongReader
 from exporters.history.schema import SLOT, ZONE
@@ -47,7 +49,9 @@ class Form(msgspec.Struct, frozen=True):
 
 
 class Imported(msgspec.Struct):
-    """What an import did. `days` are days of series."""
+    """What an import did. `written`, `unchanged` and `kept` are days of series; `replaced` are slots that had other
+    values. `wide_gaps` are metrics whose values are regularly some seconds apart, more than a slot, though no step
+    was told."""
 
     samples: int = 0
     missing: int = 0
@@ -59,8 +63,10 @@ class Imported(msgspec.Struct):
     written: int = 0
     unchanged: int = 0
     kept: int = 0
+    replaced: int = 0
     seconds: float = 0.0
     like_ratio: list[str] = []
+    wide_gaps: dict[str, int] = {}
     quoted: list[str] = []
 
 
@@ -104,14 +110,23 @@ def load(
         done.like_ratio = [
             one.name for one in metrics.told if one.told == "percent" and 0 < one.highest <= 1
         ]
-        done.resources, done.series = len(resources.numbers), len(series)
+        done.resources, done.series = len(set(series.resources)), len(series)
         if done.samples:
+            _begin_file(path)
             with closing(connect(path, create=True, zone=zone.key)) as connection:
                 names = Catalogue(connection, resources, metrics, series, form.kind)
-                landed = _write(connection, days, spool, names, done, told, begin)
-            done.written, done.unchanged, done.kept = landed
+                gaps = Gaps() if form.step is None and not form.wide else None
+                landed = _write(connection, days, spool, names, done, told, begin, gaps)
+            done.written, done.unchanged, done.kept, done.replaced = landed
+            if gaps:
+                done.wide_gaps = dict(gaps.wide(list(metrics.numbers).__getitem__))
     done.seconds = time.monotonic() - begin
     return done
+
+
+def _begin_file(path: Path) -> None:
+    """A new one is for its owner alone, as those of agents are."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def zone_for(path: Path, form: Form) -> ZoneInfo:
@@ -173,6 +188,7 @@ def _write(
     done: Imported,
     told: Callable[[Progress], None],
     begin: float,
+    gaps: Gaps | None,
 ) -> Landed:
     landed, started = Landed(), time.monotonic()
     connection.execute("PRAGMA cache_size = -65536")
@@ -184,7 +200,7 @@ def _write(
             for part in range(parts):
                 whole = [_part(one, part, parts) for one in spool.parts(day)]
                 landed = landed.plus(
-                    _write_part(connection, days, day, np.concatenate(whole), names, done)
+                    _write_part(connection, days, day, np.concatenate(whole), names, done, gaps)
                 )
             connection.execute("COMMIT")
         except BaseException:
@@ -208,6 +224,7 @@ def _write_part(
     records: Records,
     names: Catalogue,
     done: Imported,
+    gaps: Gaps | None,
 ) -> Landed:
     if not len(records):
         return Landed()
@@ -231,6 +248,8 @@ def _write_part(
         _, higher, _ = _gather(tops, cells(tops), len(own) * slots)
         maxima = np.fmax(maxima, higher)
     averages, maxima = averages.reshape(-1, slots), maxima.reshape(-1, slots)
+    if gaps:
+        gaps.look(names.metrics_of(own), np.isfinite(averages))
     numbers = names.numbers(own, _seen(averages, first))
     order = np.argsort(numbers)
     return land(connection, days, day, numbers[order], averages[order], maxima[order])

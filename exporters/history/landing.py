@@ -21,11 +21,12 @@ _SERIES: Final = 2000  # at a time: what stays in the processor's cache is fast
 
 class Landed(NamedTuple):
     """Days of series: written; as they were; kept since the file knows more of them than was brought
-    (a sketch whose rollups are gone)."""
+    (a sketch whose rollups are gone). `replaced` are slots that had other values."""
 
     written: int = 0
     same: int = 0
     kept: int = 0
+    replaced: int = 0
 
     def plus(self, other: Landed) -> Landed:
         return Landed(*map(sum, zip(self, other, strict=True)))
@@ -38,11 +39,10 @@ def land(
     series: NDArray[np.int64],
     averages: Floats,
     maxima: Floats,
-    fuller: bool = False,
 ) -> Landed:
     """Write a day within the caller's transaction; `series` in order, NaN where there is no value.
 
-    New values replace old ones. With `fuller`, those of whichever side has more of the day do.
+    New values replace old ones.
     Rows of `rollups` of these series and this day become part of the block.
     """
     done = Landed()
@@ -50,7 +50,7 @@ def land(
     for start in range(0, len(series), _SERIES):
         part = slice(start, start + _SERIES)
         done = done.plus(
-            _land(connection, days, day, hours, series[part], averages[part], maxima[part], fuller)
+            _land(connection, days, day, hours, series[part], averages[part], maxima[part])
         )
     return done
 
@@ -74,25 +74,24 @@ def _land(
     series: NDArray[np.int64],
     averages: Floats,
     maxima: Floats,
-    fuller: bool,
 ) -> Landed:
     old = day_of(connection, days, day, series)
-    had, has = (np.isfinite(one).sum(axis=1) for one in (old.averages, averages))
+    had = np.isfinite(old.averages).sum(axis=1)
     at, known = sketches_of(connection, day, series)
     sketched = np.zeros_like(had)
     sketched[at] = known.heads["count"]
     missing = np.isnan(averages)
-    if fuller:
-        missing |= ((had > has)[:, None]) & np.isfinite(old.averages)
     low = np.where(missing, old.averages, averages)
     high = np.where(missing, old.maxima, np.maximum(averages, maxima))
     # merging a sketch with values would count some twice
     bare = ~old.blocked & (sketched > np.isfinite(low).sum(axis=1))
     same = _equal(low, old.averages) & _equal(high, old.maxima) & (sketched == had) & ~old.rowed
     write = ~bare & ~same & np.isfinite(low).any(axis=1)
+    changed = np.isfinite(old.averages) & ((low != old.averages) | (high != old.maxima))
     _store(connection, day, days.span(day)[0], hours, series[write], low[write], high[write])
     forget_rows(connection, *days.span(day), series[old.rowed & ~bare])
-    return Landed(int(write.sum()), int((same & ~bare).sum()), int(bare.sum()))
+    counts = (write, same & ~bare, bare, changed[write])
+    return Landed(*(int(one.sum()) for one in counts))
 
 
 def _equal(one: Floats, other: Floats) -> NDArray[np.bool_]:

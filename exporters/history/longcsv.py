@@ -1,7 +1,7 @@
 """Long CSV: one sample a line, `timestamp,resource,metric,value`, with or without a header.
 
 With a header columns may be in any order, and there may be `unit` and `maximum` (of the five minutes;
-`value` is then their average), and others, which are ignored. Without, a line of three is
+`value` is then their average), `kind` of new resources, and others, which are ignored. Without, a line of three is
 timestamp, resource, value of `--metric`.
 
 A chunk without quotes or anything odd is split at once; else Python's csv module reads it, and line by
@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from exporters.history.badlines import BadLines, ImportRefused
 from exporters.history.csvlines import Lines
 from exporters.history.csvvalues import MOST, BadField, name, seconds, value
-from exporters.history.seriescodes import BAD, Metrics, Resources, SeriesTable
+from exporters.history.seriescodes import (
+    BAD,
+    KINDS,
+    Kinds,
+    Metrics,
+    Resources,
+    SeriesTable,
+    check_kind,
+)
 from exporters.history.spool import TOP, Spool
 
 COLUMNS: Final[dict[str, str]] = {
@@ -31,6 +39,7 @@ COLUMNS: Final[dict[str, str]] = {
     "value": "value", "值": "value", "数值": "value",
     "maximum": "maximum", "最大值": "maximum",
     "unit": "unit", "单位": "unit",
+    "kind": "kind", "类型": "kind",
 }  # fmt: skip
 _NEEDED: Final = ("timestamp", "resource", "value")
 _COMMA, _END = 44, 10
@@ -71,7 +80,7 @@ class LongReader:
     ) -> None:
         self._resources, self._metrics, self._series = resources, metrics, series
         self._spool, self._bad, self._zone = spool, bad, zone
-        self._times = _Times(zone)
+        self._times, self._kinds = _Times(zone), Kinds()
         self._metric = metric.encode()
         self._offsets = offsets
         self._at: dict[str, int] = {}  # column → place
@@ -159,6 +168,12 @@ class LongReader:
         plain = b"_" not in chunk.data and bool(chunk.data)
         values = _numbers(columns[self._at["value"]], plain)
         good = (at >= 0) & (resources >= 0) & (metrics >= 0) & (values >= 0) & (values <= MOST)
+        kinds = None
+        if "kind" in self._at:
+            kinds = np.fromiter(
+                map(self._kinds.__getitem__, columns[self._at["kind"]]), np.int64, count
+            )
+            good &= kinds >= 0
         tops = None
         if "maximum" in self._at:
             tops = _numbers(given := columns[self._at["maximum"]], plain)
@@ -173,8 +188,18 @@ class LongReader:
             at, resources, metrics = at[good], resources[good], metrics[good]
             values = values[good]
             tops = None if tops is None else tops[good]
+            kinds = None if kinds is None else kinds[good]
+        if kinds is not None:
+            self._learn_kinds(resources, kinds)
         self._put(at, resources, metrics, values, tops)
         return len(at)
+
+    def _learn_kinds(self, resources: NDArray[np.int64], kinds: NDArray[np.int64]) -> None:
+        """The first one told counts."""
+        told = kinds > 0
+        own, where = np.unique(resources[told], return_index=True)
+        for resource, kind in zip(own.tolist(), kinds[told][where].tolist(), strict=True):
+            self._resources.kinds.setdefault(resource, KINDS[kind])
 
     def _metric_codes(self, columns: Sequence[Sequence[bytes]], count: int) -> NDArray[np.int64]:
         place, unit = self._at.get("metric"), self._at.get("unit")
@@ -239,6 +264,8 @@ class LongReader:
             name(fields[self._at["resource"]], "resource")
             metric = fields[self._at["metric"]] if "metric" in self._at else self._metric
             self._metrics.metric(metric, fields[self._at["unit"]] if "unit" in self._at else b"")
+            if "kind" in self._at:
+                check_kind(fields[self._at["kind"]])
             if not fields[self._at["value"]].strip():
                 self.missing += 1
                 return False

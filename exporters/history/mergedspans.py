@@ -17,7 +17,7 @@ class Dated(NamedTuple):
 
 
 def unite(out: sqlite3.Connection, inputs: Sequence[sqlite3.Connection]) -> None:
-    """Write the spans of all inputs, whose resources `out` knows already."""
+    """Write the spans of all inputs, of which `out` may be one; it knows their resources already."""
     known: dict[tuple[str, str], list[Dated]] = {}
     for connection in inputs:
         for resource, aspect, *dated in connection.execute(
@@ -25,6 +25,7 @@ def unite(out: sqlite3.Connection, inputs: Sequence[sqlite3.Connection]) -> None
             " JOIN resources ON resources.number = resource"
         ):
             known.setdefault((resource, aspect), []).append(Dated(*dated))
+    out.execute("DELETE FROM spans")
     for (resource, aspect), spans in known.items():
         out.executemany(
             "INSERT INTO spans SELECT number, ?, ?, ?, ? FROM resources WHERE id = ?",
@@ -33,7 +34,8 @@ def unite(out: sqlite3.Connection, inputs: Sequence[sqlite3.Connection]) -> None
 
 
 def without_overlap(spans: Iterable[Dated]) -> Iterator[Dated]:
-    """At any time the span that began last (of two, the later one of `spans`), joined where the value is the same."""
+    """At any time the span that began last (of two, that of the later `value`, whatever their order), joined where the
+    value is the same."""
     spans = [one for one in spans if one.until is None or one.until > one.since]
     moments = sorted({at for one in spans for at in (one.since, one.until) if at is not None})
     last: Dated | None = None
@@ -41,13 +43,13 @@ def without_overlap(spans: Iterable[Dated]) -> Iterator[Dated]:
         if begin is None:
             break
         there = [
-            (one.since, place)
-            for place, one in enumerate(spans)
+            (one.since, one.value)
+            for one in spans
             if one.since <= begin and (one.until is None or one.until > begin)
         ]
         if not there:
             continue
-        value = spans[max(there)[1]].value
+        value = max(there)[1]
         if last and last.value == value and last.until == begin:
             last = last._replace(until=end)
         else:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from collectors.cloud.model import ResourceKind
 from exporters.findings.text import neutral
 from exporters.history.badlines import ImportRefused
 from exporters.history.csvvalues import BadField, name
@@ -16,6 +17,7 @@ from exporters.history.units import METRICS, UNITS
 MAX_RESOURCES: Final = 2_000_000
 MAX_METRICS: Final = 1000
 BAD: Final = -1
+KINDS: Final = ("", *get_args(ResourceKind))
 _CACHED: Final = 4_000_000
 
 
@@ -25,6 +27,7 @@ class Resources(dict[bytes, int]):
     def __init__(self) -> None:
         super().__init__()
         self.numbers: dict[str, int] = {}
+        self.kinds: dict[int, str] = {}  # of those that have one told
 
     def __missing__(self, raw: bytes) -> int:
         try:
@@ -39,6 +42,21 @@ class Resources(dict[bytes, int]):
         if len(self) < _CACHED:
             self[raw] = number
         return number
+
+
+class Kinds(dict[bytes, int]):
+    """Spelling → place in KINDS; BAD where it is none. An empty one is that of all that do not say theirs."""
+
+    def __missing__(self, raw: bytes) -> int:
+        text = raw.decode("utf-8", "replace").strip()
+        return KINDS.index(text) if text in KINDS else BAD
+
+
+def check_kind(raw: bytes) -> None:
+    """Raises BadField."""
+    if Kinds()[raw] == BAD:
+        told = neutral(raw.decode("utf-8", "replace"))
+        raise BadField(f"the kind {told!r} is none of: {', '.join(KINDS[1:])}")
 
 
 class Metric:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from exporters.history.badlines import BadLines, ImportRefused
 from exporters.history.csvlines import Lines
-from exporters.history.csvvalues import LATEST, MOST, BadField, name, seconds, value
+from exporters.history.csvvalues import LATEST, MOST, BadField, again, name, seconds, value
 from exporters.history.longcsv import split_line
 from exporters.history.schema import SLOT
 from exporters.history.seriescodes import Metric, Resources, SeriesTable
@@ -127,9 +127,7 @@ class WideReader:
             if not fields:
                 raise BadField("the line has no values")
             if _is_header(line):
-                times = np.array(
-                    [seconds(field.decode("ascii", "replace"), self._zone) for field in fields]
-                )
+                times = _times([field.decode("ascii", "replace") for field in fields], self._zone)
                 if self._start is not None:
                     raise BadField("the header has the times of the values; leave --start out")
                 self._learn_step(times)
@@ -147,7 +145,7 @@ class WideReader:
 
     def _learn_step(self, times: NDArray[np.int64]) -> None:
         """Values at equal distances of more than five minutes stand for all the time between."""
-        gaps = np.unique(np.diff(times))
+        gaps = np.unique(np.diff(np.sort(times)))
         step = self._step or (int(gaps[0]) if len(gaps) == 1 else DEFAULT_STEP)
         whole = self._step or (step > 0 and step % SLOT == 0 and step <= DAY)
         self._offsets = offsets(step if whole else DEFAULT_STEP)
@@ -166,6 +164,19 @@ class WideReader:
             own, content = np.repeat(own, times), np.repeat(content, times)
         self._spool.add(at, own, content)
         return len(rows)
+
+
+def _times(fields: list[str], zone: ZoneInfo) -> NDArray[np.int64]:
+    """Those of a header. One that is there twice, since clocks showed it twice, is the later one where it comes after
+    the other in time."""
+    found = [seconds(field, zone) for field in fields]
+    backward = found[0] > found[-1]
+    there: set[int] = set()
+    for place in sorted(range(len(found)), reverse=backward):
+        if found[place] in there and (later := again(fields[place], zone)) is not None:
+            found[place] = later
+        there.add(found[place])
+    return np.array(found)
 
 
 def offsets(step: int) -> NDArray[np.int64]:

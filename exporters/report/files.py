@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
 
+from exporters.aside import replacing
 from exporters.report import readinesscsv
 from exporters.report.readiness import Report
 from exporters.report.readinesshtml import html
@@ -25,25 +28,14 @@ def contents(report: Report, languages: Sequence[str], made: datetime) -> dict[s
 def write(folder: str, files: Mapping[str, bytes]) -> list[str]:
     """Write all of them, then rename all of them; raises OSError and leaves nothing half done."""
     os.makedirs(folder, exist_ok=True)
-    aside: dict[str, str] = {}
-    try:
-        for name, content in files.items():
-            path = os.path.join(folder, name)
-            aside[f"{path}.{os.getpid()}.tmp"] = path
-            _write(f"{path}.{os.getpid()}.tmp", content)
-        for temporary, path in aside.items():
-            os.replace(temporary, path)
-    except BaseException:
-        for temporary in aside:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-        raise
-    return list(aside.values())
+    paths = [os.path.join(folder, name) for name in files]
+    with ExitStack() as aside:
+        for path, content in zip(paths, files.values(), strict=True):
+            _write(aside.enter_context(replacing(Path(path))), content)
+    return paths
 
 
-def _write(path: str, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(path, flags, 0o666), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def _write(file: BinaryIO, content: bytes) -> None:
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())

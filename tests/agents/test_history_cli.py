@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -85,6 +89,7 @@ def test_summary_tells_all_and_each_resource(history: Path) -> None:
         "vm-3",
         "all",
     ]
+    assert {"coverage", "p95", "max_at"} <= set(lines[1].split())
     part = ("--since", "2026-11-01 01:00", "--until", "2026-11-01T02:00", "--resource", "vm-1")
     told = json.loads(
         run(
@@ -103,6 +108,11 @@ def test_summary_tells_all_and_each_resource(history: Path) -> None:
     values = [(at * 7 + 1) % 50 / 4 for at in range(12, 24)]
     assert (told["samples"], told["mean"]) == (12, pytest.approx(sum(values) / 12))
     assert [row["resource"] for row in told["by_resource"]] == ["vm-1"]
+    [row] = told["by_resource"]
+    assert row["p95"] == told["p95"] == pytest.approx(np.quantile(values, 0.95))
+    assert row["coverage"] == told["coverage"] == 1
+    highest = 12 + values.index(max(values))
+    assert row["max_at"] == f"2026-11-01T{highest // 12:02}:{highest % 12 * 5:02}+08:00"
     assert list(told)[:13] == (
         [
             "metric",
@@ -168,6 +178,139 @@ def test_an_export_imports_to_the_same_values(tmp_path: Path, history: Path) -> 
     before = content(history)
     run("import", "--history", history, tmp_path / "out.csv.gz")
     assert content(history) == before
+
+
+def test_an_export_replaces_an_export_and_nothing_else(
+    tmp_path: Path, csv: Path, history: Path
+) -> None:
+    before = content(history)
+    note = tmp_path / "note.gz"
+    note.write_bytes(gzip.compress(b"mine"))
+    for out in (history, csv, note, tmp_path):
+        was = out.read_bytes() if out.is_file() else b""
+        done = run("export", "--history", history, "--out", out)
+        assert done.exit_code == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert out == tmp_path or out.read_bytes() == was
+    assert content(history) == before
+    plain, packed, link = tmp_path / "o.csv", tmp_path / "o.csv.gz", tmp_path / "link"
+    plain.touch(0o640)
+    link.symlink_to(plain)
+    for out in (plain, packed, plain, packed, link):
+        assert run("export", "--history", history, "--out", out).exit_code == 0
+    assert gzip.decompress(packed.read_bytes()) == plain.read_bytes()
+    assert plain.stat().st_mode & 0o777 == 0o640
+    assert link.is_symlink()
+
+
+def test_an_export_goes_through_a_pipe(tmp_path: Path, history: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+        assert run("export", "--history", history, "--out", pipe).exit_code == 0
+        found, _ = reader.communicate(timeout=60)
+    assert found == run("export", "--history", history).stdout_bytes
+    assert pipe.is_fifo()
+    for out in ("/dev/full", "/dev/full/x"):
+        full = run("export", "--history", history, "--out", out)
+        assert (full.exit_code, len(full.stderr.splitlines())) == (2, 1)
+    with open("/dev/full", "wb") as device:
+        argv = [*ARGV, "export", "--history", str(history)]
+        process = subprocess.run(argv, stdout=device, stderr=subprocess.PIPE, check=False)
+    assert process.returncode == 2
+    assert b"cannot be written: No space left" in process.stderr
+    assert b"Traceback" not in process.stderr
+
+
+def test_an_export_says_where_there_is_nothing(history: Path) -> None:
+    done = run("export", "--history", history, "--resource", "nope")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "no resource 'nope'" in done.stderr
+    done = run("export", "--history", history, "--since", "2027-01-01")
+    assert (done.exit_code, len(done.stdout.splitlines())) == (1, 1)
+
+
+def test_kinds_and_names_like_formulas_come_back(tmp_path: Path) -> None:
+    names = ["=HYPERLINK(1)", "@x", "'=quoted", "''+1", "'plain", "-1", "＝", "@" * 255, "ok"]
+    history = tmp_path / "h"
+    lines = [f"{START},{'' if name == 'ok' else chr(39)}{name},cpu,1" for name in names]
+    lines[4] = f"{START},'plain,cpu,1"
+    given = long_csv(tmp_path / "c", *lines)
+    assert run("import", "--strict", "--history", history, given).exit_code == 0
+    assert {name for _, name, _ in samples(history)} == set(names)
+    assert "kind" not in run("export", "--history", history).stdout
+    more = long_csv(
+        tmp_path / "more",
+        "timestamp,resource,metric,value,类型",
+        f"{START},h1,cpu,1,host",
+        f"{START},v1,disk,1,volume",
+        f"{START},s1,cpu,1,",
+        f"{START},c1,cpu,1,robot",
+    )
+    done = run("import", "--history", history, "--kind", "container", more)
+    assert "the kind 'robot' is none of: server, volume, host, container" in done.stderr
+    out = tmp_path / "out.csv"
+    assert run("export", "--history", history, "--out", out).exit_code == 0
+    assert not [line for line in out.read_text().splitlines() if line.split(",")[1][0] in "=@+-＝"]
+    again = tmp_path / "again"
+    assert run("import", "--strict", "--history", again, out).exit_code == 0
+    assert samples(again) == samples(history)
+    for path in (history, again):
+        told = json.loads(run("info", "--history", path, "--json").stdout)
+        assert told["resources"] == {"container": 1, "host": 1, "server": 9, "volume": 1}
+
+
+def test_import_counts_what_it_took(tmp_path: Path) -> None:
+    lines = [f"{START},bad-{n},cpu,x" for n in range(50)]
+    done = run(
+        "import", "--history", tmp_path / "h", long_csv(tmp_path / "c", *lines, f"{START},a,cpu,1")
+    )
+    assert done.stdout.startswith("1 samples of 1 resources in")
+
+
+def test_import_tells_of_slots_that_it_replaces(tmp_path: Path) -> None:
+    minutes = [f"{START + 60 * n},a,cpu,{value}" for n, value in enumerate((0, 0, 0, 100, 0))]
+    history = tmp_path / "h"
+    done = run("import", "--history", history, long_csv(tmp_path / "1", *minutes[:4]))
+    assert "; 0 five-minute values replaced by others" in done.stdout
+    done = run("import", "--history", history, long_csv(tmp_path / "2", *minutes[4:]))
+    assert "; 1 five-minute values replaced by others" in done.stdout
+    told = json.loads(
+        run("import", "--json", "--history", history, tmp_path / "1", tmp_path / "2").stdout
+    )
+    assert told["replaced"] == 1
+    assert samples(history) == {("cpu", "a", START // 300): (20, 100)}
+    again = run("import", "--json", "--history", history, tmp_path / "1", tmp_path / "2")
+    assert json.loads(again.stdout)["replaced"] == 0
+
+
+def test_import_tells_of_hours_without_a_step(tmp_path: Path) -> None:
+    hours = [f"{START + 3600 * n},{name},cpu,{n}" for n in range(24) for name in "ab"]
+    dense = [f"{START + 300 * n},a,memory,{n}" for n in range(24)]
+    csv = long_csv(tmp_path / "c", *hours, *dense)
+    done = run("import", "--history", tmp_path / "h", csv)
+    assert done.stderr.count("warning") == 1
+    assert "values of cpu are 1h apart" in done.stderr
+    assert "say --step 1h" in done.stderr
+    done = run("import", "--json", "--history", tmp_path / "h", "--step", "5m", csv)
+    assert (done.stderr, json.loads(done.stdout)["wide_gaps"]) == ("", {})
+    now_and_then = [f"{START + 300 * n * n},a,cpu,{n}" for n in range(2, 17)]
+    csv = long_csv(tmp_path / "d", *now_and_then)
+    assert run("import", "--history", tmp_path / "i", csv).stderr == ""
+
+
+def test_merge_tells_of_machines_with_one_id(tmp_path: Path) -> None:
+    files = []
+    for value, name in enumerate(("web1", "web2")):
+        files.append(tmp_path / name)
+        run("import", "--history", files[-1], long_csv(tmp_path / "c", f"{START},m,cpu,{value}"))
+        with closing(sqlite3.connect(files[-1])) as db, db:
+            db.execute("UPDATE resources SET name = ?", (name,))
+    done = run("merge", "--json", "--history", tmp_path / "out", *files)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("warning: web1, web2 have the same id m")
+    assert json.loads(done.stdout)["clones"] == [{"id": "m", "names": ["web1", "web2"]}]
+    assert (tmp_path / "out").exists()
 
 
 def test_import_tells_what_it_did(tmp_path: Path, csv: Path) -> None:

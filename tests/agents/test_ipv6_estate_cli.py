@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import pytest
@@ -233,9 +232,9 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: str, content: bytes) -> None:
-        Path(path).write_bytes(content[:10])
-        if path.endswith(f"checks.zh.csv.{os.getpid()}.tmp"):
+    def full(file: BinaryIO, content: bytes) -> None:
+        file.write(content[:10])
+        if "checks.zh.csv" in file.name:
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files, "_write", full)

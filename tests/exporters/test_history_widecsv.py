@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -140,3 +142,35 @@ def test_no_bytes_break_it(
     good = b"a,1,2,3\n"
     (folder / "c").write_bytes(good + raw if before else b"a,1,2,3\n" + raw + b"\n" + good)
     assert imported(folder / "h", folder / "c", WIDE).samples >= 3
+
+
+def test_a_descending_header_tells_the_step_as_well(tmp_path: Path) -> None:
+    hours = [f"2026-11-01 {hour:02}:00" for hour in range(24)]
+    for name, order in {"up": hours, "down": hours[::-1]}.items():
+        values = ",".join(one[11:13] for one in order)
+        path = long_csv(tmp_path / f"{name}.csv", f"id,{','.join(order)}", f"a,{values}")
+        imported(tmp_path / name, path, Form(wide=True, metric="cpu"), strict=True)
+    assert samples(tmp_path / "down") == samples(tmp_path / "up")
+    assert len(samples(tmp_path / "up")) == 288
+
+
+@pytest.mark.parametrize("minutes", [60, 30])
+@pytest.mark.parametrize("backward", [False, True])
+def test_an_hour_that_clocks_show_twice_has_both_in_a_header(
+    tmp_path: Path, minutes: int, backward: bool
+) -> None:
+    """Berlin, 2026-10-25: 02:00 comes again after 02:59."""
+    zone = ZoneInfo("Europe/Berlin")
+    begin = int(datetime(2026, 10, 25, tzinfo=zone).timestamp())
+    times = range(begin, begin + 25 * 3600, 60 * minutes)
+    columns = [(datetime.fromtimestamp(at, zone).strftime("%Y-%m-%d %H:%M"), at) for at in times]
+    columns = columns[::-1] if backward else columns
+    header, values = (",".join(str(one[it]) for one in columns) for it in (0, 1))
+    path = long_csv(tmp_path / "c", f"id,{header}", f"a,{values}")
+    form = Form(wide=True, metric="x", unit="bytes", zone=zone.key)
+    done = imported(tmp_path / "h", path, form, strict=True)
+    assert done.duplicates == 0
+    found = samples(tmp_path / "h")
+    assert len(found) == 300
+    for at in times:
+        assert found["x", "a", at // SLOT][0] == pytest.approx(at, abs=200)
