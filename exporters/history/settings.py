@@ -24,7 +24,7 @@ class HistorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sample_interval: Duration = Duration(30)
     rollup_days: Annotated[int, msgspec.Meta(ge=2, le=400)] = KEEP
     sketch_days: Annotated[int, msgspec.Meta(ge=2, le=4000)] = KEEP_SKETCHES
-    max_bytes: int = 2 << 30
+    max_bytes: int = 4 << 30
 
     def __post_init__(self) -> None:
         if not 1 <= self.sample_interval <= 60:
