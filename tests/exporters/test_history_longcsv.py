@@ -299,3 +299,19 @@ def test_no_bytes_break_it(tmp_path_factory: pytest.TempPathFactory, raw: bytes)
     (folder / "c").write_bytes(f"{START},a,cpu,1\n".encode() + raw)
     done = imported(folder / "h", folder / "c")
     assert done.samples >= 1
+
+
+def test_what_a_metric_is_kept_in_follows_from_the_lines_before(tmp_path: Path) -> None:
+    """A line without a unit is bad until one before it has told the metric's."""
+    lines = [
+        "timestamp,resource,metric,value,unit",
+        f"{START},a,new,1,",
+        f"{START + 300},a,new,2,bytes",
+        f"{START + 600},a,new,3,",
+        f"{START + 900},a,new,4,percent",
+        f"{START + 1200},a,cpu,5,",
+    ]
+    done = imported(tmp_path / "h", long_csv(tmp_path / "c", *lines))
+    assert (done.samples, done.bad) == (3, 2)
+    assert [told.split(":")[1] for told in done.quoted] == ["2", "5"]
+    assert {key[2] - FIRST for key in samples(tmp_path / "h")} == {1, 2, 4}
