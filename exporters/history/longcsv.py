@@ -28,6 +28,8 @@ from exporters.history.seriescodes import (
     Metrics,
     Resources,
     SeriesTable,
+    Spelled,
+    Times,
     check_kind,
 )
 from exporters.history.spool import TOP, Spool
@@ -42,41 +44,6 @@ COLUMNS: Final[dict[str, str]] = {
     "kind": "kind", "类型": "kind",
 }  # fmt: skip
 _NEEDED: Final = ("timestamp", "resource", "value")
-_SPELLINGS: Final = 100_000
-_TIMES: Final = 1_000_000  # remembered
-
-
-class _Times(dict[bytes, int]):
-    """Spelling → Unix seconds; BAD where it is no time."""
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        super().__init__()
-        self._zone = zone
-
-    def __missing__(self, raw: bytes) -> int:
-        try:
-            found = seconds(raw.decode("ascii", "replace"), self._zone)
-        except BadField:
-            return BAD
-        if len(self) >= _TIMES:
-            self.clear()
-        self[raw] = found
-        return found
-
-
-class _Spelled(dict[bytes, int]):
-    """Spelling → place in `spellings`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.spellings: list[bytes] = []
-
-    def __missing__(self, raw: bytes) -> int:
-        if len(self.spellings) >= _SPELLINGS:
-            raise ImportRefused(f"there are more than {_SPELLINGS} metrics; is this the column?")
-        self[raw] = len(self.spellings)
-        self.spellings.append(raw)
-        return self[raw]
 
 
 class LongReader:
@@ -95,9 +62,9 @@ class LongReader:
     ) -> None:
         self._resources, self._metrics, self._series = resources, metrics, series
         self._spool, self._bad, self._zone = spool, bad, zone
-        self._spelled = _Spelled()
+        self._spelled = Spelled()
         lookups = {
-            "timestamp": _Times(zone), "resource": resources, "kind": Kinds(),
+            "timestamp": Times(zone), "resource": resources, "kind": Kinds(),
             "metric": self._spelled, "unit": self._spelled,
         }  # fmt: skip
         self._known = {name: Known(one.__getitem__) for name, one in lookups.items()}
@@ -163,15 +130,14 @@ class LongReader:
         )
 
     def _take(self, columns: Columns, chunk: Lines) -> int | None:
-        """None where a metric is bad: then lines must be read one by one, since what it is kept in follows from those
-        before."""
+        """None where lines must be read one by one, since what a metric is kept in follows from those before."""
         at = columns.codes(self._at["timestamp"], self._known["timestamp"])
         resources = columns.codes(self._at["resource"], self._known["resource"])
         metrics = self._metric_codes(columns)
         if metrics is None:
             return None
         values = columns.numbers(self._at["value"], _number)
-        good = (at >= 0) & (resources >= 0) & (values >= 0) & (values <= MOST)
+        good = (at >= 0) & (resources >= 0) & (metrics >= 0) & (values >= 0) & (values <= MOST)
         kinds = None
         if "kind" in self._at:
             kinds = columns.codes(self._at["kind"], self._known["kind"])
@@ -203,7 +169,7 @@ class LongReader:
             self._resources.kinds.setdefault(resource, KINDS[kind])
 
     def _metric_codes(self, columns: Columns) -> NDArray[np.int64] | None:
-        """None where one is bad."""
+        """None where a metric is bad and told again: with a unit it may be good from there on."""
         if "metric" in self._at:
             names = columns.codes(self._at["metric"], self._known["metric"])
         else:
@@ -212,15 +178,15 @@ class LongReader:
         if "unit" in self._at:
             units = columns.codes(self._at["unit"], self._known["unit"])
         if (names == names[0]).all() and (units == units[0]).all():  # nearly always
-            code = self._metrics[self._pair(int(names[0]), int(units[0]))]
-            return None if code == BAD else np.full(len(names), code)
-        pairs, first, where = np.unique(names << 32 | units, return_index=True, return_inverse=True)
+            return np.full(len(names), self._metrics[self._pair(int(names[0]), int(units[0]))])
+        found, first, where = np.unique(names << 32 | units, return_index=True, return_inverse=True)
+        order = np.argsort(first).tolist()  # that of the lines
+        pairs = [self._pair(*divmod(one, 1 << 32)) for one in found[order].tolist()]
         codes = np.empty(len(pairs), np.int64)
-        for place in np.argsort(first).tolist():  # in the order of the lines
-            code = self._metrics[self._pair(*divmod(int(pairs[place]), 1 << 32))]
-            if code == BAD:
+        for at, (place, pair) in enumerate(zip(order, pairs, strict=True)):
+            codes[place] = self._metrics[pair]
+            if codes[place] == BAD and any(_same(pair[0], one) for one, _ in pairs[at + 1 :]):
                 return None
-            codes[place] = code
         return codes[where]
 
     def _pair(self, name: int, unit: int) -> tuple[bytes, bytes]:
@@ -308,6 +274,13 @@ def split_line(line: bytes) -> list[bytes]:
     except csv.Error as error:
         raise BadField(f"quotes: {error}") from error
     return [field.encode("latin-1") for field in rows[0]]
+
+
+def _same(metric: bytes, other: bytes) -> bool:
+    try:
+        return name(metric, "metric") == name(other, "metric")
+    except BadField:
+        return False
 
 
 def _plain(field: bytes) -> str:
