@@ -139,7 +139,7 @@ class PlainColumns:
         shortest = int(lengths.min())
         words = np.empty((max(1, -(-width // _BYTES)), len(begins)), np.uint64)
         for at, row in enumerate(words):
-            np.take(self._words, begins + at * _BYTES if at else begins, out=row, mode="clip")
+            row[:] = self._words[begins + at * _BYTES if at else begins]  # take() would copy all
             if shortest < (at + 1) * _BYTES:
                 left = np.minimum(np.maximum(lengths - at * _BYTES, 0), _BYTES)
                 row &= _MASKS[left] if shortest < width else _MASKS[left[0]]
