@@ -22,6 +22,7 @@ _DIGITS: Final = 15  # that a double holds exactly
 _MASKS: Final = np.array([(1 << 8 * size) - 1 for size in range(_BYTES + 1)], np.uint64)
 _POWERS: Final = 10.0 ** np.arange(_DIGITS + 1)
 _REMEMBERED: Final = 1 << 17  # fields of a column
+_LONGEST: Final = 64  # chunks without looking for a cycle
 
 
 class Columns(Protocol):
@@ -33,7 +34,7 @@ class Columns(Protocol):
         """What `known` says of each field of a column."""
 
     def numbers(self, place: int, slowly: Callable[[bytes], float]) -> NDArray[np.float64]:
-        """The fields of a column as numbers; those that are not plain ones as `slowly` has them."""
+        """The fields of a column as numbers, NaN where empty; those that are not plain ones as `slowly` has them."""
 
     def empty(self, place: int) -> NDArray[np.bool_]:
         """Which fields have nothing but space."""
@@ -46,6 +47,7 @@ class Known:
         self.lookup = lookup
         self._words: Words = np.empty((0, 0), np.uint64)
         self._codes = np.empty(0, np.int64)
+        self._wrong = self._pause = 0  # chunks
 
     def codes(self, words: Words) -> NDArray[np.int64]:
         count = words.shape[1]
@@ -57,10 +59,11 @@ class Known:
         return np.repeat(self._of(words[:, begins]), np.diff(begins, append=count))
 
     def _of(self, words: Words) -> NDArray[np.int64]:
-        count, period = words.shape[1], 0
-        if len(self._words) == len(words) and len(self._codes):
-            before = np.flatnonzero((self._words == words[:, :1]).all(axis=0))
-            period = len(self._codes) - int(before[-1]) if len(before) else 0
+        count = words.shape[1]
+        if self._pause:  # there is no cycle, it seems
+            self._pause -= 1
+            return self._looked_up(words)
+        period = self._period(words)
         if not period:
             codes = self._looked_up(words)
             self._remember(words, codes, _REMEMBERED)
@@ -71,8 +74,22 @@ class Known:
         if other.any():
             codes[other] = self._looked_up(words[:, other])
             period = _REMEMBERED
+        wrong = int(other.sum()) * 2 > count
+        self._wrong = self._wrong + 1 if wrong else 0
+        if wrong and count > 1:
+            self._pause = min(1 << self._wrong, _LONGEST)
         self._remember(words, codes, period)
         return codes
+
+    def _period(self, words: Words) -> int:
+        """How long ago the first one was there; 0 if it was not."""
+        if len(self._words) != len(words) or not len(self._codes):
+            return 0
+        same = self._words[0] == words[0, 0]
+        for before, now in zip(self._words[1:], words[1:, 0], strict=True):
+            same &= before == now
+        before = np.flatnonzero(same)
+        return len(self._codes) - int(before[-1]) if len(before) else 0
 
     def _remember(self, words: Words, codes: NDArray[np.int64], most: int) -> None:
         if len(self._words) != len(words):
@@ -125,7 +142,9 @@ class PlainColumns:
             pointed |= point
         digits = lengths - pointed
         odd |= (digits < 1) | (digits > _DIGITS)
+        odd &= lengths > 0
         found: NDArray[np.float64] = total / _POWERS[np.minimum(decimals, _DIGITS)]
+        found[lengths == 0] = np.nan
         for at in np.flatnonzero(odd).tolist():
             found[at] = slowly(self._field(place, at))
         return found
@@ -174,20 +193,14 @@ def plain(data: bytes, count: int) -> PlainColumns | None:
         if b"\r" in data:
             return None
     raw = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(raw <= _COMMA)  # nearly always nothing else is
-    if not _regular(raw, ends, count):
-        ends = np.flatnonzero((raw == _COMMA) | (raw == _END))
-        if not _regular(raw, ends, count):
-            return None
+    ends = np.flatnonzero((raw == _COMMA) | (raw == _END))
+    if not len(ends) or len(ends) % count:
+        return None
+    marks = raw[ends].reshape(-1, count)
+    if (marks[:, -1] != _END).any() or (marks[:, :-1] != _COMMA).any():
+        return None
     begins = np.empty_like(ends)
     begins[0], begins[1:] = 0, ends[:-1] + 1
     begins, ends = (np.ascontiguousarray(one.reshape(-1, count).T) for one in (begins, ends))
     lengths = ends - begins
     return None if lengths.max() > _WORDS * _BYTES else PlainColumns(data, begins, lengths)
-
-
-def _regular(raw: NDArray[np.uint8], ends: NDArray[np.int64], count: int) -> bool:
-    if not len(ends) or len(ends) % count:
-        return False
-    marks = raw[ends].reshape(-1, count)
-    return bool((marks[:, -1] == _END).all() and (marks[:, :-1] == _COMMA).all())
