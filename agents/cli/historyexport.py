@@ -57,7 +57,9 @@ def command(
         pieces = rows(connection, slots, lambda slot: shown(slot, zone), metrics, resources or None)
         try:
             written = (
-                _stream(pieces, sys.stdout.buffer) if out == "-" else _write(Path(out), pieces)
+                _stream(pieces, sys.stdout.buffer)
+                if out == "-"
+                else _write(_target(Path(out), path), pieces)
             )
         except BrokenPipeError:
             raise  # who reads wants no more
