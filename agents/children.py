@@ -10,11 +10,11 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from collectors.sources.commands import Ended, finish
 
-OUTPUT_LIMIT = 64 << 20  # bytes
+OUTPUT_LIMIT = 64 << 20  # bytes, of a line where lines are read
 GRACE = 5  # seconds; the agent ends its child itself before timeout(1) does
 
 
@@ -24,14 +24,15 @@ def run(
     errors: int | None = None,
     stop: threading.Event | None = None,
     given: int = subprocess.DEVNULL,
+    lines: Callable[[bytes], None] | None = None,
 ) -> Ended:
     """Run `jianwei ARGUMENTS` for `seconds` at most, or until `stop` is set.
 
-    `given` is a descriptor for its standard input.
+    `given` is a descriptor for its standard input, `lines` is given each line of its output as it comes.
     """
     guard = ("timeout", "-s", "KILL", f"{seconds + GRACE:g}", "nice", "-n", "10")
     argv = (*guard, sys.executable, "-P", "-m", "agents", *arguments)
-    return finish(argv, seconds, OUTPUT_LIMIT, os.environ, errors, stop, given)
+    return finish(argv, seconds, OUTPUT_LIMIT, os.environ, errors, stop, given, lines=lines)
 
 
 @contextlib.contextmanager

@@ -7,8 +7,7 @@ much of its CPUs each server used of late.
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, tzinfo
 from typing import NamedTuple
@@ -18,44 +17,39 @@ import msgspec
 
 from agents.config import Config
 from agents.state import history_file
-from collectors.cloud import holdingmetrics, openstackmetrics, ownerfiles
-from collectors.cloud.attribution import attributions
+from collectors.cloud import holdingmetrics, openstackmetrics, ownerfiles, remembered
 from collectors.cloud.gathering import gather
 from collectors.cloud.holdings import Holdings, holdings
-from collectors.cloud.life import changes
-from collectors.cloud.model import CloudView, Problem, Use
+from collectors.cloud.hosts import hosts
+from collectors.cloud.life import changes, forgotten
+from collectors.cloud.model import CloudView
+from collectors.cloud.ownerfiles import OwnerFiles
 from collectors.cloud.owners import Attribution, clean
 from collectors.cloud.spans import VALUES, Key, decoded, encoded, joined
 from collectors.cloud.spans import Span as Fact
 from collectors.model import Family
+from collectors.strictyaml import DocumentError
 from exporters.history.file import HistoryError, connect, zone_of
 from exporters.history.store import Known, Span
 from exporters.prometheus.families import merged
 
-PROBLEMS = 20  # told of one cloud in words
 
-
-class CloudLook(msgspec.Struct, frozen=True):
-    """A look at one cloud; `success` unless nothing of it could be seen. `problems` are the first of those
-    that `counts` has by part. `resources` and `spans` are for the history."""
+class CloudLook(NamedTuple):
+    """What the history keeps of a look at one cloud that began at a Unix time."""
 
     cloud: str
-    success: bool
     began: float
-    seconds: float
-    requests: int
-    problems: tuple[Problem, ...]
-    counts: Mapping[str, int]
-    uses: tuple[Use, ...]
     resources: tuple[Known, ...]
     spans: tuple[Span, ...]
 
 
-class Look(msgspec.Struct, frozen=True):
-    """All clouds at once."""
+class Look(NamedTuple):
+    """All clouds at once: what takes knowing whose everything is. `problem` says why that is not known
+    (a table of owners is wrong), and there is nothing else then."""
 
-    clouds: tuple[CloudLook, ...]
+    clouds: tuple[CloudLook, ...] = ()
     families: tuple[Family, ...] = ()
+    problem: str = ""
 
 
 class Past(NamedTuple):
@@ -64,6 +58,7 @@ class Past(NamedTuple):
     spans: Mapping[Key, Fact] | None
     last: Mapping[str, float] = {}
     cpu: Mapping[str, float] = {}  # of late, 0 to 1, by resource
+    seen: Mapping[str, float] = {}  # when each resource was last seen
     zone: tzinfo = ZoneInfo("Asia/Shanghai")
 
 
@@ -74,72 +69,86 @@ class Seen(NamedTuple):
     attributions: dict[str, Attribution]
     holdings: Holdings
     past: Past
+    kept: Mapping[str, Attribution]  # those that the history is told
 
 
 def see(config: Config, done: Callable[[CloudView], None] | None = None) -> Seen:
     """Ask all clouds that are configured. Raises DocumentError where a table of owners is wrong: whose
     everything is would be wrong then."""
-    settings = config.attribution
-    table, registry = ownerfiles.load(settings)
-    views = gather(config.clouds.sources, config.clouds, done=done)
+    files = ownerfiles.load(config.attribution)
     past = _past(config)
-    today = datetime.now(past.zone).date()
-    owners = attributions(views, settings, table, today)
-    owners.update(_remembered(owners, views, past))
-    return Seen(views, owners, holdings(views, owners, past.cpu, today, registry), past)
+    return _whose(config, files, _views(config, past, done), past)
 
 
-def look(config: Config) -> Look:
-    """What the resident agent is told."""
-    seen = see(config)
-    told = families(seen)
+def look(config: Config, done: Callable[[CloudView], None] | None = None) -> Look:
+    """What the resident agent is told beside the views themselves, which `done` gets."""
+    past = _past(config)
+    views = _views(config, past, done)
+    try:
+        files = ownerfiles.load(config.attribution)
+    except DocumentError as error:
+        return Look(problem=str(error))
+    seen = _whose(config, files, views, past)
     known: Mapping[Key, Fact] | None = seen.past.spans
-    used = _uses(seen.views)
-    clouds: dict[str, CloudLook] = {}
     names = [source.name for source in config.clouds.sources]
+    side = hosts(seen.views, known or {}, seen.past.seen, config.clouds.interval)
     # Nova before libvirt: it is the one to tell of what both know
-    for view in sorted(seen.views, key=lambda view: view.kind == "libvirt"):
-        spans: Sequence[Fact] = ()
-        if known is not None:
-            spans = changes(
-                known,
-                view,
-                seen.attributions,
-                view.began,
-                last=seen.past.last.get(view.cloud),
-                clouds=names,
-                zone=seen.past.zone,
-            )
-            known = joined(known, spans)
-        clouds[view.cloud] = _cloud(view, used.get(view.cloud, ()), spans)
-    return Look(tuple(clouds[name] for name in names), tuple(told))
+    views = sorted(seen.views, key=lambda view: view.kind == "libvirt")
+    spans: dict[str, list[Fact]] = {name: [] for name in names}
+    for view in views:
+        if known is None:
+            break
+        spans[view.cloud] += changes(
+            known,
+            view,
+            seen.kept,
+            view.began,
+            last=seen.past.last.get(view.cloud),
+            clouds=names,
+            zone=seen.past.zone,
+            hosts=side,
+        )
+        known = joined(known, spans[view.cloud])
+    if known and views:
+        spans[views[0].cloud] += forgotten(known, views, seen.past.seen, views[0].began)
+    clouds = {view.cloud: _cloud(view, spans[view.cloud]) for view in views}
+    estate = holdingmetrics.families(seen.holdings, seen.views, seen.attributions)
+    return Look(tuple(clouds[name] for name in names), tuple(merged(estate)))
 
 
-def families(seen: Seen) -> list[Family]:
-    """Every family of all clouds, each name once."""
-    found: list[Family] = []
-    for view in seen.views:
-        found += view.families
-        if view.kind == "openstack":
-            found += openstackmetrics.families(view)
-    found += holdingmetrics.families(seen.holdings, seen.views, seen.attributions)
-    return merged(found)
+def families(view: CloudView) -> list[Family]:
+    """What a cloud tells by itself, whoever holds what."""
+    own = openstackmetrics.families(view) if view.kind == "openstack" else []
+    return merged([*view.families, *own])
 
 
-def _cloud(view: CloudView, uses: Iterable[Use], spans: Sequence[Fact]) -> CloudLook:
+def _views(config: Config, past: Past, done: Callable[[CloudView], None] | None) -> list[CloudView]:
+    known = past.spans or {}
+
+    def filled(view: CloudView) -> None:
+        if done:
+            done(remembered.filled(view, known))
+
+    views = gather(config.clouds.sources, config.clouds, done=filled)
+    return [remembered.filled(view, known) for view in views]
+
+
+def _whose(config: Config, files: OwnerFiles, views: list[CloudView], past: Past) -> Seen:
+    today = datetime.now(past.zone).date()
+    known = past.spans or {}
+    owners, kept = remembered.owners(views, config.attribution, files.table, today, known)
+    found = holdings(views, owners, past.cpu, today, files.registry)
+    return Seen(views, owners, found, past, kept)
+
+
+def _cloud(view: CloudView, spans: Sequence[Fact]) -> CloudLook:
     told: dict[str, tuple[str, str, float | None]] = {
         it.id: (it.kind, it.name, it.created) for it in view.resources
     }
     told.update({it.id: ("project", it.name, None) for it in view.projects})
     return CloudLook(
         view.cloud,
-        view.whole("all"),
         view.began,
-        view.seconds,
-        view.requests,
-        view.problems[:PROBLEMS],
-        Counter(problem.part for problem in view.problems),
-        tuple(uses),
         tuple(
             Known(id, kind, clean(name), view.cloud, created or view.began, view.began)
             for id, (kind, name, created) in told.items()
@@ -151,31 +160,6 @@ def _cloud(view: CloudView, uses: Iterable[Use], spans: Sequence[Fact]) -> Cloud
     )
 
 
-def _uses(views: Iterable[CloudView]) -> dict[str, list[Use]]:
-    """By cloud; a domain's hypervisor tells more of it than Nova's diagnostics do."""
-    teller: dict[str, tuple[str, Use]] = {}
-    for view in sorted(views, key=lambda view: view.kind == "libvirt"):
-        teller.update({use.resource: (view.cloud, use) for use in view.uses})
-    found: dict[str, list[Use]] = {}
-    for cloud, use in teller.values():
-        found.setdefault(cloud, []).append(use)
-    return found
-
-
-def _remembered(
-    owners: Mapping[str, Attribution], views: Iterable[CloudView], past: Past
-) -> dict[str, Attribution]:
-    """Whose things were when all projects were seen, where they are not now: nobody's is what no look says."""
-    found = {}
-    for view in views:
-        for it in view.resources if not view.whole("projects") else ():
-            span = (past.spans or {}).get((it.id, "owner"))
-            known = span and span.value
-            if isinstance(known, Attribution) and owners[it.id].how not in ("override", "metadata"):
-                found[it.id] = known
-    return found
-
-
 def _past(config: Config) -> Past:
     path = history_file(config)
     zone = ZoneInfo(config.history.zone)
@@ -184,7 +168,11 @@ def _past(config: Config) -> Past:
     try:
         with closing(connect(path)) as connection:
             return Past(
-                _lasting(connection), _last(connection), _cpu(connection), zone_of(connection)
+                _lasting(connection),
+                _last(connection),
+                _cpu(connection),
+                _seen(connection),
+                zone_of(connection),
             )
     except (HistoryError, sqlite3.Error, msgspec.MsgspecError):
         # the agent tells of a file that cannot be used; changes are seen when it can be again
@@ -209,6 +197,10 @@ def _last(connection: sqlite3.Connection) -> dict[str, float]:
             "SELECT cloud, max(last_seen) FROM resources WHERE cloud != '' GROUP BY cloud"
         )
     )
+
+
+def _seen(connection: sqlite3.Connection) -> dict[str, float]:
+    return dict(connection.execute("SELECT id, last_seen FROM resources WHERE cloud != ''"))
 
 
 def _cpu(connection: sqlite3.Connection) -> dict[str, float]:

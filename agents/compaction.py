@@ -9,7 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from agents import children
+from exporters.history.compacted import Compacted
 from exporters.history.schema import SLOT
 from exporters.history.settings import HistorySettings
 
@@ -29,11 +32,14 @@ DEADLINE: Final = 3600.0
 
 class Compaction:
     """Runs the child when a day is over, once at a time. `well` is whether the last ended so, None before the
-    first; `failed` is called after one that did not."""
+    first; `failed` is called after one that did not. `dropped` are days of rollups and of sketches that went
+    before their time, and `late` the rollups that came when their day was long over; since start."""
 
     def __init__(self, path: Path, settings: HistorySettings, failed: Callable[[], None]) -> None:
         self._path, self._settings, self._failed = path, settings, failed
         self.well: bool | None = None
+        self.dropped = {"rollups": 0, "sketches": 0}
+        self.late = 0
         self._due = time.monotonic() + SETTLED
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -58,8 +64,9 @@ class Compaction:
             self._thread.join(END_PATIENCE)
 
     def adopt(self, before: Compaction) -> None:
-        """Know, after a reload, when the last one was."""
+        """Know, after a reload, when the last one was, and what went."""
         self.well, self._due = before.well, before._due
+        self.dropped, self.late = before.dropped, before.late
 
     def _run(self) -> None:
         it = self._settings
@@ -72,7 +79,9 @@ class Compaction:
         try:
             ended = children.run(arguments, DEADLINE, stop=self._stopping)
             problem = ended.problem or (f"exit status {ended.status}" if ended.status else "")
-        except OSError as error:
+            if not problem:
+                self._read(ended.output)
+        except (OSError, msgspec.MsgspecError) as error:
             problem = str(error)
         if self._stopping.is_set():
             return
@@ -80,3 +89,13 @@ class Compaction:
         if problem:
             log.error("days of the history could not be made blocks: %s", problem)
             self._failed()
+
+    def _read(self, output: bytes) -> None:
+        done = msgspec.json.decode(output, type=Compacted)
+        self.dropped = {
+            "rollups": self.dropped["rollups"] + len(done.dropped),
+            "sketches": self.dropped["sketches"] + len(done.dropped_sketches),
+        }
+        self.late += done.late
+        for loss in done.losses(self._settings.max_bytes):
+            log.warning("history: %s", loss)

@@ -91,8 +91,10 @@ class HistorySchedule:
         file = self._file
         if file is None:
             return ()
+        made = self._compaction
+        lost = file.lost + made.late
         return history_families(
-            Report(not file.problem, file.size(), file.last, file.lost, self._compaction.well)
+            Report(not file.problem, file.size(), file.last, lost, made.well, made.dropped)
         )
 
     def open_spans(self) -> list[Span] | None:

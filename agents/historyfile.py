@@ -111,7 +111,9 @@ class HistoryFile:
         if self._writer and self._place != _place(self.path):
             self.close()  # somebody moved it away, and would not see what is written there
         if self._writer is None:
-            self._writer = HistoryWriter(self.path, self._zone, self._suspect)
+            # an agent before us has a moment to end, once: who waits here keeps all others waiting
+            patience = None if self.problem == NOT_YET else 0.0
+            self._writer = HistoryWriter(self.path, self._zone, self._suspect, patience)
             self._place, self._suspect = _place(self.path), False
             if self._writer.put_aside:
                 log.error(

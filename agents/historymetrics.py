@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from collectors.model import Family, counter, gauge, sample
 
 
 class Report(NamedTuple):
-    """What is told of the history itself. `compacted`: whether it went well; None before the first."""
+    """What is told of the history itself. `compacted`: whether it went well; None before the first. `dropped` are
+    days by what went of them."""
 
     success: bool
     size: int
     last: float | None
     lost: int
     compacted: bool | None
+    dropped: Mapping[str, int]
 
 
 def history_families(report: Report) -> Sequence[Family]:
@@ -39,8 +41,13 @@ def history_families(report: Report) -> Sequence[Family]:
         ),
         counter(
             "jianwei_history_rollups_lost_total",
-            "Rollups that could not be written and no longer wait to be.",
+            "Rollups that could not be written and no longer wait to be, or came too late for their day.",
             sample(float(it.lost)),
+        ),
+        counter(
+            "jianwei_history_dropped_days_total",
+            "Days let go before their time, since the file would be larger than it may.",
+            *(sample(float(days), what=what) for what, days in sorted(it.dropped.items())),
         ),
         gauge(
             "jianwei_history_compaction_success",

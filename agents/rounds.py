@@ -13,7 +13,7 @@ HASTE = 60.0  # seconds between the starts of two rounds at least, however often
 
 
 class Rounds:
-    """Calls `work` soon after `start` and then every `interval` seconds, until `stop`.
+    """Calls `work` soon after `start` and then every `interval` seconds, from start to start, until `stop`.
 
     `stopping` is set by then: a round hands it to its child. `first` is how many seconds after `start`
     the first round is.
@@ -47,8 +47,9 @@ class Rounds:
                 self._wake.clear()
                 due = min(due, max(soonest, time.monotonic()))
                 continue
-            soonest = time.monotonic() + HASTE
+            began = time.monotonic()
+            soonest = began + HASTE
             self._work()
             # thousands of agents started together must not do so together for ever
             wait = self._interval * random.uniform(0.95, 1.05)  # noqa: S311 - jitter
-            due = time.monotonic() + wait
+            due = max(began + wait, time.monotonic() + FIRST_DELAY)

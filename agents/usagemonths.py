@@ -6,7 +6,8 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
+from datetime import time as clock
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -14,9 +15,10 @@ from agents.config import Config
 from collectors.cloud import ownerfiles
 from collectors.cloud.attribution import Attributor
 from collectors.cloud.model import Resource, ResourceKind
+from collectors.cloud.override import Seen
 from collectors.cloud.owners import Attribution
 from exporters.history.workcalendar import WorkCalendar
-from exporters.usage.lives import Life
+from exporters.usage.lives import Life, Otherwise
 from exporters.usage.period import Period, month, months_before, resource_uses
 from rules.exemptions import Exemptions
 from rules.usagejudgement import Judgement
@@ -44,7 +46,7 @@ class Months:
         calendar: WorkCalendar,
         thresholds: Thresholds,
         exemptions: Exemptions,
-        owner: Callable[[Life], Attribution] | None,
+        owner: Otherwise | None,
         watch: Callable[[str], None] = lambda _: None,
     ) -> list[Judgement]:
         """Of every resource that was there in the last month; `watch` gets the label of the month under way."""
@@ -58,17 +60,27 @@ class Months:
         return [judge(uses, thresholds, exemptions, on, self.zone) for uses in found.values()]
 
 
-def by_table(config: Config, zone: ZoneInfo, until: float) -> Callable[[Life], Attribution] | None:
-    """Whose a resource was at the end of a period, by the override table alone; None without one.
-    Raises DocumentError."""
+def by_table(config: Config, zone: ZoneInfo) -> Otherwise | None:
+    """Whose a resource was when, by the override table alone and its days; None without one. Raises
+    DocumentError."""
     if not config.attribution.overrides_file:
         return None
     table = ownerfiles.load(config.attribution).table
     attributor = Attributor({}, config.attribution, table)
-    day = datetime.fromtimestamp(until - 1, zone).date()
 
     @lru_cache(None)
-    def of(id: str, name: str, kind: ResourceKind) -> Attribution:
+    def of(id: str, name: str, kind: ResourceKind, day: date) -> Attribution:
         return attributor.of(Resource(id, kind, name, "unknown"), day)
 
-    return lambda life: of(life.id, life.name, life.kind)
+    @lru_cache(None)
+    def changes(id: str, name: str, kind: ResourceKind) -> list[float]:
+        rows = table.ever(Seen(id, name, kind, "", ""))
+        days = sorted({day for one in rows for day in one.row.changes})
+        return [datetime.combine(day, clock(), zone).timestamp() for day in days]
+
+    def dated(life: Life, since: float, until: float) -> list[tuple[float, Attribution]]:
+        it = life.id, life.name, life.kind
+        begins = [since, *(at for at in changes(*it) if since < at < until)]
+        return [(at, of(*it, datetime.fromtimestamp(at, zone).date())) for at in begins]
+
+    return dated

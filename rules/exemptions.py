@@ -14,6 +14,7 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
+from rules.usagejudgement import Judgement
 from rules.usagemodel import ResourceUse
 from rules.waivers import PLAIN
 
@@ -54,7 +55,7 @@ class Exemptions:
         self._any = re.compile("|".join(pattern.pattern for pattern, _ in self._patterns))
         self._resources = [[_compiled(name) for name in one.resources] for one in self.all]
 
-    def of(self, use: ResourceUse) -> Sequence[Exemption]:
+    def of(self, use: ResourceUse | Judgement) -> Sequence[Exemption]:
         """Those whose scope a resource is in, in the order of the file."""
         if not self.all:
             return ()
@@ -68,12 +69,12 @@ class Exemptions:
             numbers |= {n for pattern, n in self._patterns if any(map(pattern.fullmatch, names))}
         return [self.all[n] for n in sorted(numbers) if self._fits(n, use)]
 
-    def unmatched(self, uses: Iterable[ResourceUse]) -> Sequence[Exemption]:
+    def unmatched(self, uses: Iterable[ResourceUse | Judgement]) -> Sequence[Exemption]:
         """Those that no resource is in the scope of: mistyped, or of what is gone."""
         met = {one.id for use in uses for one in self.of(use)}
         return [one for one in self.all if one.id not in met]
 
-    def _fits(self, number: int, use: ResourceUse) -> bool:
+    def _fits(self, number: int, use: ResourceUse | Judgement) -> bool:
         one, patterns = self.all[number], self._resources[number]
         names = (use.resource, use.name)
         return (

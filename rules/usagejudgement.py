@@ -49,6 +49,25 @@ class Amount(msgspec.Struct, frozen=True, gc=False):
 NOTHING = Amount(0.0, 0, 0)
 
 
+class Figures(msgspec.Struct, frozen=True, gc=False):
+    """Of one metric over the month, in its unit, as it was measured; None is not known or no possible value.
+
+    `peak` is of any moment, `peak_at` its slot (`2026-10-14T15:05+08:00`, empty if unknown). `work` and `off` are averages
+    in and out of working hours. `coverage` is percent of the time it was held. `estimated`: p50 and p95 are from
+    sketches. What was measured too seldom to be judged is here as well.
+    """
+
+    average: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+    peak: float | None = None
+    peak_at: str = ""
+    work: float | None = None
+    off: float | None = None
+    coverage: float = 0.0
+    estimated: bool = False
+
+
 class Exempted(msgspec.Struct, frozen=True, gc=False):
     """The exemption that was in force, or that has expired (`in_force` false)."""
 
@@ -91,5 +110,6 @@ class Judgement(msgspec.Struct, frozen=True):
     target: Amount = Amount()
     free: Amount = Amount()
     figures: Mapping[str, float] = {}
+    measured: Mapping[str, Figures] = {}  # by metric, what was measured of it at all
     exemption: Exempted | None = None
     seen: bool = True  # whether it was there when the month ended, as far as anybody looked

@@ -19,6 +19,9 @@ DAY: Final = 86400.0
 PERCENTS: Final = ("cpu", "memory", "steal")
 MOST: Final = 200.0  # percent; a value beyond is of another size or another unit
 FULL: Final = 99.0  # percent of CPU from which nobody knows how much more was wanted
+SAME: Final = (
+    0.95  # of the samples of one direction the other has, where they are of the same slots
+)
 _TINY: Final = 1e-9  # of floating-point sums, where "at least" is asked
 
 
@@ -81,8 +84,10 @@ def _volume(use: ResourceUse, limits: Thresholds, zone: tzinfo) -> Month:
             return Month("detached", (reason,), frozenset(["detached"]))
         if loose is not None:
             return Month("in-use", (Reason("detached_for", loose, limits.detached_days, since),))
-    if use.state == "active":
+    if use.attached or use.state == "active":
         return Month("in-use", (Reason("attached"),))
+    if use.state == "unknown":
+        return Month("insufficient", (Reason("volume_untold"),))
     return Month("insufficient", (Reason("volume_unknown", text=use.state),))
 
 
@@ -91,29 +96,25 @@ def _running(use: ResourceUse, limits: Thresholds, zone: tzinfo) -> Month:
     age, granted = days(use.first_seen, use.until), day(use.first_seen, zone)
     if age is None or age < limits.age_days - _TINY:
         gaps.append(Reason("age", age, limits.age_days, granted))
+    passed = days(use.since, use.until)
+    if use.under_way and (passed is None or passed < limits.age_days - _TINY):
+        gaps.append(Reason("begun", passed, limits.age_days))
     if use.resized:
         gaps.append(Reason("resized", text=day(use.resized[-1], zone)))
     values: dict[str, Value] = {}
-    share, factor = None, _factor(use)
+    share = None
     for name, one in use.measured.items():
-        covered = 100 * min(1.0, one.coverage * factor) if 0 <= one.coverage <= 1 else 0.0
-        if covered >= limits.coverage - _TINY and (value := _value(name, one, limits)):
+        share_of = covered(use, one)
+        if share_of >= limits.coverage - _TINY and (value := _value(name, one, limits)):
             values[name] = value
         if name == "cpu":
-            share = covered
+            share = share_of
     if "cpu" not in values:
         low = share is not None and share < limits.coverage - _TINY
         gaps.append(Reason("coverage", share, limits.coverage) if low else Reason("cpu_unknown"))
     if "net_rx" in values and "net_tx" in values:
-        rx, tx = values["net_rx"], values["net_tx"]
-        both = Value(
-            rx.value + tx.value,
-            rx.low + tx.low,
-            rx.high + tx.high,
-            rx.maximum + tx.maximum,
-            rx.estimated or tx.estimated,
-        )
-        if both.high < math.inf:
+        both = _network(use.measured["net_rx"], use.measured["net_tx"], limits)
+        if both is not None:
             values["network"] = both
     if gaps:
         return Month("insufficient", tuple(gaps), values=values, coverage=share)
@@ -193,10 +194,30 @@ def _claims(values: Mapping[str, Value], limits: Thresholds) -> tuple[set[str], 
     return busy, claims
 
 
+def _network(rx: Measured, tx: Measured, limits: Thresholds) -> Value | None:
+    """What both directions together have as 95th percentile at most: their sum has not been kept, and 95th
+    percentiles do not add up. Each is beyond its quantile UPPER in 2.4 % of its slots, so that both stay
+    within the sum of these in 95 % of the slots; where they are known at different times nothing is."""
+    few, many = sorted((rx.samples, tx.samples))
+    if rx.upper is None or tx.upper is None or few < SAME * many:
+        return None
+    total, peaks = rx.upper + tx.upper, rx.maximum + tx.maximum
+    error = limits.sketch_error / 100 if rx.estimated or tx.estimated else 0.0
+    low, high = max(rx.p95, tx.p95) / (1 + error), total / (1 - error)
+    if not (min(rx.upper, tx.upper) >= 0 and high < math.inf and peaks < math.inf):
+        return None
+    return Value(total, low, high, max(peaks, total), bool(error))
+
+
 def _memory(memory: Value | None) -> Reason:
     if memory is None:
         return Reason("memory_unknown")
     return Reason("memory", memory.value, estimated=memory.estimated)
+
+
+def covered(use: ResourceUse, one: Measured) -> float:
+    """Percent of the slots since it was granted that have a value."""
+    return 100 * min(1.0, one.coverage * _factor(use)) if 0 <= one.coverage <= 1 else 0.0
 
 
 def _factor(use: ResourceUse) -> float:

@@ -23,7 +23,8 @@ WORDS: Final[Mapping[str, Text]] = {
         "CPU 95 百分位{about} {value} % > {limit} %", "P95 CPU {about}{value} % > {limit} %"
     ),
     "network_below": Text(
-        "网络{about} {value} kB/s < {limit} kB/s", "network {about}{value} kB/s < {limit} kB/s"
+        "网络至多{about} {value} kB/s < {limit} kB/s",
+        "network at most {about}{value} kB/s < {limit} kB/s",
     ),
     "network_unknown": Text("网络流量未知，不判为闲置", "network not known, so not called idle"),
     "memory": Text("内存 95 百分位{about} {value} %", "P95 memory {about}{value} %"),
@@ -75,10 +76,18 @@ WORDS: Final[Mapping[str, Text]] = {
     "detached_for": Text("{text} 起未挂载，已 {value} 天", "detached since {text}, {value} days"),
     "attached": Text("已挂载；卷内用量未知", "attached; how full it is is not known"),
     "volume_unknown": Text("卷状态为 {text}，何时起未知", "state {text}, since when is not known"),
+    "volume_untold": Text(
+        "卷的状态和挂载情况未知", "neither its state nor whether it is attached is known"
+    ),
     "size_unknown": Text("vCPU 规格未知，无法给出目标规格", "vCPUs not known, so no target size"),
     "smallest": Text("已是合适的最小规格", "no smaller size would do"),
     "machine": Text(
         "物理机不作回收或调整建议", "a machine itself is not to be reclaimed or resized"
+    ),
+    "begun": Text("本月仅过 {value} 天 < {limit} 天", "{value} days of the month < {limit} days"),
+    "under_way": Text(
+        "本月未结束（已过 {value} 天），只供观察",
+        "the month is not over ({value} days so far): to be watched, no more",
     ),
     "months": Text("已连续 {value} 个月", "month {value} in a row"),
     "moved": Text("{text} 变更过归属部门", "went to another department on {text}"),
@@ -89,7 +98,18 @@ _ABOUT: Final = Text("约", "about ")
 _SEPARATOR: Final = Text("，", ", ")
 _IN_KILO: Final = ("network_below",)
 _WHOLE: Final = frozenset(
-    {"months", "age", "part", "not_seen", "stopped", "stopped_for", "detached", "detached_for"}
+    {
+        "months",
+        "age",
+        "part",
+        "begun",
+        "under_way",
+        "not_seen",
+        "stopped",
+        "stopped_for",
+        "detached",
+        "detached_for",
+    }
 )
 
 

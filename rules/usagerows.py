@@ -12,7 +12,7 @@ from rules.usagereasons import words
 def rows(judgements: Iterable[Judgement]) -> list[dict[str, Any]]:
     """What is not known has no key: an expression that asks for it makes its rule unknown.
 
-    Shares are percent, memory and disk bytes, network bytes/s. `department` is empty where nobody is known
+    Shares are percent, memory and disk bytes, network bytes/s, of both directions at most. `department` is empty where nobody is known
     to hold it. `exemption` is the id of one in force or expired, and `exemption_left` its days from today
     on, below 0 once it has expired.
     """

@@ -2,7 +2,8 @@
 
 Thresholds are parameters of the pack `utilisation`; docs/usage.md says what is claimed and what never is.
 Months count in a row while one follows the other, each shows the same, and one department held it throughout:
-a month that was exempt, or of which too little is known, ends the row.
+a month that was exempt, or of which too little is known, ends the row. A month that is not over is in no row,
+and nothing but to watch is advised by it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Final
 
 from rules import usagesize
 from rules.exemptions import Exemption, Exemptions
+from rules.usagefigures import figures
 from rules.usagejudgement import NOTHING, Advice, Amount, Exempted, Judgement, Reason, State
 from rules.usagemodel import ResourceUse
-from rules.usagemonth import DAY, Month, Value, day, look
+from rules.usagemonth import DAY, Month, Value, day, days, look
 from rules.usagethresholds import Thresholds
 
 CHINA: Final = timezone(timedelta(hours=8))
@@ -46,9 +48,9 @@ def judge(
     if exemption is not None:
         code = "exempt" if exempt else "exemption_expired"
         reasons.append(Reason(code, text=_told(exemption)))
-    figures = {n: month.values[n].value for n in FIGURES if n in month.values}
+    used = {n: month.values[n].value for n in FIGURES if n in month.values}
     if month.coverage is not None:
-        figures["coverage"] = month.coverage
+        used["coverage"] = month.coverage
     return Judgement(
         resource=use.resource,
         name=use.name,
@@ -68,7 +70,8 @@ def judge(
         granted=size,
         target=Amount() if exempt else target,
         free=NOTHING if exempt else free,
-        figures=figures,
+        figures=used,
+        measured=figures(use, zone),
         exemption=exemption,
         seen=month.seen,
     )
@@ -107,9 +110,13 @@ def _row(
     if last.state == "insufficient":
         return []
     row, use = [last], history[-1]
+    if use.under_way:
+        return row
     for before in reversed(history[:-1]):
         apart = abs(use.since - before.until)
-        if use.moved or before.moved or before.department != use.department or not apart <= DAY:
+        # who has it since the month began has it throughout
+        moved = use.moved or any(at > before.since for at in before.moved)
+        if moved or before.department != use.department or not apart <= DAY:
             break
         month = look(before, limits, zone)
         if last.state not in month.claims:
@@ -160,7 +167,7 @@ def _advice(
     state = month.state
     if state not in ("idle", "low", "busy", "stopped", "detached"):
         return "none"
-    if use.kind == "host":
+    if use.kind == "host" or use.under_way:
         return "watch"
     if state in ("stopped", "detached"):
         # it is known by days how long; who has just got it is asked first
@@ -208,7 +215,10 @@ def _notes(
             notes.append(Reason("smallest"))
     if use.kind == "host" and month.state in ("idle", "low", "busy"):
         notes.append(Reason("machine"))
-    if months and month.state not in ("right-sized", "in-use"):
+    if use.under_way:
+        if month.state != "insufficient":
+            notes.append(Reason("under_way", days(use.since, use.until)))
+    elif months and month.state not in ("right-sized", "in-use"):
         notes.append(Reason("months", months))
     if use.moved:
         notes.append(Reason("moved", text=day(use.moved[-1], zone)))

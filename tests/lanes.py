@@ -78,7 +78,7 @@ def second_lane() -> frozenset[str]:
 def pytest_configure(config: pytest.Config) -> None:
     if path := os.environ.get(REPORTS):
         config.pluginmanager.register(_Second(config, Path(path)))
-    elif possible():
+    elif not config.option.collectonly and possible():
         config.pluginmanager.register(_First(config))
 
 

@@ -28,6 +28,7 @@ POLICIES: Mapping[str, Mapping[str, str]] = {
         "os_compute_api:servers:detail:get_all_tenants": f"rule:context_is_admin or role:{ROLE}",
         "os_compute_api:os-extended-server-attributes": f"rule:context_is_admin or role:{ROLE}",
         "os_compute_api:os-simple-tenant-usage:list": f"rule:context_is_admin or role:{ROLE}",
+        "os_compute_api:os-services:list": f"rule:context_is_admin or role:{ROLE}",
         "os_compute_api:os-quota-sets:detail": f"rule:project_reader_or_admin or role:{ROLE}",
     },
 }

@@ -1,6 +1,6 @@
 """`python -m tests.openstackrecord`: the answers of a real OpenStack as a fixture, for tests without one.
 
-A small city of tests/openstackcity.py is looked at with two servers a page. Addresses are replaced by `{service}`;
+A small city of tests/openstackcity.py is looked at with two servers a page, and with as many as there are. Addresses are replaced by `{service}`;
 there are no tokens and no passwords in bodies. tests/openstackreplay.py serves them.
 """
 
@@ -39,8 +39,9 @@ def record(lab: OpenStackLab) -> dict[str, Any]:
 
     source = CloudSource("gov", "openstack", cloud="admin", clouds_file=str(lab.clouds_file))
     with mock.patch.object(Asker, "_body", body):
-        view = OpenStackCloud(source, CloudsSettings(page=PAGE)).gather(300)
-    assert view.problems == (), view.problems
+        for settings in (CloudsSettings(page=PAGE), CloudsSettings()):
+            view = OpenStackCloud(source, settings).gather(300)
+            assert view.problems == (), view.problems
     for service, path in (("keystone", "/v3"), ("nova", "/v2.1"), ("cinder", "/v3/")):
         answers[key(service, path)] = lab.ask("GET", service, path)
     answers["token"] = lab.token()

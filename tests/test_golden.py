@@ -15,8 +15,8 @@ import pytest
 from agents import telling
 from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
-from agents.cloudlook import CloudLook
-from agents.clouds import cloud_families
+from agents.cloudlines import Looked
+from agents.clouds import attribution_families, cloud_families
 from agents.historymetrics import Report, history_families
 from agents.interfaces import InterfaceSchedule
 from agents.inventories import Kept
@@ -28,7 +28,16 @@ from collectors.cloud import holdingmetrics, libvirtmetrics, openstackmetrics
 from collectors.cloud.domains import Domain
 from collectors.cloud.domainxml import Disk, DomainXml, Interface
 from collectors.cloud.holdings import holdings
-from collectors.cloud.model import Capacity, CloudView, Problem, Project, Quota, Resource, Size
+from collectors.cloud.model import (
+    Allocated,
+    Capacity,
+    CloudView,
+    Problem,
+    Project,
+    Quota,
+    Resource,
+    Size,
+)
 from collectors.cloud.owners import Attribution, Owner
 from collectors.cloud.systems import Registry, System
 from collectors.ipv6.sitesettings import SiteSettings
@@ -207,7 +216,7 @@ def clouds() -> Iterator[tuple[str, Sequence[Family]]]:
             Resource("t", "server", "app", "active", size, "ACTIVE", "p", host="node-1"),
             Resource("v", "volume", "data", "available", size, "available", "p"),
         ),
-        (Project("p", "财政局", quotas=quotas),),
+        (Project("p", "财政局", quotas=quotas, allocated=Allocated(0.0, 3600.0, 2.0, 1.0, 1.0)),),
         (Capacity("node-1", "VCPU", 16, 0, 4, 2),),
         problems=(Problem("use", "denied"),),
         requests=1,
@@ -218,8 +227,9 @@ def clouds() -> Iterator[tuple[str, Sequence[Family]]]:
     registry = Registry((System("预算", "财政局", on_cloud="yes"),))
     found = holdings([view], owners, {"t": 0.5}, date(2026, 10, 1), registry)
     yield "holdings", holdingmetrics.families(found, [view], owners)
-    look = CloudLook("city", True, 1.0, 1.0, 1, view.problems, {"use": 1}, (), (), ())
+    look = Looked("city", True, 1.0, 1.0, 1, view.problems, {"use": 1})
     yield "clouds", cloud_families(["city"], [look], {"city": 1.0}, 2.0)
+    yield "clouds", attribution_families(known=True, began=1.0, now=2.0)
 
 
 def agents_own() -> list[metricdocs.Row]:
@@ -235,7 +245,9 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows(
             "findings", telling._families([("cef", telling._Report(0, 0, 0, 0, 0, True))])
         ),
-        *metricdocs.rows("history", history_families(Report(True, 1, 1.0, 0, True))),
+        *metricdocs.rows(
+            "history", history_families(Report(True, 1, 1.0, 0, True, {"rollups": 0}))
+        ),
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),

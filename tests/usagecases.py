@@ -31,7 +31,7 @@ def measured(values: Mapping[str, Any]) -> dict[str, Measured]:
         more: dict[str, Any] = value if isinstance(value, dict) else {"p95": value}
         p95 = more["p95"]
         found[name] = Measured(
-            samples=8000,
+            samples=more.get("samples", 8000),
             mean=p95 / 2,
             p50=p95 / 2,
             p95=p95,
@@ -39,6 +39,7 @@ def measured(values: Mapping[str, Any]) -> dict[str, Measured]:
             maximum_at=1_793_400_000,
             coverage=more.get("coverage", 1.0),
             estimated=more.get("estimated", False),
+            upper=more.get("upper", p95),
         )
     return found
 
@@ -50,6 +51,8 @@ def use(number: int, said: Mapping[str, Any], values: Mapping[str, Any]) -> Reso
     since = datetime(year, month + 1, 1, tzinfo=CHINA).timestamp()
     end = datetime(after_year, after + 1, 1, tzinfo=CHINA).timestamp()
     given = dict(said)
+    so_far = given.pop("so_far", None)  # days of a month that is not over
+    end = end if so_far is None else since + so_far * DAY
 
     def back(name: str) -> float | None:
         days = given.pop(name, None)
@@ -73,6 +76,7 @@ def use(number: int, said: Mapping[str, Any], values: Mapping[str, Any]) -> Reso
         resized=() if resized is None else (resized,),
         moved=() if moved is None else (moved,),
         measured=measured(values),
+        under_way=so_far is not None,
         **given,
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from datetime import datetime
 
 import click
 import msgspec
@@ -11,7 +13,10 @@ import msgspec
 from agents import cloudlook
 from agents import config as configuration
 from agents.cli.options import config_option, language_of, language_option, progress
+from agents.cloudlines import Printer
 from agents.errors import UserError
+from collectors.cloud import ownerfiles
+from collectors.cloud.looserows import loose_rows
 from collectors.cloud.model import CloudView
 from exporters.usage import tables
 
@@ -38,12 +43,19 @@ def command() -> None:
     type=click.Choice(["resource", *BY]),
     help="Only one of the tables; else resources and departments.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: views, owners, holdings.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON object: views, owners, holdings, and lines of owners that fit nothing.",
+)
 @language_option
 def show(path: str | None, by: str | None, as_json: bool, lang: str | None) -> None:
     """Ask every cloud once and show it. The history tells how much of its CPUs each server used of late.
 
-    Exit codes: 0 every cloud answered, 1 one of them could not be asked at all, 2 bad input.
+    A sum of which a part could not be seen is unknown; what could not be seen is listed below.
+
+    Exit codes: 0 every part of every cloud was seen, 1 a whole part of one was not, 2 bad input.
     """
     config = _config(path)
     language = language_of(lang)
@@ -56,11 +68,14 @@ def show(path: str | None, by: str | None, as_json: bool, lang: str | None) -> N
     progress(f"asking {', '.join(sorted(left))} …")
     seen = cloudlook.see(config, done)
     progress("")
+    table = ownerfiles.load(config.attribution).table
+    loose = loose_rows(seen.views, table, datetime.now(seen.past.zone).date())
     if as_json:
         told = {
             "views": seen.views,
             "owners": seen.attributions,
             "holdings": seen.holdings,
+            "loose_rows": loose,
         }
         sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
     else:
@@ -71,15 +86,24 @@ def show(path: str | None, by: str | None, as_json: bool, lang: str | None) -> N
                 shown.append(tables.resources_table(view, seen.attributions, language) + "\n")
         if by != "resource":
             shown.append(BY[by or "department"](seen.holdings, language))
+        notes = [] if by == "resource" else tables.problem_lines(seen.views, language)
+        notes += [tables.loose_line(table.path, loose, language)] if loose else []
+        shown += ["", *notes] if notes else []
         click.echo("\n".join(shown))
-    _leave(0 if all(view.whole("all") for view in seen.views) else 1)
+    missing = any(not it.resource for view in seen.views for it in view.problems)
+    _leave(1 if missing else 0)
 
 
 @command.command(name="gather", hidden=True)
 @config_option
 def gather(path: str | None) -> None:
-    """What the resident agent's child prints: a `Look` as JSON."""
-    sys.stdout.buffer.write(msgspec.json.encode(cloudlook.look(_config(path))))
+    """What the resident agent's child prints (agents/cloudlines.py)."""
+    config, began = _config(path), time.time()
+    lines = Printer(sys.stdout.buffer, config.clouds.sources)
+    look = cloudlook.look(config, lambda view: lines.came(view, cloudlook.families(view)))
+    for one in look.clouds:
+        lines.keep(*one)
+    lines.end(began, look.families, look.problem)
     _leave(0)
 
 

@@ -9,7 +9,8 @@ import click
 import msgspec
 
 from agents.cli.historyfile import history_option, told_errors
-from exporters.history.compaction import KEEP, KEEP_SKETCHES, compact
+from exporters.history.compaction import compact
+from exporters.history.schema import KEEP, KEEP_SKETCHES
 
 
 @click.command(name="compact", hidden=True)
@@ -26,8 +27,6 @@ def command(path: Path, keep: int, keep_sketches: int, most: int | None, now: fl
     with told_errors(path):
         at = time.time() if now is None else now
         done = compact(path, at, keep, keep_sketches, most)
-    for what, days in (("rollups", done.dropped), ("sketches", done.dropped_sketches)):
-        if days:
-            told = f"{days[0]} to {days[-1]}: {what} were let go early, as the file may take {most} bytes"
-            click.echo(told, err=True)
+    for loss in done.losses(most):
+        click.echo(loss, err=True)
     click.echo(msgspec.json.encode(done))

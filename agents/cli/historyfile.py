@@ -14,7 +14,7 @@ import click
 from agents.errors import UserError
 from exporters.history.badlines import ImportRefused
 from exporters.history.csvvalues import BadField, seconds
-from exporters.history.file import HistoryError, connect, zone_of
+from exporters.history.file import HistoryError, connect, told, unlocked, zone_of
 from exporters.history.reader import Span, span, span_of
 from exporters.history.schema import SLOT
 
@@ -40,17 +40,20 @@ def told_errors(path: Path) -> Iterator[None]:
     except (HistoryError, ImportRefused) as error:
         raise UserError(str(error)) from error
     except sqlite3.Error as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(f"{path}: {told(error)}") from error
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """An existing history file. Raises UserError."""
-    with told_errors(path), closing(connect(path)) as connection:
+    """An existing history file, to be read. Raises UserError."""
+    with told_errors(path), closing(connect(path, reading=True)) as connection:
+        before = unlocked(path)
         try:
             yield connection
         except HistoryError as error:
             raise HistoryError(f"{path}: {error}") from error
+        if before and before != unlocked(path):
+            raise HistoryError(f"{path}: somebody wrote it meanwhile; ask again")
 
 
 def when(text: str, zone: ZoneInfo, option: str) -> int:

@@ -40,13 +40,31 @@ def command(ctx: click.Context, path: Path, check: bool, as_json: bool) -> None:
         ctx.exit(1)
 
 
+def _days(count: int | None) -> str:
+    return "days not readable" if count is None else f"{count} days"
+
+
+def _kept(found: Information) -> str:
+    if found.keep_days is None:
+        return "all of it: no agent lets go of what is old"
+    return f"rollups {found.keep_days} days, sketches {_days(found.keep_sketch_days)}"
+
+
+def _span(found: Information) -> str:
+    if found.since:
+        return f"{found.since} to {found.until}"
+    return (
+        "not readable" if found.block_days is None or found.sketch_days is None else "nothing yet"
+    )
+
+
 def _show(found: Information) -> None:
     kinds = ", ".join(f"{count} {neutral(kind)}" for kind, count in found.resources.items())
     rows = [
         ("file", neutral(found.file)),
         ("size", f"{found.size / 1e6:.1f} MB"),
         ("zone", neutral(found.zone)),
-        ("span", f"{found.since} to {found.until}" if found.since else "nothing yet"),
+        ("span", _span(found)),
         ("resources", kinds or "none"),
         *(
             ("metric", f"{neutral(one.name)} ({neutral(one.unit)}), {one.series} series")
@@ -54,10 +72,10 @@ def _show(found: Information) -> None:
         ),
         (
             "rollups",
-            f"{found.rollups} of days under way; {found.blocks} blocks, {found.block_days} days",
+            f"{found.rollups} of days under way; {found.blocks} blocks, {_days(found.block_days)}",
         ),
-        ("sketches", f"{found.sketches}, {found.sketch_days} days"),
-        ("kept", f"rollups {found.keep_days} days, sketches {found.keep_sketch_days} days"),
+        ("sketches", f"{found.sketches}, {_days(found.sketch_days)}"),
+        ("kept", _kept(found)),
     ]
     if found.problems is not None:
         rows.append(("check", "whole" if not found.problems else "damaged"))

@@ -35,10 +35,11 @@ def command(
     by: str | None,
     form: str,
 ) -> None:
-    """Count, mean, standard deviation, quartiles and maximum of a metric's samples.
+    """Count, coverage, mean, standard deviation, quartiles, P95 and maximum of a metric's samples; of each resource also
+    when its maximum was.
 
     Over five-minute averages; the maximum is of any moment. Without --since and --until, over all the file has.
-    `estimated` means that some days are known by their sketches alone: quartiles within 1 percent.
+    `estimated` means that some days are known by their sketches alone: quantiles within 1 percent.
 
     \b
     Examples:
@@ -49,8 +50,12 @@ def command(
     with opened(path) as connection, reading(connection):
         zone, slots = zone_of(connection), period(connection, since, until)
         only = resources or None
-        whole = summarise(connection, metric, slots, lambda slot: shown(slot, zone), only)
-        found = by_resource(connection, metric, slots, only) if by else ()
+
+        def time_of(slot: int) -> str:
+            return shown(slot, zone)
+
+        whole = summarise(connection, metric, slots, time_of, only)
+        found = by_resource(connection, metric, slots, time_of, only) if by else ()
         rows = sorted(found, key=lambda row: row.resource)
     if form == "json":
         data: dict[str, Any] = msgspec.to_builtins(whole)
@@ -66,16 +71,17 @@ def _show(whole: Summary, rows: list[Row]) -> None:
         f"{neutral(whole.metric)} ({whole.unit}), {whole.since} to {whole.until}"
         + (", estimated from sketches" if whole.estimated else "")
     )
-    names = ("samples", "mean", "stddev", "q1", "median", "q3", "max")
+    names = ("samples", "coverage", "mean", "stddev", "q1", "median", "q3", "p95", "max")
     if rows:
         told = [
-            [neutral(row.resource), *(_told(getattr(row, name)) for name in names)] for row in rows
+            [neutral(row.resource), *(_told(getattr(row, name)) for name in names), row.max_at]
+            for row in rows
         ]
-        head = ["resource", *names]
+        head = ["resource", *names, "max_at"]
     else:
         told, head = [], ["resources", *names]
     last = f"all {whole.resources}" if rows else str(whole.resources)
-    told.append([last, *(_told(getattr(whole, name)) for name in names)])
+    told.append([last, *(_told(getattr(whole, name)) for name in names), *([""] if rows else [])])
     for line in aligned([head, *told]):
         click.echo(line)
 

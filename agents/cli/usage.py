@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import sys
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import click
 import msgspec
@@ -27,11 +26,15 @@ from agents.cli.options import (
 from agents.errors import UserError
 from agents.state import history_file
 from agents.usagemonths import Months, by_table
+from collectors.cloud.owners import clean
+from exporters.findings.text import neutral
 from exporters.history import workcalendar
 from exporters.history.file import zone_of
-from exporters.history.reader import reading
+from exporters.history.reader import reading, span_of
+from exporters.history.schema import SLOT
 from exporters.usage import judgements as told
 from exporters.usage import sharetable, summary
+from exporters.usage.period import Period, shown_month
 from exporters.usage.shares import shares
 from exporters.usage.words import say
 from rules import exemptionsfile, usagerows
@@ -53,7 +56,7 @@ _MONTH: Final = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])", re.ASCII)
     metavar="FILE",
     help="The history file; else the agent's.",
 )
-@click.option("--month", "label", metavar="YYYY-MM", help="Else the one under way.")
+@click.option("--month", "label", metavar="YYYY-MM", help="Else the last one that is over.")
 @click.option(
     "--by",
     type=click.Choice(["resource", "department"]),
@@ -61,7 +64,13 @@ _MONTH: Final = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])", re.ASCII)
     help="department: what was granted and used, by the hour.",
 )
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only these.")
-@click.option("--department", "departments", multiple=True, metavar="NAME", help="Only these.")
+@click.option(
+    "--department",
+    "departments",
+    multiple=True,
+    metavar="NAME",
+    help="Only these; 未归属: nobody's.",
+)
 @click.option("--exemptions", "exempted", metavar="FILE", help="Who is exempt: docs/usage.md.")
 @click.option("--calendar", metavar="FILE", help="Holidays and workdays; else China's.")
 @param_option
@@ -90,7 +99,9 @@ def command(
 ) -> None:
     """Say of each resource whether it is idle, low, right-sized, busy, or not known well enough.
 
-    The months before the one asked for count: what is idle is advised to be reclaimed after some in a row.
+    The months before the one asked for count: what is idle is advised to be reclaimed after some in a row. Without
+    --month it is the last one that is over, and while the history has not all of that, the one under way, by which
+    nothing but to watch is advised.
 
     \b
     Examples:
@@ -101,43 +112,54 @@ def command(
     Exit codes: 0 done, 1 the history has nothing of that month, 2 bad input.
     """
     config = configuration.load(path)
+    departments = tuple(map(clean, departments))  # 未归属 is nobody's, and empty
     limits = _thresholds(config, assignments)
     known = exemptionsfile.load(os.path.expanduser(exempted)) if exempted else NOBODY
     working = workcalendar.load(os.path.expanduser(calendar)) if calendar else workcalendar.load()
     language = language_of(lang)
     with opened(file or history_file(config)) as connection, reading(connection):
-        months = _months(label, zone_of(connection), limits)
-        owner = by_table(config, months.zone, months.last.until)
+        months = _months(label, connection, limits)
+        if label is None and form != "table":
+            click.echo(months.last.label, err=True)  # CSV and facts have no line for it
+        owner = by_table(config, months.zone)
         if by == "department":
             found = [
                 one
-                for one in shares(connection, months.last, working, owner)
+                for one in shares(connection, months.last, owner)
                 if not departments or one.department in departments
             ]
+            if form == "table":
+                click.echo(_heading(months.last, language))
             _print_shares(found, form, language)
             ctx.exit(0 if found else 1)
-        judged = [
-            one
-            for one in months.judgements(
-                connection,
-                working,
-                limits,
-                known,
-                owner,
-                lambda label: progress(f"{label} …"),
-            )
-            if (not states or one.state in states)
-            and (not departments or one.department in departments)
-        ]
+        every = months.judgements(
+            connection,
+            working,
+            limits,
+            known,
+            owner,
+            lambda label: progress(f"{label} …"),
+        )
         progress("")
+    for lost in known.unmatched(every):
+        told_of = say("unmatched", language).format(neutral(lost.id), months.last.label)
+        click.echo(told_of, err=True)
+    judged = [
+        one
+        for one in every
+        if (not states or one.state in states)
+        and (not departments or one.department in departments)
+    ]
     if form == "json":
         sums = msgspec.to_builtins(summary.summarise(judged))
-        _print({"month": months.last.label, "summary": sums, "resources": told.documents(judged)})
+        month = {"month": months.last.label, "under_way": months.last.under_way}
+        _print({**month, "summary": sums, "resources": told.documents(judged)})
     elif form == "facts":
         _print({FACT: usagerows.rows(judged)})
     elif form == "csv":
         sys.stdout.buffer.write(told.table_csv(judged, language))
     elif judged:
+        click.echo(_heading(months.last, language))
         click.echo(
             f"{told.table(judged, language)}\n\n{summary.table(summary.summarise(judged), language)}"
         )
@@ -155,8 +177,11 @@ def _thresholds(config: configuration.Config, assignments: tuple[str, ...]) -> T
         raise UserError(str(error)) from error
 
 
-def _months(label: str | None, zone: ZoneInfo, limits: Thresholds) -> Months:
-    label = label or datetime.fromtimestamp(time.time(), zone).strftime("%Y-%m")
+def _months(label: str | None, connection: sqlite3.Connection, limits: Thresholds) -> Months:
+    zone = zone_of(connection)
+    if label is None:
+        whole = span_of(connection)
+        label = shown_month(whole and whole.first * SLOT, zone, time.time())
     if not _MONTH.fullmatch(label):
         raise UserError(f"--month {label!r} is no month; write for example 2026-10")
     count = max(limits.reclaim_months, limits.shrink_months, limits.grow_months)
@@ -164,6 +189,10 @@ def _months(label: str | None, zone: ZoneInfo, limits: Thresholds) -> Months:
     if months.last.until <= months.last.since:
         raise UserError(f"--month {label} has not begun yet")
     return months
+
+
+def _heading(period: Period, language: str) -> str:
+    return period.label + (say("under_way", language) if period.under_way else "")
 
 
 def _print(data: Any) -> None:

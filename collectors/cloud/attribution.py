@@ -19,23 +19,31 @@ from typing import Final, NamedTuple
 
 from collectors.cloud.held import held
 from collectors.cloud.model import CloudView, Project, Resource
+from collectors.cloud.novaproject import nova_project
 from collectors.cloud.override import Seen
 from collectors.cloud.overrides import Overrides, Ranked, decided_since
-from collectors.cloud.owners import FIELDS, Attribution, Conflict, How, Owner, OwnerField, clean
+from collectors.cloud.owners import (
+    FIELDS,
+    HOWS,
+    Attribution,
+    Conflict,
+    How,
+    Owner,
+    OwnerField,
+    clean,
+)
 from collectors.cloud.ownersettings import AttributionSettings, OwnerKeys
 
 MAX_CACHED: Final = 300  # characters of a text whose meaning is remembered
 MAX_ABOVE: Final = 16  # projects above one; a circle ends too
 NO_OVERRIDES: Final = Overrides()
-# What Nova's XML calls a project, with and without the path to it.
-NOVA_PROJECT: Final = ("project", "project_name", "project.name", "owner.project")
-NOVA_PROJECT_ID: Final = ("project_id", "project_uuid", "project.uuid", "owner.project.uuid")
 _PART = re.compile(r"[./:}]")
 _TAG = re.compile(r"[=:＝：]")
 
 
 class Said(NamedTuple):
-    """What one source says. `weak`: a name taken for a department because nothing else told one."""
+    """What one source says. `weak`: a project's name, taken for a department because nothing before it
+    told one; it contradicts nothing."""
 
     how: How
     owner: Owner
@@ -43,33 +51,12 @@ class Said(NamedTuple):
     weak: bool = False
 
 
-def attribute(
-    resource: Resource,
-    projects: Mapping[str, Project],
-    settings: AttributionSettings,
-    table: Overrides,
-    at: date,
-    domain: Resource | None = None,
-) -> Attribution:
-    """Whose a resource was on a day; `projects` by id. Many are attributed faster by one
-    Attributor."""
-    return Attributor(projects, settings, table).of(resource, at, domain)
-
-
 def attributions(
-    views: Iterable[CloudView],
-    settings: AttributionSettings,
-    table: Overrides,
-    at: date,
-    earlier: Mapping[str, Project] | None = None,
+    views: Iterable[CloudView], settings: AttributionSettings, table: Overrides, at: date
 ) -> dict[str, Attribution]:
-    """Of every resource in the views by its id, and of every project by its. `earlier` are projects
-    of looks before, which stand for those that the views could not see."""
+    """Of every resource in the views by its id, and of every project by its, by the views alone."""
     views = tuple(views)
-    projects = {
-        **(earlier or {}),
-        **{project.id: project for view in views for project in view.projects},
-    }
+    projects = {project.id: project for view in views for project in view.projects}
     attributor = Attributor(projects, settings, table)
     found = {project.id: attributor.project(project, at) for project in projects.values()}
     for one in held(views):
@@ -97,14 +84,22 @@ class Attributor:
         self._by_project: dict[str, tuple[Said, ...]] = {}
         self._official: dict[tuple[OwnerField, str], str] = {}
 
-    def of(self, resource: Resource, at: date, domain: Resource | None = None) -> Attribution:
+    def of(
+        self,
+        resource: Resource,
+        at: date,
+        domain: Resource | None = None,
+        before: How | None = None,
+    ) -> Attribution:
         """Of a resource. `domain` is what libvirt tells of it, which is `resource` itself where
-        only libvirt knows it: then its metadata are libvirt's, not a server's."""
+        only libvirt knows it: then its metadata are libvirt's, not a server's. With `before`, by
+        the steps before that one alone."""
         said: list[Said] = []
         nova = resource.nova or (domain.nova if domain else {})
-        project = resource.project or _first(nova, NOVA_PROJECT_ID)
+        nova_id, nova_name = nova_project(nova)
+        project = resource.project or nova_id
         known = self._projects.get(project)
-        name = known.name if known else _first(nova, NOVA_PROJECT)
+        name = known.name if known else nova_name
         since = ""
         if self._table.rows:
             seen = Seen(resource.id, resource.name, resource.kind, project, name)
@@ -119,16 +114,21 @@ class Attributor:
             said += self._nova(nova, told)
         if domain is not None and domain.metadata:
             said += self._worded(domain.metadata, "libvirt")
-        return self._settled(said, since, resource.region)
+        return self._settled(said, since, resource.region, before)
 
-    def project(self, project: Project, at: date) -> Attribution:
+    def project(self, project: Project, at: date, before: How | None = None) -> Attribution:
         """Of a project itself: whose its quota is."""
         said, since = self._overridden(
             Seen(project.id, "", "project", project.id, project.name), at
         )
-        return self._settled([*said, *self._project(project.id)], since, "")
+        return self._settled([*said, *self._project(project.id)], since, "", before)
 
-    def _settled(self, said: Sequence[Said], since: str, region: str) -> Attribution:
+    def _settled(
+        self, said: Sequence[Said], since: str, region: str, before: How | None
+    ) -> Attribution:
+        if before is not None:
+            step, region = HOWS.index(before), ""
+            said = [one for one in said if HOWS.index(one.how) < step]
         how: How = "unassigned"
         detail = ""
         conflicts: list[Conflict] = []
@@ -252,7 +252,7 @@ class Attributor:
     def _nova(self, nova: Mapping[str, str], told: str) -> Iterator[Said]:
         """What Nova wrote into the domain; `told` is the project that has had its say."""
         yield from self._worded(nova, "nova")
-        id, name = _first(nova, NOVA_PROJECT_ID), _first(nova, NOVA_PROJECT)
+        id, name = nova_project(nova)
         if id and id != told:
             yield from self._project(id, "nova")
         if id not in self._projects:
@@ -286,7 +286,3 @@ def _words(keys: OwnerKeys) -> dict[str, tuple[OwnerField, int]]:
 
 def _parts(owner: Owner) -> tuple[str, str, str, str]:
     return owner.department, owner.system, owner.region, owner.environment
-
-
-def _first(nova: Mapping[str, str], keys: Sequence[str]) -> str:
-    return next((nova[key] for key in keys if nova.get(key)), "")

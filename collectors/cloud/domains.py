@@ -79,6 +79,7 @@ def resource(domain: Domain, host: str, kind: ResourceKind = "server") -> Resour
         host=host,
         metadata=xml.owner,
         nova=xml.nova,
+        partial=domain.xml is None,
     )
 
 

@@ -77,6 +77,8 @@ def _states(resource: str, spans: list[Span], first: float | None) -> Iterator[E
     granted = False
     before: Value | None = None
     for span in spans:
+        if span.value == "unknown" and before not in (None, "released"):
+            continue  # it may be as it was
         at = span.since
         what = _STATES.get(str(span.value))
         if before == "released":

@@ -25,11 +25,17 @@ def gather(
     """One view a cloud, in their order, within `settings.deadline` and a moment.
 
     What hangs is left behind on a daemon thread: who calls this is a process that ends soon.
-    `done` gets each view as it comes, on any thread.
+    `done` gets each view once, as it comes: one at a time, on any thread.
     """
     began = time.time()
     views: dict[str, CloudView] = {}
     lock = threading.Lock()
+
+    def keep(name: str, view: CloudView) -> None:
+        if name not in views:  # or it was given up, and comes late
+            views[name] = view
+            if done:
+                done(view)
 
     def look(source: CloudSource) -> None:
         try:
@@ -38,9 +44,7 @@ def gather(
             log.exception("cloud %s raised", source.name)
             view = _blind(source, began, f"a bug: {type(error).__name__}")
         with lock:
-            views[source.name] = view
-        if done:
-            done(view)
+            keep(source.name, view)
 
     threads = [
         threading.Thread(target=look, args=(source,), name=f"cloud {source.name}", daemon=True)
@@ -52,11 +56,9 @@ def gather(
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
     with lock:
-        return [
-            views.get(source.name)
-            or _blind(source, began, f"no end within {settings.deadline:g} s")
-            for source in sources
-        ]
+        for source in sources:
+            keep(source.name, _blind(source, began, f"no end within {settings.deadline:g} s"))
+        return [views[source.name] for source in sources]
 
 
 def _blind(source: CloudSource, began: float, reason: str) -> CloudView:

@@ -3,10 +3,13 @@ of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
 
-from collectors.cloud.model import CloudView, Resource
+from collectors.cloud.model import CloudView, Resource, State
+
+# What runs is believed before what does not.
+RUNS: Final[Mapping[State, int]] = {"active": 2, "paused": 1, "building": 1}
 
 
 class Held(NamedTuple):
@@ -19,7 +22,7 @@ class Held(NamedTuple):
 
 
 def held(views: Iterable[CloudView]) -> list[Held]:
-    """OpenStack before libvirt, and of two alike the first."""
+    """OpenStack before libvirt, of two hosts that on which it runs, and of two alike the first."""
     found: dict[str, Held] = {}
     for view in sorted(views, key=lambda view: view.kind == "libvirt"):
         for resource in view.resources:
@@ -27,6 +30,13 @@ def held(views: Iterable[CloudView]) -> list[Held]:
             if known is None:
                 domain = resource if view.kind == "libvirt" else None
                 found[resource.id] = Held(resource, view.cloud, domain)
-            elif known.domain is None and view.kind == "libvirt":
+            elif view.kind == "libvirt" and _rather(resource, known.domain):
+                if known.resource is known.domain:
+                    known = known._replace(resource=resource, cloud=view.cloud)
                 found[resource.id] = known._replace(domain=resource)
     return list(found.values())
+
+
+def _rather(domain: Resource, other: Resource | None) -> bool:
+    """Whether this one is believed: a machine that moved may have left its definition behind."""
+    return other is None or RUNS.get(domain.state, 0) > RUNS.get(other.state, 0)

@@ -1,5 +1,5 @@
 """Holdings and owners as metric families. Amounts are told under base units: vcpus, memory_bytes,
-disk_bytes."""
+disk_bytes. A sum that is not known has no series; jianwei_estate_complete tells why."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from collectors.cloud.held import Held, held
-from collectors.cloud.holdings import NOBODYS, Amount, Estate, Holding, Holdings
+from collectors.cloud.holdings import Amount, Estate, Holding, Holdings
 from collectors.cloud.model import CloudView
 from collectors.cloud.owners import UNASSIGNED, Attribution, clean
+from collectors.cloud.projectsums import NOBODYS
 from collectors.model import Family, Sample, gauge, sample
 
 MAX_RESOURCES: Final = 20_000  # of jianwei_resource_info
 MAX_SYSTEMS: Final = 2_000
 # Names of quotas that are the same as what is allocated; a quota of disk is one of volumes.
 _QUOTAS: Final = {
-    "cores": "vcpus",
     "memory": "memory_bytes",
-    "ram": "memory_bytes",
     "instances": "servers",
     "disk": "volume_bytes",
 }
@@ -34,7 +33,8 @@ def families(
     """Everything that is told of who holds what. Nothing is told of what is not known."""
     views = tuple(views)
     all_held = held(views)
-    clouds = {view.cloud: None for view in views}
+    without = {*found.estate.unseen.get("servers", ()), *found.estate.unseen.get("volumes", ())}
+    clouds = {view.cloud: None for view in views if view.cloud not in without}
     return [
         *_departments(found.departments),
         *_systems(found.systems[:MAX_SYSTEMS]),
@@ -47,10 +47,10 @@ def families(
         ),
         gauge(
             "jianwei_estate_resources",
-            "Servers, volumes and others that a cloud told of, also those beyond the limit of "
-            "jianwei_resource_info.",
+            "Servers, volumes and others that a cloud has, also those beyond the limit of "
+            "jianwei_resource_info; none of a cloud that did not tell all of them.",
             *(
-                sample(float(sum(one.cloud == cloud for one in all_held)), cloud=clean(cloud))
+                sample(float(sum(one.cloud == cloud for one in all_held)), cloud=cloud)
                 for cloud in clouds
             ),
         ),
@@ -60,7 +60,8 @@ def families(
 def _departments(departments: Sequence[Holding]) -> Iterator[Family]:
     yield gauge(
         "jianwei_department_quota",
-        "Limits of all projects of a department together; +Inf is without limit.",
+        "Limits of all projects of a department together; +Inf is without limit. None where one "
+        "of them did not tell its limit.",
         *(
             sample(math.inf if limit is None else limit, department=_name(one), resource=name)
             for one in departments
@@ -69,7 +70,8 @@ def _departments(departments: Sequence[Holding]) -> Iterator[Family]:
     )
     yield gauge(
         "jianwei_department_allocated",
-        "What a department was given and holds, also of what is stopped or detached.",
+        "What a department was given and holds, also of what is stopped or detached. None while a "
+        "cloud does not tell all servers, or volumes: see jianwei_estate_complete.",
         *_amounts(departments, "allocated", _EVERY),
     )
     yield gauge(
@@ -89,7 +91,7 @@ def _departments(departments: Sequence[Holding]) -> Iterator[Family]:
         *(
             sample(one.used_vcpus, department=_name(one), resource="vcpus")
             for one in departments
-            if one.known_vcpus
+            if one.used_vcpus is not None and one.known_vcpus
         ),
     )
     yield gauge(
@@ -103,8 +105,23 @@ def _departments(departments: Sequence[Holding]) -> Iterator[Family]:
     )
     yield gauge(
         "jianwei_department_unsized",
-        "Servers and volumes of a department whose size is not known, and is in no sum.",
-        *(sample(float(one.allocated.unsized), department=_name(one)) for one in departments),
+        "Servers and volumes of a department that have a size (vcpus, memory or disk) which is not "
+        "known; it is missing in the sum of that.",
+        *(
+            sample(float(one.allocated.unsized), department=_name(one))
+            for one in departments
+            if one.allocated.unsized is not None
+        ),
+    )
+    yield gauge(
+        "jianwei_department_vcpu_hours",
+        "Hours of virtual CPUs that the projects of a department were granted since the month "
+        "began, as Nova counts them: also of servers that are stopped, or deleted since.",
+        *(
+            sample(one.vcpu_hours, department=_name(one))
+            for one in departments
+            if one.vcpu_hours is not None
+        ),
     )
 
 
@@ -124,13 +141,21 @@ def _systems(systems: Sequence[Holding]) -> Iterator[Family]:
         *(
             sample(one.used_vcpus, department=_name(one), system=one.system, resource="vcpus")
             for one in systems
-            if one.known_vcpus
+            if one.used_vcpus is not None and one.known_vcpus
         ),
     )
 
 
 def _estate(estate: Estate, unassigned: Holding) -> Iterator[Family]:
     granted = estate.granted
+    yield gauge(
+        "jianwei_estate_complete",
+        "Whether all clouds that have a part told all of it in the last round. With 0 of servers "
+        "there are no sums of servers, of what they use and none that hangs on them; likewise of "
+        "volumes, quotas (which need projects too), capacity (usable, physical) and allocated "
+        "(hours).",
+        *(sample(float(not clouds), part=part) for part, clouds in estate.unseen.items()),
+    )
     for name, told, help in (
         ("usable", estate.usable, "What all clouds can grant: (total - reserved) × ratio."),
         ("physical", estate.physical, "What all clouds have, without overcommitment."),
@@ -142,7 +167,8 @@ def _estate(estate: Estate, unassigned: Holding) -> Iterator[Family]:
         )
     yield gauge(
         "jianwei_estate_granted",
-        "What all departments hold together, and what nobody is known to hold.",
+        "What all departments hold together, and what nobody is known to hold. None while a cloud "
+        "does not tell all servers, or volumes: see jianwei_estate_complete.",
         *(sample(value, resource=name) for name, value in _values(granted.allocated, _EVERY)),
     )
     yield gauge(
@@ -150,7 +176,7 @@ def _estate(estate: Estate, unassigned: Holding) -> Iterator[Family]:
         "What nobody is known to hold.",
         *(sample(value, resource=name) for name, value in _values(unassigned.allocated, _EVERY)),
     )
-    if granted.known_vcpus:
+    if granted.used_vcpus is not None and granted.known_vcpus:
         yield gauge(
             "jianwei_estate_used",
             "Virtual CPUs that are used, of servers whose use is known.",
@@ -177,9 +203,12 @@ def _estate(estate: Estate, unassigned: Holding) -> Iterator[Family]:
     )
     yield gauge(
         "jianwei_estate_migration_ratio",
-        "Share of the systems of the registry that are in the cloud.",
+        "Share of the systems of the registry that are in the cloud; none where it hangs on "
+        "servers of a cloud that did not tell all of them.",
         sample(moved.ratio),
     )
+    if not moved.whole:
+        return
     yield gauge(
         "jianwei_estate_systems_contradicted",
         "Systems of which the registry says otherwise than what the clouds hold.",
@@ -213,7 +242,7 @@ def _resources(
             region=owner.region,
             environment=owner.environment,
             how=attribution.how,
-            cloud=clean(one.cloud),
+            cloud=one.cloud,  # a name of the settings, which `clean` would empty if it is `none`
         )
 
 
@@ -234,7 +263,8 @@ def _name(one: Holding) -> str:
 
 def _values(amount: Amount, keys: Sequence[tuple[str, str]]) -> Iterator[tuple[str, float]]:
     for key, label in keys:
-        yield label, float(getattr(amount, key))
+        if (value := getattr(amount, key)) is not None:
+            yield label, float(value)
 
 
 def _amounts(

@@ -145,8 +145,8 @@ class _Look:
         return self._calls.within(ask)
 
     def domains(self) -> list[Domain]:
-        """All that say what they are: without, a machine would look like nobody's for this once. What
-        else was not seen of one is in `problems`."""
+        """All that say what they are; one whose XML cannot be read is told of in part, so that it does
+        not look like nobody's. What else was not seen of one is in `problems`."""
         connection = self._first
         listed = self._calls.within(lambda: self._calls.made(connection.listAllDomains, 0))
         stats, at = self._stats(), time.time()

@@ -4,7 +4,11 @@ A span is one aspect of one resource that had one value from `since` to `until`.
 never overlap. Rules:
 
 - What was not seen is not changed: what is missing is `released` only where the look saw all of its
-  kind, and a size, state or holder that the look does not know leaves the known one.
+  kind, and a size, state, name or holder that the look does not know leaves the known one.
+- What only libvirt tells of may move to another host between two looks: the one on which it runs
+  tells of it, and where none has it, it is on its way until it was missing for a while.
+- What is not asked for any more (its cloud or region was taken out of the settings) is not released.
+  After `FORGOTTEN` it is of unknown state since it was last seen.
 - Between the look before and this one a new resource began when its cloud says that it was created.
   What is older than the first look has been there since then, but its state, size and holder only
   since the look: how it was before is not known.
@@ -17,17 +21,20 @@ never overlap. Rules:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, time, tzinfo
 from typing import Final
 
 import msgspec
 
-from collectors.cloud.model import CloudView, Part, Project, Resource, Size
+from collectors.cloud.hosts import Hosts
+from collectors.cloud.model import CloudView, Part, Project, Resource, Size, State
 from collectors.cloud.owners import Attribution, clean
 from collectors.cloud.spans import ASPECTS, Aspect, Identity, Known, Limits, Span, Value
 
 LATE: Final = 3600.0  # seconds
+FORGOTTEN: Final = 31 * 86400.0  # seconds for which what is not asked for is as it was last seen
+NO_HOSTS: Final = Hosts()
 
 _PARTS: Final[Mapping[str, Part]] = {
     "server": "servers",
@@ -47,16 +54,56 @@ def changes(
     last: float | None = None,
     clouds: Collection[str] | None = None,
     zone: tzinfo = UTC,
+    hosts: Hosts = NO_HOSTS,
 ) -> list[Span]:
     """The spans that end, and those that begin, by a look at the time `at`.
 
-    `known` are all spans that last, of all clouds. `last` is the time of the last look at this
-    cloud, None before the first. `clouds` are those that are asked now: what another one told of
-    may be taken over. `zone` is that of the days of overrides.
+    `known` are all spans that last, of all clouds. `attributions` are those that are known now.
+    `last` is the time of the last look at this cloud, None before the first. `clouds` are those
+    that are asked now: what another one told of may be taken over. `zone` is that of the days of
+    overrides. `hosts` are those of the round that this look is of.
     """
     if last is not None and last - LATE <= at <= last and known:
         return []
-    return list(_Look(known, view, attributions, at, last, clouds, zone).spans())
+    return list(_Look(known, view, attributions, at, last, clouds, zone, hosts).spans())
+
+
+def forgotten(
+    known: Known, views: Iterable[CloudView], seen: Mapping[str, float], at: float
+) -> list[Span]:
+    """The spans that end, and the unknown states that begin, of what no view of a round asks for any
+    more. `seen` is when each resource was last seen."""
+    asked = {view.cloud: view.regions for view in views}
+    found: list[Span] = []
+    for (id, aspect), span in known.items():
+        told, state = span.value, known.get((id, "state"))
+        if aspect != "identity" or not isinstance(told, Identity) or state is None:
+            continue
+        if told.cloud in asked and _asks(asked[told.cloud], told.region):
+            continue
+        if state.value not in ("released", "unknown") and at - seen.get(id, at) > FORGOTTEN:
+            found += _ended(known, id, "unknown", seen[id])
+    return found
+
+
+def _asks(regions: Collection[str], region: str) -> bool:
+    return not (region and regions) or region in regions
+
+
+def _ended(known: Known, id: str, state: State, at: float) -> Iterator[Span]:
+    """Nothing more is known of it than this state."""
+    lasting = [it for of in ASPECTS if (it := known.get((id, of))) and it.until is None]
+    # what comes after it begins after all that it ends, also where the clock was set back
+    at = max(at, *(span.since for span in lasting))
+    for span in lasting:
+        if span.aspect == "state":
+            if at > span.since:
+                yield msgspec.structs.replace(span, until=at)
+            yield Span(id, "state", at, None, state)
+        elif span.aspect != "identity":
+            yield msgspec.structs.replace(span, until=at)
+    if (id, "state") not in known:
+        yield Span(id, "state", at, None, state)
 
 
 class _Look:
@@ -69,9 +116,11 @@ class _Look:
         last: float | None,
         clouds: Collection[str] | None,
         zone: tzinfo,
+        hosts: Hosts,
     ) -> None:
         self._known, self._view, self._attributions = known, view, attributions
         self._at, self._last, self._clouds, self._zone = at, last, clouds, zone
+        self._hosts = hosts
 
     def spans(self) -> Iterator[Span]:
         seen: set[str] = set()
@@ -87,6 +136,9 @@ class _Look:
 
     def _ours(self, id: str) -> bool:
         """Whether this cloud is the one to tell of it."""
+        teller = self._hosts.tellers.get(id) if self._view.kind == "libvirt" else None
+        if teller not in (None, self._view.cloud):
+            return False
         identity = self._lasting(id, "identity")
         if identity is None or not isinstance(identity.value, Identity):
             return True
@@ -97,7 +149,7 @@ class _Look:
             return True
         if told.told_by != self._view.kind:
             return told.told_by == "libvirt"  # Nova takes over, and libvirt never does
-        return self._released(id)
+        return teller is not None or self._released(id)
 
     def _lasting(self, id: str, aspect: Aspect) -> Span | None:
         span = self._known.get((id, aspect))
@@ -111,12 +163,13 @@ class _Look:
         new, again = self._lasting(it.id, "identity") is None, self._released(it.id)
         if it.state == "released":  # its cloud still tells of it
             if not new and not again:
-                yield from self._release(it.id)
+                yield from _ended(self._known, it.id, "released", self._at)
             return
         created = it.created if it.created is not None and 0 < it.created <= self._at else self._at
         began = created if self._fresh(it.id, created, new) else self._at
         first = created if new else began
-        told = Identity(it.kind, clean(it.name), self._view.cloud, self._view.kind)
+        view, name = self._view, clean(it.name) if it.described else self._name(it)
+        told = Identity(it.kind, name, view.cloud, view.kind, it.region)
         yield from self._now(it.id, "identity", told, first)
         if it.state != "unknown" or new or again:
             yield from self._now(it.id, "state", it.state, began)
@@ -127,6 +180,11 @@ class _Look:
         if it.kind == "volume":
             yield from self._now(it.id, "attached", tuple(sorted(it.attached)), began)
         yield from self._owned(it.id, began)
+
+    def _name(self, it: Resource) -> str:
+        """The name that is known of what the look does not know the name of."""
+        span = self._lasting(it.id, "identity")
+        return span.value.name if span and isinstance(span.value, Identity) else clean(it.name)
 
     def _fresh(self, id: str, created: float, new: bool) -> bool:
         """Whether it began between two looks, so that it was always as it is now."""
@@ -150,9 +208,6 @@ class _Look:
         written down; what the table has said all along dates nothing."""
         now, span = self._attributions.get(id), self._lasting(id, "owner")
         if now is None:
-            return
-        # without all projects nobody can tell whose it is but by what comes before them
-        if not self._view.whole("projects") and (span or now.how not in ("override", "metadata")):
             return
         before = span.value if span and isinstance(span.value, Attribution) else None
         if span is None or before is None:
@@ -208,14 +263,9 @@ class _Look:
                 continue
             if not isinstance(told, Identity) or told.cloud != self._view.cloud:
                 continue
-            if self._view.whole(_PARTS[told.kind]) and not self._released(id):
-                yield from self._release(id)
-
-    def _release(self, id: str) -> Iterator[Span]:
-        lasting = [span for aspect in ASPECTS if (span := self._lasting(id, aspect)) is not None]
-        # what comes after it begins after all that it ends, also where the clock was set back
-        at = max(self._at, *(span.since for span in lasting))
-        yield from self._now(id, "state", "released", at)
-        for span in lasting:
-            if span.aspect not in ("identity", "state"):
-                yield msgspec.structs.replace(span, until=at)
+            if self._released(id) or not self._view.whole(_PARTS[told.kind]):
+                continue
+            if told.told_by == "libvirt" and self._hosts.on_its_way(id, self._at):
+                continue
+            if _asks(self._view.regions, told.region):
+                yield from _ended(self._known, id, "released", self._at)

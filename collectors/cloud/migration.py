@@ -16,22 +16,27 @@ Standing = Literal["on_cloud", "planned", "not_on_cloud"]
 
 class Migration(msgspec.Struct, frozen=True):
     """`contradicted` are the systems of which the registry says otherwise than what the cloud
-    holds, as (department, system); `unregistered` hold resources and are in no registry."""
+    holds, as (department, system); `unregistered` hold resources and are in no registry. `unsure`
+    are in the cloud if they hold something that was not seen; `whole` unless anything was not."""
 
     systems: int = 0
     on_cloud: int = 0
     planned: int = 0
     contradicted: tuple[tuple[str, str], ...] = ()
     unregistered: tuple[tuple[str, str], ...] = ()
+    unsure: int = 0
+    whole: bool = True
 
     @property
     def ratio(self) -> float | None:
-        """None without a registry."""
-        return self.on_cloud / self.systems if self.systems else None
+        """None without a registry, and where it hangs on what was not seen."""
+        return None if not self.systems or self.unsure else self.on_cloud / self.systems
 
 
-def migration(registry: Registry, holding: Collection[tuple[str, str]], at: date) -> Migration:
-    """`holding` are (department, system) that hold something now.
+def migration(
+    registry: Registry, holding: Collection[tuple[str, str]], at: date, whole: bool = True
+) -> Migration:
+    """`holding` are (department, system) that hold something now; `whole`: all that do.
 
     The registry is believed where it says yes or no (from the day it says that of), and what is
     held where it says `planned` or nothing: a plan may have come true.
@@ -42,12 +47,17 @@ def migration(registry: Registry, holding: Collection[tuple[str, str]], at: date
     by_name = {name for pair in holding if pair not in pairs and names[name := pair[1]] == 1}
     standings: Counter[Standing] = Counter()
     contradicted = []
+    unsure = 0
     for one in registry.systems:
         pair = one.department, one.system
         held = pair in holding or one.system in by_name
-        standings[_standing(one, held, at)] += 1
         said = _said(one, at)
-        if said in ("yes", "no") and (said == "yes") != held:
+        standing = _standing(one, held, at)
+        if not (held or whole) and standing != _standing(one, True, at):
+            unsure += 1
+        else:
+            standings[standing] += 1
+        if (said == "no" and held) or (said == "yes" and not held and whole):
             contradicted.append(pair)
     unregistered = [
         pair for pair in holding if pair[1] and pair not in pairs and pair[1] not in by_name
@@ -58,6 +68,8 @@ def migration(registry: Registry, holding: Collection[tuple[str, str]], at: date
         standings["planned"],
         tuple(contradicted),
         tuple(sorted(unregistered)),
+        unsure,
+        whole,
     )
 
 

@@ -19,9 +19,7 @@ ResourceKind = Literal["server", "volume", "host", "container"]
 State = Literal[
     "active", "stopped", "paused", "building", "error", "available", "released", "unknown"
 ]
-Part = Literal[
-    "servers", "volumes", "projects", "quotas", "capacity", "allocated", "use", "flavors", "all"
-]
+Part = Literal["servers", "volumes", "projects", "quotas", "capacity", "allocated", "use", "all"]
 
 
 class Size(msgspec.Struct, frozen=True, gc=False):
@@ -38,6 +36,8 @@ class Resource(msgspec.Struct, frozen=True, gc=False):
 
     `metadata` are the server's own (or libvirt's) words, `nova` what Nova wrote into the domain.
     `raw_state` is the state in the words of the cloud. `attached` are the servers a volume is attached to.
+    Of one that is `partial` somebody else told, or its description could not be read: its name and
+    metadata are not known, whatever stands there.
     """
 
     id: str
@@ -54,6 +54,12 @@ class Resource(msgspec.Struct, frozen=True, gc=False):
     metadata: Mapping[str, str] = {}
     nova: Mapping[str, str] = {}
     attached: tuple[str, ...] = ()
+    partial: bool = False
+
+    @property
+    def described(self) -> bool:
+        """Whether its name and metadata are known; a server without a name is one that Nova tells little of."""
+        return not self.partial and (bool(self.name) or self.kind != "server")
 
 
 class Quota(msgspec.Struct, frozen=True, gc=False):
@@ -128,7 +134,9 @@ class Problem(msgspec.Struct, frozen=True, gc=False):
 class CloudView(msgspec.Struct, frozen=True):
     """One look. A part with a problem that names no resource was not seen whole: what is missing in it
     says nothing. `requests` were sent, and took `api_seconds` of waiting one after another.
-    `families` are what else it tells, by CPU, disk and interface: as metrics only."""
+    `regions` are those that were asked, of a cloud that has some.
+    `families` are what else it tells, by CPU, disk and interface: as metrics only. `absent` are parts
+    that it has no service for."""
 
     cloud: str
     kind: CloudKind
@@ -142,6 +150,8 @@ class CloudView(msgspec.Struct, frozen=True):
     requests: int = 0
     api_seconds: float = 0.0
     families: tuple[Family, ...] = ()
+    regions: tuple[str, ...] = ()
+    absent: tuple[Part, ...] = ()
 
     def whole(self, part: Part) -> bool:
         """Whether all of a part was seen, so that what is not in it does not exist."""

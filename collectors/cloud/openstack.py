@@ -1,11 +1,11 @@
 """An OpenStack cloud: projects, quotas, capacity, servers, volumes, what was allocated, what is used.
 
 APIs asked, GET alone: Identity `/v3/projects`; Placement `/resource_providers`, their inventories and usages; Compute
-`/servers/detail?all_tenants`, `/os-quota-sets/ID/detail`, `/os-simple-tenant-usage`, `/servers/ID/diagnostics`; Block
+`/servers/detail?all_tenants`, `/os-services`, `/os-quota-sets/ID/detail`, `/os-simple-tenant-usage`, `/servers/ID/diagnostics`; Block
 Storage `/volumes/detail`, `/os-quota-sets/ID`. docs/clouds.md says which role each needs.
 
 A part that is denied or fails costs that part. A cloud without Block Storage has no volumes, which is
-no problem. `allocated` is of the current month up to now, by the local time of this machine.
+no problem. `allocated` is of the current month up to now; months begin at midnight in UTC, as Nova's do.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
+from collectors.cloud import openstackcells as cells
 from collectors.cloud import openstackcompute as compute
 from collectors.cloud import openstackparse as parse
 from collectors.cloud.model import Allocated, CloudView, Part
 from collectors.cloud.openstackask import Asker
-from collectors.cloud.openstackfile import open_cloud
+from collectors.cloud.openstackfile import open_cloud, silence
 from collectors.cloud.openstackfound import Found
-from collectors.cloud.openstackrefused import Refused
+from collectors.cloud.openstackrefused import Refused, called
 from collectors.cloud.openstackwork import Work
 from collectors.cloud.settings import CloudSource, CloudsSettings
 from collectors.model import ParseError
@@ -52,7 +53,11 @@ class _Look:
         self._work = Work(settings.concurrency, self._start + deadline)
         self._askers: list[Asker] = []
         self._found = Found()
-        self._answers: dict[tuple[Part, str, str], int] = {}  # below 0: refusals alone
+        # by part, service and region; below 0: refusals alone, of which `_refusals` has the last
+        self._answers: dict[tuple[Part, str, str], int] = {}
+        self._refusals: dict[tuple[Part, str, str], str] = {}
+        self._silent: set[str] = set()  # regions whose Nova does not tell of a cell that is down
+        self._without = 0  # regions that have no block storage
 
     def run(self) -> CloudView:
         late: dict[Part, int] = {}
@@ -61,9 +66,11 @@ class _Look:
         except ImportError:
             self._fail("all", EXTRA)
         else:
+            silence()
             self._work.add("all", self._open)
             late = self._work.wait()
         with self._work.lock:
+            cells.doubt(self._found, self._silent, len(self._askers) > 1, late)
             problems = self._found.problems(
                 dict.fromkeys(late, f"no answer within {self._deadline:g} s"), self._source.use
             )
@@ -79,6 +86,8 @@ class _Look:
                 problems=tuple(problems),
                 requests=sum(asker.requests for asker in self._askers),
                 api_seconds=sum(asker.seconds for asker in self._askers),
+                regions=tuple(asker.region for asker in self._askers),
+                absent=("volumes",) if 0 < len(self._askers) == self._without else (),
             )
 
     # --- tasks ------------------------------------------------------------------------------
@@ -95,6 +104,7 @@ class _Look:
             return
         with self._work.lock:
             self._askers += askers
+            self._found.regions = len(askers)
         for asker in askers:
             self._add("all", asker, self._enter)
 
@@ -122,24 +132,29 @@ class _Look:
         def run() -> None:
             with self._work.lock:
                 if resource and self._answers.get(key, 0) <= -GIVE_UP:
-                    self._found.skipped[part] += 1
+                    self._found.skipped[part, self._refusals[key]] += 1
                     return
             try:
                 task(asker)
             except (Refused, ParseError) as error:
                 denied = isinstance(error, Refused) and error.status in DENIED
+                reason = self._reason(asker, error, resource, service)
                 with self._work.lock:
                     if resource and denied and self._answers.get(key, 0) <= 0:
                         self._answers[key] = self._answers.get(key, 0) - 1
-                self._fail(part, self._reason(asker, error, resource), resource)
+                        self._refusals[key] = reason
+                self._fail(part, reason, resource)
             else:
                 with self._work.lock:
-                    self._answers[key] = 1 if resource else 0
+                    if resource:
+                        self._answers[key] = 1
 
         self._work.add(part, run)
 
-    def _reason(self, asker: Asker, error: Exception, resource: str = "") -> str:
+    def _reason(self, asker: Asker, error: Exception, resource: str = "", service: str = "") -> str:
         reason = asker.clean(str(error))
+        if service and called(service) not in reason:
+            reason = f"the {called(service)}: {reason}"
         if resource:  # the same words for each, so that they become one
             reason = reason.replace(resource, "…")
         return f"{reason} (region {asker.region})" if len(self._askers) > 1 else reason
@@ -189,9 +204,7 @@ class _Look:
             self._found.add_quotas(project, found)
 
     def _get_servers(self, asker: Asker) -> None:
-        read = partial(compute.servers, region=asker.region)
-        limit = str(self._settings.page)
-        for page in asker.pages("compute", "/servers/detail", read, all_tenants="1", limit=limit):
+        for page in cells.pages(asker, self._settings.page):
             with self._work.lock:
                 self._found.servers.update((one.resource.id, one) for one in page)
             if self._source.use:
@@ -199,6 +212,9 @@ class _Look:
                     if one.resource.state == "active":
                         task = partial(self._get_use, server=one.resource.id)
                         self._add("use", asker, task, one.resource.id)
+        if not cells.tells(asker):
+            with self._work.lock:
+                self._silent.add(asker.region)
 
     def _get_use(self, asker: Asker, server: str) -> None:
         content = asker.get("compute", f"/servers/{server}/diagnostics")
@@ -253,6 +269,8 @@ class _Look:
 
     def _get_volumes(self, asker: Asker) -> None:
         if not self._has_volumes(asker):
+            with self._work.lock:
+                self._without += 1
             return
         own, _, admin = asker.account()
         read = partial(parse.volumes, region=asker.region)
@@ -269,10 +287,9 @@ class _Look:
 
 
 def _month(now: float) -> float:
-    """When the local month began."""
-    local = datetime.fromtimestamp(now).astimezone()
-    first = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-    return first.timestamp()  # with the offset of that day
+    """When the month began, in UTC: Nova's own clock, whatever the zone of this machine."""
+    day = datetime.fromtimestamp(now, UTC)
+    return day.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()
 
 
 def _utc(moment: float) -> str:

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from collectors.cloud.openstackfile import secrets_of
+from collectors.cloud.openstackfile import hidden, secrets_of
 from collectors.cloud.openstackjson import Page
 from collectors.cloud.openstackrefused import (
     Absent,
     Passing,
     Refused,
     Unversioned,
+    called,
     guarded,
     said,
 )
@@ -55,7 +56,7 @@ class Asker:
         self.requests, self.seconds = 0, 0.0
         self._region, self._timeout, self._left = region, timeout, left
         self._session = _session(region, timeout, threads, self._count)
-        self._secrets = secrets_of(region)
+        self._secrets = secrets_of(region.config)
         self._lock = threading.Lock()
         self._adapters: dict[str, Adapter] = {}
         self._compute = ""
@@ -142,9 +143,7 @@ class Asker:
         """Without what must not be told, in one line."""
         auth: Any = self._session.auth
         token = auth.auth_ref.auth_token if getattr(auth, "auth_ref", None) else ""
-        for secret in (*self._secrets, *([token] if token else [])):
-            reason = reason.replace(secret, "***")
-        return " ".join(reason.split())[:500]
+        return hidden(reason, (*self._secrets, *([token] if token else [])))[:500]
 
     # ----------------------------------------------------------------------------------------
 
@@ -191,7 +190,8 @@ class Asker:
                 redirect=False,  # a token goes nowhere else
                 log=False,
                 stream=True,
-                timeout=max(0.1, min(self._timeout, self._left())),
+                # not before the deadline, which is then what is told
+                timeout=min(self._timeout, max(0.0, self._left()) + 0.5),
                 connect_retries=0,
             )
             with response:
@@ -200,7 +200,8 @@ class Asker:
         status, content = self._guarded(service, ask)
         if status == 200:
             return content
-        reason = self.clean(f"HTTP {status}: {said(content)}".rstrip(": "))
+        told = f"the {called(service)} answered HTTP {status}: {said(content)}"
+        reason = self.clean(told.rstrip(": "))
         raise Passing(reason, status) if status in AGAIN else Refused(reason, status)
 
     def _guarded(self, service: str, ask: Callable[[], T]) -> T:

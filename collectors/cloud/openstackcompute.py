@@ -93,6 +93,11 @@ class Server(msgspec.Struct, frozen=True):
     resource: Resource
     volumes: tuple[str, ...]
 
+    @property
+    def bare(self) -> bool:
+        """Of a cell that is down: others have a name, whatever their status."""
+        return self.resource.raw_state == "UNKNOWN" and not self.resource.name
+
 
 def servers(content: bytes, region: str) -> Page[Server]:
     answer = decode(content, _Servers)
@@ -125,6 +130,21 @@ def _server(it: _Server, region: str) -> Server:
         metadata=it.metadata,
     )
     return Server(resource, tuple(one.id for one in it.volumes))
+
+
+class _Service(msgspec.Struct):
+    host: str = ""
+    status: str = ""
+
+
+class _Services(msgspec.Struct):
+    services: list[_Service]
+
+
+def unknown_hosts(content: bytes) -> list[str]:
+    """Those of a cell that is down (2.69): Nova knows only that they belong to it."""
+    services = decode(content, _Services).services
+    return sorted({it.host for it in services if it.status == "UNKNOWN"})
 
 
 class _Limit(msgspec.Struct):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -29,6 +29,8 @@ class Found(msgspec.Struct):
 
     projects: dict[str, Project] = {}
     quotas: dict[str, dict[str, Quota]] = {}
+    tellers: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)  # of a quota
+    regions: int = 1
     allocated: dict[str, Allocated] = {}
     servers: dict[str, Server] = {}
     volumes: dict[str, Resource] = {}
@@ -36,7 +38,8 @@ class Found(msgspec.Struct):
     capacity: list[Capacity] = []
     uses: list[Use] = []
     failed: dict[tuple[Part, str], list[str]] = {}
-    skipped: Counter[Part] = msgspec.field(default_factory=Counter)  # not asked after refusals
+    # not asked after refusals, by part and the reason of the last
+    skipped: Counter[tuple[Part, str]] = msgspec.field(default_factory=Counter)
 
     def add_quotas(self, project: str, found: Iterable[Quota]) -> None:
         """Those of several regions are one."""
@@ -47,6 +50,7 @@ class Found(msgspec.Struct):
                 limit = _sum(known.limit, quota.limit)
                 quota = Quota(quota.resource, limit, _sum(known.used, quota.used))
             quotas[quota.resource] = quota
+            self.tellers[project, quota.resource] += 1
 
     def problems(self, late: Mapping[Part, str], use: bool) -> list[Problem]:
         """`late` are the parts that were not ended, with the reason; `use` was asked for."""
@@ -68,7 +72,7 @@ class Found(msgspec.Struct):
     def _told(self, part: Part, reason: str, resources: list[str]) -> list[Problem]:
         if not all(resources):
             return [Problem(part, reason)]
-        skipped = self.skipped[part]
+        skipped = self.skipped[part, reason]
         if len(resources) <= NAMED and not skipped:
             return [Problem(part, reason, resource) for resource in resources]
         rest = f", and {skipped} more were not asked for" if skipped else ""
@@ -89,6 +93,7 @@ class Found(msgspec.Struct):
                             "active",
                             project=server.resource.project,
                             region=server.resource.region,
+                            partial=True,
                         )
                     if server.resource.id not in known.attached:
                         attached = (*known.attached, server.resource.id)
@@ -97,16 +102,23 @@ class Found(msgspec.Struct):
         return (*(server.resource for server in self.servers.values()), *volumes.values())
 
     def projects_with(
-        self, problems: Iterable[Problem], since: float, until: float
+        self, problems: Sequence[Problem], since: float, until: float
     ) -> tuple[Project, ...]:
-        """Projects with their quotas, and hours; one that Nova did not name held nothing."""
+        """Projects with their quotas, and hours; one that Nova did not name held nothing. What one
+        of several regions did not tell is not known: that of the others is not all of it."""
         whole = not any(it.part in ("allocated", "all") for it in problems)
-        none = Allocated(since, until, 0.0, 0.0, 0.0) if whole else None
+        none = Allocated(since, until, 0.0, 0.0, 0.0)
+        failed = {it.resource for it in problems if it.part in ("quotas", "all")}
         return tuple(
             msgspec.structs.replace(
                 project,
-                quotas=tuple(self.quotas.get(project.id, {}).values()),
-                allocated=self.allocated.get(project.id, none),
+                quotas=tuple(
+                    quota
+                    for quota in self.quotas.get(project.id, {}).values()
+                    if self.tellers[project.id, quota.resource] >= self.regions
+                    or not failed & {"", project.id}
+                ),
+                allocated=self.allocated.get(project.id, none) if whole else None,
             )
             for project in self.projects.values()
         )

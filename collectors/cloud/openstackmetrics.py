@@ -90,11 +90,17 @@ def families(view: CloudView) -> list[Family]:
 
 def _services(view: CloudView) -> Iterable[Family]:
     for service, part in SERVICES.items():
-        yield _gauge(
-            f"{service}_up",
-            f"Whether all that {service} was asked for was seen.",
-            _sample(view, float(view.whole(part))),
-        )
+        if not _lacks(view, part):
+            yield _gauge(
+                f"{service}_up",
+                f"Whether {service} told all of its {part}; nothing else of it counts here.",
+                _sample(view, float(view.whole(part))),
+            )
+
+
+def _lacks(view: CloudView, part: Part) -> bool:
+    """Whether the cloud has no such service, nor anything that would be of it."""
+    return part in view.absent and view.whole(part)
 
 
 def _servers(view: CloudView) -> Iterable[Family]:
@@ -122,7 +128,7 @@ def _servers(view: CloudView) -> Iterable[Family]:
 
 def _volumes(view: CloudView) -> Iterable[Family]:
     volumes = [it for it in view.resources if it.kind == "volume"]
-    if view.whole("volumes"):
+    if view.whole("volumes") and not _lacks(view, "volumes"):
         yield _gauge("cinder_volumes", "Volumes of all projects.", _sample(view, len(volumes)))
         counts = Counter(
             it.raw_state if it.raw_state in VOLUME_STATUSES else "other" for it in volumes

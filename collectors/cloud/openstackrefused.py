@@ -39,22 +39,22 @@ def guarded(service: str, region: str, ask: Callable[[], T]) -> T:
     from requests import exceptions as http
     from urllib3 import exceptions as wire
 
-    who = service.replace("-", " ")
+    who = called(service)
     try:
         return ask()
     except Refused:
         raise
     except exceptions.EndpointNotFound as error:
-        raise Absent(f"the catalog has no {who} service in region {region!r}") from error
+        raise Absent(f"the catalog has no {who} in region {region!r}") from error
     except (exceptions.Unauthorized, exceptions.AuthorizationFailure) as error:
         raise Refused("Keystone refused the credentials (HTTP 401)", 401) from error
     except (exceptions.ConnectTimeout, http.Timeout, wire.TimeoutError) as error:
-        raise Refused(f"the {who} service did not answer in time") from error
+        raise Refused(f"the {who} did not answer in time") from error
     except exceptions.HttpError as error:
         status = int(error.http_status or 0)
-        raise Refused(f"the {who} service answered HTTP {status}", status) from error
+        raise Refused(f"the {who} answered HTTP {status}", status) from error
     except (exceptions.SSLError, http.SSLError, ssl.SSLError) as error:
-        raise Refused(f"TLS with the {who} service failed: {_certificate(error)}") from error
+        raise Refused(f"TLS with the {who} failed: {_certificate(error)}") from error
     except (
         exceptions.ConnectFailure,
         exceptions.RetriableConnectionFailure,
@@ -63,19 +63,24 @@ def guarded(service: str, region: str, ask: Callable[[], T]) -> T:
         wire.HTTPError,
         OSError,
     ) as error:
-        raise Passing(f"the connection to the {who} service failed") from error
+        raise Passing(f"the connection to the {who} failed") from error
     except exceptions.InvalidResponse as error:
-        raise Refused(f"the {who} service gave an answer that is not in its format") from error
+        raise Refused(f"the {who} gave an answer that is not in its format") from error
     except exceptions.DiscoveryFailure as error:
-        raise Unversioned(f"the {who} service did not say which versions it has") from error
+        raise Unversioned(f"the {who} did not say which versions it has") from error
     except exceptions.ClientException as error:
         name = type(error).__name__
-        raise Refused(f"the {who} service cannot be used: {name}") from error
+        raise Refused(f"the {who} cannot be used: {name}") from error
     except _STRANGE as error:
         # keystoneauth takes tokens and discovery documents as they come
-        raise Refused(f"the {who} service gave an answer that is not in its format") from error
+        raise Refused(f"the {who} gave an answer that is not in its format") from error
     except Exception as error:  # it raises bare ones too, for a password that is missing
-        raise Refused(f"the {who} service cannot be used: {error}") from error
+        raise Refused(f"the {who} cannot be used: {error}") from error
+
+
+def called(service: str) -> str:
+    """A service in words."""
+    return f"{service.replace('-', ' ')} service"
 
 
 def said(content: bytes) -> str:

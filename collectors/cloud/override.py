@@ -20,6 +20,7 @@ _DATE: Final = re.compile(
     r"(\d{4})(?:(?P<sep>[-/.])(\d{1,2})(?P=sep)(\d{1,2})|年(\d{1,2})月(\d{1,2})日?|(\d{2})(\d{2}))"
     r"(?:[ T]0{1,2}:00(?::00)?)?"
 )
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}", re.I)
 DAY: Final = timedelta(days=1)
 DATE_REMEDY: Final = "write for example 2026-03-15"
 
@@ -47,7 +48,8 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     @property
     def selector(self) -> tuple[str | None, ...]:
         """Equal of two rows for the same resources."""
-        return self.resource, self.name, self.project, self.kind
+        ids = (one and same_id(one) for one in (self.resource, self.project))
+        return *ids, self.name, self.kind
 
     def on(self, day: date) -> bool:
         return (self.valid_from is None or self.valid_from <= day) and (
@@ -72,6 +74,12 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         """What is larger is nearer to one resource: by id, by a whole name, by more of a name, by
         more of a project, by kind."""
         return self.resource is not None, literal(self.name), literal(self.project), bool(self.kind)
+
+
+def same_id(text: str) -> str:
+    """A UUID in small letters, as clouds write it; spreadsheets and other tools have large ones.
+    Any other id or name as it is."""
+    return text if text.islower() or not _UUID.fullmatch(text) else text.lower()
 
 
 def literal(pattern: str | None) -> int:

@@ -17,7 +17,7 @@ import msgspec
 
 from collectors import csvtable, rowsfile, strictyaml
 from collectors.cloud.glob import is_glob, matches
-from collectors.cloud.override import DAY, Override, Seen
+from collectors.cloud.override import DAY, Override, Seen, same_id
 from collectors.cloud.overridecheck import Checked
 from collectors.cloud.ownersettings import Aliases
 from collectors.csvtable import Heads, Table
@@ -98,6 +98,8 @@ class Overrides:
         """The rows of a resource on any day, what is nearest to it first."""
         if not self.rows:
             return []
+        id, project, project_name = map(same_id, (seen.id, seen.project, seen.project_name))
+        seen = seen._replace(id=id, project=project, project_name=project_name)
         found = [
             *self._ids.get(seen.id, ()),
             *self._names.get(seen.name, ()),
@@ -114,10 +116,20 @@ class Overrides:
         right = {one.number: one for one in found if _takes(one.row, seen)}
         return sorted(right.values(), key=_RANK)
 
+    def loose(self, all_seen: Iterable[Seen], day: date) -> list[int]:
+        """The lines of rows that hold on a day and fit none of all resources of clouds. A row for
+        hosts is none of them: the history has those."""
+        fit = {one.number for seen in all_seen for one in self.find(seen, day)}
+        return [
+            line
+            for number, (line, row) in enumerate(self.rows)
+            if number not in fit and row.on(day) and row.kind != "host"
+        ]
+
     def _place(self, row: Override) -> list[Ranked]:
         """Where the row is looked for, by what it fixes most."""
         if row.resource is not None:
-            return self._ids.setdefault(row.resource, [])
+            return self._ids.setdefault(same_id(row.resource), [])
         name = row.name or "*"
         if not is_glob(name):
             return self._names.setdefault(name, [])
@@ -128,7 +140,7 @@ class Overrides:
         if end:
             return self._ends.setdefault(len(end), {}).setdefault(end, [])
         if row.project is not None and not is_glob(row.project):
-            return self._projects.setdefault(row.project, [])
+            return self._projects.setdefault(same_id(row.project), [])
         return self._rest
 
 
@@ -168,14 +180,15 @@ def _ranked(row: Override, line: int, number: int) -> Ranked:
 
 
 def _takes(row: Override, seen: Seen) -> bool:
+    """`seen` has UUIDs in small letters."""
     return (
-        row.resource in (None, seen.id)
+        (row.resource is None or same_id(row.resource) == seen.id)
         and row.kind in (None, seen.kind)
         and (row.name is None or _is(row.name, seen.name))
         and (
             row.project is None
-            or _is(row.project, seen.project)
-            or _is(row.project, seen.project_name)
+            or _is(same_id(row.project), seen.project)
+            or _is(same_id(row.project), seen.project_name)
         )
     )
 

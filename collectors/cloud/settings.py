@@ -36,12 +36,13 @@ class CloudSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CloudsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`interval` is from the start of one look to the next, `deadline` ends one; `concurrency` requests are
-    under way at once with one cloud, each with `timeout`; `page` resources come with one answer."""
+    """`interval` is from the start of one look to the next, `deadline` ends one before that; `concurrency`
+    requests are under way at once with one cloud, each with `timeout`; `page` resources come with one answer (from
+    1000 on Nova decides of the first one: openstackcells.py)."""
 
     sources: tuple[CloudSource, ...] = ()
     interval: Duration = Duration(300)
-    deadline: Duration = Duration(240)
+    deadline: Duration = Duration(120)
     timeout: Duration = Duration(20)
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
     page: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1000
@@ -52,3 +53,8 @@ class CloudsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"two clouds are named {twice[0]!r}")
         if self.interval < 30:
             raise ValueError(f"the interval of {self.interval:g} s must be 30s or more")
+        if self.deadline >= self.interval:
+            raise ValueError(
+                f"the deadline of {self.deadline:g} s must be shorter than the interval of "
+                f"{self.interval:g} s: a look ends before the next one begins"
+            )

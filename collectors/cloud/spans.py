@@ -16,12 +16,13 @@ ASPECTS: Final[tuple[Aspect, ...]] = get_args(Aspect)
 
 
 class Identity(msgspec.Struct, frozen=True, gc=False):
-    """What it is, and who tells of it; also of a project."""
+    """What it is, and who tells of it; also of a project. `region` of its cloud, if that has some."""
 
     kind: ResourceKind | Literal["project"]
     name: str
     cloud: str
     told_by: CloudKind
+    region: str = ""
 
 
 class Limits(msgspec.Struct, frozen=True, gc=False):

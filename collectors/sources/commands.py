@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, NamedTuple, cast
 
 import msgspec
@@ -74,9 +74,13 @@ def finish(
     stop: threading.Event | None = None,
     given: int = subprocess.DEVNULL,
     nice: int = 0,
+    lines: Callable[[bytes], None] | None = None,
 ) -> Ended:
     """Run a child to its end, or end it after `timeout` seconds or `limit` bytes of output, or
     when `stop` is set.
+
+    `lines` is given each line of its output as it comes; `limit` is then of one line, and the output
+    that is left what follows the last whole one.
 
     `errors` is where its standard error goes (None: to ours), `given` its standard input, `nice` the
     priority that it is lowered to. Raises FileNotFoundError and
@@ -96,7 +100,7 @@ def finish(
         if nice:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.setpriority(os.PRIO_PGRP, child.pid, nice)
-        output, problem = _drain(cast(IO[bytes], child.stdout), deadline, limit, stop)
+        output, problem = _drain(cast(IO[bytes], child.stdout), deadline, limit, stop, lines)
         # a child that closed its output may still be running
         while not problem and not _has_ended(child.pid):
             if time.monotonic() > deadline:
@@ -122,7 +126,11 @@ _GLANCE = 0.2  # seconds between two looks at `stop`
 
 
 def _drain(
-    pipe: IO[bytes], deadline: float, limit: int, stop: threading.Event | None
+    pipe: IO[bytes],
+    deadline: float,
+    limit: int,
+    stop: threading.Event | None,
+    lines: Callable[[bytes], None] | None,
 ) -> tuple[bytes, str]:
     content = bytearray()
     with pipe, selectors.DefaultSelector() as selector:
@@ -139,5 +147,12 @@ def _drain(
             if not chunk:
                 return bytes(content), ""
             content += chunk
+            if lines and b"\n" in chunk:
+                *whole, rest = content.split(b"\n")
+                content = bytearray(rest)
+                for line in whole:
+                    if stop and stop.is_set():
+                        return b"", _STOPPED
+                    lines(bytes(line))
             if len(content) > limit:
                 return b"", _LONG

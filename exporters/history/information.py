@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from exporters.history import blocks, sketch
-from exporters.history.compaction import KEEP, KEEP_SKETCHES
 from exporters.history.days import Days
-from exporters.history.file import zone_of
+from exporters.history.file import HistoryError, fact, zone_of
 from exporters.history.reader import span_of
-from exporters.history.stored import present
+from exporters.history.schema import KEPT, KEPT_SKETCHES
+from exporters.history.stored import damaged_order, present
 
 _AT_ONCE: Final = 5000
 _SHOWN: Final = 20
+_T = TypeVar("_T")
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -28,7 +30,8 @@ class Metric(msgspec.Struct, frozen=True):
 
 class Information(msgspec.Struct, frozen=True):
     """`rollups` are rows of days under way; `blocks` and `sketches` are days of series. `problems` is None where
-    the file was not checked."""
+    the file was not checked; where it was, what damage hides is None. How long what is kept is as the agent
+    that compacted it last had it, and None where none did: then all is kept."""
 
     file: str
     size: int
@@ -39,19 +42,36 @@ class Information(msgspec.Struct, frozen=True):
     metrics: list[Metric]
     rollups: int
     blocks: int
-    block_days: int
+    block_days: int | None
     sketches: int
-    sketch_days: int
-    keep_days: int = KEEP
-    keep_sketch_days: int = KEEP_SKETCHES
+    sketch_days: int | None
+    keep_days: int | None = None
+    keep_sketch_days: int | None = None
     problems: list[str] | None = None
 
 
 def inform(
     connection: sqlite3.Connection, path: Path, shown: Callable[[int], str], check: bool
 ) -> Information:
-    """Raises sqlite3.Error where not even this can be read."""
-    period = span_of(connection)
+    """Raises sqlite3.Error where not even this can be read, and HistoryError of what is not checked."""
+    broken = problems(connection) if check else None
+
+    def unless_broken(what: Callable[[], _T]) -> _T | None:
+        try:
+            return what()
+        except (HistoryError, ValueError, OverflowError):
+            if not broken:
+                raise
+            return None
+
+    def day_count(table: str) -> int | None:
+        return unless_broken(lambda: len(present(connection, table, 0, 1 << 30)))
+
+    def kept(name: str) -> int | None:
+        value = fact(connection, name)
+        return None if value is None else int(value)
+
+    period = unless_broken(lambda: span_of(connection))
 
     def count(table: str) -> int:
         [(found,)] = connection.execute(f"SELECT count(*) FROM {table}")  # noqa: S608
@@ -77,10 +97,12 @@ def inform(
         ],
         count("rollups"),
         count("blocks"),
-        len(present(connection, "blocks", 0, 1 << 30)),
+        day_count("blocks"),
         count("sketches"),
-        len(present(connection, "sketches", 0, 1 << 30)),
-        problems=problems(connection) if check else None,
+        day_count("sketches"),
+        kept(KEPT),
+        kept(KEPT_SKETCHES),
+        broken,
     )
 
 
@@ -95,9 +117,14 @@ def problems(connection: sqlite3.Connection) -> list[str]:
         days = Days(zone_of(connection))
         for table, column in (("blocks", "block"), ("sketches", "sketch")):
             cursor = connection.execute(f"SELECT key, {column} FROM {table} ORDER BY key")  # noqa: S608
+            last = -1
             while rows := cursor.fetchmany(_AT_ONCE):
+                keys = [last, *(own for own, _ in rows)]
+                if any(after <= before for before, after in pairwise(keys)):
+                    raise damaged_order(table)
                 found += _unreadable(days, table, rows)
-    except sqlite3.Error as error:
+                last = keys[-1]
+    except (sqlite3.Error, HistoryError) as error:
         found.append(str(error))
     return found[:_SHOWN]
 

@@ -6,7 +6,7 @@ midnight, 276 or 300 where clocks change. Rollups of days under way are rows of 
 is over becomes one `block` a series, of averages and maxima (blocks.py), and one `sketch` (sketch.py),
 which are kept for 40 days and 13 months. Keys are `day << 32 | series`: a day is one range, to be read and to
 be let go.
-`spans` are dated facts of a resource, one aspect each, as JSON: size, state, owner, project, ...
+`facts` are the zone and how many days are kept. `spans` are dated facts of a resource, one aspect each, as JSON: size, state, owner, project, ...
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ APPLICATION_ID: Final = 0x4A574849  # "JWHI"
 VERSION: Final = 1
 SLOT: Final = 300  # seconds
 ZONE: Final = "Asia/Shanghai"  # whose days they are, unless a file says otherwise
+KEEP: Final = 40  # days of rollups
+KEEP_SKETCHES: Final = 400  # days; 13 months
+KEPT, KEPT_SKETCHES = "keep", "keep_sketches"  # facts: how many days it was last compacted to
 
 SCHEMA: Final = f"""
 PRAGMA application_id = {APPLICATION_ID};

@@ -29,6 +29,8 @@ VERSION: Final = 1
 _LOG: Final = math.log((1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR))
 _ZERO, _MISSING = -(1 << 15), (1 << 15) - 1  # as bins; those of values are within ±4000
 _MOST: Final = 255  # in a byte
+_SUMS: Final = "hour_sums"  # in float32, which one beyond its range is the end of
+_LARGEST: Final = float(np.finfo(np.float32).max)
 _HEAD: Final = np.dtype(
     [
         ("version", "u1"),
@@ -185,7 +187,7 @@ def encode(sketches: Sketches) -> list[bytes]:
     stored = np.zeros(size, _HEAD)
     stored["version"] = VERSION
     for name in HEAD.names or ():
-        stored[name] = heads[name]
+        stored[name] = np.clip(heads[name], -_LARGEST, _LARGEST) if name == _SUMS else heads[name]
     stored["pairs"] = lengths = np.bincount(rows[own], minlength=size)
     stored["first"][rows[leads]] = bins[leads]
     top, body = stored.tobytes(), pairs.tobytes()

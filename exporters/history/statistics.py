@@ -8,7 +8,7 @@ within sketch.RELATIVE_ERROR, and working hours that begin within an hour take a
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -18,15 +18,15 @@ from exporters.history import sketch
 from exporters.history.blocks import Floats
 from exporters.history.days import Days
 from exporters.history.file import zone_of
-from exporters.history.reader import Chunk, Span, chunks, span
+from exporters.history.reader import Chunk, DaySketches, Span, chunks, span
 from exporters.history.schema import SLOT
 from exporters.history.sketch import Sketches
 from exporters.history.workcalendar import WorkCalendar
-from rules.usagemodel import Measured
+from rules.usagemodel import UPPER, Measured
 
 Array = NDArray[np.float64]
 
-_P50_P95: Final = (0.5, 0.95)
+_WANTED: Final = (0.5, 0.95, UPPER)
 
 
 class Figures(NamedTuple):
@@ -51,12 +51,16 @@ def usage(
     until: float,
     calendar: WorkCalendar,
     resources: Collection[str] | None = None,
+    begins: Mapping[str, float] | None = None,
 ) -> dict[str, Measured]:
-    """What each resource used of a metric in [since, until), by resource id; no key where nothing is known."""
+    """What each resource used of a metric in [since, until), by resource id; no key where nothing is known. Of
+    those in `begins` nothing counts before; their coverage is of the whole period all the same."""
     period = span(since, until)
     found = {}
-    for resource, row, figures in _rows(connection, metric, period, _P50_P95, calendar, resources):
-        count, (p50, p95) = int(figures.counts[row]), figures.quantiles[row].tolist()
+    for resource, row, figures in _rows(
+        connection, metric, period, _WANTED, calendar, resources, begins or {}
+    ):
+        count, (p50, p95, upper) = int(figures.counts[row]), figures.quantiles[row].tolist()
         found[resource] = Measured(
             count,
             float(figures.mean[row]),
@@ -68,6 +72,7 @@ def usage(
             _mean(figures.work[row]),
             _mean(figures.off[row]),
             bool(figures.estimated[row]),
+            upper,
         )
     return found
 
@@ -84,12 +89,37 @@ def _rows(
     wanted: Sequence[float],
     calendar: WorkCalendar | None,
     resources: Collection[str] | None,
+    begins: Mapping[str, float],
 ) -> Iterator[tuple[str, int, Figures]]:
     days = Days(zone_of(connection))
     for chunk in chunks(connection, metric, period, resources):
-        figures = measure(chunk, wanted, days, calendar)
+        figures = measure(_begun(chunk, begins, days), wanted, days, calendar)
         for row in np.flatnonzero(figures.counts).tolist():
             yield chunk.resources[row], row, figures
+
+
+def _begun(chunk: Chunk, begins: Mapping[str, float], days: Days) -> Chunk:
+    """Without what is from before a resource began; of a day that is known by its sketch alone nothing is left
+    where it began within that."""
+    late = [row for row, resource in enumerate(chunk.resources) if resource in begins]
+    if not late:
+        return chunk
+    first = np.zeros(len(chunk.resources), np.int64)
+    first[late] = [span(begins[chunk.resources[row]], 0).first for row in late]
+    for row in late:
+        before = int(np.searchsorted(chunk.slots, first[row]))
+        chunk.averages[row, :before] = chunk.maxima[row, :before] = np.nan
+    kept = [_kept(one, first[one.rows] <= days.span(one.day)[0]) for one in chunk.sketches]
+    return chunk._replace(sketches=[one for one in kept if len(one.rows)])
+
+
+def _kept(one: DaySketches, keep: NDArray[np.bool_]) -> DaySketches:
+    if keep.all():
+        return one
+    heads, rows, bins, counts = one.sketches
+    own, places = keep[rows], np.cumsum(keep) - 1
+    left = Sketches(heads[keep], places[rows[own]], bins[own], counts[own])
+    return DaySketches(one.day, one.rows[keep], left)
 
 
 def measure(

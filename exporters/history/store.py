@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from exporters.history.accumulate import Rollup
-from exporters.history.file import HistoryError, connect, zone_name
+from exporters.history.file import DAMAGED, HistoryError, code, connect, told, zone_name
 from exporters.history.schema import ZONE
 from exporters.history.units import METRICS
 from exporters.locks import locked
@@ -25,7 +25,6 @@ CACHE: Final = 64  # KiB of pages in memory
 CHECKPOINT: Final = 64  # pages of the journal before they go into the file
 REMEMBERED: Final = 256  # numbers of series in memory: those of a host
 ASIDE: Final = 9  # damaged files that are kept, before somebody has to look
-_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 _ROLLUP: Final = "INSERT OR REPLACE INTO rollups VALUES (?, ?, ?, ?)"
 _RESOURCE: Final = """INSERT INTO resources (id, kind, name, cloud, first_seen, last_seen)
@@ -67,16 +66,24 @@ class Span(NamedTuple):
 class HistoryWriter:
     """Opens the file, or makes one with days of `zone`. Every method may raise HistoryError: then nothing of that
     call is in the file. Not for two threads at once. `put_aside` is where a damaged file went; one that is
-    `suspect` is read through, and so is a small one after a crash."""
+    `suspect` is read through, and so is a small one after a crash. What was never a history file stays where it
+    is. `patience` is how many seconds a writer before us has to end; None for LOCK_PATIENCE."""
 
-    def __init__(self, path: Path, zone: str = ZONE, suspect: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        zone: str = ZONE,
+        suspect: bool = False,
+        patience: float | None = None,
+    ) -> None:
         self.path, self._suspect = path, suspect
         self.put_aside: Path | None = None
         self._series: dict[tuple[str, str], int] = {}
         self._version = -1
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = locked(path.with_name(path.name + ".lock"), "another agent writes it")
+            lock = path.with_name(path.name + ".lock")
+            self._lock = locked(lock, "another agent writes it", patience)
         except OSError as error:
             raise HistoryError(f"{error.filename or path}: {error.strerror}") from error
         try:
@@ -149,7 +156,7 @@ class HistoryWriter:
         try:
             yield
         except sqlite3.Error as error:
-            raise HistoryError(f"{self.path}: {error}") from error
+            raise HistoryError(f"{self.path}: {told(error)}") from error
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -194,7 +201,7 @@ class HistoryWriter:
 
 def is_damage(error: HistoryError) -> bool:
     """Whether the file itself is broken, and not what is around it."""
-    return getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+    return isinstance(error.__cause__, sqlite3.Error) and code(error.__cause__) in DAMAGED
 
 
 def _opened(path: Path, zone: str, suspect: bool) -> sqlite3.Connection:
@@ -217,7 +224,7 @@ def _opened(path: Path, zone: str, suspect: bool) -> sqlite3.Connection:
                 raise broken
     except sqlite3.Error as error:
         connection.close()
-        raise HistoryError(f"{path}: {error}") from error
+        raise HistoryError(f"{path}: {told(error)}") from error
     return connection
 
 

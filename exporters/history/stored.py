@@ -60,6 +60,9 @@ def day_of(connection: sqlite3.Connection, days: Days, day: int, series: NDArray
         averages[at, rows.slots - first] = rows.averages
         maxima[at, rows.slots - first] = rows.maxima
         rowed[at] = True
+    endless = np.isinf(averages) | np.isinf(maxima)  # no use is; so it is damage, and not known
+    if endless.any():
+        averages[endless] = maxima[endless] = np.nan
     return Day(first, averages, maxima, blocked, rowed)
 
 
@@ -104,13 +107,22 @@ def sketches_of(
         raise HistoryError(f"a sketch of day {day} is damaged: {error}") from error
 
 
+def damaged_order(table: str) -> HistoryError:
+    """SQLite believes what a damaged page says of its order: who goes on from key to key may never end."""
+    return HistoryError(f"{table} are damaged: they are not in order")
+
+
 def present(connection: sqlite3.Connection, table: str, since: int, until: int) -> list[int]:
-    """The days in [since, until) that have anything in `blocks` or `sketches`."""
-    found, after = [], key(since, 0)
+    """The days in [since, until) that have anything in `blocks` or `sketches`. Raises HistoryError."""
+    found: list[int] = []
+    after = since
     select = _DAYS[table]
-    while row := connection.execute(select, (after, key(until, 0))).fetchone():
-        found.append(row[0] >> 32)
-        after = key(found[-1] + 1, 0)
+    while row := connection.execute(select, (key(after, 0), key(until, 0))).fetchone():
+        day = row[0] >> 32
+        if day < after:
+            raise damaged_order(table)
+        found.append(day)
+        after = day + 1
     return found
 
 

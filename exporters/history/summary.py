@@ -21,13 +21,14 @@ from exporters.history.reader import Chunk, Span, chunks, unit_of
 from exporters.history.sketch import Sketches
 from exporters.history.statistics import measure
 
-QUARTILES: Final = (0.25, 0.5, 0.75)
+WANTED: Final = (0.25, 0.5, 0.75, 0.95)
 _HALF: Final = 1 << 16
 
 
 class Summary(msgspec.Struct, frozen=True):
     """Over five-minute averages; `max` is of any moment, `stddev` of the population. Times are ISO 8601.
-    Figures are None where there is no sample."""
+    Figures are None where there is no sample. `coverage` is the share of the slots of all resources that have
+    one, 0 to 1."""
 
     metric: str
     unit: str
@@ -42,10 +43,13 @@ class Summary(msgspec.Struct, frozen=True):
     since: str
     until: str
     estimated: bool
+    p95: float | None
+    coverage: float | None
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One resource."""
+    """One resource; `max_at` is when its maximum was, `coverage` the share of the slots that have a sample, 0 to
+    1."""
 
     resource: str
     samples: int
@@ -54,7 +58,10 @@ class Row(msgspec.Struct, frozen=True):
     q1: float
     median: float
     q3: float
+    p95: float
     max: float
+    max_at: str
+    coverage: float
     estimated: bool
 
 
@@ -95,11 +102,12 @@ def summarise(
             sketched.append(_one([one.sketches for one in chunk.sketches]))
     if sketched:
         exact = [_exactly(chunk) for chunk in parts() if len(chunk.slots)]
-        found = sketch.quantiles(_one([*sketched, *exact]), QUARTILES)[0].tolist()
+        found = sketch.quantiles(_one([*sketched, *exact]), WANTED)[0].tolist()
     else:
         found = _quartiles(upper, totals.count, parts)
     some = totals.count > 0
-    q1, median, q3 = found if some else (None, None, None)
+    q1, median, q3, p95 = found if some else (None, None, None, None)
+    slots = totals.resources * (period.end - period.first)
     return Summary(
         metric,
         unit_of(connection, metric),
@@ -114,6 +122,8 @@ def summarise(
         shown(period.first),
         shown(period.end),
         bool(sketched),
+        p95,
+        totals.count / slots if slots else None,
     )
 
 
@@ -121,14 +131,15 @@ def by_resource(
     connection: sqlite3.Connection,
     metric: str,
     period: Span,
+    shown: Callable[[int], str],
     resources: Collection[str] | None = None,
 ) -> Iterator[Row]:
     """The same of each resource that has a sample."""
     days = Days(zone_of(connection))
     for chunk in chunks(connection, metric, period, resources):
-        its = measure(chunk, QUARTILES, days, None)
+        its = measure(chunk, WANTED, days, None)
         for row in np.flatnonzero(its.counts).tolist():
-            q1, median, q3 = its.quantiles[row].tolist()
+            q1, median, q3, p95 = its.quantiles[row].tolist()
             yield Row(
                 chunk.resources[row],
                 int(its.counts[row]),
@@ -137,7 +148,10 @@ def by_resource(
                 q1,
                 median,
                 q3,
+                p95,
                 float(its.maximum[row]),
+                shown(int(its.at[row])),
+                int(its.counts[row]) / (period.end - period.first),
                 bool(its.estimated[row]),
             )
 
@@ -180,7 +194,7 @@ def _quartiles(
 ) -> list[float]:
     if not count:
         return []
-    ranks = [quantile * (count - 1) for quantile in QUARTILES]
+    ranks = [quantile * (count - 1) for quantile in WANTED]
     places = sorted(
         {int(rank) + more for rank in ranks for more in (0, 1) if int(rank) + more < count}
     )

@@ -49,26 +49,28 @@ def with_scrape_series(observations: Sequence[Observation]) -> list[Family]:
 def merged(families: list[Family]) -> list[Family]:
     """One family a name: samples of the same name and type together, what came before stays: a sample
     of another type, or of the same labels, is left out."""
-    by_name = {family.name: family for family in families}
-    if len(by_name) == len(families):
-        return families
-    by_name.clear()
+    parts: dict[str, list[Family]] = {}
     for family in families:
-        known = by_name.get(family.name)
-        if known is None:
-            by_name[family.name] = family
-        elif known.kind == family.kind:
-            there = {_series(it) for it in known.samples}
-            new = [it for it in family.samples if _series(it) not in there]
-            if twice := len(family.samples) - len(new):
-                log.error("%s has %d series twice; the latter left out", known.name, twice)
-            both = (*known.samples, *new)
-            by_name[family.name] = Family(known.name, known.kind, known.help, both)
-        else:
+        parts.setdefault(family.name, []).append(family)
+    return [_one(same) if len(same) > 1 else same[0] for same in parts.values()]
+
+
+def _one(parts: list[Family]) -> Family:
+    first, *others = parts
+    samples = list(first.samples)
+    there = {_series(it) for it in samples}
+    for family in others:
+        if family.kind != first.kind:
             log.error(
-                "%s is a %s and a %s; the latter left out", known.name, known.kind, family.kind
+                "%s is a %s and a %s; the latter left out", first.name, first.kind, family.kind
             )
-    return list(by_name.values())
+            continue
+        new = [it for it in family.samples if _series(it) not in there]
+        if twice := len(family.samples) - len(new):
+            log.error("%s has %d series twice; the latter left out", first.name, twice)
+        samples += new
+        there.update(map(_series, new))
+    return Family(first.name, first.kind, first.help, tuple(samples))
 
 
 def _series(it: Sample) -> tuple[str, frozenset[tuple[str, str]]]:

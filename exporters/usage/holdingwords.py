@@ -32,6 +32,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "allocated": Text("已分配", "Allocated"),
     "used": Text("已使用", "Used"),
     "known": Text("已知占比", "Known"),
+    "vcpu_hours": Text("本月核时", "vCPU hours"),
     "servers": Text("云主机", "Servers"),
     "stopped": Text("已关机", "Stopped"),
     "volumes": Text("云硬盘 GiB", "Volumes GiB"),
@@ -47,9 +48,16 @@ WORDS: Final[Mapping[str, Text]] = {
         "resources whose sources disagree (the earlier one is believed): {}",
     ),
     "left": Text("{} 个资源未归属", "unassigned resources: {}"),
-    "unsized": Text("{} 个资源的规格未知，未计入合计", "resources of unknown size, in no sum: {}"),
+    "unsized": Text(
+        "{} 个资源有未知的规格，未计入该项合计",
+        "resources with a size that is not known, and missing in the sum of it: {}",
+    ),
     "problem": Text("未能查看：{}", "could not be seen: {}"),
+    "loose": Text(
+        "对照表中未匹配任何资源的行：{}", "rows of the override table that fit nothing: {}"
+    ),
     "capacity": Text("容量：{}", "Capacity: {}"),
+    "scale_alone": Text("算力规模：已分配 {granted} vCPU", "Compute scale: {granted} vCPU granted"),
     "scale": Text(
         "算力规模：已分配 {granted} vCPU，已使用 {used}（已知占比 {known}）",
         "Compute scale: {granted} vCPU granted, {used} used (known of {known})",
@@ -57,6 +65,10 @@ WORDS: Final[Mapping[str, Text]] = {
     "migration": Text(
         "上云率：{ratio}（{on_cloud} / {systems} 个系统，计划上云 {planned} 个）",
         "Migration to the cloud: {ratio} ({on_cloud} of {systems} systems, {planned} planned)",
+    ),
+    "migration_unknown": Text(
+        "上云率：未知（共 {systems} 个系统，其中 {unsure} 个因云未完全查看而无法判断）",
+        "Migration to the cloud: unknown (of {systems} systems, {unsure} hang on what was not seen)",
     ),
     "contradicted": Text("登记与实际不符：{}", "the registry says otherwise than the cloud: {}"),
     "unregistered": Text("未登记的系统：{}", "systems in no registry: {}"),

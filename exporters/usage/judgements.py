@@ -16,17 +16,23 @@ from exporters.report import sheet
 from exporters.usage.amounts import department, gib, plain, short, tib
 from exporters.usage.holdingwords import ENVIRONMENT, KIND, of
 from exporters.usage.words import ADVICE, STATE, say
-from rules.usagejudgement import Advice, Amount, Judgement, State
+from rules.usagejudgement import Advice, Amount, Figures, Judgement, State
 from rules.usagereasons import words
 
+METRICS: Final = ("cpu", "memory", "steal", "disk", "net_rx", "net_tx")
 MAX_CELL: Final = 30  # columns
 MAX_REASON: Final = 120
 URGENT: Final[tuple[Advice, ...]] = ("reclaim", "grow", "shrink", "watch", "none")
 _FIGURES: Final = ("cpu", "memory", "steal", "network", "coverage")
+_MEASURED: Final = tuple(
+    (metric, part)
+    for metric in ("cpu", "memory")
+    for part in ("average", "p50", "peak", "peak_at", "work", "off")
+) + tuple((metric, part) for metric in ("net_rx", "net_tx") for part in ("average", "p95", "peak"))
 _STATES: Final[dict[State, int]] = {state: n for n, state in enumerate(STATE)}
 _COLUMNS: Final = (
     *("name", "department", "system", "state", "advice", "months"),
-    *("granted", "target", "reason"),
+    *("granted", "target", "cpu_use", "cpu_hours", "memory_use", "reason"),
 )
 _HEADS: Final = (
     *("resource", "name", "kind", "department", "system", "region", "environment", "month"),
@@ -86,6 +92,7 @@ def document(one: Judgement) -> dict[str, Any]:
         "reclaimable": _amount(one.free),
         "p95": {name: one.figures.get(name) for name in ("cpu", "memory", "steal", "network")},
         "coverage": one.figures.get("coverage"),
+        "measured": {name: _measured(one.measured.get(name)) for name in METRICS},
         "exemption": msgspec.to_builtins(one.exemption) if one.exemption else None,
         "seen": one.seen,
     }
@@ -94,6 +101,9 @@ def document(one: Judgement) -> dict[str, Any]:
 def table_csv(judgements: Iterable[Judgement], language: str) -> bytes:
     """One row a resource; cells of what is not known are empty."""
     heads = [say(head, language) for head in _HEADS]
+    heads += [
+        f"{say(f'of_{metric}', language)} {say(part, language)}" for metric, part in _MEASURED
+    ]
     return sheet.table(heads, (_cells(one, language) for one in ordered(judgements)))
 
 
@@ -107,6 +117,9 @@ def _line(one: Judgement, language: str) -> Sequence[str]:
         str(one.months) if one.months else "",
         short(one.granted),
         short(one.target),
+        _use(one.measured.get("cpu"), at=True),
+        _hours(one.measured.get("cpu")),
+        _use(one.measured.get("memory")),
         cut(neutral(words(one.reasons, language)), MAX_REASON),
     )
 
@@ -135,7 +148,35 @@ def _cells(one: Judgement, language: str) -> list[sheet.Cell]:
         *(figures.get(name) for name in _FIGURES),
         *((exemption.id, exemption.reason, exemption.owner) if exemption else ("", "", "")),
         f"{exemption.expires.isoformat()}{expired}" if exemption else "",
+        *(_cell(one.measured.get(metric), metric, part) for metric, part in _MEASURED),
     ]
+
+
+def _cell(one: Figures | None, metric: str, part: str) -> sheet.Cell:
+    value = getattr(one, part) if one else None
+    if isinstance(value, float) and metric in ("net_rx", "net_tx"):
+        return value / 1000
+    return "" if value is None else value
+
+
+def _measured(one: Figures | None) -> dict[str, Any] | None:
+    return {**msgspec.to_builtins(one), "peak_at": one.peak_at or None} if one else None
+
+
+def _use(one: Figures | None, at: bool = False) -> str:
+    """Average, P50, P95 and peak, and when that was; empty where nothing was measured."""
+    if one is None:
+        return ""
+    text = "/".join(map(_percent, (one.average, one.p50, one.p95, one.peak)))
+    return f"{text} {one.peak_at[5:16].replace('T', ' ')}" if at and one.peak_at else text
+
+
+def _hours(one: Figures | None) -> str:
+    return f"{_percent(one.work)}/{_percent(one.off)}" if one else ""
+
+
+def _percent(value: float | None) -> str:
+    return "?" if value is None else f"{value:.1f}"
 
 
 def _amount(amount: Amount) -> dict[str, float | int | None]:

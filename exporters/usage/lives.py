@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from collectors.cloud.model import ResourceKind, Size
@@ -15,6 +15,8 @@ from collectors.cloud.spans import Span as Fact
 
 NOBODYS: Final = Attribution()
 NO_SIZE: Final = Size()
+AWAY: Final = 86400.0  # seconds after which what comes back begins again
+RESIZED: Final = 0.02  # of memory: less is what a hypervisor or a kernel reserves at times
 
 
 class Life(NamedTuple):
@@ -49,30 +51,80 @@ class Life(NamedTuple):
         span = self.last("size", until)
         return span.value if span and isinstance(span.value, Size) else NO_SIZE
 
+    def owners(
+        self, since: float, until: float, otherwise: Otherwise | None = None
+    ) -> list[tuple[float, Attribution]]:
+        """Whose it was within a period: since when whose, in order. Before it is known it was whose it is known
+        to have been first; where the history does not know it, `otherwise` says."""
+        spans = self.spans.get("owner", ())
+        ends = [at for span in spans for at in (span.since, span.until) if at is not None]
+        cuts = sorted({since, *(at for at in ends if since < at < until)})
+        found: list[tuple[float, Attribution]] = []
+        for begin, end in itertools.pairwise([*cuts, until]):
+            span = spans[0] if spans and begin < spans[0].since else self.at("owner", begin)
+            owner = span.value if span and isinstance(span.value, Attribution) else NOBODYS
+            if otherwise and owner.how == "unassigned":
+                found += otherwise(self, begin, end)
+            else:
+                found.append((begin, owner))
+        return found
+
+    def moved(self, since: float, until: float, otherwise: Otherwise | None = None) -> list[float]:
+        """When it went to another department within [since, until), on its first moment as well."""
+        before = since - 1 if self.first_seen < since else since
+        held = [
+            (at, owner.owner.department)
+            for at, owner in self.owners(before, until, otherwise)
+            if not ((state := self.at("state", at)) and state.value == "released")
+        ]
+        return [at for (_, one), (at, other) in itertools.pairwise(held) if one != other]
+
+    def resized(self, since: float, until: float) -> list[float]:
+        """When its virtual CPUs or its memory became others within a period. No change is one of the disk, one
+        of memory by less than RESIZED, and that a size becomes known or unknown."""
+        vcpus: float | None = None
+        memory: int | None = None
+        found = []
+        for span in self.spans.get("size", ()):
+            size = span.value
+            if not isinstance(size, Size):
+                continue
+            more = None not in (vcpus, size.vcpus) and vcpus != size.vcpus
+            if memory and size.memory is not None:
+                more = more or abs(size.memory - memory) >= RESIZED * memory
+            if more and since < span.since < until:
+                found.append(span.since)
+            # little by little is held against the size that it last was resized to
+            vcpus = size.vcpus if size.vcpus is not None else vcpus
+            if more or memory is None:
+                memory = size.memory if size.memory is not None else memory
+        return found
+
     def changed(self, aspect: Aspect, since: float, until: float) -> list[float]:
         """When an aspect went from one value to another within a period."""
         spans = self.spans.get(aspect, ())
         return [
             after.since
             for before, after in itertools.pairwise(spans)
-            if since < after.since < until and _told(before.value) != _told(after.value)
+            if since < after.since < until and before.value != after.value
         ]
 
     def granted(self, until: float) -> float:
-        """When it was granted; of one that was released and came back, when it came back."""
+        """When it was granted; of one that was released and came back after AWAY, when it came back."""
         back = [
-            after.since
-            for before, after in zip(
-                self.spans.get("state", ()), self.spans.get("state", ())[1:], strict=False
-            )
-            if before.value == "released" and after.since < until
+            span.until
+            for span in self.spans.get("state", ())
+            if span.value == "released"
+            and span.until is not None
+            and span.until < until
+            and span.until - span.since > AWAY
         ]
         return max([self.first_seen, *back])
 
 
-def _told(value: Any) -> Any:
-    """It moved when its department is another one, however that is known."""
-    return value.owner.department if isinstance(value, Attribution) else value
+# Whose a resource was within [since, until) by what the history does not have: since when whose, from its
+# beginning on.
+Otherwise = Callable[[Life, float, float], Sequence[tuple[float, Attribution]]]
 
 
 def lives(connection: sqlite3.Connection, since: float, until: float) -> Iterator[Life]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from collectors.cloud.model import Size
-from collectors.cloud.owners import Attribution
+from exporters.history.file import zone_of
 from exporters.history.statistics import usage
 from exporters.history.workcalendar import WorkCalendar
-from exporters.usage.lives import Life, lives
+from exporters.usage.lives import Life, Otherwise, lives
 from rules.usagemodel import Measured, ResourceUse
 
 METRICS: Final = ("cpu", "memory", "steal", "disk", "net_rx", "net_tx")
@@ -24,13 +24,24 @@ class Period(NamedTuple):
     label: str
     since: float
     until: float
+    under_way: bool = False  # it is not over: `until` is now
 
 
 def month(label: str, zone: ZoneInfo, now: float) -> Period:
     """The month `2026-10` in a zone; one that is not over ends now. Raises ValueError."""
     begin = datetime.strptime(label, "%Y-%m").replace(tzinfo=zone)
     end = begin.replace(year=begin.year + begin.month // 12, month=begin.month % 12 + 1)
-    return Period(label, begin.timestamp(), min(end.timestamp(), max(now, begin.timestamp())))
+    until = min(end.timestamp(), max(now, begin.timestamp()))
+    return Period(label, begin.timestamp(), until, until < end.timestamp())
+
+
+def shown_month(began: float | None, zone: ZoneInfo, now: float) -> str:
+    """The month that is shown unless another is asked for: the last one that is over, and while a history
+    that began at `began` (None: it is empty) has not all of it, the one under way."""
+    current = datetime.fromtimestamp(now, zone).strftime("%Y-%m")
+    last = months_before(current, 2)[0]
+    whole = began is not None and began <= month(last, zone, now).since
+    return last if whole else current
 
 
 def months_before(label: str, count: int) -> list[str]:
@@ -44,31 +55,44 @@ def resource_uses(
     connection: sqlite3.Connection,
     period: Period,
     calendar: WorkCalendar,
-    otherwise: Callable[[Life], Attribution] | None = None,
+    otherwise: Otherwise | None = None,
 ) -> list[ResourceUse]:
     """Of every resource that was there; `otherwise` says whose one is of which the history does not know it."""
+    there = list(lives(connection, period.since, period.until))
+    zone = zone_of(connection)
+    begins = {life.id: at for life in there if (at := _back(life, period, zone)) is not None}
     has = {name for (name,) in connection.execute("SELECT name FROM metrics")}
     measured = {
-        metric: usage(connection, metric, period.since, period.until, calendar)
+        metric: usage(connection, metric, period.since, period.until, calendar, None, begins)
         for metric in METRICS
         if metric in has
     }
-    return [
-        _use(life, period, measured, otherwise)
-        for life in lives(connection, period.since, period.until)
-    ]
+    return [_use(life, period, measured, otherwise) for life in there]
+
+
+def _back(life: Life, period: Period, zone: ZoneInfo) -> float | None:
+    """From when on the use of a resource that was released and came back within the period is its own: from the
+    midnight before it came back where it was not held then, so that the sketch of that day counts; None of
+    any other."""
+    granted = life.granted(period.until)
+    if granted <= max(period.since, life.first_seen):
+        return None
+    midnight = datetime.fromtimestamp(granted, zone).replace(hour=0, minute=0, second=0)
+    state = life.at("state", midnight.timestamp())
+    held = state is None or state.value != "released"
+    return granted if held else midnight.timestamp()
 
 
 def _use(
     life: Life,
     period: Period,
     measured: Mapping[str, Mapping[str, Measured]],
-    otherwise: Callable[[Life], Attribution] | None,
+    otherwise: Otherwise | None,
 ) -> ResourceUse:
-    _, since, until = period
+    since, until = period.since, period.until
     attribution = life.owner(until)
-    if otherwise and not attribution.owner.department and attribution.how == "unassigned":
-        attribution = otherwise(life)
+    if otherwise and attribution.how == "unassigned":
+        attribution = otherwise(life, since, until)[-1][1]
     size: Size = life.size(until)
     state = life.last("state", until)
     attached = life.at("attached", until - 1)
@@ -83,7 +107,7 @@ def _use(
         until=until,
         first_seen=life.granted(until),
         last_seen=life.last_seen,
-        state=str(state.value) if state else "active",
+        state=str(state.value) if state else "unknown",
         department=owner.department,
         system=owner.system,
         region=owner.region,
@@ -95,7 +119,9 @@ def _use(
         disk=size.disk,
         stopped_since=state.since if state and state.value == "stopped" else None,
         detached_since=attached.since if attached and attached.value == () else None,
-        resized=tuple(life.changed("size", since, until)),
-        moved=tuple(life.changed("owner", since, until)),
+        attached=bool(attached and attached.value),
+        resized=tuple(life.resized(since, until)),
+        under_way=period.under_way,
+        moved=tuple(life.moved(since, until, otherwise)),
         measured={name: all_of[life.id] for name, all_of in measured.items() if life.id in all_of},
     )

@@ -6,18 +6,16 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
 
 from collectors.cloud.model import Size
-from collectors.cloud.owners import Attribution
-from collectors.cloud.spans import Aspect
+from exporters.history.reader import span
 from exporters.history.schema import SLOT
-from exporters.history.statistics import usage
-from exporters.history.workcalendar import WorkCalendar
-from exporters.usage.lives import NO_SIZE, NOBODYS, Life, lives
+from exporters.history.stretches import sums
+from exporters.usage.lives import NO_SIZE, NOBODYS, Life, Otherwise, lives
 from exporters.usage.period import Period
 
 HOUR: Final = 3600.0
@@ -43,7 +41,7 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class Segment(NamedTuple):
-    """A stretch of a resource's life in which nobody and nothing changed."""
+    """A stretch of a resource's life in which it was one department's, and had one size."""
 
     resource: str
     since: float
@@ -55,8 +53,7 @@ class Segment(NamedTuple):
 def shares(
     connection: sqlite3.Connection,
     period: Period,
-    calendar: WorkCalendar,
-    otherwise: Callable[[Life], Attribution] | None = None,
+    otherwise: Otherwise | None = None,
 ) -> list[Share]:
     """The department that was granted most first, nobody last."""
     found = [
@@ -65,7 +62,7 @@ def shares(
         if life.kind == "server"
         for segment in segments(life, period, otherwise)
     ]
-    used = _used(connection, period, calendar, found)
+    used = _used(connection, period, found)
     sums: dict[str, Share] = {}
     members: defaultdict[str, set[str]] = defaultdict(set)
     for one in found:
@@ -92,62 +89,57 @@ def _added(total: Share, one: Segment, used: float, known: float) -> Share:
     )
 
 
-def segments(
-    life: Life, period: Period, otherwise: Callable[[Life], Attribution] | None = None
-) -> Iterator[Segment]:
-    """The segments of a resource within a period, while it was held. What it was before it is known is not
-    guessed, but that it was there: it counts as it was first known."""
+def segments(life: Life, period: Period, otherwise: Otherwise | None = None) -> Iterator[Segment]:
+    """The segments of a resource within a period, while it was held; whether it ran is no matter. What it was
+    before it is known is not guessed, but that it was there: it counts as it was first known."""
     since = max(period.since, life.first_seen)
     until = min(period.until, life.last_seen + SLOT)
-    cuts = {since, until}
-    aspects: tuple[Aspect, ...] = ("owner", "size", "state")
-    for aspect in aspects:
-        for span in life.spans.get(aspect, ()):
-            cuts.update(at for at in (span.since, span.until) if at and since < at < until)
-    ordered = sorted(cuts)
-    for begin, end in itertools.pairwise(ordered):
+    if until <= since:
+        return
+    sizes = life.spans.get("size", ())
+    spans = [*sizes, *life.spans.get("state", ())]
+    ends = [at for span in spans for at in (span.since, span.until) if at is not None]
+    owners = life.owners(since, until, otherwise)
+    cuts = {since, until, *(at for at, _ in owners), *(at for at in ends if since < at < until)}
+    whose = iter([*owners, (until, NOBODYS)])
+    following, department, last = next(whose), "", None
+    for begin, end in itertools.pairwise(sorted(cuts)):
+        while following[0] <= begin:
+            department, following = following[1].owner.department, next(whose)
         state = life.at("state", begin)
         if state and state.value == "released":
             continue
-        owner, size = life.at("owner", begin), life.at("size", begin)
-        first_owner = next(iter(life.spans.get("owner", ())), None)
-        first_size = next(iter(life.spans.get("size", ())), None)
-        owned = owner or (first_owner if first_owner and begin < first_owner.since else None)
-        sized = size or (first_size if first_size and begin < first_size.since else None)
-        attribution = owned.value if owned and isinstance(owned.value, Attribution) else NOBODYS
-        if otherwise and attribution.how == "unassigned":
-            attribution = otherwise(life)
-        yield Segment(
-            life.id,
-            begin,
-            end,
-            attribution.owner.department,
-            sized.value if sized and isinstance(sized.value, Size) else NO_SIZE,
-        )
+        span = sizes[0] if sizes and begin < sizes[0].since else life.at("size", begin)
+        size = span.value if span and isinstance(span.value, Size) else NO_SIZE
+        one = Segment(life.id, begin, end, department, size)
+        if last and last.until == begin and _same(last, one):
+            last = last._replace(until=end)
+            continue
+        if last:
+            yield last
+        last = one
+    if last:
+        yield last
+
+
+def _same(one: Segment, other: Segment) -> bool:
+    sizes = [(it.size.vcpus, it.size.memory) for it in (one, other)]
+    return one.department == other.department and sizes[0] == sizes[1]
 
 
 def _used(
-    connection: sqlite3.Connection,
-    period: Period,
-    calendar: WorkCalendar,
-    found: Iterable[Segment],
+    connection: sqlite3.Connection, period: Period, found: Iterable[Segment]
 ) -> dict[Segment, tuple[float, float]]:
     """By segment: hours of one virtual CPU used, and hours of which that is known."""
-    for (_,) in connection.execute("SELECT name FROM metrics WHERE name = 'cpu'"):
-        break
-    else:
+    if not connection.execute("SELECT 1 FROM metrics WHERE name = 'cpu'").fetchone():
         return {}
     of: defaultdict[str, list[Segment]] = defaultdict(list)
     for segment in found:
         of[segment.resource].append(segment)
-    whole = {(period.since, period.until): [parts[0] for parts in of.values() if len(parts) == 1]}
-    for parts in of.values():
-        for part in parts if len(parts) > 1 else ():
-            whole.setdefault((part.since, part.until), []).append(part)
-    used: dict[Segment, tuple[float, float]] = {}
-    for (since, until), parts in whole.items():
-        by_id = {part.resource: part for part in parts}
-        for id, measured in usage(connection, "cpu", since, until, calendar, by_id).items():
-            known = measured.samples * SLOT / HOUR
-            used[by_id[id]] = (measured.mean / 100 * known, known)
-    return used
+    stretches = {id: [span(it.since, it.until) for it in parts] for id, parts in of.items()}
+    whole = span(period.since, period.until)
+    return {
+        segment: (total / 100 * SLOT / HOUR, count * SLOT / HOUR)
+        for id, told in sums(connection, "cpu", whole, stretches).items()
+        for segment, (total, count) in zip(of[id], told, strict=True)
+    }

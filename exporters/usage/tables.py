@@ -11,9 +11,10 @@ from datetime import datetime, tzinfo
 from typing import Any, Final
 
 from collectors.cloud.events import Event
-from collectors.cloud.holdings import NOBODYS, Estate, Holding, Holdings
+from collectors.cloud.holdings import Estate, Holding, Holdings
 from collectors.cloud.model import CloudView, Size
 from collectors.cloud.owners import Attribution
+from collectors.cloud.projectsums import NOBODYS
 from collectors.cloud.spans import Identity, Limits
 from exporters.findings.columns import aligned
 from exporters.findings.text import cut, neutral
@@ -54,24 +55,41 @@ def resources_table(view: CloudView, attributions: Mapping[str, Attribution], la
             attribution.detail,
         )
         rows.append([_cell(cell) for cell in cells])
-    lines = aligned(rows) if view.resources else [say("nothing", language)]
+    seen = view.whole("servers") and view.whole("volumes")
+    lines = aligned(rows) if view.resources else [say("nothing" if seen else "unknown", language)]
     notes = [
         say(key, language).format(count)
         for key, count in (("left", loose), ("conflicts", odd))
         if count
     ]
-    notes += [
+    notes += _problems(view, language)
+    return "\n".join([*lines, *([""] if notes else []), *notes])
+
+
+def problem_lines(views: Iterable[CloudView], language: str) -> list[str]:
+    """What could not be seen of all clouds, each with its cloud."""
+    return [line for view in views for line in _problems(view, language, view.cloud)]
+
+
+def loose_line(table: str, lines: Sequence[int], language: str) -> str:
+    """Rows of the override table, by their lines, that fit nothing."""
+    more = f" +{len(lines) - MAX_LISTED}" if len(lines) > MAX_LISTED else ""
+    where = ", ".join(map(str, lines[:MAX_LISTED]))
+    return say("loose", language).format(f"{neutral(table)}:{where}{more}")
+
+
+def _problems(view: CloudView, language: str, cloud: str = "") -> list[str]:
+    return [
         say("problem", language).format(
-            " ".join(filter(None, (it.part, neutral(it.resource), neutral(it.reason))))
+            " ".join(filter(None, map(neutral, (cloud, it.part, it.resource, it.reason))))
         )
         for it in view.problems
     ]
-    return "\n".join([*lines, *([""] if notes else []), *notes])
 
 
 def departments_table(found: Holdings, language: str) -> str:
     """Quota, allocated and used of each department, nobody's last but the sum; the estate below
-    it."""
+    it. A sum of which a part was not seen is unknown."""
     total = say("total", language)
     rows = [_heads(language)]
     for one in found.departments:
@@ -86,7 +104,10 @@ def systems_table(found: Holdings, language: str) -> str:
     for one in found.systems:
         department = one.department or say("unassigned", language)
         rows.append([_cell(one.system), *_row(department, one, language)])
-    return "\n".join(aligned(rows)) if found.systems else say("nothing", language)
+    if found.systems:
+        return "\n".join(aligned(rows))
+    blind = any(found.estate.unseen.get(part) for part in ("servers", "volumes"))
+    return say("unknown" if blind else "nothing", language)
 
 
 def events_table(
@@ -109,13 +130,13 @@ def events_table(
 
 def _heads(language: str) -> list[str]:
     parts = {
-        "department": "",
         "vcpus": ("quota", "allocated", "used", "known"),
         "memory": ("quota", "allocated"),
     }
     heads = [say("department", language)]
     for key in ("vcpus", "memory"):
         heads += [f"{say(key, language)} {say(part, language)}" for part in parts[key]]
+        heads += [say("vcpu_hours", language)] if key == "vcpus" else []
     return heads + [
         say(key, language)
         for key in ("servers", "stopped", "disk", "volumes", "detached", "systems")
@@ -126,18 +147,19 @@ def _row(name: str, one: Holding, language: str, quota: bool = True) -> list[str
     it = one.allocated
     cells = (
         name,
-        _limit(one.quota, ("vcpus", "cores"), 1, language) if quota else "",
-        f"{it.vcpus:g}",
+        _limit(one, "vcpus", 1, language) if quota else "",
+        _number(it.vcpus, language),
         _used(one, language),
         _percent(one.coverage),
-        _limit(one.quota, ("memory", "ram"), GIB, language) if quota else "",
+        _hours(one, language),
+        _limit(one, "memory", GIB, language) if quota else "",
         _gib(it.memory, language),
-        str(it.servers),
-        str(one.stopped.servers),
+        _number(it.servers, language),
+        _number(one.stopped.servers, language),
         _gib(it.disk, language),
         _gib(it.volume_bytes, language),
         _gib(one.detached.volume_bytes, language),
-        str(one.systems),
+        _number(one.systems, language),
     )
     return [_cell(cell) for cell in cells]
 
@@ -154,13 +176,17 @@ def _estate(estate: Estate, language: str) -> list[str]:
     capacity = ", ".join(f"{say(key, language)} {value}" for key, value in told.items() if value)
     lines = [
         say("capacity", language).format(capacity or say("unknown", language)),
-        say("scale", language).format(
-            granted=f"{granted.allocated.vcpus:g}",
+        say("scale" if granted.allocated.vcpus != 0 else "scale_alone", language).format(
+            granted=_number(granted.allocated.vcpus, language),
             used=_used(granted, language),
             known=_percent(granted.coverage) or say("unknown", language),
         ),
     ]
-    if moved.ratio is not None:
+    if moved.unsure:
+        lines.append(
+            say("migration_unknown", language).format(systems=moved.systems, unsure=moved.unsure)
+        )
+    elif moved.ratio is not None:
         lines.append(
             say("migration", language).format(
                 ratio=_percent(moved.ratio),
@@ -201,19 +227,24 @@ def _percent(ratio: float | None) -> str:
 
 def _used(one: Holding, language: str) -> str:
     """Nothing known is not nothing used."""
-    if not one.known_vcpus:
-        return say("unknown", language) if one.allocated.vcpus else ""
+    if one.used_vcpus is None or not one.known_vcpus:
+        return "" if one.allocated.vcpus == 0 else say("unknown", language)
     return f"{one.used_vcpus:.1f}"
 
 
-def _limit(
-    quota: Mapping[str, float | None], names: Sequence[str], unit: int, language: str
-) -> str:
-    for name in names:
-        if name in quota:
-            limit = quota[name]
-            return say("unlimited", language) if limit is None else f"{limit / unit:g}"
-    return ""
+def _hours(one: Holding, language: str) -> str:
+    if "vcpu_hours" in one.unknown:
+        return say("unknown", language)
+    return "" if one.vcpu_hours is None else f"{one.vcpu_hours:.1f}"
+
+
+def _limit(one: Holding, name: str, unit: int, language: str) -> str:
+    if name in one.unknown:
+        return say("unknown", language)
+    if name not in one.quota:
+        return ""
+    limit = one.quota[name]
+    return say("unlimited", language) if limit is None else f"{limit / unit:g}"
 
 
 def _value(value: Any, language: str) -> str:

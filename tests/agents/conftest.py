@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -40,3 +41,10 @@ def hardened(ahead: Ahead | None) -> Hardening:
     if not told.hardening:
         pytest.skip(told.skipped)
     return told.hardening
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that takes connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]

@@ -13,6 +13,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -88,6 +89,7 @@ def test_summary_tells_all_and_each_resource(history: Path) -> None:
         "vm-3",
         "all",
     ]
+    assert {"coverage", "p95", "max_at"} <= set(lines[1].split())
     part = ("--since", "2026-11-01 01:00", "--until", "2026-11-01T02:00", "--resource", "vm-1")
     told = json.loads(
         run(
@@ -106,6 +108,11 @@ def test_summary_tells_all_and_each_resource(history: Path) -> None:
     values = [(at * 7 + 1) % 50 / 4 for at in range(12, 24)]
     assert (told["samples"], told["mean"]) == (12, pytest.approx(sum(values) / 12))
     assert [row["resource"] for row in told["by_resource"]] == ["vm-1"]
+    [row] = told["by_resource"]
+    assert row["p95"] == told["p95"] == pytest.approx(np.quantile(values, 0.95))
+    assert row["coverage"] == told["coverage"] == 1
+    highest = 12 + values.index(max(values))
+    assert row["max_at"] == f"2026-11-01T{highest // 12:02}:{highest % 12 * 5:02}+08:00"
     assert list(told)[:13] == (
         [
             "metric",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.cloud import overrides
-from collectors.cloud.attribution import NO_OVERRIDES, Attributor, attribute, attributions
+from collectors.cloud.attribution import NO_OVERRIDES, Attributor, attributions
 from collectors.cloud.model import CloudView, Project, Resource
 from collectors.cloud.overrides import Overrides
 from collectors.cloud.owners import MAX_NAME, Attribution, Conflict, Owner, clean
@@ -57,7 +57,7 @@ def of(
     projects: Mapping[str, Project] = PROJECTS,
     at: date = DAY,
 ) -> Attribution:
-    return attribute(resource, projects, settings(text), table, at, domain)
+    return Attributor(projects, settings(text), table).of(resource, at, domain)
 
 
 def table(*rows: str) -> Overrides:
@@ -167,6 +167,18 @@ def test_a_name_is_believed_only_where_nothing_tells_one() -> None:
     assert not found.conflicts
 
 
+def test_a_projects_name_is_believed_before_what_later_steps_say() -> None:
+    """The order is that of docs/attribution.md; `nova_project_name: nothing` leaves the name out."""
+    domain = server(
+        nova={"project_name": "proj-17"}, metadata={"department": "税务局", "system": "电子税务局"}
+    )
+    found = of(domain, domain=domain)
+    assert (found.owner, found.how) == (Owner("proj-17"), "nova")
+    assert found.conflicts == (Conflict("libvirt", "department", "税务局", "department"),)
+    found = of(domain, "nova_project_name: nothing", domain=domain)
+    assert (found.owner, found.conflicts) == (Owner("税务局", "电子税务局"), ())
+
+
 def test_projects_in_a_circle() -> None:
     circle = {"a": Project("a", "甲", parent="b"), "b": Project("b", "乙", parent="a")}
     assert of(server("a"), projects=circle).owner.department == "乙"
@@ -205,8 +217,6 @@ def test_views_of_nova_and_libvirt_are_joined() -> None:
     assert found["p1"].owner.department == "市卫健局"
     unseen = msgspec.structs.replace(nova, projects=())
     assert attributions([unseen], settings(), NO_OVERRIDES, DAY)["id-1"].how == "unassigned"
-    kept = attributions([host, unseen], settings(), NO_OVERRIDES, DAY, PROJECTS)
-    assert kept["id-1"] == found["id-1"]
 
 
 def test_which_keys_mean_what() -> None:
@@ -277,7 +287,7 @@ def test_nothing_that_a_holder_writes_breaks_it(
 ) -> None:
     projects = {"p": Project("p", "p", parent="p", tags=tuple(tags))}
     resource = server("p", metadata=metadata, nova=nova)
-    found = attribute(resource, projects, AttributionSettings(), TABLE, DAY, resource)
+    found = Attributor(projects, AttributionSettings(), TABLE).of(resource, DAY, resource)
     assert (found.how == "unassigned") == (not found.owner.department)
     assert all(part.isprintable() for part in msgspec.structs.astuple(found.owner))
     assert msgspec.json.decode(msgspec.json.encode(found), type=Attribution) == found

@@ -12,7 +12,16 @@ import pytest
 from collectors.cloud.attribution import NO_OVERRIDES, attributions
 from collectors.cloud.holdingmetrics import families
 from collectors.cloud.holdings import Amount, Holding, Holdings, holdings
-from collectors.cloud.model import Capacity, CloudView, Project, Quota, Resource, Size, State
+from collectors.cloud.model import (
+    Allocated,
+    Capacity,
+    CloudView,
+    Project,
+    Quota,
+    Resource,
+    Size,
+    State,
+)
 from collectors.cloud.owners import UNASSIGNED, Attribution
 from collectors.cloud.ownersettings import Aliases, AttributionSettings
 from collectors.cloud.systems import Registry, System
@@ -34,17 +43,26 @@ def volume(id: str, dept: str, *attached: str, disk: int | None = 100 * GIB) -> 
     )
 
 
+def hours(count: float) -> Allocated:
+    return Allocated(0, 3600, count, count * GIB, 0)
+
+
 PROJECTS = (
     Project(
-        "p1", "a", tags=("部门=财政局",), quotas=(Quota("vcpus", 20), Quota("disk", 9.0 * GIB))
+        "p1",
+        "a",
+        tags=("部门=财政局",),
+        quotas=(Quota("vcpus", 20), Quota("disk", 9.0 * GIB)),
+        allocated=hours(1500),
     ),
     Project(
         "p2",
         "b",
         tags=("部门=财政局", "系统=预算"),
         quotas=(Quota("vcpus", 10), Quota("disk", None)),
+        allocated=hours(500),
     ),
-    Project("p3", "c", quotas=(Quota("instances", 5),)),
+    Project("p3", "c", quotas=(Quota("instances", 5),), allocated=hours(0)),
 )
 RESOURCES = (
     server("s1", "财政局", "预算"),
@@ -149,7 +167,9 @@ def test_the_sums_of_departments_are_the_estate() -> None:
     for one in whole.departments:
         total += one.allocated
     assert total == whole.estate.granted.allocated
-    assert sum(one.known_vcpus for one in whole.departments) == whole.estate.granted.known_vcpus
+    assert (
+        sum(one.known_vcpus or 0 for one in whole.departments) == whole.estate.granted.known_vcpus
+    )
 
 
 def metrics(*views: CloudView, **more: Any) -> dict[str, dict[Labels, float]]:

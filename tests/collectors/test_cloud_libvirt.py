@@ -279,7 +279,10 @@ def test_xml_that_cannot_be_read_costs_what_it_says_only(
     assert problem.reason == "instance-00000001: its XML has a document type, which is not read"
     [one] = [it for it in view.resources if it.id == uuid(1)]
     assert (one.name, one.state, dict(one.nova)) == ("instance-00000001", "active", {})
-    assert next(it for it in view.resources if it.id == uuid(2)).metadata
+    assert not one.described  # it is not nobody's, nor is that its name
+    other = next(it for it in view.resources if it.id == uuid(2))
+    assert other.metadata
+    assert other.described
 
 
 @needs_libvirt

@@ -14,7 +14,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from collectors.cloud.events import Event, detached_since, events, first_seen, stopped_since
-from collectors.cloud.life import LATE, changes
+from collectors.cloud.held import held
+from collectors.cloud.hosts import UNSEEN, hosts
+from collectors.cloud.life import FORGOTTEN, LATE, changes, forgotten
 from collectors.cloud.model import CloudView, Problem, Project, Quota, Resource, Size
 from collectors.cloud.owners import Attribution, Conflict, Owner
 from collectors.cloud.spans import Aspect, Identity, Key, Limits, Span, decoded, encoded, joined
@@ -168,18 +170,29 @@ def test_what_a_view_does_not_know_leaves_what_is_known() -> None:
     assert store.told() == [(100, "granted")]
 
 
-def test_a_holder_stays_while_projects_are_not_seen() -> None:
+def test_an_owner_that_nobody_can_tell_leaves_the_known_one() -> None:
     store = Store()
     store.look(100, server(), owners={"s1": FINANCE})
-    nobody = {"s1": Attribution(), "s2": Attribution(), "s3": FINANCE}
-    unseen = Problem("projects", "403")
-    store.look(400, server(), server("s2"), server("s3"), owners=nobody, problems=[unseen])
+    store.look(400, server(), server("s2"))
     assert store.of("owner") == [(100, None, FINANCE)]
     assert store.of("owner", "s2") == []  # not known is not nobody's
-    assert store.of("owner", "s3") == [(400, None, FINANCE)]
-    store.look(700, server(), server("s2"), server("s3"), owners=nobody)
+    store.look(700, server(), server("s2"), owners={"s1": Attribution(), "s2": Attribution()})
     assert store.of("owner")[-1] == (700, None, Attribution())
     assert store.of("owner", "s2") == [(700, None, Attribution())]
+
+
+def test_what_is_told_in_part_is_not_renamed() -> None:
+    store = Store()
+    store.look(100, server(), volume())
+    part = msgspec.structs.replace(volume("s1"), name="", partial=True, size=Size())
+    store.look(400, server(name=""), part)
+    for id, name in (("s1", "name-s1"), ("v1", "v1")):
+        assert [told.name for _, _, told in store.of("identity", id)] == [name]
+    assert store.of("size", "v1") == [(100, None, Size(disk=100))]
+    assert store.of("attached", "v1")[-1] == (400, None, ("s1",))
+    # a volume may have no name
+    store.look(700, server(), msgspec.structs.replace(volume("s1"), name=""))
+    assert (700, "renamed") in store.told("v1")
 
 
 def test_what_returns_begins_again() -> None:
@@ -340,6 +353,145 @@ def test_a_domain_that_moves_to_another_host() -> None:
     assert not store.look(700, cloud="kvm-1", kind="libvirt")
 
 
+class Round:
+    """Hosts that are looked at side by side, one 0.01 s after another."""
+
+    def __init__(self, interval: float = 300) -> None:
+        self.store, self.interval = Store(), interval
+        self.seen: dict[str, float] = {}
+
+    def look(self, at: float, **machines: Sequence[Resource] | None) -> None:
+        """What each host has; None is not known."""
+        views = [
+            CloudView(
+                cloud,
+                "libvirt",
+                at + number / 100,
+                1,
+                tuple(its or ()),
+                problems=() if its is not None else (Problem("all", "no route"),),
+            )
+            for number, (cloud, its) in enumerate(machines.items())
+        ]
+        side = hosts(views, self.store.known, dict(self.seen), self.interval)
+        for view in views:
+            self.store.look(
+                view.began,
+                *view.resources,
+                cloud=view.cloud,
+                kind="libvirt",
+                problems=view.problems,
+                clouds=tuple(machines),
+                hosts=side,
+            )
+            self.seen.update({it.id: view.began for it in view.resources})
+
+    def tells(self) -> Any:
+        return self.store.of("identity")[-1][2].cloud
+
+
+def test_a_machine_that_moves_between_two_looks_was_never_away() -> None:
+    for first, then in (("a", "b"), ("b", "a")):
+        for state in ("active", "stopped"):
+            rounds, one = Round(), server(state=state)
+            rounds.look(1000, **{"a": [], "b": [], first: [one]})
+            rounds.look(1300, **{"a": [], "b": [], then: [one]})
+            assert rounds.tells() == then
+            rounds.look(1600, **{"a": [], "b": [], then: [one]})
+            assert [span[2] for span in rounds.store.of("state")] == [state]
+            assert [what for _, what in rounds.store.told()][1:] == []
+
+
+def test_a_machine_on_its_way_is_released_when_it_was_missing_in_two_looks() -> None:
+    rounds = Round()
+    rounds.look(1000, a=[server()], b=[])
+    rounds.look(1300, a=[], b=[])
+    rounds.look(1600, a=[], b=[server()])
+    assert rounds.store.of("state") == [(1000, None, "active")]
+    rounds.look(1900, a=[], b=[])
+    rounds.look(2200, a=[], b=[])
+    assert rounds.store.of("state")[-1][::2] == (2200.01, "released")
+    # with one host there is nowhere to go
+    rounds = Round()
+    rounds.look(1000, a=[server()])
+    rounds.look(1300, a=[])
+    assert rounds.store.of("state")[-1] == (1300, None, "released")
+
+
+def test_a_machine_may_be_on_a_host_that_is_not_seen() -> None:
+    rounds = Round()
+    rounds.look(1000, a=[server()], b=[])
+    for at in range(1300, int(1000 + UNSEEN), 300):
+        rounds.look(at, a=[], b=None)
+    assert rounds.store.of("state") == [(1000, None, "active")]
+    rounds.look(1000 + UNSEEN, a=[], b=None)
+    assert rounds.store.of("state")[-1] == (1000 + UNSEEN, None, "released")
+
+
+def test_a_definition_that_was_left_behind_says_nothing() -> None:
+    rounds = Round()
+    rounds.look(1000, a=[server()], b=[])
+    rounds.look(1300, a=[server(state="stopped")], b=[server()])
+    assert rounds.tells() == "b"
+    # nor while its host cannot be asked
+    rounds.look(1600, a=[server(state="stopped")], b=None)
+    assert rounds.tells() == "b"
+    rounds.look(1900, a=[server(state="stopped")], b=[server(state="stopped")])
+    assert rounds.tells() == "b"
+    assert rounds.store.of("state") == [(1000, 1900.01, "active"), (1900.01, None, "stopped")]
+    # which was started elsewhere, is there
+    rounds.look(2200, a=[server()], b=None)
+    assert rounds.tells() == "a"
+    view = CloudView("a", "libvirt", 0, 1, (server(state="stopped"),))
+    other = CloudView("b", "libvirt", 0, 1, (server(),))
+    for views in ((view, other), (other, view)):
+        [one] = held(views)
+        assert (one.cloud, one.resource.state, one.domain) == ("b", "active", server())
+
+
+def test_a_region_that_is_not_asked_for_releases_nothing() -> None:
+    store = Store()
+
+    def look(at: float, regions: Sequence[str], *resources: Resource) -> None:
+        view = CloudView("gov", "openstack", at, 1, resources, regions=tuple(regions))
+        known = store.known
+        store.take(changes(known, view, {}, at, last=at - 300))
+        seen = {it.id: at for it in resources} | {"s2": 400}
+        store.take(forgotten(store.known, [view], seen, at))
+
+    one, two = server(region="A"), server("s2", region="B")
+    look(100, ("A", "B"), one, two)
+    look(400, ("A", "B"), one, two)
+    look(700, ("A",), one)
+    assert store.of("state", "s2") == [(100, None, "active")]
+    # in the end nothing is known of it any more
+    look(400 + FORGOTTEN, ("A",), one)
+    assert store.of("state", "s2") == [(100, None, "active")]
+    look(700 + FORGOTTEN, ("A",), one)
+    assert store.of("state", "s2") == [(100, 400, "active"), (400, None, "unknown")]
+    assert store.of("size", "s2") == [(100, 400, SMALL)]
+    look(1000 + FORGOTTEN, ("A",), one)
+    look(1300 + FORGOTTEN, ("A", "B"), one, two)
+    assert store.of("size", "s2")[-1] == (1300 + FORGOTTEN, None, SMALL)
+    assert [what for _, what in store.told("s2")] == ["granted"]
+    look(1600 + FORGOTTEN, ("A", "B"))
+    assert {store.of("state", id)[-1][2] for id in ("s1", "s2")} == {"released"}
+
+
+def test_what_a_cloud_told_that_is_not_asked_any_more() -> None:
+    store = Store()
+    store.look(100, server(), server("s2"))
+    store.look(400, server("s2", state="released"), server("s1"))
+    view = CloudView("new", "openstack", 0, 1)
+    seen = {"s1": 400.0, "s2": 400.0}
+    assert not forgotten(store.known, [view], seen, 400 + FORGOTTEN)
+    store.take(forgotten(store.known, [view], seen, 401 + FORGOTTEN))
+    assert store.of("state")[-1] == (400, None, "unknown")
+    assert store.of("state", "s2")[-1] == (400, None, "released")
+    assert not forgotten(store.known, [view], seen, 402 + FORGOTTEN)
+    assert not forgotten(store.known, [view], {}, 402 + FORGOTTEN)
+
+
 def test_a_cloud_under_another_name() -> None:
     store = Store()
     store.look(100, server())
@@ -405,6 +557,8 @@ RESOURCES = st.one_of(
         size=SIZES,
         project=st.sampled_from(["", "p", "q"]),
         created=st.one_of(st.none(), st.floats(-10, 40_000)),
+        region=st.sampled_from(["", "A", "B"]),
+        partial=st.booleans(),
     ),
     st.builds(
         Resource,
@@ -446,6 +600,33 @@ LOOKS = st.fixed_dictionaries(
         "clouds": st.sampled_from([None, ("gov", "kvm")]),
     }
 )
+
+
+PLACES = st.fixed_dictionaries(
+    dict.fromkeys(
+        "abc", st.one_of(st.none(), st.sampled_from(["away", "active", "paused", "stopped"]))
+    )
+)
+
+
+@settings(max_examples=60, deadline=None, phases=(Phase.generate, Phase.explicit, Phase.reuse))
+@given(st.lists(PLACES, max_size=8))
+def test_a_machine_on_any_hosts(places: list[dict[str, Any]]) -> None:
+    rounds = Round()
+    for number, place in enumerate(places):
+        machines = {
+            host: None if state is None else [server(state=state)] * (state != "away")
+            for host, state in place.items()
+        }
+        before = [value for _, _, value in rounds.store.of("state")][-1:]
+        rounds.look(1000 + 300 * number, **machines)
+        ordered(rounds.store.rows.values())
+        running = [host for host, state in place.items() if state == "active"]
+        if running:
+            assert rounds.tells() in running
+            assert rounds.store.of("state")[-1][2] == "active"
+        elif before not in ([], ["released"]) and None in place.values():
+            assert rounds.store.of("state")[-1][2] != "released"
 
 
 @settings(max_examples=60, deadline=None, phases=(Phase.generate, Phase.explicit, Phase.reuse))

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import builtins
+import io
 import json
+import logging
+import re
 import threading
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +243,78 @@ def test_a_service_that_refuses_quotas_says_nothing_of_the_other(replay: Replay)
     assert "more were not asked" in missing(view)["quotas"]
 
 
+def test_each_service_that_refuses_quotas_is_named(replay: Replay) -> None:
+    one = replay.answers["keystone /v3/projects"]["projects"][0]
+    many = [{**one, "id": f"{n:032x}"} for n in range(60)]
+    replay.twists["keystone /v3/projects"] = status(200, {"projects": many})
+    found = next(it for name, it in replay.answers.items() if name.endswith("/detail"))
+    replay.twists["nova /v2.1/os-quota-sets"] = status(200, found)
+    replay.twists["cinder"] = status(403, {"forbidden": {"message": "no"}})
+    quotas = [it.reason for it in look(replay).problems if it.part == "quotas"]
+    assert len(quotas) == 1
+    assert "block storage service answered HTTP 403: no" in quotas[0]
+    assert "more were not asked" in quotas[0]
+    replay.twists["nova /v2.1/os-quota-sets"] = lambda handler, *_: html(handler, 200, b"")
+    view = look(replay)
+    quotas = [it.reason for it in view.problems if it.part == "quotas"]
+    assert "the compute service: the answer is HTML (of 60 resources)" in quotas
+    assert len(quotas) == 2
+
+
+# --- a cell of Nova that is down --------------------------------------------------------------------
+
+DETAIL = "nova /v2.1/servers/detail?all_tenants=1"
+SERVICES = "nova /v2.1/os-services"
+LOST = {"id": "10570000-0000-4000-8000-000000000001", "status": "UNKNOWN", "tenant_id": "p"}
+
+
+def test_servers_are_asked_for_so_that_nova_names_those_of_a_cell_that_is_down(
+    replay: Replay,
+) -> None:
+    assert look(replay, page=1000).problems == ()
+    asked = [it for it in replay.asked if "servers/detail" in it or "os-services" in it]
+    assert asked == [DETAIL]
+
+
+def test_servers_of_a_cell_that_is_down_are_not_known(replay: Replay) -> None:
+    servers = replay.answers[DETAIL]["servers"]
+    replay.answers[DETAIL] = {"servers": [LOST, *servers[1:]]}
+    view = look(replay, page=1000)
+    assert missing(view)["servers"].startswith("a cell of Nova is down: of 1 servers")
+    one = next(it for it in view.resources if it.id == LOST["id"])
+    assert (one.state, one.raw_state, one.size.vcpus) == ("unknown", "UNKNOWN", None)
+    assert not any(it.name == "openstack_nova_total_vms" for it in families(view))
+
+
+def test_a_full_first_page_says_nothing_of_cells(replay: Replay) -> None:
+    link = {"rel": "next", "href": "http://x/?marker=last"}
+    replay.answers[DETAIL] = {**replay.answers[DETAIL], "servers_links": [link]}
+    replay.answers[f"{DETAIL}&marker=last"] = {"servers": []}
+    assert look(replay, page=1000).problems == ()
+    assert SERVICES in replay.asked
+    down = {"binary": "nova-compute", "host": "kvm-7", "status": "UNKNOWN"}
+    replay.answers[SERVICES]["services"].append(down)
+    for page in (2, 1000):
+        view = look(replay, page=page)
+        assert "a cell of Nova is down, with the host kvm-7" in missing(view)["servers"]
+        assert len([it for it in view.resources if it.kind == "server"]) == 6
+    replay.twists[SERVICES] = status(403, {"forbidden": {"message": "Policy"}})
+    reason = missing(look(replay))["servers"]
+    assert reason.startswith("whether a cell of Nova is down is not known")
+    assert "HTTP 403: Policy" in reason
+
+
+def test_of_a_nova_that_does_not_tell_of_cells_placement_does(replay: Replay) -> None:
+    replay.answers["nova /v2.1"]["version"]["version"] = "2.60"
+    replay.twists[SERVICES] = status(500)  # it would say nothing
+    assert look(replay, page=1000).problems == ()
+    replay.answers[DETAIL] = {"servers": []}
+    reason = missing(look(replay, page=1000))["servers"]
+    assert reason == "Placement counts servers on the host fake-0000, and Nova told none there"
+    replay.twists["placement"] = status(403)
+    assert "cannot be found out" in missing(look(replay, page=1000))["servers"]
+
+
 def test_a_part_of_the_projects_is_not_all(replay: Replay) -> None:
     found = replay.answers["keystone /v3/projects"]
     replay.twists["keystone /v3/projects"] = status(200, {**found, "truncated": True})
@@ -261,6 +338,7 @@ def test_without_block_storage_there_are_no_volumes(replay: Replay) -> None:
     view = look(replay)
     assert view.problems == ()
     assert {it.kind for it in view.resources} == {"server"}
+    assert not any("cinder" in it.name for it in families(view))
     assert {q.resource for it in view.projects for q in it.quotas} == {
         "vcpus",
         "memory",
@@ -274,6 +352,8 @@ def test_without_block_storage_there_are_no_volumes(replay: Replay) -> None:
     volumes = [it for it in view.resources if it.kind == "volume"]
     assert len(volumes) == 6
     assert all(it.size.disk is None and len(it.attached) == 1 for it in volumes)
+    up = next(it for it in families(view) if it.name == "openstack_cinder_up")
+    assert up.samples[0].value == 0
 
 
 def test_volumes_of_one_project_are_not_taken_for_all(replay: Replay) -> None:
@@ -385,6 +465,51 @@ def test_secrets_are_not_told(replay: Replay, caplog: pytest.LogCaptureFixture) 
     assert "replay-token-7d" not in text
 
 
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What the process logs at the lowest level; caplog hears silenced loggers too."""
+    stream, root = io.StringIO(), logging.getLogger()
+    handler, level = logging.StreamHandler(stream), root.level
+    root.addHandler(handler)
+    root.setLevel(0)
+    yield stream
+    root.setLevel(level)
+    root.removeHandler(handler)
+
+
+def test_a_password_in_the_address_is_not_told(replay: Replay, log: io.StringIO) -> None:
+    text = replay.clouds_file.read_text(encoding="utf-8")
+    inside = text.replace("http://127", f"http://u:{SECRET}-url@127")
+    replay.twists[SERVERS] = status(403, {"forbidden": {"message": f"{SECRET}-url"}})
+    for written in (inside, re.sub(r"127.0.0.1:\d+", "127.0.0.1:9", inside)):
+        replay.clouds_file.write_text(written, encoding="utf-8")
+        view = look(replay)
+        assert view.problems
+        assert SECRET not in repr(view) + log.getvalue()
+
+
+def test_a_short_password_leaves_reasons_as_they_are(replay: Replay) -> None:
+    text = replay.clouds_file.read_text(encoding="utf-8")
+    replay.clouds_file.write_text(text.replace(SECRET, "e"), encoding="utf-8")
+    replay.twists[SERVERS] = status(403, {"forbidden": {"message": "e is wrong"}})
+    reason = missing(look(replay))["servers"]
+    assert reason == "the compute service answered HTTP 403: *** is wrong"
+
+
+def test_hours_are_of_the_month_in_utc(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        for zone in ("Asia/Shanghai", "America/New_York"):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            hours = look(replay).projects[0].allocated
+            assert hours is not None
+            began = datetime.fromtimestamp(hours.since, UTC)
+            assert (began.day, began.hour, began.minute) == (1, 0, 0)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 @pytest.mark.parametrize(
     ("twist", "words"),
     [
@@ -474,6 +599,73 @@ def test_mistakes_in_clouds_yaml_are_named(replay: Replay, text: str | None, wor
     assert SECRET not in reason
 
 
+SLIPS = [
+    ("password:", "pasword:", ":5: clouds.gov.auth.pasword: ", "did you mean 'password'?"),
+    ("auth_url: .*", "auth_url: 5", ":4: clouds.gov.auth.auth_url: ", ""),
+    ("auth_url: .*", "auth_url: [5]", ":4: clouds.gov.auth.auth_url: ", ""),
+    ("    region_name", "    api_timeout: abc\n    region_name", ".gov.api_timeout: ", ""),
+    ("    region_name", "    networks: 7\n    region_name", ".gov.networks: ", ""),
+    ("    region_name", "    metrics: 5\n    region_name", ".gov.metrics: ", ""),
+    ("    region_name", "    profile: 5\n    region_name", ".gov.profile: ", ""),
+    ("    region_name", "    auth_type: magic\n    region_name", ".gov.auth_type: ", "magic"),
+    ("    region_name", "    metrics: 5\n    networks: 7\n    region_name", "clouds.gov", ""),
+]
+
+
+@pytest.mark.parametrize(("key", "instead", "where", "words"), SLIPS)
+def test_a_slip_in_clouds_yaml_names_its_key(
+    replay: Replay, key: str, instead: str, where: str, words: str
+) -> None:
+    text = replay.clouds_file.read_text(encoding="utf-8")
+    replay.clouds_file.write_text(re.sub(key, instead, text, count=1), encoding="utf-8")
+    (problem,) = look(replay).problems
+    assert problem.part == "all"
+    assert problem.reason.startswith(str(replay.clouds_file))
+    assert where in problem.reason
+    assert words in problem.reason
+    assert SECRET not in problem.reason
+    assert replay.asked == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "compute_endpoint_override: 5",
+        "region_name: 5",
+        "interface: 5",
+        "compute_service_type: 5",
+        "compute_api_version: {}",
+        "identity_endpoint_override: 3",
+        "identity_api_version: x",
+        "regions: 5",
+        "cert: 5",
+        "key: 7",
+        "verify: 3",
+        "cacert: 5",
+        "status_code_retries: z",
+        "placement_service_type: [1]",
+        "compute_service_name: {a: 1}",
+    ],
+)
+def test_what_openstacksdk_takes_as_it_is_raises_nothing(replay: Replay, line: str) -> None:
+    text = replay.clouds_file.read_text(encoding="utf-8")
+    kept = text if line.startswith("region_name") else text + f"    {line}\n"
+    written = re.sub("region_name: .*", line, kept) if kept is text else kept
+    replay.clouds_file.write_text(written, encoding="utf-8")
+    assert SECRET not in repr(look(replay))
+
+
+def test_a_slip_in_secure_yaml_is_named(replay: Replay) -> None:
+    secure = replay.clouds_file.parent / "secure.yaml"
+    secure.write_text("clouds: {gov: {auth: {pasword: x}}}", encoding="utf-8")
+    reason = look(replay).problems[0].reason
+    assert "clouds.gov.auth.pasword" in reason
+    assert "did you mean 'password'?" in reason
+    for text in ("clouds: [", "clouds: 7", "[1]", "clouds: {gov: [1]}"):
+        secure.write_text(text, encoding="utf-8")
+        assert [it.part for it in look(replay).problems] == ["all"], text
+
+
 def test_the_password_may_be_in_secure_yaml(replay: Replay) -> None:
     text = replay.clouds_file.read_text(encoding="utf-8")
     replay.clouds_file.write_text(text.replace(f"password: {SECRET}", ""), encoding="utf-8")
@@ -507,6 +699,7 @@ def test_each_region_is_asked(replay: Replay) -> None:
         regions=("RegionOne", "RegionTwo"),
     )
     view = OpenStackCloud(source, CloudsSettings(page=2)).gather(60)
+    assert view.regions == ("RegionOne", "RegionTwo")
     reasons = [it.reason for it in view.problems]
     assert any("no compute service in region 'RegionTwo'" in it for it in reasons)
     assert len([it for it in view.resources if it.kind == "server"]) == 6

@@ -21,6 +21,7 @@ from collectors.cloud.settings import CloudSource, CloudsSettings
 from collectors.strictyaml import Duration
 from tests.openstackcity import BUREAU, DISTRICT, EMPTY, GIBIBYTE, METADATA, TAX, City
 from tests.openstackconfig import PASSWORD
+from tests.processgroups import listens
 from tests.slowproxy import SlowProxy
 
 # the first of them starts the lab
@@ -353,4 +354,38 @@ def test_an_api_killed_in_the_middle(city: City, tmp_path: Path) -> None:
             city.lab.restart_nova()
     assert "servers" in missing(views[0])
     assert len(views[0].capacity) == 3
+    assert look(city, use=False).problems == ()
+
+
+def move_cell(city: City, old: str, new: str) -> None:
+    """Let Nova's API look for the database of its cell elsewhere; it reads that once, when it starts."""
+    change = f"database_connection = REPLACE(database_connection, '/{old}?', '/{new}?')"
+    sql = " ".join(("UPDATE nova_api.cell_mappings SET", change, "WHERE name = 'cell1'"))
+    socket = f"--socket={city.lab.folder}/database.sock"
+    city.lab.processes.run("mariadb", "--no-defaults", socket, "-e", sql)
+    city.lab.processes.kill("nova")
+    port = city.lab.ports.nova  # its workers end a little after it
+    city.lab.processes.until(lambda: not listens(port), "end of Nova", 30)
+    city.lab.restart_nova()
+
+
+def test_servers_of_a_cell_that_is_down_are_unknown_and_not_gone(
+    city: City, seen: CloudView
+) -> None:
+    for page in (5, 1000):
+        assert look(city, use=False, page=page).problems == ()
+        assert missing(look(city, "watcher", use=False, page=page)) == {"volumes"}
+    move_cell(city, "nova", "nova_gone")
+    try:
+        whole = look(city, use=False)
+        pages = look(city, use=False, page=5)
+    finally:
+        move_cell(city, "nova_gone", "nova")
+    down = [it for it in whole.resources if it.kind == "server"]
+    assert {it.id for it in down} == set(city.servers.values())
+    assert {it.state for it in down} == {"unknown"}
+    reasons = [{it.part: it.reason for it in view.problems} for view in (whole, pages)]
+    assert reasons[0]["servers"].startswith("a cell of Nova is down: of 20 servers")
+    assert "a cell of Nova is down, with the host fake-0000" in reasons[1]["servers"]
+    assert not any(it.kind == "server" for it in pages.resources)
     assert look(city, use=False).problems == ()

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from collectors.cloud import openstackcompute as compute
 from collectors.cloud import openstackparse as parse
-from collectors.cloud.model import Allocated, CloudView, Project, Quota
+from collectors.cloud.model import Allocated, CloudView, Problem, Project, Quota, Resource
+from collectors.cloud.openstackfile import hidden, secrets_of
 from collectors.cloud.openstackfound import Found
 from collectors.cloud.openstackjson import moment
 from collectors.cloud.openstackmetrics import families
@@ -31,6 +32,7 @@ def parser(key: str) -> Parser:
         "detail": compute.quotas,
         "os-simple-tenant-usage": lambda it: compute.allocated(it, 0, 1),
         "diagnostics": lambda it: compute.use(it, "one", 1.0),
+        "os-services": compute.unknown_hosts,
         "resource_providers": parse.providers,
         "inventories": lambda it: parse.inventories(it, "host", {}),
         "usages": parse.usages,
@@ -177,6 +179,49 @@ def test_quotas_of_regions_are_added_and_no_limit_stays_none() -> None:
     }
 
 
+def test_what_was_not_asked_is_told_with_its_own_reason() -> None:
+    found = Found(failed={("quotas", reason): ["p"] * 8 for reason in ("Nova: no", "Cinder: no")})
+    found.skipped["quotas", "Cinder: no"] = 20
+    assert [it.reason for it in found.problems({}, use=True)] == [
+        "Nova: no (of 8 resources)",
+        "Cinder: no (of 8 resources, and 20 more were not asked for)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "told"),
+    [
+        ("e", "the identity service: e is wrong", "the identity service: *** is wrong"),
+        ("a+b", "a+b (a+bc)", "*** (a+bc)"),
+        ("long-secret", "xlong-secretx", "x***x"),
+    ],
+)
+def test_a_short_secret_is_hidden_as_a_word(secret: str, text: str, told: str) -> None:
+    assert hidden(text, [secret]) == told
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://u:sek-rit@h/v3",
+        "https://u:sek%2Drit@h:5000",
+        "http://sek-rit@h?x=@",
+        "http://[u:sek-rit@h",
+    ],
+)
+def test_a_password_in_an_address_is_a_secret(address: str) -> None:
+    assert "sek-rit" in secrets_of({"auth": {"auth_url": address}})
+    assert "sek-rit" in secrets_of({"compute_endpoint_override": address})
+
+
+@given(VALUES, st.text(max_size=30))
+def test_secrets_are_found_in_anything(value: Any, text: str) -> None:
+    for settings in ({"auth": value}, {"auth": {"password": value, "auth_url": text}, "x": value}):
+        found = secrets_of(settings)
+        assert all(found)
+        hidden(text, found)
+
+
 def test_problems_stay_few() -> None:
     found = Found(failed={("use", f"reason {n}"): [f"s{n}"] for n in range(1000)})
     problems = found.problems({}, use=True)
@@ -192,3 +237,17 @@ def test_a_limit_that_is_none_is_minus_one_in_metrics_and_labels_are_short() -> 
     assert found["openstack_nova_limits_memory_max"].value == -1
     assert found["openstack_nova_limits_memory_used"].value == 1024
     assert max(len(text) for _, text in found["openstack_identity_project_info"].labels) == 128
+
+
+def test_a_volume_that_only_nova_tells_of_is_told_of_in_part() -> None:
+    """Its name and metadata are not known, rather than known to be empty."""
+    one = compute.Server(Resource("s1", "server", "web", "active", project="p"), ("v1", "v2"))
+    told = Resource("v2", "volume", "data", "active", project="p", metadata={"dept": "甲"})
+    found = Found(servers={"s1": one}, volumes={"v2": told})
+    volumes = [it for it in found.resources([Problem("volumes", "503")]) if it.kind == "volume"]
+    assert {it.id: (it.name, it.described, it.attached) for it in volumes} == {
+        "v1": ("", False, ("s1",)),
+        "v2": ("data", True, ("s1",)),
+    }
+    [down] = compute.servers(b'{"servers": [{"id": "s1", "status": "UNKNOWN"}]}', "R").rows
+    assert not down.resource.described

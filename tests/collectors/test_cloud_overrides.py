@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.cloud import overrides, ownerfiles, systems
-from collectors.cloud.attribution import attribute
+from collectors.cloud.attribution import Attributor
 from collectors.cloud.glob import matches
 from collectors.cloud.life import changes
+from collectors.cloud.looserows import loose_rows
 from collectors.cloud.migration import Migration, migration
-from collectors.cloud.model import CloudView, Project, Resource
+from collectors.cloud.model import CloudView, Part, Problem, Project, Resource
 from collectors.cloud.override import Override, dated
 from collectors.cloud.overrides import OverrideErrors, Overrides
 from collectors.cloud.owners import Attribution
@@ -35,7 +36,7 @@ def table(text: str, path: str = "owners.csv") -> Overrides:
 def whose(found: Overrides, day: date, name: str = "web-01", **more: str) -> Attribution:
     project = more.get("project", "")
     resource = Resource(more.get("id", "id-1"), "server", name, "active", project=project)
-    return attribute(resource, PROJECTS, AttributionSettings(), found, day)
+    return Attributor(PROJECTS, AttributionSettings(), found).of(resource, day)
 
 
 def told(text: str, path: str = "owners.csv") -> list[str]:
@@ -150,6 +151,49 @@ def test_rows_that_say_the_same_twice_are_taken() -> None:
         f"  - {{resource: id-1, department: {name}}}\n" for name in ("财政局", "市财政局")
     )
     assert whose(table(text, "o.yaml"), date(2026, 3, 2)).owner.department == "市财政局"
+
+
+UUID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+
+
+@pytest.mark.parametrize(("written", "seen"), [(UUID.upper(), UUID), (UUID, UUID.upper())])
+def test_uuids_in_large_letters(written: str, seen: str) -> None:
+    day = date(2026, 3, 1)
+    assert whose(table(f"资源,部门\n{written},甲\n"), day, id=seen).how == "override"
+    for id in (written, written.replace("-", "")):
+        project = seen.replace("-", "") if "-" not in id else seen
+        found = table(f"项目,部门\n{id},甲\n")
+        assert whose(found, day, project=project).how == "override"
+    twice = told(f"资源,部门\n{UUID},甲\n{UUID.upper()},乙\n")
+    assert "line 2" in twice[0]
+    # any other id is as it is written
+    assert whose(table("资源,部门\nID-1,甲\n"), day, id="id-1").how == "unassigned"
+
+
+def test_rows_that_fit_nothing() -> None:
+    found = table(
+        "资源,名称,项目,类型,部门,失效日期\n"
+        "id-1,,,,甲,\n"
+        "id-2,,,,甲,\n"
+        ",web-?1,,,甲,\n"
+        ",db-*,,,甲,\n"
+        ",,财政-*,,甲,\n"
+        ",,nova-p,,甲,\n"
+        ",node-*,,物理机,甲,\n"
+        "id-3,,,,甲,2026-02-01\n"
+        ",,p2,,甲,\n"
+    )
+    server = Resource("id-1", "server", "web-01", "active")
+    domain = Resource("d", "server", "x", "active", nova={"project": "nova-p"})
+    view = CloudView("gov", "openstack", 0, 1, (server,), tuple(PROJECTS.values()))
+    kvm = CloudView("kvm", "libvirt", 0, 1, (domain,))
+    day = date(2026, 3, 1)
+    assert loose_rows([view, kvm], found, day) == [3, 5, 10]
+    assert loose_rows([view], found, date(2026, 1, 1)) == [3, 5, 7, 9, 10]
+    parts: tuple[Part, ...] = ("servers", "all")
+    for part in parts:  # they may be of what was not seen
+        blind = CloudView("b", "libvirt", 0, 1, problems=(Problem(part, "no"),))
+        assert loose_rows([view, kvm, blind], found, day) == []
 
 
 def test_every_mistake_is_told_at_once() -> None:
@@ -332,7 +376,7 @@ def test_rows_are_found_wherever_they_are_kept(rows: list[tuple[str, str]]) -> N
     )
     for name in ("a", "ab", "aba", "bb", "b"):
         resource = Resource("id", "server", name, "active")
-        found = attribute(resource, {}, AttributionSettings(), made, date(2026, 1, 1))
+        found = Attributor({}, AttributionSettings(), made).of(resource, date(2026, 1, 1))
         departments = {dept for pattern, dept in rows if matches(pattern, name)}
         assert bool(found.owner.department) == bool(departments)
         assert departments >= {found.owner.department} - {""}

@@ -57,6 +57,11 @@ def tables(path: Path) -> dict[str, int]:
         }
 
 
+def values(path: Path) -> list[str]:
+    """All but what the file says of itself."""
+    return [one for one in content(path) if 'INTO "facts"' not in one]
+
+
 def test_days_that_are_over_become_blocks(tmp_path: Path) -> None:
     path = three_days(tmp_path / "h")
     before = samples(path)
@@ -115,10 +120,10 @@ def test_what_is_old_goes(tmp_path: Path) -> None:
 
 def test_a_clock_that_went_back_changes_nothing(tmp_path: Path) -> None:
     path = three_days(tmp_path / "h")
-    before = content(path)
+    before = values(path)
     done = compact(path, START - 5 * DAY)
     assert (done.days, done.expired) == (0, 0)
-    assert content(path) == before
+    assert values(path) == before
 
 
 def test_rows_of_a_day_of_which_only_a_fuller_sketch_is_left_are_let_go(tmp_path: Path) -> None:

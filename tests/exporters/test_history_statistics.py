@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from exporters.history import reader, statistics, summary, workcalendar
@@ -18,7 +20,7 @@ from exporters.history.days import Days
 from exporters.history.file import HistoryError, connect
 from exporters.history.importing import Form
 from exporters.history.reader import Span
-from rules.usagemodel import Measured
+from rules.usagemodel import UPPER, Measured
 from tests.historylab import SLOT, START, imported, long_csv
 
 RESOURCES, SLOTS = 12, 288 * 9
@@ -82,7 +84,8 @@ def test_usage_is_what_numpy_makes_of_the_samples(
         assert its.samples == len(known)
         assert its.coverage == len(known) / len(row)
         assert its.mean == pytest.approx(known.mean(), rel=1e-9)
-        assert (its.p50, its.p95) == pytest.approx(tuple(np.quantile(known, (0.5, 0.95))), rel=1e-9)
+        quantiles = tuple(np.quantile(known, (0.5, 0.95, UPPER)))
+        assert (its.p50, its.p95, its.upper) == pytest.approx(quantiles, rel=1e-9)
         assert its.maximum == known.max()
         assert its.maximum_at == slots[np.nanargmax(row)] * SLOT
         for value, where in ((its.work, work), (its.off, ~work)):
@@ -104,19 +107,23 @@ def test_summary_is_what_numpy_makes_of_all_samples(
     period = Span(START // SLOT, START // SLOT + SLOTS)
     with closing(connect(history)) as db:
         found = summary.summarise(db, "cpu", period, str)
-        rows = list(summary.by_resource(db, "cpu", period))
+        rows = list(summary.by_resource(db, "cpu", period, str))
         one = summary.summarise(db, "cpu", period, str, ["r3"])
         with pytest.raises(HistoryError, match="it has cpu"):
             summary.summarise(db, "memory", period, str)
     assert (found.resources, found.samples) == (RESOURCES - 1, len(known))
     assert (found.mean, found.stddev) == pytest.approx((known.mean(), known.std()), rel=1e-9)
-    quartiles = tuple(np.quantile(known, (0.25, 0.5, 0.75)))
-    assert (found.q1, found.median, found.q3) == pytest.approx(quartiles, rel=1e-9)
+    quantiles = tuple(np.quantile(known, (0.25, 0.5, 0.75, 0.95)))
+    assert (found.q1, found.median, found.q3, found.p95) == pytest.approx(quantiles, rel=1e-9)
+    assert found.coverage == len(known) / ((RESOURCES - 1) * SLOTS)
     assert found.max == known.max()
     assert {row.resource for row in rows} == {f"r{n}" for n in range(1, RESOURCES)}
     for row in rows:
-        its = raw[int(row.resource[1:])]
-        its = its[~np.isnan(its)]
+        all_of_it = raw[int(row.resource[1:])]
+        its = all_of_it[~np.isnan(all_of_it)]
+        assert row.p95 == pytest.approx(np.quantile(its, 0.95), rel=1e-6)
+        assert row.max_at == str(START // SLOT + np.nanargmax(all_of_it))
+        assert row.coverage == len(its) / SLOTS
         expected = (its.mean(), its.std(), *np.quantile(its, (0.25, 0.5, 0.75)), its.max())
         told = (row.mean, row.stddev, row.q1, row.median, row.q3, row.max)
         assert told == pytest.approx(expected, rel=1e-6, abs=1e-6)
@@ -152,8 +159,8 @@ def test_days_without_blocks_are_estimated_from_sketches(
     assert whole.estimated
     assert whole.samples == len(known)
     assert (whole.mean, whole.stddev) == pytest.approx((known.mean(), known.std()), rel=1e-6)
-    quartiles = tuple(np.quantile(known, (0.25, 0.5, 0.75)))
-    assert (whole.q1, whole.median, whole.q3) == pytest.approx(quartiles, rel=0.0101)
+    quantiles = tuple(np.quantile(known, (0.25, 0.5, 0.75, 0.95)))
+    assert (whole.q1, whole.median, whole.q3, whole.p95) == pytest.approx(quantiles, rel=0.0101)
 
 
 @pytest.mark.parametrize(
@@ -225,3 +232,22 @@ def test_the_calendar_of_china(day: str, worked: bool) -> None:
 def test_hours_are_hours(hours: str) -> None:
     with pytest.raises(ValueError, match="are no hours"):
         workcalendar.load(hours=(hours,))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0, 0.06), st.integers(-400, 400))
+def test_two_upper_quantiles_bound_the_sum(seed: int, share: float, apart: int) -> None:
+    """However two directions hang together: bursts of `share` of the slots each, `apart` slots away."""
+    generator = np.random.default_rng(seed)
+    slots = int(generator.integers(14 * 288, 31 * 288))
+    burst = int(share * slots)
+    ways = generator.gamma(0.5, 100, (2, slots)).astype(np.float32)
+    at = int(generator.integers(slots))
+    ways[0, np.arange(at, at + burst) % slots] += 5e7
+    ways[1, np.arange(at + burst + apart, at + 2 * burst + apart) % slots] += 5e7
+    if seed % 2:
+        ways[:, generator.random(slots) < 0.15] = np.nan
+    known = ways[:, ~np.isnan(ways[0])]
+    count = np.full(2, known.shape[1])
+    upper = statistics.quantiles_of(np.sort(known, axis=1), count, (UPPER,))
+    assert np.quantile(known.astype(np.float64).sum(axis=0), 0.95) <= upper.sum() * (1 + 1e-12)

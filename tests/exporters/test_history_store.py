@@ -208,14 +208,16 @@ def test_a_damaged_file_is_noticed_after_a_crash(tmp_path: Path) -> None:
 
 def test_damaged_files_are_never_deleted(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
+    HistoryWriter(path).close()
+    broken = path.read_bytes()[:4096] + bytes(4096)
     for number in range(ASIDE):
-        path.write_bytes(b"no database" * 1000)
-        with closing(HistoryWriter(path)) as writer:
+        path.write_bytes(broken)
+        with closing(HistoryWriter(path, suspect=True)) as writer:
             assert writer.put_aside == tmp_path / f"history.db.damaged-{number + 1}"
-    path.write_bytes(b"no database" * 1000)
+    path.write_bytes(broken)
     with pytest.raises(HistoryError, match="there are 9 damaged ones already"):
-        HistoryWriter(path)
-    assert path.read_bytes().startswith(b"no database")
+        HistoryWriter(path, suspect=True)
+    assert path.read_bytes() == broken
 
 
 @pytest.mark.parametrize("statement", ["PRAGMA application_id = 7", "PRAGMA user_version = 99"])

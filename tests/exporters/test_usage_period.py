@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,15 +15,18 @@ import pytest
 from collectors.cloud.model import Size
 from collectors.cloud.owners import Attribution, Owner
 from collectors.cloud.spans import Aspect, Identity, Value, encoded
-from exporters.history import workcalendar
+from collectors.cloud.spans import Span as Fact
+from exporters.history import reader, stretches, workcalendar
 from exporters.history.accumulate import Rollup
 from exporters.history.compaction import compact
 from exporters.history.file import connect
 from exporters.history.schema import SLOT
 from exporters.history.store import HistoryWriter, Known, Span
 from exporters.usage.lives import Life, lives
-from exporters.usage.period import month, months_before, resource_uses
+from exporters.usage.period import month, months_before, resource_uses, shown_month
 from exporters.usage.shares import segments, shares
+from rules.usagethresholds import Thresholds
+from rules.utilisation import NOBODY, judge
 
 ZONE = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2026, 11, 20, tzinfo=ZONE).timestamp()
@@ -95,6 +99,15 @@ def test_a_month_is_one_of_the_zone_and_ends_now_while_it_lasts() -> None:
     assert months_before("2026-02", 4) == ["2025-11", "2025-12", "2026-01", "2026-02"]
 
 
+def test_the_last_month_that_is_over_is_shown_once_the_history_has_all_of_it() -> None:
+    assert month("2026-11", ZONE, NOW).under_way
+    assert not OCTOBER.under_way
+    assert shown_month(OCTOBER.since, ZONE, NOW) == "2026-10"
+    assert shown_month(day(1) + SLOT, ZONE, NOW) == "2026-11"
+    assert shown_month(None, ZONE, NOW) == "2026-11"
+    assert shown_month(0, ZONE, datetime(2027, 1, 1, tzinfo=ZONE).timestamp()) == "2026-12"
+
+
 def test_who_moved_within_a_month_counts_for_both_by_the_hour(city: City) -> None:
     city.server(
         "vm",
@@ -106,7 +119,7 @@ def test_who_moved_within_a_month_counts_for_both_by_the_hour(city: City) -> Non
     city.cpu("vm", day(10), day(11), 50.0)
     city.cpu("vm", day(11), day(13), 25.0)
     with closing(of(city)) as connection:
-        found = {one.department: one for one in shares(connection, OCTOBER, CALENDAR)}
+        found = {one.department: one for one in shares(connection, OCTOBER)}
         [use] = resource_uses(connection, OCTOBER, CALENDAR)
     assert found.keys() == {"市财政局", "市教育局"}
     finance, education = found["市财政局"], found["市教育局"]
@@ -130,7 +143,7 @@ def test_who_was_resized_within_a_month_used_of_what_it_had_then(city: City) -> 
     )
     city.cpu("vm", day(20), day(22), 50.0)
     with closing(of(city)) as connection:
-        [share] = shares(connection, OCTOBER, CALENDAR)
+        [share] = shares(connection, OCTOBER)
         [use] = resource_uses(connection, OCTOBER, CALENDAR)
     assert share.granted_core_hours == pytest.approx(24 * (2 * 20 + 8 * 11))
     assert share.used_core_hours == pytest.approx(24 * (2 * 0.5 + 8 * 0.5))
@@ -179,7 +192,7 @@ def test_what_was_released_is_not_held_and_what_came_back_was_granted_anew(city:
     )
     with closing(of(city)) as connection:
         uses = {use.resource: use for use in resource_uses(connection, OCTOBER, CALENDAR)}
-        found = {one.department: one for one in shares(connection, OCTOBER, CALENDAR)}
+        found = {one.department: one for one in shares(connection, OCTOBER)}
     assert uses.keys() == {"ended", "back"}
     assert uses["ended"].state == "released"
     assert uses["ended"].department == "市财政局"  # whose it was
@@ -195,9 +208,11 @@ def test_what_the_history_does_not_know_is_asked_elsewhere_or_is_nobodys(city: C
     with closing(of(city)) as connection:
         [use] = resource_uses(connection, OCTOBER, CALENDAR)
         assert (use.department, use.attribution, use.vcpus) == ("", "unassigned", None)
-        [use] = resource_uses(connection, OCTOBER, CALENDAR, lambda _: owned("市财政局"))
+        [use] = resource_uses(
+            connection, OCTOBER, CALENDAR, lambda _, since, __: [(since, owned("市财政局"))]
+        )
         assert use.department == "市财政局"
-        [share] = shares(connection, OCTOBER, CALENDAR)
+        [share] = shares(connection, OCTOBER)
     assert share.unsized_hours == pytest.approx(31 * 24)
     assert (share.granted_core_hours, share.used_ratio) == (0.0, None)
 
@@ -212,12 +227,26 @@ def test_what_was_first_seen_late_in_its_life_counts_as_it_was_first_known(city:
     with closing(of(city)) as connection:
         [life] = lives(connection, OCTOBER.since, OCTOBER.until)
     parts = list(segments(life, OCTOBER))
-    assert [(part.since, part.until) for part in parts] == [
-        (day(5), day(11)),
-        (day(11), OCTOBER.until),
-    ]
+    assert [(part.since, part.until) for part in parts] == [(day(5), OCTOBER.until)]
     assert {part.department for part in parts} == {"市财政局"}
     assert {part.size.vcpus for part in parts} == {2}
+
+
+def test_what_was_away_for_a_day_at_most_is_as_old_as_before(city: City) -> None:
+    for id, away in (("short", DAY), ("long", DAY + 1)):
+        city.server(
+            id,
+            ("state", day(1), day(10), "active"),
+            ("state", day(10), day(10) + away, "released"),
+            ("state", day(10) + away, None, "active"),
+            first=day(1),
+        )
+    with closing(of(city)) as connection:
+        found = {life.id: life for life in lives(connection, OCTOBER.since, OCTOBER.until)}
+        uses = {use.resource: use for use in resource_uses(connection, OCTOBER, CALENDAR)}
+    assert uses["short"].first_seen == day(1)
+    assert uses["long"].first_seen == day(11) + 1
+    assert found["long"].granted(day(11)) == day(1)  # it had not come back by then
 
 
 def test_segments_end_where_nobody_saw_it_any_more() -> None:
@@ -237,12 +266,12 @@ def test_compaction_changes_no_month(city: City) -> None:
     city.cpu("vm", day(1), day(4), 30.0)
     city.cpu("vm", day(4), day(5), 90.0)
     with closing(of(city)) as connection:
-        before = resource_uses(connection, OCTOBER, CALENDAR), shares(connection, OCTOBER, CALENDAR)
+        before = resource_uses(connection, OCTOBER, CALENDAR), shares(connection, OCTOBER)
     city.writer.close()
     compact(city.path, NOW)
     with closing(of(city)) as connection:
         (rows,) = connection.execute("SELECT count(*) FROM rollups").fetchone()
-        after = resource_uses(connection, OCTOBER, CALENDAR), shares(connection, OCTOBER, CALENDAR)
+        after = resource_uses(connection, OCTOBER, CALENDAR), shares(connection, OCTOBER)
     assert rows == 0
     assert after == before
     measured = after[0][0].measured["cpu"]
@@ -265,3 +294,167 @@ def test_the_span_of_a_moment_and_the_last_one(city: City) -> None:
     last = life.last("state", day(5))
     assert last is not None
     assert last.value == "active"
+
+
+def released_and_back(city: City) -> None:
+    """As two lives of one id, the second of which is seen half of the time only."""
+    city.server(
+        "vm",
+        ("state", day(1), day(14), "active"),
+        ("state", day(14), day(16, 10), "released"),
+        ("state", day(16, 10), None, "active"),
+        ("size", day(1), None, Size(4, GIB, 0)),
+    )
+    city.cpu("vm", day(1), day(14), 1.0)
+    city.cpu("vm", day(16, 10), day(24), 40.0)
+
+
+@pytest.mark.parametrize("sketched", [False, True])
+def test_what_came_back_is_not_judged_by_its_earlier_life(city: City, sketched: bool) -> None:
+    released_and_back(city)
+    if sketched:
+        only_sketches(city)
+    with closing(of(city)) as connection:
+        [use] = resource_uses(connection, OCTOBER, CALENDAR)
+    cpu = use.measured["cpu"]
+    assert cpu.samples == (7 * 24 + 14) * 12
+    assert cpu.mean == pytest.approx(40)
+    assert cpu.p50 == pytest.approx(40, rel=0.01)
+    assert cpu.maximum_at == day(16, 10)
+    found = judge([use], Thresholds(), NOBODY, date(2026, 11, 1))
+    assert found.state == "insufficient"
+    assert found.figures["coverage"] == pytest.approx(100 * (7 * 24 + 14) / (15 * 24 + 14))
+
+
+def only_sketches(city: City) -> None:
+    city.writer.close()
+    compact(city.path, NOW)
+    with closing(connect(city.path)) as connection, connection:
+        connection.execute("DELETE FROM blocks")
+    city.writer = HistoryWriter(city.path)
+
+
+def test_who_stops_every_night_is_one_segment(city: City) -> None:
+    nights: list[tuple[Aspect, float, float | None, Value]] = []
+    for number in range(1, 31):
+        nights.append(("state", day(number, 8), day(number, 20), "active"))
+        nights.append(("state", day(number, 20), day(number + 1, 8), "stopped"))
+    city.server(
+        "vm",
+        *nights,
+        ("owner", day(1), day(11), owned("市财政局")),
+        ("owner", day(11), None, Attribution(Owner("市财政局", "预算"), "metadata")),
+        ("size", day(1), day(12), Size(4, GIB, 5)),
+        ("size", day(12), None, Size(4, GIB, 6)),
+    )
+    with closing(of(city)) as connection:
+        [life] = lives(connection, OCTOBER.since, OCTOBER.until)
+    [part] = segments(life, OCTOBER)
+    assert (part.since, part.until) == (OCTOBER.since, OCTOBER.until)
+
+
+def test_shares_are_the_same_when_only_sketches_are_left(city: City) -> None:
+    city.server(
+        "vm",
+        ("owner", day(1), day(11, 9), owned("市财政局")),
+        ("owner", day(11, 9), day(20), owned("市教育局")),
+        ("owner", day(20), None, owned("市民政局")),
+        ("size", day(1), None, Size(4, 8 * GIB, 0)),
+        ("state", day(1), day(28), "active"),
+        ("state", day(28), None, "released"),
+    )
+    city.cpu("vm", day(1), day(11, 9), 50.0)
+    city.cpu("vm", day(11, 9), day(20), 25.0)
+    city.cpu("vm", day(20), day(29), 10.0)
+    with closing(of(city)) as connection:
+        before = {one.department: one for one in shares(connection, OCTOBER)}
+    only_sketches(city)
+    with closing(of(city)) as connection:
+        after = {one.department: one for one in shares(connection, OCTOBER)}
+    assert before.keys() == after.keys() == {"市财政局", "市教育局", "市民政局"}
+    for name, one in before.items():
+        assert after[name].known_core_hours == pytest.approx(one.known_core_hours)
+        assert after[name].used_core_hours == pytest.approx(one.used_core_hours)
+    assert before["市财政局"].used_core_hours == pytest.approx(4 * (10 * 24 + 9) * 0.5)
+    assert before["市民政局"].known_core_hours == pytest.approx(4 * 24 * 8)  # while it was held
+
+
+def test_a_series_is_read_once_however_many_cuts(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 6):
+        city.server(
+            f"vm-{number}",
+            ("owner", day(1), day(number + 2, number), owned("市财政局")),
+            ("owner", day(number + 2, number), None, owned("市教育局")),
+        )
+        city.cpu(f"vm-{number}", day(1), day(9), 10.0)
+    read = []
+
+    def chunks(*arguments: Any) -> Iterator[reader.Chunk]:
+        read.append(arguments)
+        return reader.chunks(*arguments)
+
+    monkeypatch.setattr(stretches, "chunks", chunks)
+    with closing(of(city)) as connection:
+        shares(connection, OCTOBER)
+    assert len(read) == 1
+
+
+def at_sizes(*sizes: Size) -> Life:
+    ends = [*(day(2 + number) for number in range(1, len(sizes))), None]
+    begins = [day(2), *(day(2 + number) for number in range(1, len(sizes)))]
+    spans = [
+        Fact("vm", "size", begin, end, size)
+        for begin, end, size in zip(begins, ends, sizes, strict=True)
+    ]
+    return Life("vm", "server", "vm", "city", day(1), day(30), {"size": spans})
+
+
+@pytest.mark.parametrize(
+    ("sizes", "number"),
+    [
+        ((Size(4, 8 * GIB, 0), Size(4, 8 * GIB + 4096, 0)), 0),
+        ((Size(4, 8 * GIB, 0), Size(4, 8 * GIB, 1 << 40)), 0),
+        ((Size(4, None, 0), Size(4, 8 * GIB, 0), Size(4, None, 0), Size(4, 8 * GIB, 0)), 0),
+        ((Size(None, None, None), Size(4, 8 * GIB, 0)), 0),
+        ((Size(4, 8 * GIB, 0), Size(4, None, 0), Size(4, 16 * GIB, 0)), 1),
+        ((Size(4, 8 * GIB, 0), Size(8, 8 * GIB, 0)), 1),
+        ((Size(4, 8 * GIB, 0), Size(None, 8 * GIB, 0), Size(8, 8 * GIB, 0)), 1),
+        ((Size(4, 1000, 0), Size(4, 981, 0)), 0),
+        ((Size(4, 1000, 0), Size(4, 980, 0)), 1),
+        ((Size(4, 1000, 0), Size(4, 985, 0), Size(4, 970, 0), Size(4, 960, 0)), 1),  # bit by bit
+    ],
+)
+def test_a_little_of_memory_is_no_other_size(sizes: Sequence[Size], number: int) -> None:
+    assert len(at_sizes(*sizes).resized(OCTOBER.since, OCTOBER.until)) == number
+
+
+def test_who_got_it_on_the_first_moment_of_a_month_has_just_got_it(city: City) -> None:
+    before = OCTOBER.since - 20 * DAY
+    city.server(
+        "vm",
+        ("owner", before, day(1), owned("市财政局")),
+        ("owner", day(1), None, owned("市教育局")),
+    )
+    with closing(of(city)) as connection:
+        [use] = resource_uses(connection, OCTOBER, CALENDAR)
+    assert use.moved == (day(1),)
+
+
+def test_what_is_not_known_is_not_active(city: City) -> None:
+    city.server("vm")
+    city.server("disk", kind="volume")
+    city.server("in use", ("attached", day(1), None, ("vm",)), kind="volume")
+    with closing(of(city)) as connection:
+        uses = {use.resource: use for use in resource_uses(connection, OCTOBER, CALENDAR)}
+    assert {use.state for use in uses.values()} == {"unknown"}
+    told = {
+        name: judge([use], Thresholds(), NOBODY, date(2026, 11, 1)) for name, use in uses.items()
+    }
+    assert {name: one.state for name, one in told.items()} == {
+        "vm": "insufficient",
+        "disk": "insufficient",
+        "in use": "in-use",
+    }
+    assert told["disk"].free.disk is None

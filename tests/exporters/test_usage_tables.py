@@ -12,8 +12,16 @@ from collectors.cloud.owners import Attribution, Conflict, Owner
 from collectors.cloud.spans import Limits
 from exporters.findings.text import width
 from exporters.usage import holdingwords as words
-from exporters.usage.tables import departments_table, events_table, resources_table, systems_table
+from exporters.usage.tables import (
+    departments_table,
+    events_table,
+    loose_line,
+    problem_lines,
+    resources_table,
+    systems_table,
+)
 from tests.collectors.test_cloud_holdings import GIB, HOST, VIEW, found
+from tests.collectors.test_cloud_unseen import blind
 
 CHINA = timezone(timedelta(hours=8))
 
@@ -77,6 +85,7 @@ def test_departments() -> None:
         "7.0",
         "66.7",
         "%",
+        "2000.0",
         "48",
         "7",
         "1",
@@ -90,7 +99,7 @@ def test_departments() -> None:
         "Capacity: vCPU 240, Memory GiB 256",
         "Compute scale: 24 vCPU granted, 7.0 used (known of 66.7 %)",
         "Migration to the cloud: 33.3 % (1 of 3 systems, 0 planned)",
-        "resources of unknown size, in no sum: 2",
+        "resources with a size that is not known, and missing in the sum of it: 2",
         "the registry says otherwise than the cloud: 审计局 审计",
         "systems in no registry: 财政局 国库",
     ]
@@ -102,6 +111,7 @@ def test_departments() -> None:
         "6.0",
         "100.0",
         "%",
+        "2000.0",
         "24",
         "3",
         "1",
@@ -115,6 +125,44 @@ def test_departments() -> None:
     systems = systems_table(whole, "zh").splitlines()
     assert systems[1].split()[:4] == ["预算", "财政局", "10", "8"]
     assert len({width(line) for line in departments_table(whole, "zh").splitlines()[1:5]}) <= 4
+
+
+def test_a_sum_of_which_a_part_was_not_seen_is_unknown() -> None:
+    dead = blind("all", cloud="dead\x1b")
+    whole, _ = found(VIEW, dead)
+    lines = departments_table(whole, "en").splitlines()
+    unknown = ["unknown"] * 6
+    for row in lines[1:4]:  # quota, allocated, used, hours, ...; no share of what is not known
+        assert row.split()[1:] == [*unknown, *["unknown"] * 6]
+    assert lines[4].split() == ["Total", *["unknown"] * 10]
+    assert lines[6:9] == [
+        "Capacity: unknown",
+        "Compute scale: unknown vCPU granted, unknown used (known of unknown)",
+        "Migration to the cloud: unknown (of 3 systems, 1 hang on what was not seen)",
+    ]
+    systems = systems_table(whole, "zh").splitlines()
+    assert systems[1].split()[:4] == ["审计", "审计局", "未知", "未知"]
+    assert problem_lines([VIEW, dead], "zh") == ["未能查看：dead\\x1b all HTTP 403"]
+    # what is not held is no use that is not known
+    nothing, _ = found(blind("volumes"))
+    assert "算力规模：已分配 0 vCPU" in departments_table(nothing, "zh").splitlines()
+
+
+def test_a_cloud_that_was_not_seen_may_have_resources() -> None:
+    dead = blind("all")
+    assert resources_table(dead, {}, "en").splitlines()[0] == "unknown"
+    assert resources_table(blind("volumes"), {}, "zh").splitlines()[0] == "未知"
+    assert systems_table(found(dead)[0], "zh") == "未知"
+    assert resources_table(blind("use"), {}, "en").splitlines()[0] == "There is no resource."
+
+
+def test_rows_that_fit_nothing() -> None:
+    assert loose_line("owners.csv", [3, 7], "en") == (
+        "rows of the override table that fit nothing: owners.csv:3, 7"
+    )
+    assert loose_line("o\x1b.csv", list(range(12)), "zh").endswith(
+        "o\\x1b.csv:0, 1, 2, 3, 4, 5, 6, 7, 8, 9 +2"
+    )
 
 
 def test_no_cloud_at_all() -> None:

@@ -90,6 +90,7 @@ figures = st.builds(
     maximum_at=wild,
     coverage=share,
     estimated=st.booleans(),
+    upper=st.none() | wild | st.floats(0, 1000),
 )
 near = st.floats(1.79e9, 1.80e9) | st.floats()
 size = st.none() | st.integers(-1, 1 << 70)
@@ -111,6 +112,7 @@ uses = st.builds(
     stopped_since=st.none() | near,
     detached_since=st.none() | near,
     resized=st.just(()) | st.lists(near, max_size=1).map(tuple),
+    under_way=st.booleans(),
     moved=st.just(()) | st.lists(near, max_size=1).map(tuple),
     measured=st.dictionaries(
         st.sampled_from(["cpu", "memory", "steal", "net_rx", "net_tx", "z"]), figures
@@ -136,9 +138,16 @@ def test_whatever_was_measured(months: list[ResourceUse], exempt: bool) -> None:
         for name in ("cpu", "net_rx", "net_tx"):
             assert last.measured[name].p95 < LIMITS.idle_network
         assert last.measured["cpu"].p95 < LIMITS.idle_cpu
+        both = [last.measured[name].upper for name in ("net_rx", "net_tx")]
+        assert (
+            sum(LIMITS.idle_network if one is None else one for one in both) < LIMITS.idle_network
+        )
     if found.state == "insufficient":
         assert found.advice == "none"
         assert found.months == 0
+    if last.under_way:
+        assert found.advice in ("none", "watch")
+        assert found.months <= 1
     if found.advice == "reclaim":
         assert found.state in ("stopped", "detached") or found.months >= LIMITS.reclaim_months
     _within(found.free, found.granted)
