@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Words = NDArray[np.uint64]  # a word a row, a field a column
 
-_COMMA, _END, _POINT, _ZERO = 44, 10, 46, 48
+_COMMA, _END, _POINT, _ZERO, _SPACE = 44, 10, 46, 48, 32
 _BYTES: Final = 8  # of a word
 _WORDS: Final = 8  # of a field at most; a longer one is for the csv module
 _DIGITS: Final = 15  # that a double holds exactly
@@ -122,7 +122,7 @@ class PlainColumns:
 
     def empty(self, place: int) -> NDArray[np.bool_]:
         found: NDArray[np.bool_] = self._lengths[place] == 0
-        for at in np.flatnonzero(self._words[self._begins[place]] & 0xFF == ord(" ")).tolist():
+        for at in np.flatnonzero(self._words[self._begins[place]] & 0xFF <= _SPACE).tolist():
             found[at] = not self._field(place, at).strip()
         return found
 

@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from exporters.history.csvvalues import BadField, value
 from exporters.history.fields import Known, PlainColumns, plain
 
-printable = st.text(st.characters(min_codepoint=32, exclude_characters='",'), max_size=20)
+printable = st.text(
+    st.characters(codec="utf-8", min_codepoint=32, exclude_characters='",')
+    | st.sampled_from("\t\v\f "),
+    max_size=20,
+)
 numbers = (
     st.decimals(0, 10**17, allow_nan=False, allow_infinity=False).map(str)
     | st.from_regex(r"[0-9]{0,20}[.]?[0-9]{0,20}", fullmatch=True)

@@ -301,6 +301,15 @@ def test_no_bytes_break_it(tmp_path_factory: pytest.TempPathFactory, raw: bytes)
     assert done.samples >= 1
 
 
+@pytest.mark.parametrize("nothing", ["", " ", "\t", " \t"])
+def test_a_maximum_of_nothing_is_the_value(tmp_path: Path, nothing: str) -> None:
+    path = long_csv(
+        tmp_path / "c", "timestamp,resource,metric,value,maximum", f"{START},a,cpu,1,{nothing}"
+    )
+    assert imported(tmp_path / "h", path, strict=True).samples == 1
+    assert samples(tmp_path / "h") == {("cpu", "a", FIRST): (1, 1)}
+
+
 def test_what_a_metric_is_kept_in_follows_from_the_lines_before(tmp_path: Path) -> None:
     """A line without a unit is bad until one before it has told the metric's."""
     lines = [
