@@ -94,7 +94,7 @@ class LongReader:
         except BadField as error:
             raise ImportRefused(f"{self._bad.file}:1: {error}") from error
         names = [COLUMNS.get(_plain(field), "") for field in fields]
-        if any(names):
+        if any(names) and not any(self._known["timestamp"].lookup(one) >= 0 for one in fields):
             self._at = {name: place for place, name in enumerate(names) if name}
             if len(self._at) < sum(map(bool, names)):
                 raise ImportRefused(f"{self._bad.file}:1: a column is there twice")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from exporters.history.badlines import ImportRefused
 from exporters.history.csvlines import MAX_LINE
+from exporters.history.csvvalues import guarded
 from exporters.history.importing import Form
 from tests.historylab import SLOT, START, content, imported, long_csv, samples
 
@@ -277,7 +278,7 @@ def test_any_rows_are_what_python_makes_of_them(
     folder = tmp_path_factory.mktemp("rows")
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL)
-    writer.writerows((START + at, name, "cpu", value) for at, name, value in rows)
+    writer.writerows((START + at, guarded(name), "cpu", value) for at, name, value in rows)
     (folder / "c").write_text(out.getvalue(), "utf-8")
     done = imported(folder / "h", folder / "c", strict=True)
     moments = {(name, at): value for at, name, value in rows}
@@ -308,6 +309,12 @@ def test_a_maximum_of_nothing_is_the_value(tmp_path: Path, nothing: str) -> None
     )
     assert imported(tmp_path / "h", path, strict=True).samples == 1
     assert samples(tmp_path / "h") == {("cpu", "a", FIRST): (1, 1)}
+
+
+@pytest.mark.parametrize("name", ["id", "时间", "kind"])
+def test_a_line_with_a_time_is_no_header(tmp_path: Path, name: str) -> None:
+    imported(tmp_path / "h", long_csv(tmp_path / "c", f"{START},{name},cpu,1"), strict=True)
+    assert samples(tmp_path / "h") == {("cpu", name, FIRST): (1, 1)}
 
 
 def test_what_a_metric_is_kept_in_follows_from_the_lines_before(tmp_path: Path) -> None:
