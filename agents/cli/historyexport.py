@@ -20,6 +20,7 @@ from exporters.history.file import zone_of
 from exporters.history.reader import reading
 
 _GZIP = b"\x1f\x8b"
+_SIDES = ("", "-wal", "-shm", "-journal", ".lock")
 
 
 @click.command(name="export")
@@ -56,7 +57,9 @@ def command(
         pieces = rows(connection, slots, lambda slot: shown(slot, zone), metrics, resources or None)
         try:
             written = (
-                _stream(pieces, sys.stdout.buffer) if out == "-" else _write(Path(out), pieces)
+                _stream(pieces, sys.stdout.buffer)
+                if out == "-"
+                else _write(_target(Path(out), path), pieces)
             )
         except BrokenPipeError:
             raise  # who reads wants no more
@@ -67,9 +70,16 @@ def command(
         ctx.exit(1)
 
 
+def _target(out: Path, history: Path) -> Path:
+    """What a link leads to is written, and it stays a link. Raises UserError where it is of the history."""
+    out, history = out.resolve(), history.resolve()
+    if out in [history.with_name(history.name + end) for end in _SIDES]:
+        raise UserError(f"--out {out}: is of the history itself; name another file")
+    return out
+
+
 def _write(path: Path, pieces: Iterable[str]) -> int:
     """How many pieces. A regular file is made aside and renamed; a pipe or device is written as it is."""
-    path = path.resolve()  # what a link leads to is written, and it stays a link
     with ExitStack() as stack:
         if path.exists() and not path.is_file():
             plain: IO[bytes] = stack.enter_context(open(path, "wb"))

@@ -4,14 +4,13 @@ With a header columns may be in any order, and there may be `unit` and `maximum`
 `value` is then their average), `kind` of new resources, and others, which are ignored. Without, a line of three is
 timestamp, resource, value of `--metric`.
 
-A chunk without quotes or anything odd is split at once; else Python's csv module reads it, and line by
-line where that shows that a line is bad.
+A chunk without quotes or anything odd is taken at once (fields.py); else Python's csv module reads it, and it is read
+line by line where that shows that a line is bad.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from exporters.history.badlines import BadLines, ImportRefused
 from exporters.history.csvlines import Lines
 from exporters.history.csvvalues import MOST, BadField, name, seconds, value
+from exporters.history.fields import Columns, Known, ListColumns, plain
 from exporters.history.seriescodes import (
     BAD,
     KINDS,
@@ -28,6 +28,8 @@ from exporters.history.seriescodes import (
     Metrics,
     Resources,
     SeriesTable,
+    Spelled,
+    Times,
     check_kind,
 )
 from exporters.history.spool import TOP, Spool
@@ -42,26 +44,6 @@ COLUMNS: Final[dict[str, str]] = {
     "kind": "kind", "类型": "kind",
 }  # fmt: skip
 _NEEDED: Final = ("timestamp", "resource", "value")
-_COMMA, _END = 44, 10
-_TIMES: Final = 1_000_000  # remembered
-
-
-class _Times(dict[bytes, int]):
-    """Spelling → Unix seconds; BAD where it is no time."""
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        super().__init__()
-        self._zone = zone
-
-    def __missing__(self, raw: bytes) -> int:
-        try:
-            found = seconds(raw.decode("ascii", "replace"), self._zone)
-        except BadField:
-            return BAD
-        if len(self) >= _TIMES:
-            self.clear()
-        self[raw] = found
-        return found
 
 
 class LongReader:
@@ -80,7 +62,12 @@ class LongReader:
     ) -> None:
         self._resources, self._metrics, self._series = resources, metrics, series
         self._spool, self._bad, self._zone = spool, bad, zone
-        self._times, self._kinds = _Times(zone), Kinds()
+        self._spelled = Spelled()
+        lookups = {
+            "timestamp": Times(zone), "resource": resources, "kind": Kinds(),
+            "metric": self._spelled, "unit": self._spelled,
+        }  # fmt: skip
+        self._known = {name: Known(one.__getitem__) for name, one in lookups.items()}
         self._metric = metric.encode()
         self._offsets = offsets
         self._at: dict[str, int] = {}  # column → place
@@ -93,10 +80,11 @@ class LongReader:
             chunk = self._begin(chunk)
             if not chunk.data:
                 return 0
-        columns = self._split(chunk.data) or self._parse(chunk.data)
+        columns = plain(chunk.data, self._count) or self._parse(chunk.data)
         if columns is None:
             return self._slowly(chunk)
-        return self._take(columns, chunk)
+        taken = self._take(columns, chunk)
+        return self._slowly(chunk) if taken is None else taken
 
     def _begin(self, chunk: Lines) -> Lines:
         """Learn the columns from the first line."""
@@ -106,7 +94,7 @@ class LongReader:
         except BadField as error:
             raise ImportRefused(f"{self._bad.file}:1: {error}") from error
         names = [COLUMNS.get(_plain(field), "") for field in fields]
-        if any(names):
+        if any(names) and not any(self._known["timestamp"].lookup(one) >= 0 for one in fields):
             self._at = {name: place for place, name in enumerate(names) if name}
             if len(self._at) < sum(map(bool, names)):
                 raise ImportRefused(f"{self._bad.file}:1: a column is there twice")
@@ -126,25 +114,8 @@ class LongReader:
         self._count = len(fields)
         return chunk
 
-    def _split(self, data: bytes) -> list[list[bytes]] | None:
-        """The columns of a chunk in which every line has all its commas and nothing is quoted."""
-        if b'"' in data or b"\0" in data:
-            return None
-        if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n")
-        raw = np.frombuffer(data, np.uint8)
-        ends = raw[(raw == _COMMA) | (raw == _END)]
-        if len(ends) % self._count or b"\r" in data:
-            return None
-        ends = ends.reshape(-1, self._count)
-        if (ends[:, -1] != _END).any() or (ends[:, :-1] != _COMMA).any():
-            return None
-        fields = data.replace(b"\n", b",").split(b",")
-        fields.pop()
-        return [fields[place :: self._count] for place in range(self._count)]
-
-    def _parse(self, data: bytes) -> list[list[bytes]] | None:
-        """As _split, with quotes; None where a line is bad, or a quoted field has a line's end."""
+    def _parse(self, data: bytes) -> ListColumns | None:
+        """As `plain`, with quotes; None where a line is bad, or a quoted field has a line's end."""
         if b"\0" in data:
             return None
         lines = data.decode("latin-1").split("\n")[:-1]  # every byte a character
@@ -154,32 +125,28 @@ class LongReader:
             return None
         if len(rows) != len(lines) or any(len(row) != self._count for row in rows):
             return None
-        return [[field.encode("latin-1") for field in column] for column in zip(*rows, strict=True)]
+        return ListColumns(
+            [[field.encode("latin-1") for field in column] for column in zip(*rows, strict=True)]
+        )
 
-    def _take(self, columns: Sequence[Sequence[bytes]], chunk: Lines) -> int:
-        count = len(columns[0])
-        at = np.fromiter(
-            map(self._times.__getitem__, columns[self._at["timestamp"]]), np.int64, count
-        )
-        resources = np.fromiter(
-            map(self._resources.__getitem__, columns[self._at["resource"]]), np.int64, count
-        )
-        metrics = self._metric_codes(columns, count)
-        plain = b"_" not in chunk.data and bool(chunk.data)
-        values = _numbers(columns[self._at["value"]], plain)
+    def _take(self, columns: Columns, chunk: Lines) -> int | None:
+        """None where lines must be read one by one, since what a metric is kept in follows from those before."""
+        at = columns.codes(self._at["timestamp"], self._known["timestamp"])
+        resources = columns.codes(self._at["resource"], self._known["resource"])
+        metrics = self._metric_codes(columns)
+        if metrics is None:
+            return None
+        values = columns.numbers(self._at["value"], _number)
         good = (at >= 0) & (resources >= 0) & (metrics >= 0) & (values >= 0) & (values <= MOST)
         kinds = None
         if "kind" in self._at:
-            kinds = np.fromiter(
-                map(self._kinds.__getitem__, columns[self._at["kind"]]), np.int64, count
-            )
+            kinds = columns.codes(self._at["kind"], self._known["kind"])
             good &= kinds >= 0
         tops = None
         if "maximum" in self._at:
-            tops = _numbers(given := columns[self._at["maximum"]], plain)
-            for place in np.flatnonzero(np.isnan(tops)).tolist():
-                if not given[place].strip():
-                    tops[place] = values[place]
+            tops = columns.numbers(self._at["maximum"], _number)
+            given = columns.empty(self._at["maximum"])
+            tops[given] = values[given]
             good &= (tops >= 0) & (tops <= MOST)
         if not good.all():
             lines = chunk.data.split(b"\n")
@@ -201,16 +168,29 @@ class LongReader:
         for resource, kind in zip(own.tolist(), kinds[told][where].tolist(), strict=True):
             self._resources.kinds.setdefault(resource, KINDS[kind])
 
-    def _metric_codes(self, columns: Sequence[Sequence[bytes]], count: int) -> NDArray[np.int64]:
-        place, unit = self._at.get("metric"), self._at.get("unit")
-        names = [self._metric] * count if place is None else columns[place]
-        if unit is None:
-            if names.count(names[0]) == count:  # nearly always
-                return np.full(count, self._metrics[names[0], b""])
-            pairs = ((one, b"") for one in names)
-            return np.fromiter(map(self._metrics.__getitem__, pairs), np.int64, count)
-        pairs = zip(names, columns[unit], strict=True)  # type: ignore[assignment]
-        return np.fromiter(map(self._metrics.__getitem__, pairs), np.int64, count)
+    def _metric_codes(self, columns: Columns) -> NDArray[np.int64] | None:
+        """None where a metric is bad and told again: with a unit it may be good from there on."""
+        if "metric" in self._at:
+            names = columns.codes(self._at["metric"], self._known["metric"])
+        else:
+            names = np.full(len(columns), self._spelled[self._metric])
+        units = np.full(len(columns), self._spelled[b""])
+        if "unit" in self._at:
+            units = columns.codes(self._at["unit"], self._known["unit"])
+        if (names == names[0]).all() and (units == units[0]).all():  # nearly always
+            return np.full(len(names), self._metrics[self._pair(int(names[0]), int(units[0]))])
+        found, first, where = np.unique(names << 32 | units, return_index=True, return_inverse=True)
+        order = np.argsort(first).tolist()  # that of the lines
+        pairs = [self._pair(*divmod(one, 1 << 32)) for one in found[order].tolist()]
+        codes = np.empty(len(pairs), np.int64)
+        for at, (place, pair) in enumerate(zip(order, pairs, strict=True)):
+            codes[place] = self._metrics[pair]
+            if codes[place] == BAD and any(_same(pair[0], one) for one, _ in pairs[at + 1 :]):
+                return None
+        return codes[where]
+
+    def _pair(self, name: int, unit: int) -> tuple[bytes, bytes]:
+        return self._spelled.spellings[name], self._spelled.spellings[unit]
 
     def _put(
         self,
@@ -245,9 +225,8 @@ class LongReader:
                 numbers.append(number)
         if not rows:
             return 0
-        columns = list(zip(*rows, strict=True))
-        # all are good
-        return self._take(columns, Lines(numbers[0], b""))
+        columns = ListColumns(list(zip(*rows, strict=True)))
+        return self._take(columns, Lines(numbers[0], b"")) or 0  # all are good
 
     def _judge(self, number: int, line: bytes) -> bool:
         """Whether a line is good; else it is told, unless it only has no value."""
@@ -278,16 +257,6 @@ class LongReader:
         return True
 
 
-def _numbers(fields: Sequence[bytes], plain: bool) -> NDArray[np.float64]:
-    """NaN of what is none; `plain` where no field has the `_` that Python allows in numbers."""
-    if plain or b"_" not in b"".join(fields):
-        try:
-            return np.fromiter(map(float, fields), np.float64, len(fields))
-        except ValueError:
-            pass
-    return np.array([_number(one) for one in fields])
-
-
 def _number(field: bytes) -> float:
     try:
         return value(field)
@@ -305,6 +274,13 @@ def split_line(line: bytes) -> list[bytes]:
     except csv.Error as error:
         raise BadField(f"quotes: {error}") from error
     return [field.encode("latin-1") for field in rows[0]]
+
+
+def _same(metric: bytes, other: bytes) -> bool:
+    try:
+        return name(metric, "metric") == name(other, "metric")
+    except BadField:
+        return False
 
 
 def _plain(field: bytes) -> str:

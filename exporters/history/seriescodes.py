@@ -1,9 +1,10 @@
-"""Names of an import as numbers: resources, metrics with their units, and series, in order of appearance."""
+"""Times and names of an import as numbers: resources, metrics with their units, and series, in order of appearance."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final, get_args
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from collectors.cloud.model import ResourceKind
 from exporters.findings.text import neutral
 from exporters.history.badlines import ImportRefused
-from exporters.history.csvvalues import BadField, name
+from exporters.history.csvvalues import BadField, name, seconds
 from exporters.history.units import METRICS, UNITS
 
 MAX_RESOURCES: Final = 2_000_000
@@ -19,6 +20,41 @@ MAX_METRICS: Final = 1000
 BAD: Final = -1
 KINDS: Final = ("", *get_args(ResourceKind))
 _CACHED: Final = 4_000_000
+_REMEMBERED: Final = 1_000_000  # times
+_SPELLINGS: Final = 100_000
+
+
+class Times(dict[bytes, int]):
+    """Spelling → Unix seconds; BAD where it is no time."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        super().__init__()
+        self._zone = zone
+
+    def __missing__(self, raw: bytes) -> int:
+        try:
+            found = seconds(raw.decode("ascii", "replace"), self._zone)
+        except BadField:
+            return BAD
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[raw] = found
+        return found
+
+
+class Spelled(dict[bytes, int]):
+    """Spelling → place in `spellings`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spellings: list[bytes] = []
+
+    def __missing__(self, raw: bytes) -> int:
+        if len(self.spellings) >= _SPELLINGS:
+            raise ImportRefused(f"there are more than {_SPELLINGS} metrics; is this the column?")
+        self[raw] = len(self.spellings)
+        self.spellings.append(raw)
+        return self[raw]
 
 
 class Resources(dict[bytes, int]):

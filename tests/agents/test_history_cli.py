@@ -186,6 +186,13 @@ def test_an_export_replaces_an_export_and_nothing_else(
     before = content(history)
     note = tmp_path / "note.gz"
     note.write_bytes(gzip.compress(b"mine"))
+    sides = [history.with_name(f"{history.name}{end}") for end in ("-wal", "-shm", ".lock")]
+    sides[-1].touch()
+    for side in sides:
+        done = run("export", "--history", history, "--out", side)
+        assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
+    assert [side.exists() for side in sides] == [False, False, True]
+    assert sides[-1].read_bytes() == b""
     for out in (history, csv, note, tmp_path):
         was = out.read_bytes() if out.is_file() else b""
         done = run("export", "--history", history, "--out", out)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from exporters.history.badlines import ImportRefused
 from exporters.history.csvlines import MAX_LINE
+from exporters.history.csvvalues import guarded
 from exporters.history.importing import Form
 from tests.historylab import SLOT, START, content, imported, long_csv, samples
 
@@ -277,7 +278,7 @@ def test_any_rows_are_what_python_makes_of_them(
     folder = tmp_path_factory.mktemp("rows")
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL)
-    writer.writerows((START + at, name, "cpu", value) for at, name, value in rows)
+    writer.writerows((START + at, guarded(name), "cpu", value) for at, name, value in rows)
     (folder / "c").write_text(out.getvalue(), "utf-8")
     done = imported(folder / "h", folder / "c", strict=True)
     moments = {(name, at): value for at, name, value in rows}
@@ -299,3 +300,34 @@ def test_no_bytes_break_it(tmp_path_factory: pytest.TempPathFactory, raw: bytes)
     (folder / "c").write_bytes(f"{START},a,cpu,1\n".encode() + raw)
     done = imported(folder / "h", folder / "c")
     assert done.samples >= 1
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "\t", " \t"])
+def test_a_maximum_of_nothing_is_the_value(tmp_path: Path, nothing: str) -> None:
+    path = long_csv(
+        tmp_path / "c", "timestamp,resource,metric,value,maximum", f"{START},a,cpu,1,{nothing}"
+    )
+    assert imported(tmp_path / "h", path, strict=True).samples == 1
+    assert samples(tmp_path / "h") == {("cpu", "a", FIRST): (1, 1)}
+
+
+@pytest.mark.parametrize("name", ["id", "时间", "kind"])
+def test_a_line_with_a_time_is_no_header(tmp_path: Path, name: str) -> None:
+    imported(tmp_path / "h", long_csv(tmp_path / "c", f"{START},{name},cpu,1"), strict=True)
+    assert samples(tmp_path / "h") == {("cpu", name, FIRST): (1, 1)}
+
+
+def test_what_a_metric_is_kept_in_follows_from_the_lines_before(tmp_path: Path) -> None:
+    """A line without a unit is bad until one before it has told the metric's."""
+    lines = [
+        "timestamp,resource,metric,value,unit",
+        f"{START},a,new,1,",
+        f"{START + 300},a,new,2,bytes",
+        f"{START + 600},a,new,3,",
+        f"{START + 900},a,new,4,percent",
+        f"{START + 1200},a,cpu,5,",
+    ]
+    done = imported(tmp_path / "h", long_csv(tmp_path / "c", *lines))
+    assert (done.samples, done.bad) == (3, 2)
+    assert [told.split(":")[1] for told in done.quoted] == ["2", "5"]
+    assert {key[2] - FIRST for key in samples(tmp_path / "h")} == {1, 2, 4}
