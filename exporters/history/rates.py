@@ -56,7 +56,7 @@ class Meter:
 def _used(before: Use, after: Use, seconds: float) -> Iterator[tuple[str, float]]:
     used, total = after.memory_used, after.memory_total
     if used is not None and total and 0 <= used <= total < math.inf:
-        yield "memory", 100 * used / total
+        yield "memory", min(100.0, 100 * used / total)  # rounding
     grown = {name: _grown(getattr(before, name), getattr(after, name)) for name in _COUNTERS}
     if any(value is not None and not value >= 0 for value in grown.values()):
         return  # it began anew, and with it all of its counters, whether that shows or not
