@@ -148,7 +148,7 @@ def test_a_part_that_was_not_seen_is_no_success(tmp_path: Path) -> None:
         replay.twists["nova /v2.1/servers/detail"] = lambda handler, *_: send(handler, 403, b"{}")
         told = jianwei(*show)
         assert told.returncode == 1
-        assert "could not be seen: gov servers HTTP 403" in told.stdout
+        assert "could not be seen: gov servers the compute service answered HTTP 403" in told.stdout
         assert "Compute scale: unknown vCPU granted" in told.stdout
         assert "Migration to the cloud: unknown (of 1 systems, 1 hang" in told.stdout
         assert "fit nothing" not in told.stdout  # it may be one of those that were not seen
