@@ -328,7 +328,9 @@ class ReadinessLab:
 
     def readiness(self, checked: Checked) -> Readiness:
         site, facts = checked.site, checked.facts
-        result = judged(self._judge, facts, self._pack.params, site.url)
+        # forty servers and their client share two cores: less than this says nothing of a family
+        params = {**self._pack.params, "fast": 0.2, "dns_fast": 0.2}
+        result = judged(self._judge, facts, params, site.url)
         subject = Subject("site", site.name, site.url)
         return explained(self._pack, result, facts, subject, checked.began, checked.duration)
 
