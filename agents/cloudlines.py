@@ -26,11 +26,12 @@ T = TypeVar("T")
 
 
 class Used(msgspec.Struct, frozen=True, tag=True):
-    """Real use of resources of a cloud, by a look that began at a Unix time."""
+    """Real use of resources of a cloud, by a look that began at a Unix time; `more` of it follows."""
 
     cloud: str
     began: float
     uses: tuple[Use, ...]
+    more: bool = False
 
 
 class Shown(msgspec.Struct, frozen=True, tag=True):
@@ -129,8 +130,8 @@ class Printer:
     def _use(self, view: CloudView) -> None:
         new = tuple(use for use in view.uses if use.resource not in self._told)
         self._told.update(use.resource for use in new)
-        for uses in _pieces(new):
-            self._print(Used(view.cloud, view.began, uses))
+        for place, uses in enumerate(_pieces(new), 1):
+            self._print(Used(view.cloud, view.began, uses, place * PIECE < len(new)))
 
     def _show(self, cloud: str, families: Iterable[Family]) -> None:
         for one in families:

@@ -7,6 +7,7 @@ much of its CPUs each server used of late.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, tzinfo
@@ -25,11 +26,12 @@ from collectors.cloud.life import changes, forgotten
 from collectors.cloud.model import CloudView
 from collectors.cloud.ownerfiles import OwnerFiles
 from collectors.cloud.owners import Attribution, clean
-from collectors.cloud.spans import VALUES, Key, decoded, encoded, joined
+from collectors.cloud.spans import VALUES, Identity, Key, decoded, encoded, joined
 from collectors.cloud.spans import Span as Fact
 from collectors.model import Family
 from collectors.strictyaml import DocumentError
 from exporters.history.file import HistoryError, connect, zone_of
+from exporters.history.schema import SLOT
 from exporters.history.store import Known, Span
 from exporters.prometheus.families import merged
 
@@ -91,7 +93,8 @@ def look(config: Config, done: Callable[[CloudView], None] | None = None) -> Loo
     seen = _whose(config, files, views, past)
     known: Mapping[Key, Fact] | None = seen.past.spans
     names = [source.name for source in config.clouds.sources]
-    side = hosts(seen.views, known or {}, seen.past.seen, config.clouds.interval)
+    past_looks = seen.past.last
+    side = hosts(seen.views, known or {}, seen.past.seen, config.clouds.interval, past_looks)
     # Nova before libvirt: it is the one to tell of what both know
     views = sorted(seen.views, key=lambda view: view.kind == "libvirt")
     spans: dict[str, list[Fact]] = {name: [] for name in names}
@@ -137,8 +140,18 @@ def _whose(config: Config, files: OwnerFiles, views: list[CloudView], past: Past
     today = datetime.now(past.zone).date()
     known = past.spans or {}
     owners, kept = remembered.owners(views, config.attribution, files.table, today, known)
-    found = holdings(views, owners, past.cpu, today, files.registry)
+    own = None if past.spans is None else _libvirts_with_own(past.spans)
+    found = holdings(views, owners, past.cpu, today, files.registry, own)
     return Seen(views, owners, found, past, kept)
+
+
+def _libvirts_with_own(known: Mapping[Key, Fact]) -> set[str]:
+    """Those that have told of a machine of which no Nova ever told."""
+    return {
+        span.value.cloud
+        for span in known.values()
+        if isinstance(span.value, Identity) and span.value.told_by == "libvirt"
+    }
 
 
 def _cloud(view: CloudView, spans: Sequence[Fact]) -> CloudLook:
@@ -194,7 +207,9 @@ def _lasting(connection: sqlite3.Connection) -> dict[Key, Fact]:
 def _last(connection: sqlite3.Connection) -> dict[str, float]:
     return dict(
         connection.execute(
-            "SELECT cloud, max(last_seen) FROM resources WHERE cloud != '' GROUP BY cloud"
+            "SELECT cloud, max(last_seen) FROM resources"
+            " WHERE cloud != '' AND last_seen <= ? GROUP BY cloud",
+            (time.time(),),
         )
     )
 
@@ -205,9 +220,12 @@ def _seen(connection: sqlite3.Connection) -> dict[str, float]:
 
 def _cpu(connection: sqlite3.Connection) -> dict[str, float]:
     """The last rollup of each of those that have one of the last three slots."""
+    now = int(time.time() // SLOT)  # a slot of a clock that was wrong is none of late
     rows = connection.execute(
         "SELECT id, average FROM rollups JOIN series ON series.number = series"
         " JOIN resources ON resources.number = resource JOIN metrics ON metrics.number = metric"
-        " WHERE metrics.name = 'cpu' AND slot > (SELECT max(slot) - 3 FROM rollups) ORDER BY slot"
+        " WHERE metrics.name = 'cpu' AND slot <= ?"
+        " AND slot > (SELECT max(slot) - 3 FROM rollups WHERE slot <= ?) ORDER BY slot",
+        (now, now),
     )
     return {id: average / 100 for id, average in rows}

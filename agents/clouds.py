@@ -18,6 +18,7 @@ from agents import children
 from agents.cloudlines import ESTATE, Ended, Kept, Line, Looked, Shown, Used
 from agents.history import HistorySchedule
 from agents.rounds import Rounds
+from collectors.cloud.model import Use
 from collectors.cloud.settings import CloudsSettings
 from collectors.model import Family, gauge, sample
 from exporters.prometheus.families import merged
@@ -143,6 +144,7 @@ class _Lines:
     def __init__(self, schedule: CloudSchedule) -> None:
         self._of = schedule
         self._coming: dict[str, list[Family]] = {}
+        self._using: dict[str, list[Use]] = {}
         self._decoder = msgspec.json.Decoder(Line)
         self.whole: set[str] = set()
         self.ended = False
@@ -152,8 +154,12 @@ class _Lines:
         of = self._of
         history, interval = of._history, of._settings.interval
         match self._decoder.decode(line):
-            case Used(cloud, began, uses):
-                history.take(cloud, interval, began, uses)
+            case Used(cloud, began, uses, more):
+                # all of a look at once: with a part of it the history ends the slots before it
+                together = self._using.setdefault(cloud, [])
+                together.extend(uses)
+                if not more:
+                    history.take(cloud, interval, began, self._using.pop(cloud))
             case Shown(cloud, families):
                 self._coming.setdefault(cloud, []).extend(families)
             case Looked() as look:

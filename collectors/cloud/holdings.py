@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 
 import msgspec
@@ -116,11 +116,12 @@ def holdings(
     cpu: Mapping[str, float],
     at: date,
     registry: Registry | None = None,
+    own: Collection[str] | None = None,
 ) -> Holdings:
     """`attributions` are those of resources and of projects by their ids, `cpu` how much of its
-    virtual CPUs each server uses, 0 to 1; one that is not in it is not known."""
+    virtual CPUs each server uses, 0 to 1; one that is not in it is not known. `own`: wholeness.py."""
     views = tuple(views)
-    missing = unseen(views)
+    missing = unseen(views, own)
     servers, volumes = not missing.get("servers"), not missing.get("volumes")
     sums: defaultdict[tuple[str, str], _Sum] = defaultdict(lambda: _Sum(servers, volumes))
     for one in held(views):

@@ -7,6 +7,7 @@ asked may have left the one before it was asked, and reach the other after that.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
@@ -19,26 +20,48 @@ UNSEEN: Final = 3600.0  # seconds for which a machine may be on a host that cann
 
 class Hosts(NamedTuple):
     """`tellers` are the libvirt clouds that tell of each domain. `seen` is when each resource was
-    last seen before this round; one missing for less than `patience` seconds may be on its way."""
+    last seen before this round; one missing for less than `patience` seconds may be on its way, and so may
+    those of which `missed` says that no look before this one has missed them."""
 
     tellers: Mapping[str, str] = {}
     seen: Mapping[str, float] = {}
     patience: float = 0.0
+    missed: frozenset[str] = frozenset()
 
     def on_its_way(self, id: str, at: float) -> bool:
-        return id in self.tellers or (id in self.seen and 0 <= at - self.seen[id] < self.patience)
+        if id in self.tellers:
+            return True
+        patience = UNSEEN if id in self.missed else self.patience
+        return id in self.seen and 0 <= at - self.seen[id] < patience
 
 
 def hosts(
-    views: Iterable[CloudView], known: Known, seen: Mapping[str, float], interval: float
+    views: Iterable[CloudView],
+    known: Known,
+    seen: Mapping[str, float],
+    interval: float,
+    last: Mapping[str, float] | None = None,
 ) -> Hosts:
-    """Of the views of one round; rounds are `interval` seconds apart."""
+    """Of the views of one round; rounds are `interval` seconds apart, and `last` is when each cloud was looked
+    at before: a round can be lost."""
+    looks = last or {}
     libvirts = [view for view in views if view.kind == "libvirt"]
     blind = {view.cloud for view in libvirts if not view.whole("servers")}
     patience = 1.5 * interval if len(libvirts) > 1 else 0.0  # missing in two looks
     if blind and len(libvirts) > 1:
         patience = max(patience, UNSEEN)
-    return Hosts(_tellers(libvirts, blind, known), seen, patience)
+    at = max((view.began for view in libvirts), default=0.0)
+    blind = {cloud for cloud in blind if at - looks.get(cloud, at) < UNSEEN}
+    missed = frozenset(
+        id
+        for (id, aspect), span in known.items()
+        if len(libvirts) > 1
+        and aspect == "identity"
+        and isinstance(span.value, Identity)
+        and id in seen
+        and seen[id] >= looks.get(span.value.cloud, math.inf)
+    )
+    return Hosts(_tellers(libvirts, blind, known), seen, patience, missed)
 
 
 def _tellers(views: Iterable[CloudView], blind: set[str], known: Known) -> dict[str, str]:

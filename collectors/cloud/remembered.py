@@ -73,12 +73,16 @@ def _tell(
     if unseen is None:
         found.kept[id] = now
         return
-    sure = whose(unseen)
+    sure = seen = whose(unseen)
     if nameless and sure.how != "override":
         sure = Attribution()
     span = known.get((id, "owner"))
-    if span and isinstance(span.value, Attribution):
-        found.shown[id] = found.kept[id] = _joined(now, sure, span.value)
+    before = span.value if span else None
+    if isinstance(before, Attribution) and before.how == "override" != seen.how and not nameless:
+        found.kept[id] = now  # its row has ended or is gone: that is known whatever was not seen
+        return
+    if isinstance(before, Attribution):
+        found.shown[id] = found.kept[id] = _joined(now, sure, before)
     elif sure.owner.department:
         found.kept[id] = now
 

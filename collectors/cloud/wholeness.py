@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from collectors.cloud.model import CloudKind, CloudView, Part
@@ -15,13 +15,22 @@ TOLD: Final[Mapping[CloudKind, tuple[Part, ...]]] = {
 EVERYTHING: Final = TOLD["openstack"]
 
 
-def unseen(views: Iterable[CloudView]) -> dict[Part, tuple[str, ...]]:
-    """The clouds that did not tell all of a part, for each part that any of them is asked for."""
+def unseen(
+    views: Iterable[CloudView], own: Collection[str] | None = None
+) -> dict[Part, tuple[str, ...]]:
+    """The clouds that did not tell all of a part, for each part that any of them is asked for.
+
+    `own` are the libvirts known to have machines that no Nova tells of, None where that is not known: where
+    an OpenStack is asked too, any other's machines and CPUs are told by Nova and Placement.
+    """
+    views = tuple(views)
+    nova = any(view.kind == "openstack" for view in views)
     missing: dict[Part, list[str]] = {}
     for view in views:
+        of_nova = nova and view.kind == "libvirt" and own is not None and view.cloud not in own
         for part in TOLD[view.kind]:
             clouds = missing.setdefault(part, [])
-            if not _whole(view, part):
+            if not of_nova and not _whole(view, part):
                 clouds.append(view.cloud)
     return {part: tuple(missing[part]) for part in EVERYTHING if part in missing}
 

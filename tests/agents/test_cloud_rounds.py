@@ -37,6 +37,7 @@ class Taken(HistorySchedule):
     def __init__(self, config: configuration.Config) -> None:
         super().__init__(config)
         self.uses: list[Use] = []
+        self.looks = 0  # with use
         self.resources: list[Known] = []
         self.spans: list[Span] = []
 
@@ -49,7 +50,9 @@ class Taken(HistorySchedule):
         resources: Sequence[Known] = (),
         spans: Sequence[Span] = (),
     ) -> bool:
-        self.uses += uses
+        its = list(uses)
+        self.uses += its
+        self.looks += bool(its)
         self.resources += resources
         self.spans += spans
         return True
@@ -191,6 +194,7 @@ def test_a_large_city_comes_in_small_lines(tmp_path: Path) -> None:
         reader.take(line)
     assert reader.ended
     assert len(taken.uses) == len(taken.resources) == 2 * count
+    assert taken.looks == 1  # a look of which a part came would end the slots before it
     assert sorted(taken.spans) == sorted([*spans, gone])
     told = {family.name: len(family.samples) for family in schedule.families()}
     assert (told["libvirt_up"], told["libvirt_x"]) == (1, 2 * count)

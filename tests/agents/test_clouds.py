@@ -25,8 +25,9 @@ from collectors.cloud.model import CloudView, Problem, Project, Resource, Size, 
 from collectors.cloud.settings import CloudSource, CloudsSettings
 from collectors.model import Family
 from collectors.strictyaml import Duration
+from exporters.history.accumulate import Rollup
 from exporters.history.file import connect
-from exporters.history.store import HistoryWriter
+from exporters.history.store import HistoryWriter, Known
 from tests.collectors.test_cloud_domainxml import OURS
 from tests.libvirtlab import domain, needs_libvirt, node, uuid
 from tests.openstackreplay import Replay, send
@@ -452,3 +453,20 @@ def test_the_page_tells_how_old_a_look_is() -> None:
     families = list(cloud_families(["a", "b"], [], {"a": 100.0}, 160.0))
     assert values(families, "jianwei_cloud_success") == {("a",): 0.0, ("b",): 0.0}
     assert values(families, "jianwei_cloud_age_seconds") == {("a",): 60.0}
+
+
+def test_what_a_wrong_clock_wrote_is_not_of_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = configured(tmp_path, "test:///default")
+    now = time.time()
+    ahead = int(now // 300) + 200_000
+    with closing(HistoryWriter(tmp_path / "state" / "history.db")) as writer:
+        known = [
+            Known(id, "server", id, "kvm", now, at) for id, at in (("a", now), ("b", now + 6e7))
+        ]
+        writer.add(ahead, [Rollup("b", "cpu", 30.0, 30.0)], known)
+        writer.add(int(now // 300) - 1, [Rollup("a", "cpu", 40.0, 40.0)])
+    past = cloudlook._past(configuration.load(str(path)))
+    assert past.cpu == {"a": 0.4}
+    assert past.last == {"kvm": now}

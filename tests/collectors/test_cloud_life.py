@@ -373,7 +373,8 @@ class Round:
             )
             for number, (cloud, its) in enumerate(machines.items())
         ]
-        side = hosts(views, self.store.known, dict(self.seen), self.interval)
+        last = dict(self.store.last)
+        side = hosts(views, self.store.known, dict(self.seen), self.interval, last)
         for view in views:
             self.store.look(
                 view.began,
@@ -411,6 +412,12 @@ def test_a_machine_on_its_way_is_released_when_it_was_missing_in_two_looks() -> 
     rounds.look(1900, a=[], b=[])
     rounds.look(2200, a=[], b=[])
     assert rounds.store.of("state")[-1][::2] == (2200.01, "released")
+    # nor does a round that was lost count as a look
+    rounds = Round()
+    rounds.look(1000, a=[server()], b=[])
+    rounds.look(1600, a=[], b=[])
+    rounds.look(1900, a=[], b=[server()])
+    assert rounds.store.of("state") == [(1000, None, "active")]
     # with one host there is nowhere to go
     rounds = Round()
     rounds.look(1000, a=[server()])
@@ -438,6 +445,10 @@ def test_a_definition_that_was_left_behind_says_nothing() -> None:
     assert rounds.tells() == "b"
     rounds.look(1900, a=[server(state="stopped")], b=[server(state="stopped")])
     assert rounds.tells() == "b"
+    # but not for ever
+    rounds.store.last["b"] = 1900
+    rounds.look(1900 + UNSEEN, a=[server(state="stopped")], b=None)
+    assert rounds.tells() == "a"
     assert rounds.store.of("state") == [(1000, 1900.01, "active"), (1900.01, None, "stopped")]
     # which was started elsewhere, is there
     rounds.look(2200, a=[server()], b=None)

@@ -119,6 +119,17 @@ def test_an_override_by_id_moves_it_whatever_was_not_seen() -> None:
     assert history.owner() == Owner("市审计局")
 
 
+def test_an_override_that_is_over_is_over_whatever_was_not_seen() -> None:
+    history = History(overrides.parse("resource,department\ns1,市审计局\n".encode(), "o.csv"))
+    history.look(nova(server()))
+    assert history.owner() == Owner("市审计局")
+    history.table = NO_OVERRIDES
+    found = history.look(nova(server(), projects=(), problems=NO_PROJECTS))
+    assert found.shown["s1"].owner.department != "市审计局"
+    history.look(nova(server()))
+    assert history.owner() == Owner("市医保局", "医保")
+
+
 def test_projects_that_were_listed_are_seen_though_others_were_not() -> None:
     history = History()
     history.look(nova(server(), problems=NO_PROJECTS))

@@ -11,6 +11,7 @@ from collectors.cloud.model import Capacity, CloudView, Problem, Project, Quota,
 from collectors.cloud.openstackfound import Found
 from collectors.cloud.owners import UNASSIGNED
 from collectors.cloud.systems import Registry, System
+from collectors.cloud.wholeness import unseen
 from tests.collectors.test_cloud_holdings import (
     GIB,
     HOST,
@@ -249,3 +250,11 @@ def test_a_region_that_refuses_makes_a_projects_limits_and_hours_unknown() -> No
     # a region without block storage has no quota of volumes, and no problem
     both = gathered((*one, Quota("disk", 1.0, 0.0)), other)
     assert [quota.resource for quota in both.quotas] == ["vcpus", "disk"]
+
+
+def test_a_hypervisor_of_nova_that_does_not_answer_hides_nothing_that_nova_tells() -> None:
+    down = blind("all", cloud="kvm", kind="libvirt")
+    assert unseen([VIEW, down])["servers"] == ("kvm",)
+    assert unseen([VIEW, down], {"kvm"})["servers"] == ("kvm",)
+    assert unseen([VIEW, down], set())["servers"] == ()
+    assert unseen([down], set())["servers"] == ("kvm",)
