@@ -21,17 +21,17 @@ UNSEEN: Final = 3600.0  # seconds for which a machine may be on a host that cann
 class Hosts(NamedTuple):
     """`tellers` are the libvirt clouds that tell of each domain. `seen` is when each resource was
     last seen before this round; one missing for less than `patience` seconds may be on its way, and so may
-    those of which `missed` says that no look before this one has missed them."""
+    those in `just_missed`, which no look before this one has missed."""
 
     tellers: Mapping[str, str] = {}
     seen: Mapping[str, float] = {}
     patience: float = 0.0
-    missed: frozenset[str] = frozenset()
+    just_missed: frozenset[str] = frozenset()
 
     def on_its_way(self, id: str, at: float) -> bool:
         if id in self.tellers:
             return True
-        patience = UNSEEN if id in self.missed else self.patience
+        patience = UNSEEN if id in self.just_missed else self.patience
         return id in self.seen and 0 <= at - self.seen[id] < patience
 
 
@@ -52,7 +52,7 @@ def hosts(
         patience = max(patience, UNSEEN)
     at = max((view.began for view in libvirts), default=0.0)
     blind = {cloud for cloud in blind if at - looks.get(cloud, at) < UNSEEN}
-    missed = frozenset(
+    just_missed = frozenset(
         id
         for (id, aspect), span in known.items()
         if len(libvirts) > 1
@@ -61,7 +61,7 @@ def hosts(
         and id in seen
         and seen[id] >= looks.get(span.value.cloud, math.inf)
     )
-    return Hosts(_tellers(libvirts, blind, known), seen, patience, missed)
+    return Hosts(_tellers(libvirts, blind, known), seen, patience, just_missed)
 
 
 def _tellers(views: Iterable[CloudView], blind: set[str], known: Known) -> dict[str, str]:
