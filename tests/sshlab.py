@@ -212,5 +212,6 @@ def _run(channel: paramiko.Channel, command: bytes) -> None:
         with contextlib.suppress(OSError):
             while data := os.read(process.stdout.fileno(), 1 << 16):
                 channel.sendall(data)
-    channel.send_exit_status(process.returncode)
-    channel.close()
+    with contextlib.suppress(OSError, EOFError):  # a client may hang up before it hears the end
+        channel.send_exit_status(process.returncode)
+        channel.close()
