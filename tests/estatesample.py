@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from collectors.ipv6.estate.model import EstateRow
-from exporters.report.joining import layers_of
+from exporters.estate.joining import layers_of
 from rules.model import Outcome, Text
 from rules.readinessmodel import CheckResult, Evidence, LayerScore, Readiness, Subject
 

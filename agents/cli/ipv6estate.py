@@ -19,10 +19,11 @@ from agents.ipv6results import Results, read
 from collectors.ipv6.check import site_of
 from collectors.ipv6.estate.file import load
 from collectors.ipv6.estate.model import Estate, EstateRow
+from exporters.estate import files as estatefiles
+from exporters.estate.readiness import Report, report
+from exporters.estate.words import LANGUAGES
 from exporters.findings.text import cut, neutral
 from exporters.report import files
-from exporters.report.readiness import Report, report
-from exporters.report.words import LANGUAGES
 from rules import pack as packs
 from rules.readinessmodel import PACK, Readiness
 
@@ -98,7 +99,7 @@ def command(
     made = report(estate.rows, found)
     languages = LANGUAGES if lang == "both" else (lang,)
     try:
-        written = files.write(folder, files.contents(made, languages, datetime.now(UTC)))
+        written = files.write(folder, estatefiles.contents(made, languages, datetime.now(UTC)))
     except OSError as error:
         raise UserError(f"--out {folder}: cannot be written: {error.strerror}") from error
     progress("")

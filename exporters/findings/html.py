@@ -58,7 +58,7 @@ def html(
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    style = (resources.files("exporters.report") / "report.css").read_text(encoding="utf-8")
+    style = (resources.files("exporters.estate") / "estate.css").read_text(encoding="utf-8")
     template = resources.files("exporters.findings") / "audit.html.j2"
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

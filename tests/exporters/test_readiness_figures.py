@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.ipv6.estate.model import EstateRow
-from exporters.report.joining import HOST_CHECKS as STAND_IN
-from exporters.report.joining import Scored
-from exporters.report.readiness import Report, report
+from exporters.estate.joining import HOST_CHECKS as STAND_IN
+from exporters.estate.joining import Scored
+from exporters.estate.readiness import Report, report
 from rules.model import Outcome, Severity, Text
 from rules.readinessmodel import Evidence, Readiness
 from tests import estatesample as sample

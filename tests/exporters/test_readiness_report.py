@@ -20,11 +20,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.ipv6results import slim
+from exporters.estate import files as estatefiles
+from exporters.estate.readiness import FRESH, Report, report
+from exporters.estate.readinesscsv import checks, subjects
+from exporters.estate.readinesshtml import html
+from exporters.estate.words import LANGUAGES, WORDS
 from exporters.report import files, plain
-from exporters.report.readiness import FRESH, Report, report
-from exporters.report.readinesscsv import checks, subjects
-from exporters.report.readinesshtml import html
-from exporters.report.words import LANGUAGES, WORDS
 from rules.model import Text
 from rules.readinessmodel import Evidence, Readiness
 from tests import estatesample as sample
@@ -119,7 +120,7 @@ def test_both_languages_have_every_word() -> None:
 
 
 def test_every_word_is_used() -> None:
-    folder = Path(files.__file__).parent
+    folder = Path(estatefiles.__file__).parent
     used = "".join(
         path.read_text(encoding="utf-8")
         for path in folder.iterdir()

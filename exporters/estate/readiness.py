@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from collectors.ipv6.estate.model import LEVELS, EstateRow
-from exporters.report.joining import COUNTED, Results, Scored, layers_of, merged, scored
+from exporters.estate.joining import COUNTED, Results, Scored, layers_of, merged, scored
 from rules.model import SEVERITIES, Outcome, Severity, Text
 from rules.readinessmodel import CheckResult, LayerScore
 

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from collectors.ipv6.estate.model import EstateRow
-from exporters.report.words import text
+from exporters.estate.words import text
 from rules.model import Outcome, Text
 from rules.readinessmodel import CheckResult, Evidence, LayerScore, Readiness
 

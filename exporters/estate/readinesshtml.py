@@ -15,11 +15,11 @@ from importlib import resources
 from math import fsum
 from typing import Any, Final, NamedTuple
 
+from exporters.estate.joining import COUNTED, Scored
+from exporters.estate.readiness import FRESH, Fix, Report, outdated, rank_of
+from exporters.estate.words import OUTCOMES, say
 from exporters.findings.table import SEVERITY
 from exporters.report import plain
-from exporters.report.joining import COUNTED, Scored
-from exporters.report.readiness import FRESH, Fix, Report, outdated, rank_of
-from exporters.report.words import OUTCOMES, say
 from rules.model import Outcome, Text
 from rules.readinessmodel import CheckResult, Evidence
 
@@ -42,8 +42,8 @@ def html(report: Report, language: str, made: datetime) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    folder = resources.files("exporters.report")
-    style = (folder / "report.css").read_text(encoding="utf-8")
+    folder = resources.files("exporters.estate")
+    style = (folder / "estate.css").read_text(encoding="utf-8")
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -56,7 +56,7 @@ def html(report: Report, language: str, made: datetime) -> str:
         "day": plain.day,
         "t": view.text,
     }
-    template = environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
+    template = environment.from_string((folder / "estate.html.j2").read_text(encoding="utf-8"))
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return template.render(
         report=report,

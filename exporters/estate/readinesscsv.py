@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from math import fsum
 
+from exporters.estate.joining import COUNTED, Scored
+from exporters.estate.readiness import Report, outdated, rank_of
+from exporters.estate.readinesshtml import evidence, why
+from exporters.estate.words import OUTCOMES, say
 from exporters.findings.table import SEVERITY
 from exporters.report import plain
-from exporters.report.joining import COUNTED, Scored
-from exporters.report.readiness import Report, outdated, rank_of
-from exporters.report.readinesshtml import evidence, why
 from exporters.report.sheet import Cell, table
-from exporters.report.words import OUTCOMES, say
 
 
 def subjects(report: Report, language: str, made: datetime) -> bytes:
