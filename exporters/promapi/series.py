@@ -1,0 +1,32 @@
+"""Series that the monthly report asks a time-series database for: those that agents serve, and those that the
+recording rules of deploy/prometheus make of them every five minutes.
+
+A recorded value at time t is of the five minutes up to t. Recorded series have the label `resource` alone: whose a
+resource is changes, what it used does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+# By the metrics of a history (exporters/history/units.py), in their units.
+RECORDED: Final[Mapping[str, str]] = {
+    "cpu": "jianwei:resource_cpu:percent",
+    "memory": "jianwei:resource_memory:percent",
+    "steal": "jianwei:resource_steal:percent",
+    "disk": "jianwei:resource_disk:percent",
+    "net_rx": "jianwei:resource_net_rx:bytes_per_second",
+    "net_tx": "jianwei:resource_net_tx:bytes_per_second",
+}
+
+# Facts, by the agent that looks at clouds; label `resource` in all of them.
+INFO: Final = "jianwei_resource_info"  # cloud department environment how kind name region system
+STATE: Final = "jianwei_resource_state"  # 1; label state
+VCPUS: Final = "jianwei_resource_vcpus"
+MEMORY: Final = "jianwei_resource_memory_bytes"
+DISK: Final = "jianwei_resource_disk_bytes"
+ATTACHED: Final = "jianwei_resource_attachments"  # of a volume: servers that it is attached to
+CREATED: Final = "jianwei_resource_created_timestamp_seconds"
+PHYSICAL: Final = "jianwei_estate_physical"  # label resource: vcpus, memory_bytes, disk_bytes
+USABLE: Final = "jianwei_estate_usable"
