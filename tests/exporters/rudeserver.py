@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 Act = Callable[[socket.socket, threading.Event], None]
 Reply = bytes | Act
+TLS = b"\x16\x03"  # how a client begins that takes this for TLS
 
 
 class Rude:
@@ -57,14 +58,14 @@ class Rude:
 
 def _request(connection: socket.socket) -> str:
     read = b""
-    while b"\r\n\r\n" not in read:
+    while b"\r\n\r\n" not in read and not read.startswith(TLS):
         read += connection.recv(65536) or b"\r\n\r\n"
     head, _, body = read.partition(b"\r\n\r\n")
     lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     length = int(lengths[0].partition(b":")[2]) if lengths else 0
     while len(body) < length and (more := connection.recv(65536)):
         body += more
-    return (head + b"\r\n\r\n" + body).decode()
+    return (head + b"\r\n\r\n" + body).decode("utf-8", "replace")
 
 
 @contextmanager
