@@ -369,13 +369,16 @@ class FollowUp(msgspec.Struct, frozen=True):
 
 
 class FollowUps(msgspec.Struct, frozen=True):
-    """`realised` of all that was reviewed in this month and `realised_total` ever."""
+    """`rows` are open, or were closed in this month; `steps` are counts of all that there ever were. `realised` of all
+    that was reviewed in this month and `realised_total` ever; `saved_cost` is what that costs a month. `note` says
+    where the month did not carry the rows on."""
 
     rows: tuple[FollowUp, ...]
     steps: Mapping[str, int]
     realised: Amount
     realised_total: Amount
     saved_cost: float | None
+    note: Text = Text("", "")
 
 
 class Gap(msgspec.Struct, frozen=True):
