@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -18,8 +18,9 @@ import msgspec
 from collectors.csvtable import BLANK
 from exporters.findings.text import cut, neutral
 from exporters.report.content.followuprow import TOLD, Row
+from exporters.report.content.followuptold import Saved, told
 from exporters.report.content.followupwords import SAID
-from exporters.report.document import FollowUp, FollowUps
+from exporters.report.document import FollowUps
 from exporters.usage.words import ADVICE, STATE
 from rules.model import Text
 from rules.usagejudgement import NOTHING, Amount, Judgement
@@ -29,7 +30,6 @@ MAX_CELL: Final = 400  # columns of a name
 MAX_REMARK: Final = 1000
 _SAME: Final = 1 << 20  # bytes; a spreadsheet keeps 15 digits
 _ID: Final = "TB-{month}-{number:04}"  # a bare 2026-10-0001 some spreadsheet takes for a day
-_NEVER: Final = "9999-12"
 
 
 class Now(NamedTuple):
@@ -48,7 +48,7 @@ class Facts(NamedTuple):
     today: date
     judgements: Sequence[Judgement]
     now: Mapping[str, Now]
-    saved: Callable[[str, Amount], float | None] | None = None
+    saved: Saved | None = None
 
 
 def now_of(judgements: Iterable[Judgement]) -> dict[str, Now]:
@@ -57,10 +57,10 @@ def now_of(judgements: Iterable[Judgement]) -> dict[str, Now]:
 
 
 def _now(one: Judgement) -> Now:
-    told = {reason.code: reason.text for reason in one.reasons}
-    released = "released" in told
-    day = told.get("released") if released else told.get("resized")
-    changed = date.fromisoformat(day) if re.fullmatch(r"\d{4}-\d\d-\d\d", day or "") else None
+    days = {reason.code: reason.text for reason in one.reasons}
+    released = "released" in days
+    day = days.get("released" if released else "resized", "")
+    changed = date.fromisoformat(day) if re.fullmatch(r"\d{4}-\d\d-\d\d", day) else None
     return Now(one.granted, released, changed)
 
 
@@ -74,7 +74,7 @@ def carry(rows: Sequence[Row], facts: Facts, language: str) -> tuple[list[Row], 
         made, said = list(rows), _filled(SAID["older"], newest)
     else:
         made, said = _Month(facts, language).carried(rows), Text("", "")
-    return made, _told(made, facts, said)
+    return made, told(made, facts.month, facts.saved, said)
 
 
 class _Month:
@@ -93,7 +93,7 @@ class _Month:
             of[row.resource].append(number)
         number = max((_number(row.id, self.month) for row in rows), default=0)
         for one in sorted(self.judgements.values(), key=_order):
-            if one.advice not in TOLD:
+            if one.advice not in TOLD or not cleaned(one.resource):
                 continue
             known = [made[at] for at in of[cleaned(one.resource)]]
             if not self._tells(one, known):
@@ -110,9 +110,9 @@ class _Month:
         if any(row.notified == self.month for row in same):
             return False  # it had one, and somebody closed it
         last = max(known, key=lambda row: (row.notified, row.id), default=None)
-        # what was declined stays so, but for an exemption that has expired
-        expired = one.exemption is not None and not one.exemption.in_force
-        return not (last and last in same and last.step == "declined") or expired
+        declined = last is not None and last in same and last.step == "declined"
+        # what people declined stays so; by an exemption, as long as that is in force
+        return not declined or (last is not None and _says(last, "exempt"))
 
     def _new(self, one: Judgement, number: int) -> Row:
         return Row(
@@ -137,8 +137,10 @@ class _Month:
         one, now = self.judgements.get(row.resource), self.now.get(row.resource)
         if row.open:
             made = self._open(row, one, now)
+        elif row.step == "declined" and one and one.exemption and one.state == "exempt":
+            made = self._remark(row, "exempt", cleaned(one.exemption.id))
         elif row.step == "declined" and one and one.advice == row.advice:
-            made = self._again(row)
+            made = row if _says(row, "exempt") else self._again(row)
         elif row.step == "reviewed" and row.realised is None and now:
             made = _with(row, realised=_realised(row, now))
         else:
@@ -150,10 +152,12 @@ class _Month:
             department = cleaned(one.department) or SAID["nobody"].of(self.language)
             row = self._remark(row, "moved", department)
         if now is None:
-            return self._reviewed(row) if self._gone(row) else row
+            return self._reviewed(row) if _gone(row) else row
+        if now.released and row.advice == "grow":
+            return _with(self._remark(row, "released"), step="lapsed")
         if now.released or _acted(row, now):
             return self._acted(row, one, now)
-        if row.step == "carried_out" and row.by in SAID["seen"]:
+        if row.step == "carried_out" and row.by in (SAID["seen"].zh, SAID["seen"].en):
             # it came back, or was made larger again
             back = "confirmed" if row.confirmed else "notified"
             row = _with(row, step=back, carried_out=None, by="", realised=None)
@@ -174,10 +178,6 @@ class _Month:
             row = self._remark(row, "released")
         judged = now.released or (one is not None and one.seen and one.state != "insufficient")
         return self._reviewed(row) if judged else row
-
-    def _gone(self, row: Row) -> bool:
-        """Whether it was released in a month before: since then it is not there to be seen."""
-        return row.step == "carried_out" and SAID["released"].of(self.language) in row.remark
 
     def _reviewed(self, row: Row) -> Row:
         if not row.carried_out or _month(row.carried_out) >= self.month:
@@ -202,8 +202,9 @@ class _Month:
             return _with(row, step="declined", confirmed=row.confirmed or self.last_day)
         if one.advice == "watch" or one.state in ("insufficient", "exempt") or not row.months:
             return row  # not long enough in a row, or nobody knows; or a row of somebody's own
-        row = self._remark(row, "no_more", self._why(one))
-        return _with(row, step="lapsed") if row.step == "notified" else row
+        if row.step == "notified":
+            return _with(self._remark(row, "no_more", self._why(one)), step="lapsed")
+        return self._remark(row, "no_more", STATE[one.state].of(self.language))
 
     def _again(self, row: Row) -> Row:
         """It was told of again."""
@@ -251,6 +252,18 @@ def _number(id: str, month: str) -> int:
     return int(match[1]) if match else 0
 
 
+def _says(row: Row, key: str) -> bool:
+    """Whether its remark does, in either language."""
+    text = SAID[key]
+    return any(it.partition("{")[0] in row.remark for it in (text.zh, text.en))
+
+
+def _gone(row: Row) -> bool:
+    """Whether it was released in a month before: since then it is not there to be seen."""
+    all_of_it = row.realised == _less(row.granted, NOTHING)
+    return row.step == "carried_out" and all_of_it and _says(row, "released")
+
+
 def _acted(row: Row, now: Now) -> bool:
     before, after = (now.held, row.granted) if row.advice == "grow" else (row.granted, now.held)
     freed = _less(before, after)
@@ -259,7 +272,7 @@ def _acted(row: Row, now: Now) -> bool:
 
 def _realised(row: Row, now: Now) -> Amount:
     """What came free; of more nothing does."""
-    if row.advice == "grow" and not now.released:
+    if row.advice == "grow":
         return NOTHING
     return _less(row.granted, NOTHING if now.released else now.held)
 
@@ -283,72 +296,3 @@ def _bytes_less(before: int | None, after: int | None) -> int | None:
 
 def _filled(text: Text, *parts: str) -> Text:
     return Text(text.zh.format(*parts), text.en.format(*parts))
-
-
-def _told(rows: Sequence[Row], facts: Facts, said: Text) -> FollowUps:
-    """The part of the report: rows that are open, and those that were closed in the month."""
-    month = facts.month
-    there = [row for row in rows if row.notified <= month]
-    reviewed = [row for row in there if row.step == "reviewed"]
-    ended = [row for row in reviewed if not row.reviewed or _month(row.reviewed) <= month]
-    costs = [_cost(row, facts) for row in ended]
-    priced = [it for it in costs if it is not None]
-    steps: defaultdict[str, int] = defaultdict(int)
-    for row in there:
-        steps[row.step] += 1
-    return FollowUps(
-        rows=tuple(_follow_up(row, facts) for row in there if row.open or _closed(row) == month),
-        steps=dict(steps),
-        realised=_sum(row for row in ended if _closed(row) == month),
-        realised_total=_sum(ended),
-        saved_cost=sum(priced) if priced or (facts.saved and not costs) else None,
-        note=said,
-    )
-
-
-def _closed(row: Row) -> str:
-    """The month in which it was."""
-    if row.step == "reviewed" and row.reviewed:
-        return _month(row.reviewed)
-    return row.carried or (_month(row.confirmed) if row.confirmed else "")
-
-
-def _sum(rows: Iterable[Row]) -> Amount:
-    """Of what is known; None where there are rows and of none it is."""
-    found = [row.realised or Amount() for row in rows]
-    vcpus = [it.vcpus for it in found if it.vcpus is not None]
-    memory = [it.memory for it in found if it.memory is not None]
-    disk = [it.disk for it in found if it.disk is not None]
-    return Amount(
-        sum(vcpus) if vcpus or not found else None,
-        sum(memory) if memory or not found else None,
-        sum(disk) if disk or not found else None,
-    )
-
-
-def _cost(row: Row, facts: Facts) -> float | None:
-    if row.realised is None or facts.saved is None:
-        return None
-    return facts.saved(row.department, row.realised)
-
-
-def _follow_up(row: Row, facts: Facts) -> FollowUp:
-    return FollowUp(
-        id=row.id,
-        resource=row.resource,
-        name=row.name,
-        department=row.department,
-        system=row.system,
-        advice=row.advice,
-        step=row.step,
-        notified=row.notified,
-        months=row.months,
-        planned=row.planned,
-        realised=row.realised,
-        saved_cost=_cost(row, facts),
-        confirmed=row.confirmed,
-        carried_out=row.carried_out,
-        reviewed=row.reviewed,
-        by="; ".join(filter(None, (row.owner, row.by))),
-        note="; ".join(filter(None, (row.note, row.remark))),
-    )

@@ -25,7 +25,8 @@ from exporters import locks
 from exporters.aside import replacing
 from exporters.report.content import followup
 from exporters.report.content.followup import Facts
-from exporters.report.content.followuprow import HEADS, REQUIRED, Row, cells, guarded, row_of
+from exporters.report.content.followupcells import guarded
+from exporters.report.content.followuprow import HEADS, REQUIRED, Row, cells, row_of
 from exporters.report.document import FollowUps
 
 _KEYS: Final = {
@@ -84,10 +85,7 @@ def _carried(
     path: str, content: bytes | None, facts: Facts, language: str
 ) -> tuple[bytes | None, FollowUps]:
     """What is to be written, if anything."""
-    if content is None:
-        file = File(Layout.new(language))
-    else:
-        file = parse(content, path, facts.today)
+    file = File(Layout.new(language)) if content is None else parse(content, path, facts.today)
     rows, told = followup.carry(file.rows, facts, file.layout.language)
     return (dump(file, rows) if tuple(rows) != file.rows else None), told
 

@@ -15,7 +15,7 @@ import msgspec
 from collectors.cloud.override import DATE_REMEDY, dated
 from collectors.csvtable import BLANK
 from collectors.rowsfile import Problem, text_problem
-from exporters.report import sheet
+from exporters.report.content.followupcells import guarded, month_of, unguarded
 from exporters.report.document import Step
 from exporters.usage.words import ADVICE
 from rules.model import Text
@@ -83,12 +83,7 @@ _NEEDS: Final[Mapping[Step, str]] = {
     "reviewed": "reviewed",
 }
 _ORDER: Final[tuple[Step, ...]] = ("notified", "confirmed", "carried_out", "reviewed")
-_NAMES: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH: Final = re.compile(r"(\d{4})(?:[-/.年](\d{1,2})月?|(\d{2}))")
-_SHORT: Final = re.compile(r"([A-Za-z]{3})-(\d{2})|(\d{2})-([A-Za-z]{3})")
 _NUMBER: Final = re.compile(r"\d{1,16}(\.\d{1,40})?|\d{1,3}(,\d{3}){1,5}(\.\d{1,40})?")
-_NUMBERLIKE: Final = re.compile(r"[\d\s.,:/+\-eE%]*\d[\d\s.,:/+\-eE%]*")
-_SIGNED: Final = re.compile(r"[-+]?\d+(\.\d+)?%?")
 _GIB: Final = Decimal(2**30)
 _LARGEST: Final = 10**15
 
@@ -279,39 +274,6 @@ class _Found:
             self.problems.append((key, problem))
             return None
         return number
-
-
-def month_of(text: str) -> str:
-    """2026-10, of `2026-10`, `2026/10/1`, `2026年10月`, `202610`, `Oct-26`; empty where it is none."""
-    if match := _MONTH.fullmatch(text):
-        year, number = int(match[1]), int(match[2] or match[3])
-    elif match := _SHORT.fullmatch(text):
-        name, year = (match[1] or match[4]).lower(), 2000 + int(match[2] or match[3])
-        number = _NAMES.index(name) + 1 if name in _NAMES else 0
-    else:
-        try:
-            day = date.fromisoformat(dated(text))
-        except ValueError:
-            return ""
-        year, number = day.year, day.month
-    return f"{year:04}-{number:02}" if year and 1 <= number <= 12 else ""
-
-
-def guarded(text: str, numbers: bool = False) -> str:
-    """The text so that a spreadsheet takes it neither for a formula nor, unless `numbers`, for a number or a day."""
-    return f"'{text}" if _taken(text, numbers) else text
-
-
-def unguarded(text: str, numbers: bool = False) -> str:
-    """What `guarded` was given."""
-    return text[1:] if text.startswith("'") and _taken(text[1:], numbers) else text
-
-
-def _taken(text: str, numbers: bool) -> bool:
-    text = text.lstrip("'")
-    if numbers and _SIGNED.fullmatch(text):
-        return False
-    return text.startswith(sheet.FORMULA) or bool(not numbers and _NUMBERLIKE.fullmatch(text))
 
 
 def _shown(number: Decimal) -> str:
