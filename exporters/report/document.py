@@ -160,7 +160,9 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 class Showback(msgspec.Struct, frozen=True):
-    """None as cost where nothing is priced. `complete` is False where something is unpriced."""
+    """None as cost where nothing is priced. `complete` is False where something is unpriced, be it that there is no
+    price or that the size of servers is not known: `unsized` hours of them are in no line. All money is in millionths,
+    and that of the estate is the sum of that of its departments, exactly."""
 
     currency: str
     lines: tuple[Cost, ...]
@@ -168,6 +170,7 @@ class Showback(msgspec.Struct, frozen=True):
     used_cost: float | None
     reclaimable_cost: float | None  # a month, of what is due
     complete: bool
+    unsized: float = 0.0
 
 
 class System(msgspec.Struct, frozen=True):
@@ -366,13 +369,16 @@ class FollowUp(msgspec.Struct, frozen=True):
 
 
 class FollowUps(msgspec.Struct, frozen=True):
-    """`realised` of all that was reviewed in this month and `realised_total` ever."""
+    """`rows` are open, or were closed in this month; `steps` are counts of all that there ever were. `realised` of all
+    that was reviewed in this month and `realised_total` ever; `saved_cost` is what that costs a month. `note` says
+    where the month did not carry the rows on."""
 
     rows: tuple[FollowUp, ...]
     steps: Mapping[str, int]
     realised: Amount
     realised_total: Amount
     saved_cost: float | None
+    note: Text = Text("", "")
 
 
 class Gap(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from exporters.report import plain
 
 Cell = str | float | int | None
 # Full-width signs too: a Chinese or Japanese spreadsheet takes them for the plain ones.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
@@ -36,5 +36,5 @@ def _cell(it: Cell) -> str:
         return f"{it:.1f}"
     if isinstance(it, int):
         return str(it)
-    apostrophe = "'" if it.startswith(_FORMULA) else ""
+    apostrophe = "'" if it.startswith(FORMULA) else ""
     return apostrophe + plain.long(it)
