@@ -13,7 +13,7 @@ from collectors.cloud.model import ResourceKind
 from exporters.findings.text import neutral
 from exporters.history.badlines import ImportRefused
 from exporters.history.csvvalues import BadField, name, seconds
-from exporters.history.units import METRICS, UNITS
+from exporters.history.units import ALL_METRICS, UNITS
 
 MAX_RESOURCES: Final = 2_000_000
 MAX_METRICS: Final = 1000
@@ -111,7 +111,7 @@ class Metrics(dict[tuple[bytes, bytes], int]):
 
     def __init__(self, kept: Mapping[str, str], unit: str) -> None:
         super().__init__()
-        self._kept, self._unit = {**METRICS, **kept}, unit
+        self._kept, self._unit = {**ALL_METRICS, **kept}, unit
         self.told: list[Metric] = []
         self.numbers: dict[str, int] = {}
 
