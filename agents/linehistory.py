@@ -74,7 +74,12 @@ class LineSlots:
         evenly between two looks; of looks further apart than a slot nobody knows."""
         begun, last, before = self._begun, self._last, self._at
         self._last, self._at = told, now
-        if begun is None or last is None or not 0 < now - before <= SLOT or last.lines != told.lines:
+        if (
+            begun is None
+            or last is None
+            or not 0 < now - before <= SLOT
+            or last.lines != told.lines
+        ):
             self._begun = told
             return None
         number = math.floor(before / SLOT)
