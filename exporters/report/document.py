@@ -239,6 +239,7 @@ class Line(msgspec.Struct, frozen=True):
     maintenance: float
     outages: int | None = None
     longest: float | None = None
+    whole: bool = True
 
 
 class LineLevel(msgspec.Struct, frozen=True):
@@ -255,7 +256,8 @@ class LineLevel(msgspec.Struct, frozen=True):
 
 
 class Maintenance(msgspec.Struct, frozen=True):
-    """A window that was left out. `lines` or `levels` it is for; empty: all."""
+    """A window that was left out. `lines` (* and ? as in a shell) or `levels` it is for; empty: all. `matched` is how many
+    lines that were, `hours` what it took of them within the period; windows that overlap tell the same hours twice."""
 
     since: datetime
     until: datetime
@@ -263,6 +265,8 @@ class Maintenance(msgspec.Struct, frozen=True):
     levels: tuple[str, ...]
     reason: str
     approver: str = ""
+    matched: int = 0
+    hours: float = 0.0
 
 
 class LinesPart(msgspec.Struct, frozen=True):
