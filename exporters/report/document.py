@@ -140,6 +140,9 @@ class Estate(msgspec.Struct, frozen=True):
     days: tuple[DayPoint, ...]
     due: Sums  # what would come free of what is to be reclaimed or shrunk
     watched: Sums
+    hosts: tuple[
+        Judgement, ...
+    ] = ()  # machines that are nobody's own; in no sum of what was granted
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -160,7 +163,9 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 class Showback(msgspec.Struct, frozen=True):
-    """None as cost where nothing is priced. `complete` is False where something is unpriced."""
+    """None as cost where nothing is priced. `complete` is False where something is unpriced, be it that there is no
+    price or that the size of servers is not known: `unsized` hours of them are in no line. All money is in millionths,
+    and that of the estate is the sum of that of its departments, exactly."""
 
     currency: str
     lines: tuple[Cost, ...]
@@ -168,6 +173,7 @@ class Showback(msgspec.Struct, frozen=True):
     used_cost: float | None
     reclaimable_cost: float | None  # a month, of what is due
     complete: bool
+    unsized: float = 0.0
 
 
 class System(msgspec.Struct, frozen=True):
@@ -236,6 +242,7 @@ class Line(msgspec.Struct, frozen=True):
     maintenance: float
     outages: int | None = None
     longest: float | None = None
+    whole: bool = True
 
 
 class LineLevel(msgspec.Struct, frozen=True):
@@ -252,7 +259,8 @@ class LineLevel(msgspec.Struct, frozen=True):
 
 
 class Maintenance(msgspec.Struct, frozen=True):
-    """A window that was left out. `lines` or `levels` it is for; empty: all."""
+    """A window that was left out. `lines` (* and ? as in a shell) or `levels` it is for; empty: all. `matched` is how many
+    lines that were, `hours` what it took of them within the period; windows that overlap tell the same hours twice."""
 
     since: datetime
     until: datetime
@@ -260,6 +268,8 @@ class Maintenance(msgspec.Struct, frozen=True):
     levels: tuple[str, ...]
     reason: str
     approver: str = ""
+    matched: int = 0
+    hours: float = 0.0
 
 
 class LinesPart(msgspec.Struct, frozen=True):
