@@ -140,6 +140,7 @@ class Estate(msgspec.Struct, frozen=True):
     days: tuple[DayPoint, ...]
     due: Sums  # what would come free of what is to be reclaimed or shrunk
     watched: Sums
+    hosts: tuple[Judgement, ...] = ()  # machines that are nobody's own; in no sum of what was granted
 
 
 class Cost(msgspec.Struct, frozen=True):
