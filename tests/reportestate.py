@@ -139,7 +139,7 @@ def judged(
     source: HistorySource,
     periods: Sequence[Period],
     exemptions: Exemptions = NOBODY,
-    thresholds: Thresholds = Thresholds(),
+    thresholds: Thresholds | None = None,
 ) -> list[Judgement]:
     """Of the last of the months."""
     found: dict[str, list[ResourceUse]] = {}
@@ -147,7 +147,9 @@ def judged(
         uses = resource_uses(source, period, CALENDAR)
         found = {use.resource: [*found.get(use.resource, ()), use] for use in uses}
     on: date = datetime.fromtimestamp(periods[-1].until - 1, ZONE).date()
-    return [judge(uses, thresholds, exemptions, on, ZONE) for uses in found.values()]
+    return [
+        judge(uses, thresholds or Thresholds(), exemptions, on, ZONE) for uses in found.values()
+    ]
 
 
 def inputs(

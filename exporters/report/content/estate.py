@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from exporters.report.content.ledger import Ledger, total
-from exporters.report.content.sums import Added
+from exporters.report.content.sums import Added, released
 from exporters.report.content.words import say
 from exporters.report.document import Capacity, DayPoint, Estate, Load, MonthPoint, Sums
 from exporters.usage.period import Period
@@ -30,7 +30,7 @@ def estate(
     return Estate(
         capacity=capacity,
         granted=added.granted,
-        kinds=dict(sorted(Counter(it.kind for it in judgements).items())),
+        kinds=dict(sorted(Counter(it.kind for it in judgements if not released(it)).items())),
         states=added.states,
         load=load,
         trend=tuple(trend),

@@ -15,6 +15,7 @@ from rules.usagejudgement import Judgement
 MEASURED: Final = ("idle", "low", "right-sized", "busy")
 PARTS: Final = ("prices", "follow_ups", "lines", "ipv6", "baseline")
 EXAMPLES: Final = 5
+CAPACITIES: Final = {"vcpus": "vCPU", "memory": "内存 memory", "disk": "存储 disk"}
 
 
 class Known(NamedTuple):
@@ -120,7 +121,7 @@ def _same_names(judgements: Iterable[Judgement]) -> Iterator[Gap]:
 
 
 def _of_facts(known: Known) -> Iterator[Gap]:
-    untold = [it.resource for it in known.capacity if it.usable is None]
+    untold = [CAPACITIES[it.resource] for it in known.capacity if it.usable is None]
     if untold:
         yield _gap("capacity", SAID["capacity"], len(untold), len(known.capacity), untold)
     empty = [it.month for it in known.trend if it.granted_vcpus is None]

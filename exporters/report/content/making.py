@@ -107,7 +107,7 @@ def document(inputs: Inputs, watch: Callable[[str], None] = lambda _: None) -> D
             period,
             inputs.calendar,
             inputs.thresholds,
-            digest=_digest(inputs),
+            digest=_digest(inputs, months.trend),
             days=[it.average is not None for it in by_day.points],
             workdays=grid.workdays,
             coverage=coverage,
@@ -245,12 +245,12 @@ def _nothing(inputs: Inputs) -> SourceError:
     )
 
 
-def _digest(inputs: Inputs) -> str:
+def _digest(inputs: Inputs, trend: Sequence[MonthPoint]) -> str:
     source = inputs.source
     digests = {
         it.label: source.digest(it.since, it.until) for it in (*inputs.before, inputs.period)
     }
-    return scope.data_hash(digests, inputs.files)
+    return scope.data_hash(digests, inputs.files, trend)
 
 
 def _usable_before(inputs: Inputs) -> float | None:

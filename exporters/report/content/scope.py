@@ -12,7 +12,7 @@ import msgspec
 
 from exporters.history.workcalendar import WorkCalendar
 from exporters.report.content.words import say
-from exporters.report.document import Scope, Source
+from exporters.report.document import MonthPoint, Scope, Source
 from exporters.usage.period import Period
 from exporters.usage.source import UsageSource
 from rules.model import Text
@@ -22,9 +22,12 @@ from rules.usagethresholds import Thresholds
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
-def data_hash(digests: Mapping[str, str], files: Mapping[str, str]) -> str:
-    """Of what the source told of each month, and of the files that were read, by what they are."""
-    return hashlib.sha256(_ENCODER.encode([digests, files])).hexdigest()
+def data_hash(
+    digests: Mapping[str, str], files: Mapping[str, str], trend: Sequence[MonthPoint]
+) -> str:
+    """Of what the source told of each month, of the files that were read, by what they are, and of the sums of
+    months of which nothing else was asked."""
+    return hashlib.sha256(_ENCODER.encode([digests, files, trend])).hexdigest()
 
 
 def thresholds_hash(thresholds: Thresholds) -> str:

@@ -64,28 +64,27 @@ WORDS: Final[Mapping[str, Text]] = {
     "advice": Text(
         "本月建议回收 {reclaim} 项、缩减 {shrink} 项，可腾出 vCPU {vcpus} 个、内存 {memory} GiB、存储 {disk} TiB{unknown}；"
         "另有 {watch} 项继续观察，{grow} 台云主机繁忙、建议扩容。",
-        "{reclaim} resources are to be reclaimed and {shrink} to be shrunk, which frees {vcpus} vCPUs, "
-        "{memory} GiB of memory and {disk} TiB of storage{unknown}; {watch} more are watched, and {grow} busy "
-        "servers are to grow.",
+        "To be reclaimed: {reclaim}; to be shrunk: {shrink}. That frees {vcpus} vCPUs, {memory} GiB of memory "
+        "and {disk} TiB of storage{unknown}. To be watched: {watch}; busy servers to grow: {grow}.",
     ),
     "due_unknown": Text("（其中 {n} 项数量未知，未计入）", " (of {n} it is not known how much)"),
     "held": Text(
         "停机仍占用的云主机 {servers} 台、未挂载的云硬盘 {volumes} 块，其中 {due} 项已达回收期限。",
-        "{servers} servers are stopped but held and {volumes} volumes attached to nothing; {due} of them for "
-        "long enough to be reclaimed.",
+        "Held without use: {servers} stopped servers and {volumes} volumes attached to nothing, {due} of "
+        "them for long enough to be reclaimed.",
     ),
     "exempt": Text(
         "豁免 {n} 项在案，其中 {soon} 项将在 30 天内到期，{expired} 项已过期。",
-        "There are {n} exemptions; {soon} expire within 30 days, {expired} have expired.",
+        "Exemptions: {n}, of which {soon} end within 30 days and {expired} have ended.",
     ),
     "unjudged": Text(
         "数据不足而未评判的资源 {insufficient} 项，未归属任何部门的资源 {unassigned} 项。数据不足不等于闲置，详见数据质量一节。",
-        "{insufficient} resources could not be judged for lack of data, and {unassigned} belong to no "
-        "department. Lack of data is not idleness; see the quality of data.",
+        "Not judged for lack of data: {insufficient}; of no department: {unassigned}. Lack of data is not "
+        "idleness; see the quality of data.",
     ),
     "saved": Text(
         "整改台账 {rows} 项；本月经复核落实释放 vCPU {now} 个，累计 {ever} 个。",
-        "{rows} advices are followed up; {now} vCPUs came free by review this month, {ever} in all.",
+        "Followed up: {rows}. By review {now} vCPUs came free this month, {ever} in all.",
     ),
     "cost": Text(
         "按价格表，本月分配费用 {granted} {currency}，其中已使用部分 {used} {currency}{unpriced}。",
