@@ -131,6 +131,9 @@ class DayPoint(msgspec.Struct, frozen=True):
 
 
 class Estate(msgspec.Struct, frozen=True):
+    """`kinds` are of what was held when the month ended, `states` of all that was judged. `hosts` are machines that are of
+    no department: they are what there is to hold, and in no sum of what was granted."""
+
     capacity: tuple[Capacity, ...]
     granted: Sums
     kinds: Mapping[str, int]
@@ -140,9 +143,7 @@ class Estate(msgspec.Struct, frozen=True):
     days: tuple[DayPoint, ...]
     due: Sums  # what would come free of what is to be reclaimed or shrunk
     watched: Sums
-    hosts: tuple[
-        Judgement, ...
-    ] = ()  # machines that are nobody's own; in no sum of what was granted
+    hosts: tuple[Judgement, ...] = ()  # machines themselves, in no sum
 
 
 class Cost(msgspec.Struct, frozen=True):
