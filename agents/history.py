@@ -17,10 +17,11 @@ from agents.config import Config
 from agents.historymetrics import Report, history_families
 from agents.hosthistory import SIZE, HostSampler, size_value
 from agents.state import history_file
+from agents.usemetrics import use_families
 from collectors.cloud.model import Use
 from collectors.model import Family, ParseError, Unavailable
 from collectors.sources.local import LocalSource
-from exporters.history.accumulate import LONGEST, Accumulator, Rollup
+from exporters.history.accumulate import LONGEST, Accumulator, Rollup, Stretch
 from exporters.history.rates import Meter
 
 if TYPE_CHECKING:  # SQLite costs memory, and only who keeps a history pays for it
@@ -41,6 +42,8 @@ class _Feed:
         self.meter = Meter()
         self.slots = Accumulator()
         self.last = time.monotonic()
+        self.latest: Sequence[Stretch] = ()
+        self.apart = LONGEST
 
 
 class HistorySchedule:
@@ -93,9 +96,17 @@ class HistorySchedule:
             return ()
         made = self._compaction
         lost = file.lost + made.late
-        return history_families(
-            Report(not file.problem, file.size(), file.last, lost, made.well, made.dropped)
-        )
+        report = Report(not file.problem, file.size(), file.last, lost, made.well, made.dropped)
+        return [*history_families(report), *use_families(self._latest())]
+
+    def _latest(self) -> list[tuple[str, Sequence[Stretch]]]:
+        """By cloud; none of one that was not looked at for a while."""
+        steady = time.monotonic()
+        return [
+            (name, feed.latest)
+            for name, feed in list(self._feeds.items())
+            if steady - feed.last <= feed.apart
+        ]
 
     def open_spans(self) -> list[Span] | None:
         """What is true until now, of all resources; None where that is not known now."""
@@ -120,12 +131,16 @@ class HistorySchedule:
                 return False
             wall, steady = self._look_at_clocks()
             feed = self._feeds.setdefault(cloud, _Feed())
-            feed.meter.longest = LOOKS_APART * interval
+            feed.meter.longest = feed.apart = LOOKS_APART * interval
+            found = []
             for use in uses:
                 at = self._clocks.steady(use.at, steady)
                 if at is not None:
-                    for stretch in feed.meter.measure(use, at, use.at):
-                        feed.slots.add(stretch)
+                    found += feed.meter.measure(use, at, use.at)
+            for stretch in found:
+                feed.slots.add(stretch)
+            if found:
+                feed.latest = tuple(found)
             feed.last = steady
             feed.meter.forget(steady - LONGEST)
             return self._file.write(feed.slots.close(min(began, wall)), resources, spans)

@@ -1,9 +1,8 @@
-"""Judgements of a month out of a history file, with the months before it; whose each resource is, where the
+"""Judgements of a month out of a source of usage, with the months before it; whose each resource is, where the
 history does not know it, by the override table of the configuration."""
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable
 from datetime import date, datetime
@@ -20,6 +19,7 @@ from collectors.cloud.owners import Attribution
 from exporters.history.workcalendar import WorkCalendar
 from exporters.usage.lives import Life, Otherwise
 from exporters.usage.period import Period, month, months_before, resource_uses
+from exporters.usage.source import UsageSource
 from rules.exemptions import Exemptions
 from rules.usagejudgement import Judgement
 from rules.usagemodel import ResourceUse
@@ -42,7 +42,7 @@ class Months:
 
     def judgements(
         self,
-        connection: sqlite3.Connection,
+        source: UsageSource,
         calendar: WorkCalendar,
         thresholds: Thresholds,
         exemptions: Exemptions,
@@ -53,7 +53,7 @@ class Months:
         found: dict[str, list[ResourceUse]] = {}
         for period in self.periods:
             watch(period.label)
-            uses = resource_uses(connection, period, calendar, owner)
+            uses = resource_uses(source, period, calendar, owner)
             # a month without the resource ends what counts in a row
             found = {use.resource: [*found.get(use.resource, ()), use] for use in uses}
         on = datetime.fromtimestamp(max(self.last.until - 1, self.last.since), self.zone).date()

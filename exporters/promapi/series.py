@@ -15,7 +15,6 @@ RECORDED: Final[Mapping[str, str]] = {
     "cpu": "jianwei:resource_cpu:percent",
     "memory": "jianwei:resource_memory:percent",
     "steal": "jianwei:resource_steal:percent",
-    "disk": "jianwei:resource_disk:percent",
     "net_rx": "jianwei:resource_net_rx:bytes_per_second",
     "net_tx": "jianwei:resource_net_tx:bytes_per_second",
 }
