@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 import msgspec
+from exporters.report.delivery.settings import DeliverySettings
 
 from collectors import strictyaml
 from collectors.cloud.model import Size
 from exporters.history import workcalendar
 from exporters.promapi.settings import PromSettings
-from exporters.report.delivery.settings import DeliverySettings
+from exporters.report.rendering import FORMATS, Format
 from exporters.report.sections.settings import BaselineSettings, Ipv6Settings, LinesSettings
 
-Format = Literal["html", "pdf", "xlsx", "csv", "json"]
-FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 GIB: Final = 2**30
 
 
@@ -42,7 +41,7 @@ class CapacitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`config` is the configuration of an agent, for its history, thresholds and table of owners. `excerpts`: one for
-    each department as well. `since` keeps the trend from months before it."""
+    each department as well."""
 
     city: str = ""
     issuer: str = ""

@@ -71,9 +71,7 @@ def recorded(after: float = 0) -> list[Made]:
     ]
 
 
-def fact(
-    name: str, labels: dict[str, str], since: float, until: float, value: float = 1.0
-) -> Made:
+def fact(name: str, labels: dict[str, str], since: float, until: float, value: float = 1.0) -> Made:
     """Told every five minutes of (since, until] by one agent."""
     times = np.arange(since + SLOT, until + 1, SLOT, dtype=np.float64)
     told = {"instance": "agent:9100", "job": "jianwei", **labels}
@@ -152,7 +150,9 @@ def _without(one: Made, since: float, until: float) -> Made:
     return one._replace(times=one.times[kept], values=one.values[kept])
 
 
-def in_work(slots: Sequence[int], zone: ZoneInfo, workday: Callable[[datetime], bool]) -> NDArray[np.bool_]:
+def in_work(
+    slots: Sequence[int], zone: ZoneInfo, workday: Callable[[datetime], bool]
+) -> NDArray[np.bool_]:
     found = []
     for slot in slots:
         when = datetime.fromtimestamp(slot * SLOT, zone)

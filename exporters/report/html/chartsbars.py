@@ -85,7 +85,9 @@ def capacity(those: Sequence[Capacity], language: str) -> str:
             (say("used", language), it.shown[2], used),
         )
         x = left
-        for (name, shown, share), fill in zip(parts, (_TRACK, look.GRANTED, look.USED), strict=True):
+        for (name, shown, share), fill in zip(
+            parts, (_TRACK, look.GRANTED, look.USED), strict=True
+        ):
             body.append(area(x, y + 33, 11, 10, fill))
             told = f"{name} {shown}" + (f" · {percent(100 * share)}" if share is not None else "")
             body.append(text(x + 16, y + 42, fitted(told, 11, wide / 3 - 14), 11, fill=INK))
@@ -122,9 +124,7 @@ def departments(bars: Sequence[Bar], language: str) -> str:
     for i, it in enumerate(shown):
         y = first + row * i
         granted, used = clean(it.granted) or 0.0, clean(it.used)
-        body.append(
-            text(left - 10, y + 14, fitted(it.name, 12, left - 14), 12, text_anchor="end")
-        )
+        body.append(text(left - 10, y + 14, fitted(it.name, 12, left - 14), 12, text_anchor="end"))
         long = wide * max(granted, 0.0) / marks[-1]
         body.append(area(left, y + 3, long, 15, look.GRANTED, number(it.granted)))
         if used is None:
@@ -135,7 +135,9 @@ def departments(bars: Sequence[Bar], language: str) -> str:
         share = _share(used, granted)
         told = percent(None if share is None else 100 * share)
         body.append(text(WIDE - 72, y + 14, told, 11, text_anchor="end", font_weight="bold"))
-        body.append(text(WIDE, y + 14, fitted(it.mark, 10.5, 68), 10.5, text_anchor="end", fill=SOFT))
+        body.append(
+            text(WIDE, y + 14, fitted(it.mark, 10.5, 68), 10.5, text_anchor="end", fill=SOFT)
+        )
     told = "; ".join(f"{it.name}: {number(it.granted)} / {number(it.used)}" for it in shown)
     return picture(WIDE, bottom + 4, say("chart_departments", language), told, body)
 
@@ -168,8 +170,13 @@ def states(shares: Sequence[Share], language: str, title: str = "") -> str:
             shade = PAPER if dark else INK
             body.append(
                 text(
-                    x + 1 + wide / 2, 21.5, label, 12,
-                    text_anchor="middle", fill=shade, font_weight="bold",
+                    x + 1 + wide / 2,
+                    21.5,
+                    label,
+                    12,
+                    text_anchor="middle",
+                    fill=shade,
+                    font_weight="bold",
                 )
             )
         x += wide

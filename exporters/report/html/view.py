@@ -236,7 +236,9 @@ class View:
         by = it.rank_before - it.rank
         if not by:
             return Change("＝", self.say("rank_same"))
-        return Change("▲" if by > 0 else "▼", self.say("rank_up" if by > 0 else "rank_down", abs(by)))
+        return Change(
+            "▲" if by > 0 else "▼", self.say("rank_up" if by > 0 else "rank_down", abs(by))
+        )
 
     def currency(self) -> str:
         money = self._document.showback or next(
@@ -245,7 +247,9 @@ class View:
         return plain.name(money.currency) if money else self.say("currency_none")
 
     def money(self, value: float | None) -> str:
-        return self.say("unpriced") if value is None else number(value, 2 if abs(value) < 1000 else 0)
+        return (
+            self.say("unpriced") if value is None else number(value, 2 if abs(value) < 1000 else 0)
+        )
 
     def used_money(self, it: Cost) -> str:
         """Unpriced is told of the price alone: a use that is not known is no price missing."""
@@ -397,5 +401,3 @@ def parameter_value(key: str, value: float | int | Sequence[float]) -> str:
 
 def _of_day(it: Any) -> tuple[Any, float | None, float | None, bool]:
     return it.day, it.average, it.peak, it.workday
-
-

@@ -124,7 +124,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "chart_used_share": ("使用率（%）", "Used (%)"),
     "chart_days": ("逐日 CPU 使用率", "CPU use day by day"),
     "chart_day_axis": ("CPU 使用率（%）", "CPU used (%)"),
-    "chart_departments": ("各部门分配与使用（核·时）", "Granted and used by department (core hours)"),
+    "chart_departments": (
+        "各部门分配与使用（核·时）",
+        "Granted and used by department (core hours)",
+    ),
     "chart_states": ("资源状态构成", "Resources by state"),
     "day_off": ("休息日", "day off"),
     "day_peak": ("当日峰值", "peak of the day"),
