@@ -111,7 +111,13 @@ class Asker:
             yield lambda part=part: self.instant(query, at, part)  # type: ignore[misc]
 
     def overs(
-        self, query: Query, since: float, until: float, step: int, ids: Sequence[str], copies: int = 1
+        self,
+        query: Query,
+        since: float,
+        until: float,
+        step: int,
+        ids: Sequence[str],
+        copies: int = 1,
     ) -> Iterator[Callable[[], list[Series]]]:
         """Jobs for `together`, one a shard."""
         for part in shards(ids, copies):
