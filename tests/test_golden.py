@@ -23,6 +23,7 @@ from agents.inventories import Kept
 from agents.runtime import config_families
 from agents.scanning import inventory_families
 from agents.sites import SiteSchedule
+from agents.usemetrics import use_families
 from collectors.catalogue import COLLECTORS, Settings, for_facts
 from collectors.cloud import holdingmetrics, libvirtmetrics, openstackmetrics
 from collectors.cloud.domains import Domain
@@ -60,6 +61,8 @@ from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource
 from exporters.findings.metrics import audit_families
 from exporters.findings.readinessmetrics import Scored, readiness_families
+from exporters.history.accumulate import Stretch
+from exporters.history.units import METRICS
 from exporters.prometheus.encoder import Encoder
 from exporters.prometheus.families import with_scrape_series
 from exporters.prometheus.lines import LineFamilies
@@ -234,6 +237,7 @@ def clouds() -> Iterator[tuple[str, Sequence[Family]]]:
 
 def agents_own() -> list[metricdocs.Row]:
     """What the agent tells of itself, by part."""
+    used = [Stretch("s", name, 1.0, 0.0, 1.0) for name in METRICS]
     nothing_seen = with_scrape_series([Observation("cpu", 0.1, failure="absent")])
     return [
         *metricdocs.rows("every", nothing_seen),
@@ -248,6 +252,7 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows(
             "history", history_families(Report(True, 1, 1.0, 0, True, {"rollups": 0}))
         ),
+        *metricdocs.rows("clouds", use_families([("city", used)])),
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),

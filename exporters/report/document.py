@@ -131,6 +131,9 @@ class DayPoint(msgspec.Struct, frozen=True):
 
 
 class Estate(msgspec.Struct, frozen=True):
+    """`kinds` are of what was held when the month ended, `states` of all that was judged. `hosts` are machines that are of
+    no department: they are what there is to hold, and in no sum of what was granted."""
+
     capacity: tuple[Capacity, ...]
     granted: Sums
     kinds: Mapping[str, int]
@@ -140,6 +143,7 @@ class Estate(msgspec.Struct, frozen=True):
     days: tuple[DayPoint, ...]
     due: Sums  # what would come free of what is to be reclaimed or shrunk
     watched: Sums
+    hosts: tuple[Judgement, ...] = ()  # machines themselves, in no sum
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -239,6 +243,7 @@ class Line(msgspec.Struct, frozen=True):
     maintenance: float
     outages: int | None = None
     longest: float | None = None
+    whole: bool = True
 
 
 class LineLevel(msgspec.Struct, frozen=True):
@@ -255,7 +260,8 @@ class LineLevel(msgspec.Struct, frozen=True):
 
 
 class Maintenance(msgspec.Struct, frozen=True):
-    """A window that was left out. `lines` or `levels` it is for; empty: all."""
+    """A window that was left out. `lines` (* and ? as in a shell) or `levels` it is for; empty: all. `matched` is how many
+    lines that were, `hours` what it took of them within the period; windows that overlap tell the same hours twice."""
 
     since: datetime
     until: datetime
@@ -263,6 +269,8 @@ class Maintenance(msgspec.Struct, frozen=True):
     levels: tuple[str, ...]
     reason: str
     approver: str = ""
+    matched: int = 0
+    hours: float = 0.0
 
 
 class LinesPart(msgspec.Struct, frozen=True):

@@ -9,6 +9,9 @@ from typing import Final, Literal
 
 import msgspec
 
+from collectors.cloud import capacities
+from collectors.cloud.life import FORGOTTEN
+from collectors.cloud.spans import Capacities, decoded
 from exporters.history import sketch, statistics, stretches
 from exporters.history.file import zone_of
 from exporters.history.reader import Span, span, span_of
@@ -79,7 +82,15 @@ class HistorySource:
         }
 
     def capacity(self, until: float) -> CapacityTold | None:
-        return None
+        rows = self.connection.execute(
+            "SELECT name, value FROM spans JOIN resources ON number = resource"
+            " WHERE kind = ? AND aspect = 'capacity' AND since < ? AND last_seen >= ?"
+            " ORDER BY since",
+            (capacities.KIND, until, until - FORGOTTEN),
+        )
+        told = {name: decoded("capacity", value) for name, value in rows}
+        kept = {name: one for name, one in told.items() if isinstance(one, Capacities)}
+        return CapacityTold(*capacities.together(kept)) if kept else None
 
     def digest(self, since: float, until: float) -> str:
         found = hashlib.sha256()
