@@ -173,7 +173,8 @@ class _Month:
         if row.step != "carried_out":
             by, day = SAID["seen"].of(self.language), now.changed or self.last_day
             row = _with(row, step="carried_out", carried_out=min(day, self.last_day), by=by)
-        row = _with(row, realised=realised)
+        unsaid = row.remark.replace(SAID["not_seen"].of(self.language), "").strip(f"; {BLANK}")
+        row = _with(row, realised=realised, remark=unsaid)
         if now.released:
             row = self._remark(row, "released")
         judged = now.released or (one is not None and one.seen and one.state != "insufficient")

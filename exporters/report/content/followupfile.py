@@ -26,12 +26,13 @@ from exporters.aside import replacing
 from exporters.report.content import followup
 from exporters.report.content.followup import Facts
 from exporters.report.content.followupcells import guarded
-from exporters.report.content.followuprow import HEADS, REQUIRED, Row, cells, row_of
+from exporters.report.content.followuprow import HEADS, OPTIONAL, Row, cells, row_of
 from exporters.report.document import FollowUps
 
 _KEYS: Final = {
     word.lower(): key for key, text in HEADS.items() for word in (key, text.zh, text.en)
 }
+_NEEDED: Final = tuple(key for key in HEADS if key not in OPTIONAL)
 _LATER: Final = "make the report again when it is closed in the spreadsheet"
 
 
@@ -115,7 +116,7 @@ def parse(content: bytes, path: str, today: date | None = None) -> File:
     (number, head), *rest = lines
     width = max(len(_trimmed(row)) for _, row in lines)
     layout, mistakes = _layout(head[:width], number, path, mark)
-    if any(key not in layout.keys for key in REQUIRED):
+    if any(key not in layout.keys for key in _NEEDED):
         raise FollowUpErrors(path, mistakes)  # every row would lack them
     rows, raw, seen = [], {}, _Seen(path)
     for number, row in rest:
@@ -196,7 +197,7 @@ def _layout(
             mistakes.append(DocumentError(path, number, problem))
             key = ""
         keys.append(key)
-    for key in REQUIRED:
+    for key in _NEEDED:
         if key not in keys:
             words = f"{HEADS[key].zh} / {HEADS[key].en}"
             near = nearest(HEADS[key].zh, dict.fromkeys(cell for cell in head if cell))

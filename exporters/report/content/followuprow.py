@@ -71,6 +71,8 @@ HEADS: Final[Mapping[str, Text]] = {
     "remark": Text("系统说明", "Remark"),
 }
 REQUIRED: Final = ("id", "resource", "advice", "step", "notified")
+# Columns that may be taken out; without another one figures would be lost, be it that its head was mistyped.
+OPTIONAL: Final = ("name", "system", "target_vcpus", "target_memory", "owner", "note")
 TEXTS: Final = ("resource", "name", "department", "system", "owner", "by", "note", "remark")
 _SIZES: Final = ("granted", "target", "planned", "realised")
 _DAYS: Final[tuple[Literal["confirmed", "carried_out", "reviewed"], ...]] = (
@@ -85,6 +87,7 @@ _NEEDS: Final[Mapping[Step, str]] = {
 _ORDER: Final[tuple[Step, ...]] = ("notified", "confirmed", "carried_out", "reviewed")
 _NUMBER: Final = re.compile(r"\d{1,16}(\.\d{1,40})?|\d{1,3}(,\d{3}){1,5}(\.\d{1,40})?")
 _GIB: Final = Decimal(2**30)
+_DECIMALS: Final = 9  # of virtual CPUs
 _LARGEST: Final = 10**15
 
 
@@ -137,7 +140,7 @@ def cells(row: Row, language: str) -> dict[str, str]:
     }
     for key in _SIZES:
         amount: Amount = getattr(row, key) or Amount()
-        made[f"{key}_vcpus"] = "" if amount.vcpus is None else _shown(Decimal(repr(amount.vcpus)))
+        made[f"{key}_vcpus"] = "" if amount.vcpus is None else _vcpus(amount.vcpus)
         for part in ("memory", "disk"):
             size = getattr(amount, part)
             with localcontext(prec=60):
@@ -274,6 +277,10 @@ class _Found:
             self.problems.append((key, problem))
             return None
         return number
+
+
+def _vcpus(number: float) -> str:
+    return _shown(round(Decimal(repr(number)), _DECIMALS))
 
 
 def _shown(number: Decimal) -> str:
