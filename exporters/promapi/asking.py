@@ -116,7 +116,7 @@ class Asker:
         since: float,
         until: float,
         step: int,
-        ids: Sequence[str],
+        ids: Sequence[str] | None,
         copies: int = 1,
     ) -> Iterator[Callable[[], list[Series]]]:
         """Jobs for `together`, one a shard."""

@@ -61,7 +61,7 @@ def _resources(asked: Asked, used: Mapping[str, float]) -> Iterator[Finding]:
     lasting = {resource for resource, samples in used.items() if samples > SHORT}
     runners = {resource for resource in active if kinds.get(resource, "volume") != "volume"}
     unused, unknown = sorted(runners - used.keys()), sorted(lasting - kinds.keys())
-    if unused:
+    if used and unused:
         yield finding("warning", "facts.unused", unused, count=len(unused), all=len(runners))
     if unknown:
         yield finding("warning", "facts.unknown", unknown, count=len(unknown), all=len(lasting))
