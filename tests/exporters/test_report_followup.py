@@ -8,19 +8,21 @@ import multiprocessing
 import random
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collectors.cloud.spans import Span
 from collectors.strictyaml import DocumentError
 from exporters.aside import replacing
 from exporters.report.content import followup
-from exporters.report.content.followup import Facts, Now, last_day, now_of
+from exporters.report.content.followup import Facts, last_day
 from exporters.report.content.followupcells import guarded, month_of, unguarded
 from exporters.report.content.followupfile import (
     File,
@@ -30,12 +32,15 @@ from exporters.report.content.followupfile import (
     dump,
     parse,
 )
+from exporters.report.content.followupnow import Now, now_of, released_of
 from exporters.report.content.followuprow import HEADS, STEPS, TOLD, Row
 from exporters.report.document import FollowUps
+from exporters.usage.lives import Life
 from exporters.usage.period import months_before
 from rules.usagejudgement import NOTHING, Amount, Exempted, Judgement, Reason
 
 GIB = 2**30
+CHINA = ZoneInfo("Asia/Shanghai")
 LATE = date(2028, 1, 1)
 MONTHS = months_before("2027-09", 12)  # from 2026-10
 
@@ -152,6 +157,27 @@ def test_what_is_released_is_reviewed_though_it_is_seen_no_more() -> None:
     assert (rows[0].step, rows[0].carried_out) == ("carried_out", date(2026, 11, 12))
     rows, told = run(rows, "2026-12")
     assert (rows[0].step, told.realised) == ("reviewed", size())
+
+
+def test_what_was_released_in_a_month_without_a_report() -> None:
+    """Its judgement was of that month; what the history has of it is enough."""
+    at = [datetime(2026, month, 9, 23, tzinfo=CHINA).timestamp() for month in (9, 11)]
+    spans = [
+        Span("vm-1", "state", at[0], at[1], "active"),
+        Span("vm-1", "state", at[1], None, "released"),
+    ]
+    life = Life("vm-1", "server", "x", "city", at[0], at[1], {"state": spans})
+    december, november = (datetime(2026, month, 1, tzinfo=CHINA).timestamp() for month in (12, 11))
+    assert released_of([life], november, CHINA) == {}
+    now = released_of([life], december, CHINA)
+    rows, _ = followup.carry(begun(judged()), Facts("2026-12", LATE, [], now), "zh")
+    assert (rows[0].step, rows[0].carried_out) == ("reviewed", date(2026, 11, 9))
+    assert rows[0].realised == size()
+
+
+def test_memory_that_differs_by_a_little_is_no_change() -> None:
+    rows, _ = run(begun(judged()), "2026-11", judged(granted=size(8, 15.8)))
+    assert (rows[0].step, rows[0].months) == ("notified", 2)
 
 
 def test_what_is_merely_not_seen_is_nothing_saved() -> None:
@@ -624,9 +650,8 @@ def a_row(draw: st.DrawFn, number: int) -> Row:
     }[step]  # fmt: skip
     confirmed, carried_out, reviewed = [*days[:some], None, None, None][:3]
     realised = draw(st.none() | AMOUNT.filter(lambda it: it != Amount()))
-    texts = {
-        key: draw(NAME) for key in ("name", "department", "system", "owner", "by", "note", "remark")
-    }
+    keys = ("name", "department", "system", "owner", "by", "note", "remark")
+    texts: dict[str, Any] = {key: draw(NAME) for key in keys}
     return Row(
         id=f"{draw(st.sampled_from(['TB-2026-10', '我的']))}-{number:04}",
         resource=f"{draw(NAME)}{number}r",

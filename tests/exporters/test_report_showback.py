@@ -92,6 +92,7 @@ def test_a_price_that_changes_within_the_month_by_hand() -> None:
     whole = shown.departments["市财政局"]
     assert whole.granted_cost == float(vcpu + memory + disk)
     assert whole.used_cost == float(vcpu / 4 + memory / 4)
+    assert whole.known_cost == float(vcpu + memory)  # and not of the disk
     assert whole.complete
     assert shown.estate.granted_cost == whole.granted_cost
 
@@ -137,6 +138,7 @@ def test_use_that_is_not_known_is_told() -> None:
     half = lines(showback(prices, OCTOBER, CHINA, Steady(known=0.5), {}).estate)["vcpu"]
     assert (half.used, half.used_known) == (930, False)
     assert half.used_cost == float(Decimal("0.3") * 930)
+    assert half.known_cost == float(Decimal("0.3") * 3720)  # of which a quarter was used
     none = lines(showback(prices, OCTOBER, CHINA, Steady(known=0), {}).estate)["vcpu"]
     assert (none.used, none.used_cost, none.used_known) == (None, None, False)
     idle = lines(showback(prices, OCTOBER, CHINA, Steady(used=0), {}).estate)["vcpu"]
@@ -242,7 +244,7 @@ def test_the_estate_is_the_sum_of_its_departments_exactly(
         f"item: memory, unit: day, price: '{price}', department: 甲",
     )
     shown = showback(prices, OCTOBER, CHINA, lambda _, __: shares, {})
-    for key in ("granted_cost", "used_cost"):
+    for key in ("granted_cost", "used_cost", "known_cost"):
         told = [getattr(it, key) for it in shown.departments.values()]
         known = [Decimal(repr(it)) for it in told if it is not None]
         estate = getattr(shown.estate, key)
