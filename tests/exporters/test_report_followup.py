@@ -6,6 +6,8 @@ import csv
 import io
 import multiprocessing
 import random
+import shutil
+import subprocess
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import date, datetime
@@ -478,6 +480,39 @@ def test_as_a_spreadsheet_saves_it(tmp_path: Path, encoding: str, mark: str) -> 
     )
     assert dict(zip(head, made[1], strict=True))["资源"] == "a"
     assert [it.resource for it in parse(path.read_bytes(), "f.csv").rows] == ["a", "b", "c"]
+
+
+@pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not installed")
+def test_through_a_real_spreadsheet(tmp_path: Path) -> None:
+    """Opened as one opens CSV, which takes numbers and days for such, and saved."""
+    odd = Amount(2.5, 123456789012, 987654321987)
+    rows = begun(
+        judged("00123", name="=1+1"),
+        judged("1E10", name="3-4"),
+        shrink("2026-10", name="'x", department="+市"),
+        judged("-5", name='a"b;c', granted=odd),
+    )
+    days = dict(
+        zip(
+            ("confirmed", "carried_out", "reviewed"),
+            map(date, [2026] * 3, (10, 11, 12), (1, 2, 3)),
+            strict=True,
+        )
+    )
+    rows[0] = edited(rows[0], step="reviewed", realised=size(1.25, 2), note="甲\n乙", **days)
+    path = tmp_path / "f.csv"
+    path.write_bytes(dump(File(Layout.new("zh")), rows))
+    spreadsheet = [
+        "soffice",
+        f"-env:UserInstallation=file://{tmp_path}/profile",
+        "--headless",
+        "--infilter=CSV:44,34,76,1,,0,false,true",
+        "--convert-to",
+        "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false",
+        *("--outdir", str(tmp_path / "saved"), str(path)),
+    ]
+    subprocess.run(spreadsheet, check=True, capture_output=True, timeout=120)
+    assert parse((tmp_path / "saved" / "f.csv").read_bytes(), "f.csv").rows == tuple(rows)
 
 
 def test_a_column_that_was_taken_out_comes_back_and_a_row_of_ones_own_stays(tmp_path: Path) -> None:
