@@ -177,6 +177,12 @@ def test_what_was_released_in_a_month_without_a_report() -> None:
     assert rows[0].realised == size()
 
 
+def test_a_size_that_is_not_known_is_no_change_back() -> None:
+    rows, _ = run(begun(shrink()), "2026-11", insufficient(day="2026-11-12", granted=size(4, 8)))
+    made, _ = run(rows, "2026-12", fine(granted=Amount(None, None, None)))
+    assert made == rows
+
+
 def test_memory_that_differs_by_a_little_is_no_change() -> None:
     rows, _ = run(begun(judged()), "2026-11", judged(granted=size(8, 15.8)))
     assert (rows[0].step, rows[0].months) == ("notified", 2)
@@ -353,8 +359,9 @@ class Estate:
                 continue
             if vcpus == 0:
                 continue
-            if lost:
-                continue  # nobody saw it
+            if lost:  # nobody saw it, or how large it is
+                found += [insufficient(id, granted=Amount())] * (n % 2)
+                continue
             if id in self.done:
                 self._review(id)
                 found.append(fine(id, granted=size(vcpus, memory)))

@@ -17,7 +17,7 @@ import msgspec
 
 from collectors.csvtable import BLANK
 from exporters.findings.text import cut, neutral
-from exporters.report.content.followupnow import Now, acted, less, realised
+from exporters.report.content.followupnow import Now, acted, less, realised, sized
 from exporters.report.content.followuprow import TOLD, Row
 from exporters.report.content.followuptold import Saved, told
 from exporters.report.content.followupwords import SAID
@@ -135,6 +135,8 @@ class _Month:
             return _with(self._remark(row, "released"), step="lapsed")
         if now.released or acted(row, now):
             return self._acted(row, one, now)
+        if row.step == "carried_out" and not sized(row, now):
+            return row
         if row.step == "carried_out" and row.by in (SAID["seen"].zh, SAID["seen"].en):
             # it came back, or was made larger again
             back = "confirmed" if row.confirmed else "notified"

@@ -55,6 +55,13 @@ def acted(row: Row, now: Now) -> bool:
     return bool(freed.vcpus or freed.memory or freed.disk)
 
 
+def sized(row: Row, now: Now) -> bool:
+    """Whether of all that it had it is known how much is left."""
+    before, after = row.granted, now.held
+    pairs = (before.vcpus, after.vcpus), (before.memory, after.memory), (before.disk, after.disk)
+    return all(left is not None for had, left in pairs if had)
+
+
 def realised(row: Row, now: Now) -> Amount:
     """What came free; of more nothing does."""
     if row.advice == "grow":
