@@ -312,7 +312,8 @@ class Ipv6Part(msgspec.Struct, frozen=True):
 
 
 class BaselineDepartment(msgspec.Struct, frozen=True):
-    """`score` is the mean over hosts that were audited, percent; `unknown` and `manual` are verdicts."""
+    """`score` is the mean over hosts that were audited, percent; `failed`, `unknown` and `manual` are rules on them.
+    `open_hits` is None where nobody keeps hits."""
 
     name: str
     hosts: int
@@ -322,7 +323,7 @@ class BaselineDepartment(msgspec.Struct, frozen=True):
     failed: int
     unknown: int
     manual: int
-    open_hits: int
+    open_hits: int | None
 
 
 class OldHit(msgspec.Struct, frozen=True):

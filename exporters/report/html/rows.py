@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from exporters.report import plain
@@ -57,7 +58,13 @@ class Lists(NamedTuple):
     all: Cut
 
 
-def lists(resources: Sequence[Judgement], language: str) -> Lists:
+def shared(resources: Iterable[Judgement]) -> frozenset[str]:
+    """Names that more than one has: these are shown with their id."""
+    counts = Counter(it.name for it in resources)
+    return frozenset(name for name, count in counts.items() if count > 1)
+
+
+def lists(resources: Sequence[Judgement], twice: frozenset[str], language: str) -> Lists:
     """Each resource is in the one list of its state, and in `all`."""
 
     def those(*states: str) -> list[Judgement]:
@@ -65,7 +72,7 @@ def lists(resources: Sequence[Judgement], language: str) -> Lists:
 
     def cut(found: list[Judgement], most: int, key: Callable[[Judgement], object]) -> Cut:
         found.sort(key=key)  # type: ignore[arg-type]
-        rows = [row(it, language) for it in found[:most]]
+        rows = [row(it, twice, language) for it in found[:most]]
         return Cut(rows, len(found) - len(rows), len(found))
 
     return Lists(
@@ -77,12 +84,12 @@ def lists(resources: Sequence[Judgement], language: str) -> Lists:
     )
 
 
-def row(it: Judgement, language: str) -> Row:
+def row(it: Judgement, twice: frozenset[str], language: str) -> Row:
     cpu = it.measured.get("cpu", _UNMEASURED)
     return Row(
         it=it,
         name=plain.name(it.name or it.resource),
-        id=plain.name(it.resource) if it.name and it.name != it.resource else "",
+        id=plain.name(it.resource) if it.name in twice and it.name != it.resource else "",
         system=plain.name(it.system),
         kind=plain.name(holdingwords.of(holdingwords.KIND, it.kind, language)),
         state=STATE[it.state].of(language),
@@ -100,13 +107,15 @@ def row(it: Judgement, language: str) -> Row:
 
 def amount(it: Amount, language: str, disk: bool = True) -> str:
     """`8 vCPU · 16 GiB · 存储 100 GiB`, of what is known; what is not known of a server is `—`."""
+    if it == Amount():
+        return NONE
     parts: list[str] = []
-    if it.vcpus is not None or it.memory is not None:
+    if (it.vcpus, it.memory) not in ((None, None), (0, 0)) or not it.disk:
         parts.append(f"{short(it.vcpus)}\N{NO-BREAK SPACE}vCPU")
         parts.append(NONE if it.memory is None else size(it.memory))
     if disk and it.disk:
         parts.append(f"{say('disk', language)}\N{NO-BREAK SPACE}{size(it.disk)}")
-    return " · ".join(parts) or (NONE if it.disk is None else size(it.disk))
+    return " · ".join(parts)
 
 
 def columns(it: Amount) -> tuple[str, str, str]:

@@ -19,6 +19,7 @@ SOFT: Final = "#52606d"
 RULE: Final = "#dde3e8"
 PAPER: Final = "#ffffff"
 MAX_COLUMNS: Final = 200
+MAX_DESCRIPTION: Final = 2000
 LARGE: Final = 1e15  # a coordinate is computed from nothing larger
 
 
@@ -41,12 +42,16 @@ def coordinate(value: float) -> str:
 
 
 def escaped(text: str) -> str:
-    return html.escape(neutral(text[: MAX_COLUMNS + 1]))
+    return html.escape(_line(text))
 
 
 def fitted(text: str, size: float, room: float) -> str:
     """The text cut to what has room, a column being half of the size of the type and a little."""
-    return cut(neutral(text[: MAX_COLUMNS + 1]), max(int(room / (size * 0.56)), 2))
+    return cut(_line(text), max(int(room / (size * 0.56)), 2))
+
+
+def _line(text: str) -> str:
+    return neutral(text[: MAX_COLUMNS + 1].replace("\N{NO-BREAK SPACE}", " "))
 
 
 def room_of(text: str, size: float) -> float:
@@ -156,7 +161,8 @@ def picture(wide: float, high: float, title: str, description: str, body: Sequen
     """The whole. It is read out by its title and description."""
     size = f"0 0 {coordinate(wide)} {coordinate(high)}"
     head = attributes(viewBox=size, width=wide, height=high, role="img", font_family=FONT)
-    told = f"<title>{escaped(title)}</title><desc>{html.escape(neutral(description[:1000]))}</desc>"
+    plain = neutral(description[:MAX_DESCRIPTION].replace("\N{NO-BREAK SPACE}", " "))
+    told = f"<title>{escaped(title)}</title><desc>{html.escape(plain)}</desc>"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg"{head} font-size="12">{told}{"".join(body)}</svg>'
     )

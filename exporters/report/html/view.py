@@ -29,6 +29,8 @@ from rules.usagereasons import words as reason_words
 WINDOWS: Final = (3, 6, 12)
 MAX_ROWS: Final = 300  # of a table that is not of one department
 MAX_WORST: Final = 20
+TOP: Final = 5
+SOON: Final = 30  # days
 MAX_SUBJECTS: Final = 50
 DIGITS: Final = 12  # of a hash, on the cover
 CHAPTERS: Final = (
@@ -59,6 +61,7 @@ class View:
         self._language = language
         self._scope = document.scope
         shown = [c for c in CHAPTERS if c != "ranking" or self._scope.department is None]
+        self._shared = rows.shared(it for one in document.departments for it in one.resources)
         self._chapters = {key: i for i, key in enumerate(shown, 1)}
 
     def names(self) -> dict[str, Any]:
@@ -118,7 +121,10 @@ class View:
             "reasons": lambda it: plain.prose(reason_words(it, language)),
             "amount": lambda it: rows.amount(it, language),
             "columns": rows.columns,
-            "lists": lambda it: rows.lists(it.resources, language),
+            "lists": lambda it: rows.lists(it.resources, self._shared, language),
+            "counted": self.counted,
+            "attention": self.attention(),
+            "top": [it for it in document.departments if it.rank is not None][:TOP],
             "four": rows.four,
             "on_paper": rows.ON_PAPER,
             "max_rows": MAX_ROWS,
@@ -139,7 +145,7 @@ class View:
             "steps": _STEPS,
             "parameter": self.parameter,
             "parameter_value": parameter_value,
-            "none": NONE,
+            "dash": NONE,
             "digits": DIGITS,
             "anchors": {id(it): f"d{i}" for i, it in enumerate(document.departments, 1)},
             "id": id,
@@ -180,6 +186,38 @@ class View:
 
     def unknown(self, total: Total) -> str:
         return self.say("unknown_parts", number(total.unknown)) if total.unknown else ""
+
+    def counted(self, caption: str, count: int) -> str:
+        brackets = "（{}）" if self._language == "zh" else " ({})"
+        return caption + brackets.format(number(count))
+
+    def attention(self) -> list[tuple[str, int, str]]:
+        """What somebody has to look at: the chapter, how many, and the key of its words."""
+        document = self._document
+        states = document.estate.states
+        lines, baseline = document.lines, document.baseline
+        found = (
+            ("held", sum(it.due for it in document.held), "attend_held"),
+            ("departments", states.get("busy", 0), "attend_busy"),
+            (
+                "held",
+                sum(0 <= it.days_left <= SOON for it in document.exemptions),
+                "attend_exemptions",
+            ),
+            (
+                "departments",
+                sum(it.granted.resources for it in document.departments if not it.name),
+                "attend_unassigned",
+            ),
+            ("lines", sum(it.missed for it in lines.levels) if lines else 0, "attend_lines"),
+            (
+                "baseline",
+                sum(it.days_left < 0 for it in baseline.waivers) if baseline else 0,
+                "attend_waivers",
+            ),
+            ("gaps", states.get("insufficient", 0), "attend_insufficient"),
+        )
+        return [it for it in found if it[1]]
 
     def left(self, days: int) -> str:
         return self.say("days_left", days) if days >= 0 else self.say("expired", -days)

@@ -23,7 +23,7 @@ from exporters.promapi import series
 from exporters.report.document import LinesPart
 from exporters.report.sections import maintenancefile
 from exporters.report.sections.linefigures import Block, Calendar, Facts, lines_part, tallies
-from exporters.report.sections.prometheus import Client, Told, any_of
+from exporters.report.sections.prometheus import Client, Told, any_of, last_within
 from exporters.report.sections.settings import LinesSettings
 from exporters.usage.period import Period
 
@@ -102,8 +102,7 @@ def _of_history(
 def _of_labels(client: Client, period: Period) -> dict[str, Facts]:
     """What the labels say of each line that there was within the period: the last of them, if they are there at its end."""
     found = {}
-    seconds = max(1, round(period.until - period.since))
-    for query in (f"last_over_time({series.LINE_INFO}[{seconds}s])", series.LINE_INFO):
+    for query in (last_within(series.LINE_INFO, period.until - period.since), series.LINE_INFO):
         its = client.instant(query, period.until)
         for labels in sorted((one.labels for one in its), key=lambda one: sorted(one.items())):
             if name := labels.get("line"):

@@ -46,3 +46,8 @@ def quoted(text: str) -> str:
     """A string of PromQL."""
     special = {"\\": "\\\\", '"': '\\"', "\n": "\\n"}
     return '"' + "".join(special.get(c, c) for c in text) + '"'
+
+
+def last_within(selector: str, seconds: float) -> str:
+    """The last value of each series within some seconds."""
+    return f"last_over_time({selector}[{max(1, round(seconds))}s])"

@@ -28,11 +28,13 @@ class LinesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Ipv6Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`estate` is the file of sites and hosts (docs/estate.md); `results` and `before` are files or folders of results, JSON
-    lines, of this month and of the one before. Without `results` a time-series database is asked."""
+    lines, of this month and of the one before, and `estate_before` the file of sites and hosts as it was then,
+    where it was another. Without `results` a time-series database is asked."""
 
     estate: str
     results: str = ""
     before: str = ""
+    estate_before: str = ""
 
 
 class BaselineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
