@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from exporters.report.columns import Kind, local
 from exporters.report.document import Document, Figure, Scope
@@ -12,8 +12,9 @@ from exporters.report.xlsx.page import Page, Shown
 from exporters.report.xlsx.words import TERMS, say
 from exporters.usage.amounts import department, gib
 
-_WIDTHS = (34, 22, 22, 70)
-_KINDS: dict[str, Kind] = {"percent": "percent", "money": "money", "count": "count"}
+_WIDTHS: Final = (34, 30, 30, 60)
+_ACROSS: Final = 4  # links beside each other
+_KINDS: Final[dict[str, Kind]] = {"percent": "percent", "money": "money", "count": "count"}
 
 
 class Entry(NamedTuple):
@@ -41,9 +42,11 @@ def cover(page: Page, document: Document, contents: Sequence[Entry]) -> None:
     row = _summary(page, row + 1, document)
     row = _figures(page, row + 1, document.figures)
     page.text(row + 1, 0, say("contents", language), "section")
-    for number, entry in enumerate(contents, row + 2):
-        page.link(number, 0, link(entry.sheet), entry.title)
-    page.text(row + 3 + len(contents), 0, say("empty", language), "note")
+    for number, entry in enumerate(contents):
+        at, column = divmod(number, _ACROSS)
+        page.link(row + 2 + at, column, link(entry.sheet), entry.title)
+    below = row + 3 + -(-len(contents) // _ACROSS)
+    page.text(below, 0, say("empty", language), "note")
     page.sheet.freeze_panes(1, 0)
     page.printed(title(document.scope, language), None)
 

@@ -15,14 +15,17 @@ from exporters.usage.words import ADVICE, STATE
 from rules.model import Text
 
 RESOURCE: Final = RESOURCES.some(
-    *("name", "system", "kind", "environment", "state", "advice", "months"),
+    *("name", "system", "kind", "state", "advice", "months"),
     *("granted_vcpus", "granted_memory", "granted_disk", "target_vcpus", "target_memory"),
     *("due_vcpus", "due_memory", "due_disk"),
     *("cpu_average", "cpu_p50", "cpu_p95", "cpu_peak", "cpu_peak_at", "cpu_work", "cpu_off"),
-    *("coverage", "memory_average", "memory_p95", "memory_peak", "steal_p95", "network"),
-    *("exemption", "expires", "resource", "reason"),
+    *("memory_average", "memory_p95", "coverage", "reason", "exemption", "expires", "resource"),
 )
-_SYSTEM: Final = tuple(it for it in system_columns() if not it.key.endswith("_unknown"))
+_SYSTEM: Final = tuple(
+    it
+    for it in system_columns()
+    if not it.key.endswith("_unknown") and it.key not in ("cpu_cores", "coverage")
+)
 _COST: Final = SHOWBACK.columns[1:]
 _SUMS: Final = ("vcpus", "memory", "disk")
 _KEYS: Final = ("resources", *(f"{one}_{it}" for one in ("granted", "due") for it in _SUMS))

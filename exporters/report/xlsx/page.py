@@ -22,8 +22,8 @@ MAX_ROWS: Final = 1_048_576
 MAX_HEADER: Final = 60  # characters of what others named, of the 255 that Excel takes
 _A4: Final = 9
 _FIRST_DAY: Final = 1900  # of Excel's calendar
-_LEAST_WIDTH: Final = 11.0
-_HEAD_HEIGHT: Final = 44
+_LEAST_WIDTH: Final = 9.0
+_HEAD_HEIGHT: Final = 54
 Shown = str | float | int | date | None
 
 

@@ -38,6 +38,15 @@ _TABLES: Final[tuple[Table[Any], ...]] = (
     *(sections.LINES, sections.MAINTENANCE, sections.IPV6_DEPARTMENTS, sections.IPV6),
     *(sections.BASELINE, sections.HITS, sections.WAIVERS, sections.GAPS),
 )
+# The others are in departments.csv.
+_RANKING: Final = usage.DEPARTMENTS.some(
+    *("rank", "rank_before", "department", "resources"),
+    *("granted_vcpus", "granted_memory", "granted_disk"),
+    *("granted_core_hours", "known_core_hours", "used_core_hours", "waste"),
+    *("used", "used_before", "change", "cpu_p95", "cpu_peak", "memory_used", "coverage"),
+    *("state_idle", "state_low", "state_busy", "state_insufficient"),
+    *("due_vcpus", "due_memory", "due_disk", "due_vcpus_unknown", "change_reason"),
+)
 _WRAPPED: Final = (sections.GAPS, sections.HITS, sections.WAIVERS)
 _NO_SUMS: Final = (sections.MAINTENANCE, sections.GAPS, sections.HITS, sections.WAIVERS)
 _FROZEN: Final = 2  # columns
@@ -115,11 +124,11 @@ class _Book:
         page.printed(self._title, (0, 0))
 
     def _ranking(self) -> None:
-        table, rows = usage.DEPARTMENTS, self._document.departments
-        page = self._page(table.title.of(self._language))
-        page.widths(table.columns)
-        placed = page.table(_TOP, table.columns, rows)
-        page.bars(placed, table.columns, "waste")
+        rows = self._document.departments
+        page = self._page(usage.DEPARTMENTS.title.of(self._language))
+        page.widths(_RANKING)
+        placed = page.table(_TOP, _RANKING, rows)
+        page.bars(placed, _RANKING, "waste")
         page.sheet.freeze_panes(placed.head + 1, _FROZEN + 1)
         page.printed(self._title, (0, placed.head))
 
