@@ -24,7 +24,7 @@ class Number(NamedTuple):
 
 Cell = str | float | int | Number | date | None
 # Full-width signs too: a Chinese or Japanese spreadsheet takes them for the plain ones.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _MOST_DIGITS: Final = 12
 
 
@@ -52,7 +52,7 @@ def _cell(it: Cell) -> str:
         return it.isoformat(" ", "minutes")
     if isinstance(it, date):
         return it.isoformat()
-    apostrophe = "'" if it.startswith(_FORMULA) else ""
+    apostrophe = "'" if it.startswith(FORMULA) else ""
     return apostrophe + plain.long(it)
 
 

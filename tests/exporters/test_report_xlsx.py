@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 from collections.abc import Iterator
 from datetime import date, datetime
 from functools import cache
@@ -20,6 +21,7 @@ from exporters.report import usagecolumns
 from exporters.report.columns import gib
 from exporters.report.document import Total
 from exporters.report.resourcecolumns import DUE, RESOURCES, counted
+from exporters.report.sheet import FORMULA
 from exporters.report.tablewords import HEADS
 from exporters.report.xlsx.names import SheetNames
 from exporters.report.xlsx.words import say
@@ -182,10 +184,21 @@ def test_hostile_names_are_kept_as_text(books: dict[str, bytes]) -> None:
     cells = [sheet.cell(row, number) for row in range(head + 1, sheet.max_row + 1)]
     assert {it.data_type for it in cells} == {"s"}
     told = {it.value for it in cells}
+    starts = [it for it in cells if it.value.startswith(FORMULA)]
+    assert starts
+    assert all(it.quotePrefix for it in starts)  # stays text when somebody edits it
+    assert all(it.number_format == "@" for it in cells)
     assert '=HYPERLINK("http://x","y")' in told
     assert "<script>alert(1)</script>" in told
     assert "第一行\\n第二行" in told  # a line break is shown as what it is
     assert "\\u202e局政财市\\u202c" in told
+
+
+def test_the_writer_has_nothing_to_warn_of() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for language in ("zh", "en"):
+            xlsx(FEW, language)
 
 
 def test_a_sheet_a_department_with_a_name_that_excel_takes(books: dict[str, bytes]) -> None:

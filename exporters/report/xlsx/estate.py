@@ -120,8 +120,10 @@ def _picture(workbook: Workbook, page: Page, placed: Placed) -> None:
     bars.show_blanks_as("gap")
     line.show_blanks_as("gap")
     bars.set_title({"name": sections.TREND.title.of(page.language), "overlay": False})
-    bars.set_y_axis({"min": 0, "num_format": "#,##0", "major_gridlines": {"visible": True}})
-    line.set_y2_axis({"min": 0, "num_format": "0%"})
+    bars.set_y_axis(
+        {"name": "vCPU", "min": 0, "num_format": "#,##0", "major_gridlines": {"visible": True}}
+    )
+    line.set_y2_axis({"name": "CPU %", "min": 0, "num_format": "0%"})
     bars.set_legend({"position": "bottom"})
     bars.set_size({"width": 620, "height": 330})
     page.sheet.insert_chart(placed.head, len(keys) + 1, bars)

@@ -15,6 +15,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from exporters.report import plain
 from exporters.report.columns import WIDTHS, Column, Kind
+from exporters.report.sheet import FORMULA
 from exporters.report.xlsx.styles import BAR, Role, Styles
 from exporters.report.xlsx.words import say
 
@@ -57,16 +58,26 @@ class Page:
 
     def cell(self, row: int, column: int, value: Shown, kind: Kind, role: Role = "cell") -> None:
         """Percent is given as 0 to 100, and is a share of 1 in the sheet."""
+        if value is None and role == "cell":
+            return
         if value is None:
             self.sheet.write_blank(row, column, None, self.styles.cell(kind, role))
         elif isinstance(value, str):
-            self.sheet.write_string(row, column, plain.long(value), self.styles.cell("text", role))
+            self._string(row, column, value, kind, role)
         elif isinstance(value, date):
             self._day(row, column, value, kind, role)
         else:
             number = value / 100 if kind == "percent" else value
             style = self.styles.cell(kind, role, _whole(number, kind))
             self.sheet.write_number(row, column, number, style)
+
+    def _string(self, row: int, column: int, value: str, kind: Kind, role: Role) -> None:
+        text = plain.long(value)
+        if text.startswith(FORMULA):
+            style = self.styles.quoted(role)
+        else:
+            style = self.styles.cell("long" if kind == "long" else "text", role)
+        self.sheet.write_string(row, column, text, style)
 
     def _day(self, row: int, column: int, value: date, kind: Kind, role: Role) -> None:
         if value.year < _FIRST_DAY:
@@ -175,7 +186,6 @@ class Page:
         sheet.set_paper(_A4)
         sheet.set_margins(left=0.4, right=0.4, top=0.7, bottom=0.6)
         sheet.fit_to_pages(1, 0)
-        sheet.hide_gridlines(2)
         sheet.set_header(f"&L{_code(title)}&R&A")
         sheet.set_footer("&C" + say("page", self.language))
         if repeated is not None:

@@ -18,6 +18,7 @@ RULE: Final = "#BFC9D4"
 BAR: Final = "#9DC3E6"
 Role = Literal["cell", "total", "wrapped"]
 _NUMBERS: Final[dict[Kind, str]] = {
+    "text": "@",
     "count": "#,##0",
     "amount": "#,##0.00",
     "percent": "0.0%",
@@ -64,6 +65,11 @@ class Styles:
         key = (kind, role, "whole" if whole else "")
         made = self._made.get(key)
         return made if made is not None else self._format(key, _properties(kind, role, whole))
+
+    def quoted(self, role: Role) -> Format:
+        """Of a text that would become a formula when somebody edits its cell and changes nothing."""
+        key = ("quoted", role)
+        return self._format(key, _properties("text", role, False) | {"quote_prefix": True})
 
     def _format(self, key: tuple[str, ...], properties: dict[str, Any]) -> Format:
         if key not in self._made:
