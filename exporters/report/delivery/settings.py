@@ -85,6 +85,8 @@ class SmtpSettings(ClientTls, frozen=True, forbid_unknown_fields=True, kw_only=T
             raise ValueError("user and password go together")
         if self.tls == "none" and self.user:
             raise ValueError("a password is not sent without TLS")
+        if self.password and not (self.user + self.password.reveal()).isascii():
+            raise ValueError("user and password must be ASCII: the protocol has no other")
         if not (self.to or self.departments):
             raise ValueError("there is nobody in to or departments")
         if not self.formats:
