@@ -77,8 +77,7 @@ class ReportSchedule:
                 return ended.problem or f"jianwei report --schedule: exit status {ended.status}"
         made = schedule.read(self._file)
         self.last = max((at.timestamp() for at in made.done.values()), default=None)
-        newest = max(made.done, default="")
-        return next((it.problem for key, it in made.failed.items() if key > newest), "")
+        return next((it.problem for it in made.failed.values()), "")
 
 
 def report_families(problem: str | None, last: float | None) -> Sequence[Family]:

@@ -90,10 +90,11 @@ def due(now: datetime, calendar: Workdays, made: Made, at: time = AT) -> str | N
 
 
 def noted(made: Made, month: str, now: datetime, problem: str = "") -> Made:
-    """With how it came out; no problem: it is done."""
+    """With how it came out; no problem: it is done, and older ones are not tried again."""
     failed = {key: value for key, value in made.failed.items() if key != month}
     if not problem:
-        return Made({**made.done, month: now}, failed)
+        newer = {key: value for key, value in failed.items() if key > month}
+        return Made({**made.done, month: now}, newer)
     tries = made.failed[month].tries if month in made.failed else 0
     return Made(made.done, {**failed, month: Failure(tries + 1, now, problem)})
 
