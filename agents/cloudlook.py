@@ -18,7 +18,7 @@ import msgspec
 
 from agents.config import Config
 from agents.state import history_file
-from collectors.cloud import holdingmetrics, openstackmetrics, ownerfiles, remembered
+from collectors.cloud import capacities, holdingmetrics, openstackmetrics, ownerfiles, remembered
 from collectors.cloud.gathering import gather
 from collectors.cloud.holdings import Holdings, holdings
 from collectors.cloud.hosts import hosts
@@ -111,6 +111,7 @@ def look(config: Config, done: Callable[[CloudView], None] | None = None) -> Loo
             zone=seen.past.zone,
             hosts=side,
         )
+        spans[view.cloud] += capacities.changes(known, view)
         known = joined(known, spans[view.cloud])
     if known and views:
         spans[views[0].cloud] += forgotten(known, views, seen.past.seen, views[0].began)
@@ -159,6 +160,8 @@ def _cloud(view: CloudView, spans: Sequence[Fact]) -> CloudLook:
         it.id: (it.kind, it.name, it.created) for it in view.resources
     }
     told.update({it.id: ("project", it.name, None) for it in view.projects})
+    if view.capacity:
+        told[capacities.id_of(view.cloud)] = (capacities.KIND, view.cloud, None)
     return CloudLook(
         view.cloud,
         view.began,

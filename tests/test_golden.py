@@ -24,6 +24,7 @@ from agents.reporting import report_families
 from agents.runtime import config_families
 from agents.scanning import inventory_families
 from agents.sites import SiteSchedule
+from agents.usemetrics import use_families
 from collectors.catalogue import COLLECTORS, Settings, for_facts
 from collectors.cloud import holdingmetrics, libvirtmetrics, openstackmetrics
 from collectors.cloud.domains import Domain
@@ -61,6 +62,8 @@ from collectors.sources.local import LocalSource
 from collectors.sources.recorded import RecordedSource
 from exporters.findings.metrics import audit_families
 from exporters.findings.readinessmetrics import Scored, readiness_families
+from exporters.history.accumulate import Stretch
+from exporters.history.units import METRICS
 from exporters.prometheus.encoder import Encoder
 from exporters.prometheus.families import with_scrape_series
 from exporters.prometheus.lines import LineFamilies
@@ -235,6 +238,7 @@ def clouds() -> Iterator[tuple[str, Sequence[Family]]]:
 
 def agents_own() -> list[metricdocs.Row]:
     """What the agent tells of itself, by part."""
+    used = [Stretch("s", name, 1.0, 0.0, 1.0) for name in METRICS]
     nothing_seen = with_scrape_series([Observation("cpu", 0.1, failure="absent")])
     return [
         *metricdocs.rows("every", nothing_seen),
@@ -250,6 +254,7 @@ def agents_own() -> list[metricdocs.Row]:
             "history", history_families(Report(True, 1, 1.0, 0, True, {"rollups": 0}))
         ),
         *metricdocs.rows("report", report_families("", 1.0)),
+        *metricdocs.rows("clouds", use_families([("city", used)])),
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -29,13 +28,13 @@ from agents.usagemonths import Months, by_table
 from collectors.cloud.owners import clean
 from exporters.findings.text import neutral
 from exporters.history import workcalendar
-from exporters.history.file import zone_of
-from exporters.history.reader import reading, span_of
-from exporters.history.schema import SLOT
+from exporters.history.reader import reading
 from exporters.usage import judgements as told
 from exporters.usage import sharetable, summary
+from exporters.usage.historysource import HistorySource
 from exporters.usage.period import Period, shown_month
 from exporters.usage.shares import shares
+from exporters.usage.source import UsageSource
 from exporters.usage.words import say
 from rules import exemptionsfile, usagerows
 from rules import pack as packs
@@ -118,28 +117,23 @@ def command(
     working = workcalendar.load(os.path.expanduser(calendar)) if calendar else workcalendar.load()
     language = language_of(lang)
     with opened(file or history_file(config)) as connection, reading(connection):
-        months = _months(label, connection, limits)
+        source = HistorySource(connection, str(file or history_file(config)))
+        months = _months(label, source, limits)
         if label is None and form != "table":
             click.echo(months.last.label, err=True)  # CSV and facts have no line for it
         owner = by_table(config, months.zone)
         if by == "department":
             found = [
                 one
-                for one in shares(connection, months.last, owner)
+                for one in shares(source, months.last, owner)
                 if not departments or one.department in departments
             ]
             if form == "table":
                 click.echo(_heading(months.last, language))
             _print_shares(found, form, language)
             ctx.exit(0 if found else 1)
-        every = months.judgements(
-            connection,
-            working,
-            limits,
-            known,
-            owner,
-            lambda label: progress(f"{label} …"),
-        )
+        read = months.read(source, working, owner, lambda label: progress(f"{label} …"))
+        every = months.judged(read, limits, known)
         progress("")
     for lost in known.unmatched(every):
         told_of = say("unmatched", language).format(neutral(lost.id), months.last.label)
@@ -177,15 +171,14 @@ def _thresholds(config: configuration.Config, assignments: tuple[str, ...]) -> T
         raise UserError(str(error)) from error
 
 
-def _months(label: str | None, connection: sqlite3.Connection, limits: Thresholds) -> Months:
-    zone = zone_of(connection)
+def _months(label: str | None, source: UsageSource, limits: Thresholds) -> Months:
     if label is None:
-        whole = span_of(connection)
-        label = shown_month(whole and whole.first * SLOT, zone, time.time())
+        extent = source.extent()
+        label = shown_month(extent and extent[0], source.zone, time.time())
     if not _MONTH.fullmatch(label):
         raise UserError(f"--month {label!r} is no month; write for example 2026-10")
     count = max(limits.reclaim_months, limits.shrink_months, limits.grow_months)
-    months = Months(label, zone, count)
+    months = Months(label, source.zone, count)
     if months.last.until <= months.last.since:
         raise UserError(f"--month {label} has not begun yet")
     return months

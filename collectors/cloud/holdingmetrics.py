@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from collectors.cloud.held import Held, held
+from collectors.cloud import resourcemetrics
+from collectors.cloud.held import held
 from collectors.cloud.holdings import Amount, Estate, Holding, Holdings
 from collectors.cloud.model import CloudView
 from collectors.cloud.owners import UNASSIGNED, Attribution, clean
-from collectors.cloud.projectsums import NOBODYS
 from collectors.model import Family, Sample, gauge, sample
 
 MAX_RESOURCES: Final = 20_000  # of jianwei_resource_info
@@ -39,12 +39,7 @@ def families(
         *_departments(found.departments),
         *_systems(found.systems[:MAX_SYSTEMS]),
         *_estate(found.estate, found.unassigned),
-        gauge(
-            "jianwei_resource_info",
-            "Always 1; labels tell what a resource is and whose. how is the step that knows its "
-            "department; empty labels are not known.",
-            *_resources(all_held[:max_resources], attributions),
-        ),
+        *resourcemetrics.families(all_held, attributions, max_resources),
         gauge(
             "jianwei_estate_resources",
             "Servers, volumes and others that a cloud has, also those beyond the limit of "
@@ -219,31 +214,6 @@ def _estate(estate: Estate, unassigned: Holding) -> Iterator[Family]:
         "Systems that hold something and are in no registry.",
         sample(float(len(moved.unregistered))),
     )
-
-
-def _resources(
-    all_held: Sequence[Held], attributions: Mapping[str, Attribution]
-) -> Iterator[Sample]:
-    seen = set()
-    for one in all_held:
-        id = clean(one.resource.id)
-        if id in seen:
-            continue
-        seen.add(id)
-        attribution = attributions.get(one.resource.id, NOBODYS)
-        owner = attribution.owner
-        yield sample(
-            1.0,
-            resource=id,
-            kind=one.resource.kind,
-            name=clean(one.resource.name),
-            department=owner.department or UNASSIGNED,
-            system=owner.system,
-            region=owner.region,
-            environment=owner.environment,
-            how=attribution.how,
-            cloud=one.cloud,  # a name of the settings, which `clean` would empty if it is `none`
-        )
 
 
 _OF_SERVERS: Final = (

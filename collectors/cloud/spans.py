@@ -8,10 +8,10 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from collectors.cloud.model import CloudKind, ResourceKind, Size
+from collectors.cloud.model import Capacity, CloudKind, ResourceKind, Size
 from collectors.cloud.owners import Attribution
 
-Aspect = Literal["identity", "state", "size", "owner", "project", "attached", "quota"]
+Aspect = Literal["identity", "state", "size", "owner", "project", "attached", "quota", "capacity"]
 ASPECTS: Final[tuple[Aspect, ...]] = get_args(Aspect)
 
 
@@ -31,7 +31,15 @@ class Limits(msgspec.Struct, frozen=True, gc=False):
     limits: Mapping[str, float | None]
 
 
-Value = Identity | Size | Attribution | Limits | str | tuple[str, ...]
+class Capacities(msgspec.Struct, frozen=True, gc=False):
+    """What a cloud has; `hosts` are the ids of its hosts by their names."""
+
+    kind: CloudKind
+    capacity: tuple[Capacity, ...]
+    hosts: Mapping[str, str] = {}
+
+
+Value = Identity | Size | Attribution | Limits | Capacities | str | tuple[str, ...]
 
 VALUES: Final[Mapping[Aspect, type]] = {
     "identity": Identity,
@@ -41,6 +49,7 @@ VALUES: Final[Mapping[Aspect, type]] = {
     "project": str,
     "attached": tuple[str, ...],
     "quota": Limits,
+    "capacity": Capacities,
 }
 
 

@@ -135,7 +135,7 @@ def lives(connection: sqlite3.Connection, since: float, until: float) -> Iterato
         spans.setdefault(span.resource, []).append(span)
     rows = connection.execute(
         "SELECT id, kind, name, cloud, first_seen, last_seen FROM resources"
-        " WHERE kind != 'project' AND first_seen < ? AND last_seen >= ? ORDER BY number",
+        " WHERE kind NOT IN ('project', 'capacity', 'line') AND first_seen < ? AND last_seen >= ? ORDER BY number",
         (until, since),
     ).fetchall()
     for id, kind, name, cloud, first_seen, last_seen in rows:

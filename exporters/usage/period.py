@@ -1,18 +1,17 @@
-"""How each resource was used over a period, out of a history file: what the pack `utilisation` judges."""
+"""How each resource was used over a period, out of a source of usage: what the pack `utilisation` judges."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from collectors.cloud.model import Size
-from exporters.history.file import zone_of
-from exporters.history.statistics import usage
+from exporters.history.reader import span
 from exporters.history.workcalendar import WorkCalendar
-from exporters.usage.lives import Life, Otherwise, lives
+from exporters.usage.lives import Life, Otherwise
+from exporters.usage.source import UsageSource
 from rules.usagemodel import Measured, ResourceUse
 
 METRICS: Final = ("cpu", "memory", "steal", "disk", "net_rx", "net_tx")
@@ -52,21 +51,16 @@ def months_before(label: str, count: int) -> list[str]:
 
 
 def resource_uses(
-    connection: sqlite3.Connection,
+    source: UsageSource,
     period: Period,
     calendar: WorkCalendar,
     otherwise: Otherwise | None = None,
 ) -> list[ResourceUse]:
-    """Of every resource that was there; `otherwise` says whose one is of which the history does not know it."""
-    there = list(lives(connection, period.since, period.until))
-    zone = zone_of(connection)
+    """Of every resource that was there; `otherwise` says whose one is of which the source does not know it."""
+    there = source.lives(period.since, period.until)
+    zone, slots = source.zone, span(period.since, period.until)
     begins = {life.id: at for life in there if (at := _back(life, period, zone)) is not None}
-    has = {name for (name,) in connection.execute("SELECT name FROM metrics")}
-    measured = {
-        metric: usage(connection, metric, period.since, period.until, calendar, None, begins)
-        for metric in METRICS
-        if metric in has
-    }
+    measured = {metric: source.measured(metric, slots, calendar, begins) for metric in METRICS}
     return [_use(life, period, measured, otherwise) for life in there]
 
 

@@ -4,27 +4,27 @@ within it counts for whose it was, and with what it had, at the time."""
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 import msgspec
 
 from collectors.cloud.model import Size
+from collectors.cloud.owners import Attribution, Owner
 from exporters.history.reader import span
 from exporters.history.schema import SLOT
-from exporters.history.stretches import sums
-from exporters.usage.lives import NO_SIZE, NOBODYS, Life, Otherwise, lives
+from exporters.usage.lives import NO_SIZE, Life, Otherwise
 from exporters.usage.period import Period
+from exporters.usage.source import Segment, UsageSource
 
 HOUR: Final = 3600.0
 
 
 class Share(msgspec.Struct, frozen=True):
     """Of one department (empty: nobody's). Core hours are virtual CPUs × hours; `used` are of `known`, those of
-    which the use is known; byte hours likewise. Servers only, running or stopped. `unsized` hours are of servers
-    whose size is not known."""
+    which the use is known; byte hours likewise. Servers only, running or stopped, but for disks: those of servers
+    and volumes. `unsized` hours are of servers whose virtual CPUs are not known."""
 
     department: str
     granted_core_hours: float = 0.0
@@ -33,6 +33,9 @@ class Share(msgspec.Struct, frozen=True):
     granted_memory_byte_hours: float = 0.0
     unsized_hours: float = 0.0
     resources: int = 0
+    known_memory_byte_hours: float = 0.0
+    used_memory_byte_hours: float = 0.0
+    granted_disk_byte_hours: float = 0.0
 
     @property
     def used_ratio(self) -> float | None:
@@ -40,52 +43,66 @@ class Share(msgspec.Struct, frozen=True):
         return self.used_core_hours / self.known_core_hours if self.known_core_hours else None
 
 
-class Segment(NamedTuple):
-    """A stretch of a resource's life in which it was one department's, and had one size."""
-
-    resource: str
-    since: float
-    until: float
-    department: str
-    size: Size
-
-
 def shares(
-    connection: sqlite3.Connection,
+    source: UsageSource,
     period: Period,
     otherwise: Otherwise | None = None,
 ) -> list[Share]:
     """The department that was granted most first, nobody last."""
-    found = [
-        segment
-        for life in lives(connection, period.since, period.until)
-        if life.kind == "server"
-        for segment in segments(life, period, otherwise)
-    ]
-    used = _used(connection, period, found)
+    lives = source.lives(period.since, period.until)
+    found = segments_of(lives, period, otherwise)
+    cpu, memory = (used(source, metric, period, found) for metric in ("cpu", "memory"))
     sums: dict[str, Share] = {}
     members: defaultdict[str, set[str]] = defaultdict(set)
     for one in found:
         total = sums.get(one.department, Share(one.department))
         members[one.department].add(one.resource)
-        sums[one.department] = _added(total, one, *used.get(one, (0.0, 0.0)))
+        nothing = 0.0, 0.0
+        sums[one.department] = _added(total, one, cpu.get(one, nothing), memory.get(one, nothing))
+    for life in lives:
+        if life.kind == "volume":
+            for one in segments(life, period, otherwise):
+                total = sums.get(one.department, Share(one.department))
+                sums[one.department] = _with_disk(total, one)
     made = [
         msgspec.structs.replace(total, resources=len(members[name])) for name, total in sums.items()
     ]
     return sorted(made, key=lambda it: (not it.department, -it.granted_core_hours, it.department))
 
 
-def _added(total: Share, one: Segment, used: float, known: float) -> Share:
-    hours, vcpus = (one.until - one.since) / HOUR, one.size.vcpus
+def segments_of(
+    lives: Iterable[Life], period: Period, otherwise: Otherwise | None = None
+) -> list[Segment]:
+    """Those of all servers."""
+    servers = (life for life in lives if life.kind == "server")
+    return [segment for life in servers for segment in segments(life, period, otherwise)]
+
+
+def _with_disk(total: Share, one: Segment) -> Share:
+    hours, disk = (one.until - one.since) / HOUR, one.size.disk or 0
+    return msgspec.structs.replace(
+        total, granted_disk_byte_hours=total.granted_disk_byte_hours + disk * hours
+    )
+
+
+def _added(
+    total: Share, one: Segment, cpu: tuple[float, float], memory: tuple[float, float]
+) -> Share:
+    total = _with_disk(total, one)
+    hours, vcpus, size = (one.until - one.since) / HOUR, one.size.vcpus, one.size.memory or 0
+    total = msgspec.structs.replace(
+        total,
+        granted_memory_byte_hours=total.granted_memory_byte_hours + size * hours,
+        known_memory_byte_hours=total.known_memory_byte_hours + size * memory[1],
+        used_memory_byte_hours=total.used_memory_byte_hours + size * memory[0],
+    )
     if vcpus is None:
         return msgspec.structs.replace(total, unsized_hours=total.unsized_hours + hours)
-    memory = one.size.memory or 0
     return msgspec.structs.replace(
         total,
         granted_core_hours=total.granted_core_hours + vcpus * hours,
-        known_core_hours=total.known_core_hours + vcpus * known,
-        used_core_hours=total.used_core_hours + vcpus * used,
-        granted_memory_byte_hours=total.granted_memory_byte_hours + memory * hours,
+        known_core_hours=total.known_core_hours + vcpus * cpu[1],
+        used_core_hours=total.used_core_hours + vcpus * cpu[0],
     )
 
 
@@ -101,17 +118,17 @@ def segments(life: Life, period: Period, otherwise: Otherwise | None = None) -> 
     ends = [at for span in spans for at in (span.since, span.until) if at is not None]
     owners = life.owners(since, until, otherwise)
     cuts = {since, until, *(at for at, _ in owners), *(at for at in ends if since < at < until)}
-    whose = iter([*owners, (until, NOBODYS)])
-    following, department, last = next(whose), "", None
+    whose = iter([*owners, (until, Attribution())])
+    following, owner, last = next(whose), Owner(), None
     for begin, end in itertools.pairwise(sorted(cuts)):
         while following[0] <= begin:
-            department, following = following[1].owner.department, next(whose)
+            owner, following = following[1].owner, next(whose)
         state = life.at("state", begin)
         if state and state.value == "released":
             continue
         span = sizes[0] if sizes and begin < sizes[0].since else life.at("size", begin)
         size = span.value if span and isinstance(span.value, Size) else NO_SIZE
-        one = Segment(life.id, begin, end, department, size)
+        one = Segment(life.id, begin, end, owner.department, owner.system, size)
         if last and last.until == begin and _same(last, one):
             last = last._replace(until=end)
             continue
@@ -123,16 +140,14 @@ def segments(life: Life, period: Period, otherwise: Otherwise | None = None) -> 
 
 
 def _same(one: Segment, other: Segment) -> bool:
-    sizes = [(it.size.vcpus, it.size.memory) for it in (one, other)]
-    return one.department == other.department and sizes[0] == sizes[1]
+    whose = [(it.department, it.system, it.size) for it in (one, other)]
+    return whose[0] == whose[1]
 
 
-def _used(
-    connection: sqlite3.Connection, period: Period, found: Iterable[Segment]
-) -> dict[Segment, tuple[float, float]]:
-    """By segment: hours of one virtual CPU used, and hours of which that is known."""
-    if not connection.execute("SELECT 1 FROM metrics WHERE name = 'cpu'").fetchone():
-        return {}
+def used(
+    source: UsageSource, metric: str, period: Period, found: Iterable[Segment]
+) -> Mapping[Segment, tuple[float, float]]:
+    """By segment: hours of the whole of what it has used, and hours of which that is known."""
     of: defaultdict[str, list[Segment]] = defaultdict(list)
     for segment in found:
         of[segment.resource].append(segment)
@@ -140,6 +155,6 @@ def _used(
     whole = span(period.since, period.until)
     return {
         segment: (total / 100 * SLOT / HOUR, count * SLOT / HOUR)
-        for id, told in sums(connection, "cpu", whole, stretches).items()
+        for id, told in source.sums(metric, whole, stretches).items()
         for segment, (total, count) in zip(of[id], told, strict=True)
     }

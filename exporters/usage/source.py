@@ -6,7 +6,7 @@ A value at a slot is of the five minutes that begin with it. Both tell the same 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -56,10 +56,14 @@ class UsageSource(Protocol):
     """Everything raises SourceError. `kind` and `name` are what people are told; `error` is the relative error that its
     estimated quantiles have."""
 
-    kind: str
     name: str
     zone: ZoneInfo
-    error: float
+
+    @property
+    def kind(self) -> Literal["history", "prometheus"]: ...
+
+    @property
+    def error(self) -> float: ...
 
     def extent(self) -> tuple[float, float] | None:
         """From when until when it has anything, in Unix time; None where it has nothing."""
@@ -90,5 +94,5 @@ class UsageSource(Protocol):
         ...
 
     def digest(self, since: float, until: float) -> str:
-        """SHA-256 (hex) of all that it tells of the period."""
+        """SHA-256 (hex) of what it has told so far of resources and their use in the period."""
         ...

@@ -269,6 +269,11 @@ def test_looks_at_a_cloud(kept: HistorySchedule) -> None:
         ]
         assert kept.take("city", 300, at, uses, [vm], [] if look else [owner])
     assert owner in (kept.open_spans() or ())
+    told = {one.name: [(it.labels, it.value) for it in one.samples] for one in kept.families()}
+    cpu = told["jianwei_resource_cpu_ratio"]
+    assert [dict(labels)["resource"] for labels, _ in cpu] == ["vm", "unheard"]
+    assert [value for _, value in cpu] == pytest.approx([0.1, 5 / 300])
+    assert told["jianwei_resource_memory_ratio"] == []
     kept.stop()
     found = read(
         kept.path,

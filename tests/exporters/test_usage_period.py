@@ -22,6 +22,7 @@ from exporters.history.compaction import compact
 from exporters.history.file import connect
 from exporters.history.schema import SLOT
 from exporters.history.store import HistoryWriter, Known, Span
+from exporters.usage.historysource import HistorySource
 from exporters.usage.lives import Life, lives
 from exporters.usage.period import month, months_before, resource_uses, shown_month
 from exporters.usage.shares import segments, shares
@@ -119,8 +120,8 @@ def test_who_moved_within_a_month_counts_for_both_by_the_hour(city: City) -> Non
     city.cpu("vm", day(10), day(11), 50.0)
     city.cpu("vm", day(11), day(13), 25.0)
     with closing(of(city)) as connection:
-        found = {one.department: one for one in shares(connection, OCTOBER)}
-        [use] = resource_uses(connection, OCTOBER, CALENDAR)
+        found = {one.department: one for one in shares(HistorySource(connection, "x"), OCTOBER)}
+        [use] = resource_uses(HistorySource(connection, "x"), OCTOBER, CALENDAR)
     assert found.keys() == {"市财政局", "市教育局"}
     finance, education = found["市财政局"], found["市教育局"]
     assert finance.granted_core_hours == pytest.approx(4 * 24 * 10)
@@ -143,8 +144,8 @@ def test_who_was_resized_within_a_month_used_of_what_it_had_then(city: City) -> 
     )
     city.cpu("vm", day(20), day(22), 50.0)
     with closing(of(city)) as connection:
-        [share] = shares(connection, OCTOBER)
-        [use] = resource_uses(connection, OCTOBER, CALENDAR)
+        [share] = shares(HistorySource(connection, "x"), OCTOBER)
+        [use] = resource_uses(HistorySource(connection, "x"), OCTOBER, CALENDAR)
     assert share.granted_core_hours == pytest.approx(24 * (2 * 20 + 8 * 11))
     assert share.used_core_hours == pytest.approx(24 * (2 * 0.5 + 8 * 0.5))
     assert use.resized == (day(21),)
@@ -162,7 +163,10 @@ def test_what_is_stopped_or_detached_says_since_when(city: City) -> None:
         "disk", ("state", day(1), None, "available"), ("attached", day(3), None, ()), kind="volume"
     )
     with closing(of(city)) as connection:
-        uses = {use.resource: use for use in resource_uses(connection, OCTOBER, CALENDAR)}
+        uses = {
+            use.resource: use
+            for use in resource_uses(HistorySource(connection, "x"), OCTOBER, CALENDAR)
+        }
     assert uses["vm"].stopped_since == day(9)
     assert uses["disk"].detached_since == day(3)
     assert uses["disk"].stopped_since is None
@@ -191,8 +195,11 @@ def test_what_was_released_is_not_held_and_what_came_back_was_granted_anew(city:
         ("owner", day(16), None, owned("市教育局")),
     )
     with closing(of(city)) as connection:
-        uses = {use.resource: use for use in resource_uses(connection, OCTOBER, CALENDAR)}
-        found = {one.department: one for one in shares(connection, OCTOBER)}
+        uses = {
+            use.resource: use
+            for use in resource_uses(HistorySource(connection, "x"), OCTOBER, CALENDAR)
+        }
+        found = {one.department: one for one in shares(HistorySource(connection, "x"), OCTOBER)}
     assert uses.keys() == {"ended", "back"}
     assert uses["ended"].state == "released"
     assert uses["ended"].department == "市财政局"  # whose it was
@@ -206,13 +213,16 @@ def test_what_the_history_does_not_know_is_asked_elsewhere_or_is_nobodys(city: C
     city.server("imported")
     city.cpu("imported", day(1), day(2), 10.0)
     with closing(of(city)) as connection:
-        [use] = resource_uses(connection, OCTOBER, CALENDAR)
+        [use] = resource_uses(HistorySource(connection, "x"), OCTOBER, CALENDAR)
         assert (use.department, use.attribution, use.vcpus) == ("", "unassigned", None)
         [use] = resource_uses(
-            connection, OCTOBER, CALENDAR, lambda _, since, __: [(since, owned("市财政局"))]
+            HistorySource(connection, "x"),
+            OCTOBER,
+            CALENDAR,
+            lambda _, since, __: [(since, owned("市财政局"))],
         )
         assert use.department == "市财政局"
-        [share] = shares(connection, OCTOBER)
+        [share] = shares(HistorySource(connection, "x"), OCTOBER)
     assert share.unsized_hours == pytest.approx(31 * 24)
     assert (share.granted_core_hours, share.used_ratio) == (0.0, None)
 
@@ -243,7 +253,10 @@ def test_what_was_away_for_a_day_at_most_is_as_old_as_before(city: City) -> None
         )
     with closing(of(city)) as connection:
         found = {life.id: life for life in lives(connection, OCTOBER.since, OCTOBER.until)}
-        uses = {use.resource: use for use in resource_uses(connection, OCTOBER, CALENDAR)}
+        uses = {
+            use.resource: use
+            for use in resource_uses(HistorySource(connection, "x"), OCTOBER, CALENDAR)
+        }
     assert uses["short"].first_seen == day(1)
     assert uses["long"].first_seen == day(11) + 1
     assert found["long"].granted(day(11)) == day(1)  # it had not come back by then
@@ -266,12 +279,18 @@ def test_compaction_changes_no_month(city: City) -> None:
     city.cpu("vm", day(1), day(4), 30.0)
     city.cpu("vm", day(4), day(5), 90.0)
     with closing(of(city)) as connection:
-        before = resource_uses(connection, OCTOBER, CALENDAR), shares(connection, OCTOBER)
+        before = (
+            resource_uses(HistorySource(connection, "x"), OCTOBER, CALENDAR),
+            shares(HistorySource(connection, "x"), OCTOBER),
+        )
     city.writer.close()
     compact(city.path, NOW)
     with closing(of(city)) as connection:
         (rows,) = connection.execute("SELECT count(*) FROM rollups").fetchone()
-        after = resource_uses(connection, OCTOBER, CALENDAR), shares(connection, OCTOBER)
+        after = (
+            resource_uses(HistorySource(connection, "x"), OCTOBER, CALENDAR),
+            shares(HistorySource(connection, "x"), OCTOBER),
+        )
     assert rows == 0
     assert after == before
     measured = after[0][0].measured["cpu"]
@@ -315,7 +334,7 @@ def test_what_came_back_is_not_judged_by_its_earlier_life(city: City, sketched: 
     if sketched:
         only_sketches(city)
     with closing(of(city)) as connection:
-        [use] = resource_uses(connection, OCTOBER, CALENDAR)
+        [use] = resource_uses(HistorySource(connection, "x"), OCTOBER, CALENDAR)
     cpu = use.measured["cpu"]
     assert cpu.samples == (7 * 24 + 14) * 12
     assert cpu.mean == pytest.approx(40)
@@ -334,7 +353,7 @@ def only_sketches(city: City) -> None:
     city.writer = HistoryWriter(city.path)
 
 
-def test_who_stops_every_night_is_one_segment(city: City) -> None:
+def test_segments_end_where_owner_system_or_size_do_and_not_every_night(city: City) -> None:
     nights: list[tuple[Aspect, float, float | None, Value]] = []
     for number in range(1, 31):
         nights.append(("state", day(number, 8), day(number, 20), "active"))
@@ -349,8 +368,13 @@ def test_who_stops_every_night_is_one_segment(city: City) -> None:
     )
     with closing(of(city)) as connection:
         [life] = lives(connection, OCTOBER.since, OCTOBER.until)
-    [part] = segments(life, OCTOBER)
-    assert (part.since, part.until) == (OCTOBER.since, OCTOBER.until)
+    parts = list(segments(life, OCTOBER))
+    assert [(part.since, part.system, part.size.disk) for part in parts] == [
+        (OCTOBER.since, "", 5),
+        (day(11), "预算", 5),
+        (day(12), "预算", 6),
+    ]
+    assert [part.until for part in parts] == [day(11), day(12), OCTOBER.until]
 
 
 def test_shares_are_the_same_when_only_sketches_are_left(city: City) -> None:
@@ -367,10 +391,10 @@ def test_shares_are_the_same_when_only_sketches_are_left(city: City) -> None:
     city.cpu("vm", day(11, 9), day(20), 25.0)
     city.cpu("vm", day(20), day(29), 10.0)
     with closing(of(city)) as connection:
-        before = {one.department: one for one in shares(connection, OCTOBER)}
+        before = {one.department: one for one in shares(HistorySource(connection, "x"), OCTOBER)}
     only_sketches(city)
     with closing(of(city)) as connection:
-        after = {one.department: one for one in shares(connection, OCTOBER)}
+        after = {one.department: one for one in shares(HistorySource(connection, "x"), OCTOBER)}
     assert before.keys() == after.keys() == {"市财政局", "市教育局", "市民政局"}
     for name, one in before.items():
         assert after[name].known_core_hours == pytest.approx(one.known_core_hours)
@@ -397,7 +421,7 @@ def test_a_series_is_read_once_however_many_cuts(
 
     monkeypatch.setattr(stretches, "chunks", chunks)
     with closing(of(city)) as connection:
-        shares(connection, OCTOBER)
+        shares(HistorySource(connection, "x"), OCTOBER)
     assert len(read) == 1
 
 
@@ -438,7 +462,7 @@ def test_who_got_it_on_the_first_moment_of_a_month_has_just_got_it(city: City) -
         ("owner", day(1), None, owned("市教育局")),
     )
     with closing(of(city)) as connection:
-        [use] = resource_uses(connection, OCTOBER, CALENDAR)
+        [use] = resource_uses(HistorySource(connection, "x"), OCTOBER, CALENDAR)
     assert use.moved == (day(1),)
 
 
@@ -447,7 +471,10 @@ def test_what_is_not_known_is_not_active(city: City) -> None:
     city.server("disk", kind="volume")
     city.server("in use", ("attached", day(1), None, ("vm",)), kind="volume")
     with closing(of(city)) as connection:
-        uses = {use.resource: use for use in resource_uses(connection, OCTOBER, CALENDAR)}
+        uses = {
+            use.resource: use
+            for use in resource_uses(HistorySource(connection, "x"), OCTOBER, CALENDAR)
+        }
     assert {use.state for use in uses.values()} == {"unknown"}
     told = {
         name: judge([use], Thresholds(), NOBODY, date(2026, 11, 1)) for name, use in uses.items()
