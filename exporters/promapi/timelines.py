@@ -1,8 +1,9 @@
 """What a fact was, from when on: out of what was told of it on each day, and of the days in doubt within each five
 minutes. Pure.
 
-A day in doubt is one on which the fact became another, or a resource came or was seen last. Five minutes without an
-answer, or days, end nothing: whoever tells may have been away.
+A day in doubt is one on which the fact became another, or a resource came or was seen last. Where days on end have
+the same two facts, two tell at once, and the one to be believed holds. Five minutes without an answer, or days, end
+nothing: whoever tells may have been away.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@ recomputed with numpy alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporters.promapi import series
+from rules.usagemodel import Measured
 from tests.promlab import SLOT, Made, month
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -47,18 +47,18 @@ def usage(before: int = 40, after: int = 40) -> dict[str, NDArray[np.float64]]:
     month_of[1, 100:700] = np.nan  # a gap of two days
     month_of[2][generator.random(SLOTS) < 0.1] = np.nan
     month_of[3, :] = 5.0  # of many highest the first counts
-    month_of[4, : 10 * DAY + 7] = np.nan  # granted within the month
     month_of[5, :] = np.nan
     month_of[5, 777] = 3.25  # one sample
     month_of[6, :] = 0.0
     month_of[7, 3 * DAY - 1] = month_of[7, 3 * DAY] = 150.0  # the last slot of a day, and one more
     month_of[8, 0], month_of[9, -1] = 160.0, 161.0  # the edges
-    cpu[11, :] = np.nan
-    cpu[4, :before] = np.nan
     memory = np.round(generator.random(shape) * 100, 2)
     memory[::2] = np.nan
     net = np.round(generator.lognormal(8, 3, shape))
-    net[11, :] = np.nan
+    for rows in (cpu, memory, net):
+        rows[4, : before + 10 * DAY + 7] = np.nan
+        rows[7, before + 25 * DAY + 11 :] = np.nan  # seen last
+        rows[11] = np.nan
     return {CPU: cpu, MEMORY: memory, NET: net}
 
 
@@ -71,9 +71,7 @@ def recorded(after: float = 0) -> list[Made]:
     ]
 
 
-def fact(
-    name: str, labels: dict[str, str], since: float, until: float, value: float = 1.0
-) -> Made:
+def fact(name: str, labels: dict[str, str], since: float, until: float, value: float = 1.0) -> Made:
     """Told every five minutes of (since, until] by one agent."""
     times = np.arange(since + SLOT, until + 1, SLOT, dtype=np.float64)
     told = {"instance": "agent:9100", "job": "jianwei", **labels}
@@ -152,10 +150,32 @@ def _without(one: Made, since: float, until: float) -> Made:
     return one._replace(times=one.times[kept], values=one.values[kept])
 
 
-def in_work(slots: Sequence[int], zone: ZoneInfo, workday: Callable[[datetime], bool]) -> NDArray[np.bool_]:
+def expected(rows: NDArray[np.float64], first: int, work: NDArray[np.bool_]) -> dict[str, Measured]:
+    """Of slots from `first` on, by numpy alone."""
+    found = {}
+    for id, row in zip(IDS, rows, strict=True):
+        known = ~np.isnan(row)
+        values = row[known]
+        if not len(values):
+            continue
+        p50, p95, upper = np.quantile(values, (0.5, 0.95, 0.976)).tolist()
+        at = int(np.nanargmax(row))
+        parts = [row[known & which] for which in (work, ~work)]
+        inside, off = (float(part.mean()) if len(part) else None for part in parts)
+        found[id] = Measured(
+            len(values), float(values.mean()), p50, p95, float(values.max()),
+            float((first + at) * SLOT), len(values) / len(row), inside, off, False, upper,
+        )  # fmt: skip
+    return found
+
+
+def in_work(first: int, slots: int, zone: ZoneInfo) -> NDArray[np.bool_]:
+    """By the calendar of October 2026: the 1st to the 7th are holidays, the 10th is worked."""
     found = []
-    for slot in slots:
+    for slot in range(first, first + slots):
         when = datetime.fromtimestamp(slot * SLOT, zone)
-        hours = 9 <= when.hour < 12 or 14 <= when.hour < 18
-        found.append(hours and workday(when))
+        works = when.weekday() < 5
+        if (when.year, when.month) == (2026, 10):
+            works = (works and when.day > 7) or when.day == 10
+        found.append(works and (9 <= when.hour < 12 or 14 <= when.hour < 18))
     return np.array(found, dtype=np.bool_)
