@@ -148,7 +148,7 @@ def test_of_a_whole_month_nothing_is_told_but_what_is_there(url: str) -> None:
     assert coverage.text.zh == "本月 100.0% 的小时有样本（744/744）"
     assert len(coverage.details) == 31
     assert coverage.details[0] == "2026-10-01 24/24"
-    assert whole["facts.agree"][0].text.en == "3 resources have facts and use"
+    assert whole["facts.agree"][0].text.en == "resources with facts and use: 3"
     (kind,) = whole["server"]
     assert url in kind.text.zh
     assert ("Prometheus 2." in kind.text.en) or ("VictoriaMetrics" in kind.text.en)
@@ -209,6 +209,7 @@ def test_resources_of_two_agents_or_two_series_and_those_of_one_kind_alone_are_n
     url: str,
 ) -> None:
     odd = found(url, "2026-04")
+    assert bad(odd) == set()
     assert odd["facts.copies"][0].details == ("a",)
     assert odd["recorded.copies"][0].details == ("a",)
     assert odd["facts.unused"][0].details == ("idle",)
@@ -252,7 +253,8 @@ def test_a_table_says_what_to_do_and_json_says_all(url: str) -> None:
     assert " … +20" in shown
     assert "    → 覆盖率低于 80%" in shown
     assert shown.splitlines()[-1].startswith("1 项错误、")
-    assert "1 errors, " in table(findings, "en").splitlines()[-1]
+    assert table(findings, "en").splitlines()[-1].startswith("errors: 1, ")
+    assert shown.count("检查代理是否启用 clouds") == 1  # below the last of four that want it
     told = json.loads(json.dumps(documents(findings)))
     assert {"level", "code", "text", "remedy", "details", "count"} == told[0].keys()
     gap = next(one for one in told if one["code"] == "gaps.days")
