@@ -21,6 +21,7 @@ from exporters.history.sketch import Sketches
 from exporters.history.stored import day_of, present, sketch_heads_of, sketches_of
 
 BUDGET: Final = 64 << 20  # bytes of matrices at a time
+_SKETCH: Final = {True: 4096, False: 1024}  # bytes of a sketch in memory, with its bins or without
 
 
 class Span(NamedTuple):
@@ -112,7 +113,8 @@ def chunks(
     slots = np.concatenate(
         [np.empty(0, np.int64), *(np.arange(*_cut(days, day, period)) for day in sorted(rolled))]
     )
-    size = max(1, budget // (2 * np.dtype(np.float32).itemsize * max(1, len(slots))))
+    each = 2 * np.dtype(np.float32).itemsize * len(slots) + _SKETCH[bins] * len(sketched - rolled)
+    size = max(1, budget // max(1, each))
     every = _series(connection, metric, resources)
     for start in range(0, len(every), size):
         part = every[start : start + size]
