@@ -32,7 +32,7 @@ from exporters.report.html.words import say
 
 WIDE: Final = 760.0
 LEFT: Final = 58.0
-RIGHT: Final = 84.0
+RIGHT: Final = 98.0
 MAX_POINTS: Final = 62
 _SHADE: Final = Fill("#eef1f4", "", "#eef1f4")
 
@@ -81,7 +81,9 @@ def trend(months: Sequence[Month], language: str) -> str:
             None if v is None else (LEFT + step * (i + 0.5), _at(v, top, lower))
             for i, v in enumerate(series)
         ]
-        body.append(polyline(points, stroke=stroke.colour, stroke_width=2, stroke_dasharray=stroke.dash))
+        body.append(
+            polyline(points, stroke=stroke.colour, stroke_width=2, stroke_dasharray=stroke.dash)
+        )
         body += [marker(stroke.marker, *p, stroke.colour) for p in points if p]
         if points and points[-1] is not None:
             ends.append((points[-1][1], f"{name} {percent(series[-1])}", stroke))
@@ -92,9 +94,7 @@ def trend(months: Sequence[Month], language: str) -> str:
         middle = (high[0] + low[0]) / 2
         ends = [(middle - 7.5, *high[1:]), (middle + 7.5, *low[1:])]
     for y, told, stroke in ends:
-        body.append(
-            text(WIDE - RIGHT + 6, y + 4, told, 11, fill=stroke.colour, font_weight="bold")
-        )
+        body.append(text(WIDE - RIGHT + 6, y + 4, told, 11, fill=stroke.colour, font_weight="bold"))
     for i, it in enumerate(months):
         x = LEFT + step * (i + 0.5)
         if it.cpu is None and it.memory is None:
@@ -185,9 +185,7 @@ def _axis(
     for mark in marks:
         y = _at(mark, marks[-1], frame)
         body.append(line(LEFT, y, WIDE - right, y, stroke=SOFT if mark == 0 else RULE))
-        body.append(
-            text(LEFT - 8, y + 4, number(mark, digits), 10.5, text_anchor="end", fill=SOFT)
-        )
+        body.append(text(LEFT - 8, y + 4, number(mark, digits), 10.5, text_anchor="end", fill=SOFT))
     return marks[-1]
 
 

@@ -110,6 +110,10 @@ def amount(it: Amount, language: str, disk: bool = True) -> str:
     if it == Amount():
         return NONE
     parts: list[str] = []
+    if (it.vcpus, it.memory, it.disk) == (0, 0, 0):
+        return say("nothing", language)
+    if (it.vcpus, it.memory, it.disk) == (0, 0, None):  # a volume
+        return f"{say('disk', language)} {NONE}"
     if (it.vcpus, it.memory) not in ((None, None), (0, 0)) or not it.disk:
         parts.append(f"{short(it.vcpus)}\N{NO-BREAK SPACE}vCPU")
         parts.append(NONE if it.memory is None else size(it.memory))

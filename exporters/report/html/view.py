@@ -135,7 +135,9 @@ class View:
             "days_chart": lambda: svg(self.days()),
             "capacity_chart": lambda: svg(self.capacity()),
             "departments_chart": lambda: svg(self.departments()),
-            "states_chart": lambda states, title="": svg(self.states(states, title)),
+            "states_chart": lambda states: svg(chartsbars.states(self.shares(states), language)),
+            "shares": self.shares,
+            "swatch": lambda key: svg(chartsbars.swatch(key)),
             "gauge": lambda value, before=None: svg(chartsbars.gauge(value, before)),
             "strip": lambda load: svg(chartsbars.strip(load.p50, load.p95, load.peak)),
             "spark": lambda key: svg(self.spark(key)),
@@ -274,7 +276,9 @@ class View:
         by = it.rank_before - it.rank
         if not by:
             return Change("＝", self.say("rank_same"))
-        return Change("▲" if by > 0 else "▼", self.say("rank_up" if by > 0 else "rank_down", abs(by)))
+        return Change(
+            "▲" if by > 0 else "▼", self.say("rank_up" if by > 0 else "rank_down", abs(by))
+        )
 
     def currency(self) -> str:
         money = self._document.showback or next(
@@ -283,7 +287,9 @@ class View:
         return plain.name(money.currency) if money else self.say("currency_none")
 
     def money(self, value: float | None) -> str:
-        return self.say("unpriced") if value is None else number(value, 2 if abs(value) < 1000 else 0)
+        return (
+            self.say("unpriced") if value is None else number(value, 2 if abs(value) < 1000 else 0)
+        )
 
     def used_money(self, it: Cost) -> str:
         """Unpriced is told of the price alone: a use that is not known is no price missing."""
@@ -370,13 +376,14 @@ class View:
             self._language,
         )
 
-    def states(self, states: Mapping[str, int], title: str) -> str:
+    def shares(self, states: Mapping[str, int]) -> list[chartsbars.Share]:
+        """In the order of the words."""
         order = [*STATE, *sorted(set(states) - set(STATE))]
-        return chartsbars.states(
-            [chartsbars.Share(k, self.of(STATE, k), states[k]) for k in order if states.get(k)],
-            self._language,
-            title,
-        )
+        return [
+            chartsbars.Share(key, self.of(STATE, key), states[key])
+            for key in order
+            if states.get(key)
+        ]
 
     def spark(self, key: str) -> str:
         """Of a figure of the summary that the trend has."""
@@ -435,5 +442,3 @@ def parameter_value(key: str, value: float | int | Sequence[float]) -> str:
 
 def _of_day(it: Any) -> tuple[Any, float | None, float | None, bool]:
     return it.day, it.average, it.peak, it.workday
-
-
