@@ -77,7 +77,7 @@ def follow_ups(random: Random, judged: Sequence[Judgement], month: str) -> Follo
 
 
 def lines(random: Random, since: datetime, hostile: bool) -> LinesPart:
-    levels = (("city", 99.9, 4), ("district", 99.5, 14), ("town", 99.0, 67), ("village", None, 40))
+    levels = (("city", 99.9, 4), ("county", 99.5, 14), ("town", 99.0, 67), ("village", None, 40))
     found = []
     for level, target, count in levels:
         for n in range(count):
@@ -109,7 +109,7 @@ def lines(random: Random, since: datetime, hostile: bool) -> LinesPart:
     worst = sorted(measured, key=lambda it: (it.availability or 0.0, it.name))[:10]
     windows = (
         Maintenance(since + timedelta(days=5), since + timedelta(days=5, hours=4), (),
-                    ("district",), "骨干割接", "李敏"),
+                    ("county",), "骨干割接", "李敏"),
         Maintenance(since + timedelta(days=20), since + timedelta(days=20, hours=2),
                     (found[0].name,), (), "光缆迁改"),
     )  # fmt: skip

@@ -55,7 +55,7 @@ class Bar(NamedTuple):
 class Share(NamedTuple):
     key: str
     name: str
-    count: int
+    held: int
 
 
 def capacity(those: Sequence[Capacity], language: str) -> str:
@@ -144,8 +144,8 @@ def departments(bars: Sequence[Bar], language: str) -> str:
 
 def states(shares: Sequence[Share], language: str) -> str:
     """One bar of all resources by state; each part has its own hatching, and its count where it has room."""
-    shares = [it for it in shares if it.count > 0]
-    total = sum(it.count for it in shares)
+    shares = [it for it in shares if it.held > 0]
+    total = sum(it.held for it in shares)
     title = say("chart_states", language)
     if not total:
         nothing = text(10, 21, say("no_data", language), 11)
@@ -153,16 +153,16 @@ def states(shares: Sequence[Share], language: str) -> str:
     body: list[str] = []
     x = 1.0
     for it in shares:
-        wide = (WIDE - 2) * it.count / total
+        wide = (WIDE - 2) * it.held / total
         fill = look.STATES.get(it.key, look.PLAIN)
-        told = f"{it.name} {it.count} ({percent(100 * it.count / total)})"
+        told = f"{it.name} {it.held} ({percent(100 * it.held / total)})"
         body.append(area(x, 4, wide, 26, fill, told))
-        label = number(it.count)
+        label = number(it.held)
         room = room_of(label, 12) + 8
         if wide > room + 4:
             body.append(_counted(x + wide / 2, room, label, fill))
         x += wide
-    told = "; ".join(f"{it.name}: {it.count}" for it in shares)
+    told = "; ".join(f"{it.name}: {it.held}" for it in shares)
     return picture(WIDE, 34, title, told, body)
 
 

@@ -147,6 +147,12 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "used_core_hours": ("使用（核·时）", "Used (core hours)"),
     "used_and_change": ("使用率 · 较上月", "Used · change"),
     # estate
+    "physical": ("物理总量", "Physical"),
+    "resource": ("资源", "Resource"),
+    "told_by": ("容量来源", "Capacity told by"),
+    "granted_share": ("分配率", "Granted"),
+    "used_share": ("使用率", "Used"),
+    "of_usable": ("占可分配", "of usable"),
     "capacity_caption": (
         "容量与分配；使用为月均，按已知部分计",
         "Capacity and grants; use is the month's average of what is known",
@@ -243,6 +249,11 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "unpriced": ("未定价", "unpriced"),
     "unpriced_part": ("其中 {0} 未定价", "{0} of it unpriced"),
     "used_part": ("仅已知部分", "known part only"),
+    "unsized": (
+        "另有 {0} 小时的服务器规格未知，未计入任何一项。",
+        "{0} server hours are of a size that is not known, and in no item.",
+    ),
+    "hosts_list": ("物理机（不计入分配）", "Machines themselves (in no sum)"),
     "incomplete": (
         "有未定价的部分：下列金额不含这些部分。",
         "Some of it is unpriced: amounts are without that part.",
@@ -281,7 +292,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "sla": ("承诺值", "Promised"),
     "met": ("达标", "Met"),
     "missed": ("未达标", "Missed"),
-    "down": ("中断", "Down"),
+    "line_down": ("中断", "Down"),
     "unknown_time": ("未知", "Unknown"),
     "maintenance": ("维护（已扣除）", "Maintenance (left out)"),
     "worst_caption": ("可用率最低的线路", "The worst lines"),
@@ -295,6 +306,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "verdict_met": ("✓ 达标", "✓ met"),
     "verdict_missed": ("✗ 未达标", "✗ missed"),
     "verdict_unknown": ("无法判断", "not known"),
+    "not_whole": ("已知时间不足", "too little is known"),
+    "window_hours": ("扣除线路时长", "Line hours left out"),
     "windows_list": ("计划维护窗口", "Maintenance windows"),
     "window_from": ("开始", "From"),
     "window_until": ("结束", "Until"),
