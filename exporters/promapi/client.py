@@ -11,7 +11,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 import httpx
 import numpy as np
@@ -50,21 +50,19 @@ class PromClient:
         self._settings = settings
         self.remarks: dict[str, None] = {}
         try:
-            # http:// needs none, but a wrong file is to be told all the same
-            verify = context(settings)
-        except ValueError as error:
-            raise SourceError(f"{self.name}: {error}") from error
-        self._client = httpx.Client(
-            base_url=settings.url.rstrip("/") + "/",
-            headers=_headers(settings),
-            auth=_basic(settings),
-            verify=verify,
-            trust_env=False,
-            follow_redirects=False,
-            limits=httpx.Limits(max_keepalive_connections=0),
-        )
+            self._client = httpx.Client(
+                base_url=settings.url.rstrip("/") + "/",
+                headers=_headers(settings),
+                auth=_basic(settings),
+                verify=context(settings),
+                trust_env=False,
+                follow_redirects=False,
+                limits=httpx.Limits(max_keepalive_connections=0),
+            )
+        except (ValueError, httpx.InvalidURL) as error:
+            raise self._error(answers.told(error)) from error
 
-    def __enter__(self) -> PromClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -112,8 +110,8 @@ class PromClient:
 
         def asked() -> str:
             answer = self._asked("GET", path, {})
-            if answer.status != 200:
-                checked(answer._replace(status=answer.status if answer.status >= 300 else 500))
+            if not 200 <= answer.status < 300:
+                checked(answer)  # which raises
             return answer.body.decode("utf-8", "replace")
 
         return self._tried(asked)
@@ -136,7 +134,10 @@ class PromClient:
     def _heard(self, said: Envelope) -> None:
         """Keeps what it says beside its answer; raises where a part of the data is missing."""
         if said.missing and not self._settings.partial:
-            raise Again(f"it answered from a part of its data: {said.missing}")
+            raise Again(
+                f"it answered from a part of its data: {said.missing}",
+                remedy="see to its stores, or take figures of a part with partial: true",
+            )
         for remark in said.remarks:
             if len(self.remarks) < MAX_REMARKS:
                 self.remarks.setdefault(remark)
@@ -168,7 +169,7 @@ class PromClient:
 
     def _given_up(self, error: Again, tries: int, why: str) -> SourceError:
         often = "" if tries == 1 else f" ({tries} tries)"
-        return self._error(f"{error}{often}{why}; is it up, and is the address right?")
+        return self._error(f"{error}{often}{why}; {error.remedy}")
 
     def _error(self, problem: str) -> SourceError:
         return SourceError(f"{self.name}: {problem}")

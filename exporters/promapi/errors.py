@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from exporters.usage.source import SourceError
+
+UP: Final = "is it up, and is the address right?"
 
 
 class TooMuch(SourceError):
@@ -15,8 +19,9 @@ class NotServed(SourceError):
 
 
 class Again(Exception):
-    """A try that failed in a way that may be over the next time; `after` seconds, where the server says so."""
+    """A try that failed in a way that may be over the next time; `after` seconds, where the server says so.
+    `remedy` is for when it is not."""
 
-    def __init__(self, problem: str, after: float | None = None) -> None:
+    def __init__(self, problem: str, after: float | None = None, remedy: str = UP) -> None:
         super().__init__(problem)
-        self.after = after
+        self.after, self.remedy = after, remedy

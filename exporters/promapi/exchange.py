@@ -75,6 +75,8 @@ def exchange(
                 body = _body(answer, max_bytes)
             finally:
                 answer.close()
+            if watch.late:  # an end that the watch made is none of the server's
+                raise httpx.ReadTimeout("late")
             return Answer(answer.status_code, answer.headers, body)
 
 
@@ -83,6 +85,8 @@ def _told(watch: _Watch, seconds: float) -> Iterator[None]:
     late = f"no whole answer in {seconds:g} s"
     try:
         yield
+    except UnicodeError as error:
+        raise SourceError("its host is no name that can be looked up; see the address") from error
     except (httpx.TimeoutException, httpx.TransportError, zlib.error) as error:
         if watch.late or isinstance(error, httpx.TimeoutException):
             connecting = isinstance(error, httpx.ConnectTimeout) and not watch.late
