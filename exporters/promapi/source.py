@@ -100,8 +100,11 @@ class PrometheusSource:
         }
         slots = period.end - period.first
         for first, ids in sorted(late.items()):
-            part = Span(min(first, period.end), period.end)
-            own = {id: n for id, n in self._some(of, part, ids).items() if n}
+            if first >= period.end:
+                continue
+            part = Span(first, period.end)
+            totals = statistics.sums(of, {part: self._sorted(ids)})[part]
+            own = {id: int(count) for id, (_, count) in totals.items()}
             for id, it in statistics.measured(of, part, own, self.zone, calendar).items():
                 found[id] = msgspec.structs.replace(it, coverage=it.samples / slots)
         self._tell(metric, period.first * SLOT, period.end * SLOT, found)
@@ -123,10 +126,9 @@ class PrometheusSource:
                     found[id][place] = cached[id]
                 elif cut.first < cut.end:
                     wanted[cut].append((id, place))
-        for stretch, places in sorted(wanted.items()):
-            ids = self._sorted({id for id, _ in places})
-            totals = statistics.sums(self._metric(metric), stretch, ids)
-            for id, place in places:
+        by_stretch = {one: self._sorted({id for id, _ in its}) for one, its in wanted.items()}
+        for stretch, totals in statistics.sums(self._metric(metric), by_stretch).items():
+            for id, place in wanted[stretch]:
                 found[id][place] = totals.get(id, (0.0, 0.0))
         return found
 
@@ -154,10 +156,6 @@ class PrometheusSource:
         if (of.what, period) not in self._counts:
             self._counts[of.what, period] = statistics.counted(of, period)
         return self._counts[of.what, period]
-
-    def _some(self, of: Metric, part: Span, ids: set[str]) -> dict[str, int]:
-        totals = statistics.sums(of, part, self._sorted(ids))
-        return {id: int(count) for id, (_, count) in totals.items()}
 
     def _sorted(self, ids: set[str]) -> list[str]:
         """By department, as far as that is known: what is refused, or damaged, is of few of them."""

@@ -114,13 +114,23 @@ def measured(
     return found
 
 
-def sums(of: Metric, stretch: Span, ids: Sequence[str]) -> Totals:
-    """Over one stretch; no key where nothing is known."""
-    if stretch.end <= stretch.first:
-        return {}
-    totals = _statistic(of, "sum_over_time", stretch, ids)
-    counts = _statistic(of, "count_over_time", stretch, ids)
-    return {id: (totals[id], count) for id, count in counts.items() if id in totals}
+def sums(of: Metric, wanted: Mapping[Span, Sequence[str]]) -> dict[Span, Totals]:
+    """Over stretches, of some resources each; no key where nothing is known."""
+    asked: list[tuple[Span, int]] = []
+    jobs: list[Callable[[], list[Sample]]] = []
+    for stretch, ids in sorted(wanted.items()):
+        for place, function in enumerate(("sum_over_time", "count_over_time")):
+            query = partial(_query, function, of.series, stretch.end - stretch.first)
+            own = list(of.asker.instants(query, stretch.end * SLOT, ids))
+            jobs += own
+            asked += [(stretch, place)] * len(own)
+    found: dict[Span, list[dict[str, float]]] = {stretch: [{}, {}] for stretch in wanted}
+    for (stretch, place), told in zip(asked, of.asker.together(of.what, jobs), strict=True):
+        found[stretch][place] |= _by_resource(told)
+    return {
+        stretch: {id: (totals[id], count) for id, count in counts.items() if id in totals}
+        for stretch, (totals, counts) in found.items()
+    }
 
 
 def _quantiles(of: Metric, period: Span, ids: Sequence[str]) -> list[dict[str, float]]:

@@ -20,6 +20,7 @@ from exporters.promapi.source import PrometheusSource
 from exporters.usage.historysource import HistorySource
 from exporters.usage.lives import Life
 from exporters.usage.period import Period, resource_uses
+from exporters.usage.shares import shares
 from exporters.usage.source import CapacityTold, Segment
 from tests.exporters import promestate
 from tests.exporters.promestate import (
@@ -252,3 +253,25 @@ def test_a_month_under_way(source: PrometheusSource) -> None:
         alive = {it.id: it for it in one.lives(SINCE, now)}
         assert "服务器 一" not in alive
         assert alive["plain-0001"].last_seen >= now
+
+
+def test_departments_used_what_numpy_says(source: PrometheusSource) -> None:
+    """A server that moved, and one that was resized, count for whose they were and as they were."""
+    found = {it.department: it for it in shares(source, Period("2026-10", SINCE, UNTIL))}
+    rows = promestate.usage()["cpu"][:, 40 : 40 + SLOTS]
+    moved = (promestate.MOVED - SINCE) // SLOT + 1
+    resized = (promestate.RESIZED - SINCE) // SLOT + 1
+    hours = SLOT / 3600
+    quote = rows[1, moved:]
+    health = found["市卫健局"]
+    assert health.used_core_hours == pytest.approx(np.nansum(quote) * 4 / 100 * hours)
+    assert health.known_core_hours == pytest.approx((~np.isnan(quote)).sum() * 4 * hours)
+    assert health.granted_core_hours == pytest.approx(len(quote) * 4 * hours)
+    vcpus = np.full(rows.shape, 4.0)
+    vcpus[2, resized:] = 8.0
+    vcpus[1, moved:] = vcpus[10] = vcpus[11] = 0.0
+    education = found["市教育局"]
+    assert education.used_core_hours == pytest.approx(np.nansum(rows * vcpus) / 100 * hours)
+    known = ~np.isnan(rows)
+    assert education.known_core_hours == pytest.approx((known * vcpus).sum() * hours)
+    assert found[""].unsized_hours == pytest.approx(SLOTS * hours)
