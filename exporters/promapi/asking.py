@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from functools import partial
 from itertools import chain
 from typing import Final, Protocol, TypeVar
 
@@ -19,6 +18,7 @@ WORKERS: Final = 4  # queries at a time: VictoriaMetrics runs four
 
 Query = Callable[[str], str]  # of the matcher of resources
 Progress = Callable[[str, int, int], None]  # of what, how many queries are done, of how many
+Job = Callable[[], "Sequence[T]"]
 T = TypeVar("T")
 
 
@@ -108,7 +108,7 @@ class Asker:
     ) -> Iterator[Callable[[], list[Sample]]]:
         """Jobs for `together`, one a shard."""
         for part in shards(ids, copies):
-            yield partial(self.instant, query, at, part)
+            yield lambda part=part: self.instant(query, at, part)  # type: ignore[misc]
 
     def overs(
         self,
@@ -119,9 +119,9 @@ class Asker:
         ids: Sequence[str] | None,
         copies: int = 1,
     ) -> Iterator[Callable[[], list[Series]]]:
-        """Jobs for `together`, one a shard; None is of all resources in one."""
-        for part in [None] if ids is None else shards(ids, copies):
-            yield partial(self.over, query, since, until, step, part)
+        """Jobs for `together`, one a shard."""
+        for part in shards(ids, copies):
+            yield lambda part=part: self.over(query, since, until, step, part)  # type: ignore[misc]
 
 
 def _halves(ids: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

@@ -131,6 +131,9 @@ class DayPoint(msgspec.Struct, frozen=True):
 
 
 class Estate(msgspec.Struct, frozen=True):
+    """`kinds` are of what was held when the month ended, `states` of all that was judged. `hosts` are machines that are of
+    no department: they are what there is to hold, and in no sum of what was granted."""
+
     capacity: tuple[Capacity, ...]
     granted: Sums
     kinds: Mapping[str, int]
@@ -140,6 +143,7 @@ class Estate(msgspec.Struct, frozen=True):
     days: tuple[DayPoint, ...]
     due: Sums  # what would come free of what is to be reclaimed or shrunk
     watched: Sums
+    hosts: tuple[Judgement, ...] = ()  # machines themselves, in no sum
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -156,11 +160,14 @@ class Cost(msgspec.Struct, frozen=True):
     used_cost: float | None
     unpriced: float = 0.0
     used_known: bool = True
-    prices: tuple[str, ...] = ()  # `0.12 from 2026-01-01`, as they were in force
+    prices: tuple[str, ...] = ()  # `0.12/h (2026-01-01 → 2026-06-30)`, as they were in force
+    known_cost: float | None = None
 
 
 class Showback(msgspec.Struct, frozen=True):
-    """None as cost where nothing is priced. `complete` is False where something is unpriced."""
+    """None as cost where nothing is priced. `complete` is False where something is unpriced, be it that there is no
+    price or that the size of servers is not known: `unsized` hours of them are in no line. All money is in millionths,
+    and that of the estate is the sum of that of its departments, exactly."""
 
     currency: str
     lines: tuple[Cost, ...]
@@ -168,6 +175,10 @@ class Showback(msgspec.Struct, frozen=True):
     used_cost: float | None
     reclaimable_cost: float | None  # a month, of what is due
     complete: bool
+    unsized: float = 0.0
+    known_cost: float | None = (
+        None  # of all lines: how full disks are is not known, so they are not in it
+    )
 
 
 class System(msgspec.Struct, frozen=True):
@@ -236,6 +247,7 @@ class Line(msgspec.Struct, frozen=True):
     maintenance: float
     outages: int | None = None
     longest: float | None = None
+    whole: bool = True
 
 
 class LineLevel(msgspec.Struct, frozen=True):
@@ -252,7 +264,8 @@ class LineLevel(msgspec.Struct, frozen=True):
 
 
 class Maintenance(msgspec.Struct, frozen=True):
-    """A window that was left out. `lines` or `levels` it is for; empty: all."""
+    """A window that was left out. `lines` (* and ? as in a shell) or `levels` it is for; empty: all. `matched` is how many
+    lines that were, `hours` what it took of them within the period; windows that overlap tell the same hours twice."""
 
     since: datetime
     until: datetime
@@ -260,6 +273,8 @@ class Maintenance(msgspec.Struct, frozen=True):
     levels: tuple[str, ...]
     reason: str
     approver: str = ""
+    matched: int = 0
+    hours: float = 0.0
 
 
 class LinesPart(msgspec.Struct, frozen=True):
@@ -297,7 +312,8 @@ class Ipv6Part(msgspec.Struct, frozen=True):
 
 
 class BaselineDepartment(msgspec.Struct, frozen=True):
-    """`score` is the mean over hosts that were audited, percent; `unknown` and `manual` are verdicts."""
+    """`score` is the mean over hosts that were audited, percent; `failed`, `unknown` and `manual` are rules on them.
+    `open_hits` is None where nobody keeps hits."""
 
     name: str
     hosts: int
@@ -307,7 +323,7 @@ class BaselineDepartment(msgspec.Struct, frozen=True):
     failed: int
     unknown: int
     manual: int
-    open_hits: int
+    open_hits: int | None
 
 
 class OldHit(msgspec.Struct, frozen=True):
@@ -366,13 +382,16 @@ class FollowUp(msgspec.Struct, frozen=True):
 
 
 class FollowUps(msgspec.Struct, frozen=True):
-    """`realised` of all that was reviewed in this month and `realised_total` ever."""
+    """`rows` are open, or were closed in this month; `steps` are counts of all that there ever were. `realised` of all
+    that was reviewed in this month and `realised_total` ever; `saved_cost` is what that costs a month. `note` says
+    where the month did not carry the rows on."""
 
     rows: tuple[FollowUp, ...]
     steps: Mapping[str, int]
     realised: Amount
     realised_total: Amount
     saved_cost: float | None
+    note: Text = Text("", "")
 
 
 class Gap(msgspec.Struct, frozen=True):

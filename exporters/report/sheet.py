@@ -9,13 +9,23 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from typing import Final
+from datetime import date, datetime
+from typing import Final, NamedTuple
 
 from exporters.report import plain
 
-Cell = str | float | int | None
+
+class Number(NamedTuple):
+    """A number with up to `digits` behind the point, more only where it would else be 0 and is not."""
+
+    value: float
+    digits: int
+
+
+Cell = str | float | int | Number | date | None
 # Full-width signs too: a Chinese or Japanese spreadsheet takes them for the plain ones.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_MOST_DIGITS: Final = 12
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
@@ -32,9 +42,24 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
 def _cell(it: Cell) -> str:
     if it is None:
         return ""
+    if isinstance(it, Number):
+        return _number(*it)
     if isinstance(it, float):
         return f"{it:.1f}"
     if isinstance(it, int):
         return str(it)
-    apostrophe = "'" if it.startswith(_FORMULA) else ""
+    if isinstance(it, datetime):
+        return it.isoformat(" ", "minutes")
+    if isinstance(it, date):
+        return it.isoformat()
+    apostrophe = "'" if it.startswith(FORMULA) else ""
     return apostrophe + plain.long(it)
+
+
+def _number(value: float, digits: int) -> str:
+    for places in range(digits, _MOST_DIGITS + 1):
+        text = f"{value:.{places}f}"
+        if float(text) or not value:
+            break
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
