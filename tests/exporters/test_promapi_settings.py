@@ -18,12 +18,6 @@ from exporters.promapi.refusals import retry_after
 from exporters.usage.source import SourceError
 from tests.exporters.certificates import Authority
 from tests.exporters.promasking import AT, GOOD, asked, problem, settings, told
-    AT,
-    GOOD,
-    asked,
-    settings,
-    told,
-)
 from tests.exporters.rudeserver import http, rude, trickling
 
 
