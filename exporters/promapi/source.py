@@ -46,6 +46,7 @@ class PrometheusSource:
         self._asker = Asker(client, workers, progress)
         self._counts: dict[tuple[str, Span], Counted] = {}
         self._sums: dict[tuple[str, Span], statistics.Totals] = {}
+        self._at_once: bool | None = None
         self._departments: dict[str, str] = {}
         self._told: dict[tuple[str, float, float], bytes] = {}
 
@@ -131,7 +132,10 @@ class PrometheusSource:
         return found.hexdigest()
 
     def _metric(self, metric: str) -> Metric:
-        return Metric(self._asker, metric, series.RECORDED[metric])
+        name = series.RECORDED[metric]
+        if self._at_once is None:
+            self._at_once = statistics.quantiles_at_once(self._asker, name, self._now)
+        return Metric(self._asker, metric, name, self._at_once)
 
     def _counted(self, metric: str, period: Span) -> Counted:
         if (metric, period) not in self._counts:

@@ -24,6 +24,7 @@ from exporters.promapi.asking import Asker
 from exporters.promapi.client import Sample, Series, TooMuch
 from exporters.promapi.selectors import each, ranged
 from exporters.promapi.windows import Windows, alike, days, moments, runs
+from exporters.usage.source import SourceError
 from rules.usagemodel import UPPER, Measured
 
 QUANTILES: Final = (0.5, 0.95, UPPER)
@@ -32,11 +33,13 @@ Totals = dict[str, tuple[float, float]]  # sum and count, by resource
 
 
 class Metric(NamedTuple):
-    """What is asked of whom."""
+    """What is asked of whom. `at_once`: the server has VictoriaMetrics' function that sorts a range once for all
+    quantiles."""
 
     asker: Asker
     what: str  # to people
     series: str
+    at_once: bool = False
 
 
 class Counted(NamedTuple):
@@ -80,13 +83,13 @@ def measured(
     not known."""
     ids = list(counts)
     means = averages(of, period, ids)
-    quantiles = [_statistic(of, f"quantile_over_time {one!r}", period, ids) for one in QUANTILES]
+    quantiles = (_quantiles_at_once if of.at_once else _quantiles)(of, period, ids)
     peaks = _peaks(of, period, ids)
     work = _worked(of, period, counts, zone, calendar)
     found = {}
     for id, count in counts.items():
         mean = means.get(id, math.nan)
-        p50, p95, upper = (one.get(id, math.nan) for one in quantiles)
+        p50, p95, upper = (its.get(id, math.nan) for its in quantiles)
         if not math.isfinite(mean) or id not in peaks:
             continue
         inside, outside = _parted(mean * count, count, work.get(id, (0.0, 0.0)))
@@ -104,6 +107,35 @@ def sums(of: Metric, stretch: Span, ids: Sequence[str]) -> Totals:
     totals = _statistic(of, "sum_over_time", stretch, ids)
     counts = _statistic(of, "count_over_time", stretch, ids)
     return {id: (totals[id], count) for id, count in counts.items() if id in totals}
+
+
+def _quantiles(of: Metric, period: Span, ids: Sequence[str]) -> list[dict[str, float]]:
+    return [_statistic(of, f"quantile_over_time {one!r}", period, ids) for one in QUANTILES]
+
+
+def _quantiles_at_once(of: Metric, period: Span, ids: Sequence[str]) -> list[dict[str, float]]:
+    """VictoriaMetrics tells each as a series with the label `quantile`."""
+    told = ", ".join(map(repr, QUANTILES))
+
+    def query(matcher: str) -> str:
+        its = ranged(of.series, matcher, period.end - period.first)
+        return f'max by (resource, quantile) (quantiles_over_time("quantile", {told}, {its}))'
+
+    jobs = of.asker.instants(query, period.end * SLOT, ids)
+    found: list[dict[str, float]] = [{} for _ in QUANTILES]
+    for one in chain.from_iterable(of.asker.together(of.what, jobs)):
+        quantile = float(one.labels["quantile"])
+        found[QUANTILES.index(quantile)][one.labels["resource"]] = one.value
+    return found
+
+
+def quantiles_at_once(asker: Asker, series: str, at: float) -> bool:
+    """Whether a server has that function. One that is not to be reached has it not: whatever is asked next says so."""
+    try:
+        asker.once(f'quantiles_over_time("quantile", 0.5, {series}[1s])', at)
+    except SourceError:
+        return False
+    return True
 
 
 def _statistic(of: Metric, function: str, period: Span, ids: Sequence[str]) -> dict[str, float]:
