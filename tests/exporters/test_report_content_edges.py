@@ -117,6 +117,21 @@ def test_days_that_are_known_by_sketches_alone_have_averages_and_no_peak(city: C
     assert "95 百分位" not in after.summary[1].zh
 
 
+def test_a_look_at_a_few_servers_is_no_peak_of_all(city: City) -> None:
+    slots = slot(OCTOBER.until) - slot(OCTOBER.since)
+    for n in range(3):
+        city.server(f"vm-{n}", "市税务局", since=OCTOBER.since)
+        values = np.full(slots, 10.0 + n)
+        if n:
+            values[1000] = np.nan
+        else:
+            values[1000] = 100.0
+        city.measured("cpu", f"vm-{n}", OCTOBER.since, values)
+    load = made(city).estate.load
+    assert load.peak == pytest.approx(11)
+    assert load.average == pytest.approx((33 * (slots - 1) + 100) / (3 * (slots - 1) + 1))
+
+
 def test_an_estate_of_which_no_use_is_known_has_no_use(city: City) -> None:
     city.server("a", "市税务局")
     report = made(city)
