@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from exporters.findings.table import SEVERITY
+from exporters.findings.text import cut
 from exporters.report import plain
 from exporters.report.document import (
     Cost,
@@ -27,6 +28,7 @@ from rules.model import Text
 WINDOWS: Final = (3, 6, 12)
 MAX_ROWS: Final = 300  # of a table that is not of one department
 MAX_WORST: Final = 20
+BRIEF: Final = 40  # columns, in the head of a printed page
 TOP: Final = 5
 SOON: Final = 30  # days
 MAX_SUBJECTS: Final = 50
@@ -36,6 +38,7 @@ CHAPTERS: Final = (
     *("baseline", "follow_ups", "gaps", "method"),
 )
 _ORDINALS: Final = ("", "一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二")
+_ALONE: Final = {"estate": "estate_department", "departments": "departments_department"}
 _STEPS: Final = ("notified", "confirmed", "carried_out", "reviewed")
 
 
@@ -83,6 +86,7 @@ class View:
             "say": self.say,
             "t": self.text,
             "name": plain.name,
+            "brief": lambda text: cut(plain.name(text), BRIEF),
             "prose": plain.prose,
             "department": self.department,
             "num": number,
@@ -91,6 +95,7 @@ class View:
             "gib": figures.gib,
             "tib": figures.tib,
             "size": size,
+            "month": self.month,
             "moment": self.moment,
             "clock": self.clock,
             "slot": figures.slot,
@@ -178,11 +183,21 @@ class View:
         return f"{_ORDINALS[at]}、" if self._language == "zh" else f"{at}. "
 
     def heading(self, key: str) -> str:
-        whole = key == "estate" and self._scope.department is not None
-        return self.say("estate_department" if whole else key)
+        alone = self._scope.department is not None
+        return self.say(_ALONE.get(key, key) if alone else key)
 
     def moment(self, at: datetime) -> str:
         return figures.moment(at, self._scope.zone)
+
+    def month(self, label: str) -> str:
+        """`2026年10月` of `2026-10`."""
+        try:
+            first = datetime.strptime(label, "%Y-%m")
+        except ValueError:
+            return plain.name(label)
+        if self._language == "en":
+            return f"{first:%B %Y}"
+        return f"{first.year}年{first.month}月"
 
     def clock(self, at: datetime | None) -> str:
         return NONE if at is None else figures.clock(at, self._scope.zone)
