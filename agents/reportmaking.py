@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from agents.cli.historyfile import opened
 from agents.config import Config
+from agents.errors import UserError
 from agents.reportprofile import Profile
 from agents.state import history_file
 from agents.usagemonths import Months, by_table
@@ -25,8 +26,8 @@ from exporters.history.reader import reading
 from exporters.history.schema import ZONE
 from exporters.report.content import followup, followupfile, prices, showback
 from exporters.report.content.making import Inputs, document
-from exporters.report.document import Document, FollowUps, LinesPart
-from exporters.report.sections import lines
+from exporters.report.document import BaselinePart, Document, FollowUps, Ipv6Part, LinesPart
+from exporters.report.sections import baseline, ipv6, lines
 from exporters.usage.historysource import HistorySource
 from exporters.usage.period import Period
 from exporters.usage.shares import shares
@@ -118,6 +119,8 @@ class Maker:
             showbacks=shown.departments if shown else {},
             follow_ups=follow_up,
             lines=self._lines(it, period),
+            ipv6=self._ipv6(it, period),
+            baseline=self._baseline(it, period),
         )
         return Made(document(inputs, self.watch), carry)
 
@@ -169,6 +172,32 @@ class Maker:
         return lines.lines_from_history(
             it.connection, period, settings, it.source.zone, it.source.name
         )
+
+    def _ipv6(self, it: Opened, period: Period) -> Ipv6Part | None:
+        settings = self.profile.ipv6
+        if settings is None:
+            return None
+        self.watch("ipv6")
+        if settings.results:
+            return ipv6.ipv6_from_files(settings)
+        return ipv6.ipv6_from_prometheus(self._client(it, "ipv6.results"), period, settings)
+
+    def _baseline(self, it: Opened, period: Period) -> BaselinePart | None:
+        settings, zone = self.profile.baseline, it.source.zone
+        if settings is None:
+            return None
+        self.watch("baseline")
+        if settings.audits:
+            return baseline.baseline_from_files(settings, period, zone)
+        client = self._client(it, "baseline.audits")
+        return baseline.baseline_from_prometheus(client, period, settings, zone)
+
+    def _client(self, it: Opened, key: str) -> Any:
+        if it.client is None:
+            raise UserError(
+                f"{key} of the profile is missing: without --prometheus there are but files"
+            )
+        return it.client
 
     def _capacity(self) -> CapacityTold | None:
         size = self.profile.capacity.size

@@ -218,7 +218,7 @@ def _check(it: Opened, label: str, language: str, as_json: bool) -> int:
 
     now, zone = time.time(), it.source.zone
     *before, period = (month(one, zone, now) for one in months_before(label, 12))
-    found = check(it.client, period, before, now)
+    found = check(it.client, period, before, now, zone)
     if as_json:
         sys.stdout.buffer.write(msgspec.json.encode(checktable.documents(found)) + b"\n")
     else:

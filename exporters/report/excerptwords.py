@@ -1,0 +1,71 @@
+"""Words of an excerpt of the report for one department, Chinese and English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from rules.model import Text
+
+WORDS: Final[Mapping[str, Text]] = {
+    "held": Text(
+        "{name}持有资源 {resources} 项，已分配 {vcpus} vCPU、内存 {memory} GiB、存储 {disk} GiB{unknown}。",
+        "{name} holds {resources} resources: {vcpus} vCPUs, {memory} GiB of memory and {disk} GiB of "
+        "storage{unknown}.",
+    ),
+    "unknown": Text("（另有 {n} 项规格未知，未计入）", " (sizes not known and not in it: {n})"),
+    "used": Text(
+        "CPU 平均使用率 {used} %，数据覆盖率 {coverage} %。",
+        "{used} % of its CPU were used on average; {coverage} % of it is known.",
+    ),
+    "used_unknown": Text("本月没有可用的 CPU 数据。", "Nothing is known of its use of CPU."),
+    "rose": Text(
+        "较上月上升 {points} 个百分点。", "That is {points} percentage points more than before."
+    ),
+    "fell": Text(
+        "较上月下降 {points} 个百分点。", "That is {points} percentage points less than before."
+    ),
+    "same": Text("与上月持平。", "That is as much as in the month before."),
+    "due": Text(
+        "建议回收 {reclaim} 项、缩减 {shrink} 项，可释放 {vcpus} vCPU、内存 {memory} GiB、存储 {disk} GiB"
+        "{unknown}；建议扩容 {grow} 项。",
+        "{reclaim} are to be reclaimed and {shrink} shrunk, by which {vcpus} vCPUs, {memory} GiB of memory "
+        "and {disk} GiB of storage come free{unknown}; {grow} are to grow.",
+    ),
+    "states": Text(
+        "闲置 {idle} 项，低使用 {low} 项，繁忙 {busy} 项，数据不足 {insufficient} 项。",
+        "{idle} are idle, {low} low, {busy} busy; of {insufficient} too little is known.",
+    ),
+    "granted": Text("已分配 vCPU", "vCPUs granted"),
+    "average": Text("CPU 平均使用率", "Average use of CPU"),
+    "reclaimable": Text("可回收 vCPU", "vCPUs to come free"),
+    "grow": Text("需扩容资源", "Resources to grow"),
+    "coverage": Text("数据覆盖率", "Coverage of data"),
+    "n_unknown": Text("另有 {n} 项规格未知", "sizes not known: {n}"),
+    "insufficient": Text("数据不足的资源", "resources of which too little is known"),
+    "see": Text("见各资源的理由", "see the reasons of each"),
+    "memory_unknown": Text("内存使用未知的资源", "resources whose use of memory is not known"),
+    "no_memory": Text("采集端未提供内存使用量", "nobody told how much of it is used"),
+    "network_unknown": Text("网络流量未知的资源", "resources whose network is not known"),
+    "no_network": Text(
+        "缺一个方向或样本过少，不判为闲置", "a direction or too much of it is missing"
+    ),
+    "unsized": Text("规格不全的资源", "resources with a size that is not known"),
+    "no_size": Text(
+        "云平台未提供，未计入相应合计", "the cloud did not tell; they are in no sum of it"
+    ),
+    "not_seen": Text("月末未见到的资源", "resources not seen when the month ended"),
+    "gone": Text("云平台不再报告，是否仍在占用未知", "the cloud tells of it no more"),
+    "left_out": Text("未列入摘录的内容", "what is not in an excerpt"),
+    "others": Text(
+        "全市容量与趋势、线路可用率不分部门，不列入部门摘录",
+        "capacity, trend and lines are the city's and of no department",
+    ),
+}
+
+
+def say(key: str, **values: object) -> Text:
+    """Both languages; values that are Text are told in each."""
+    zh = {name: it.zh if isinstance(it, Text) else it for name, it in values.items()}
+    en = {name: it.en if isinstance(it, Text) else it for name, it in values.items()}
+    return Text(WORDS[key].zh.format(**zh), WORDS[key].en.format(**en))

@@ -1,0 +1,206 @@
+"""The excerpt for one department: all of its own, and nothing of any other, in whatever form."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections import Counter
+
+import msgspec
+import openpyxl
+import pytest
+
+from exporters.report.document import Document
+from exporters.report.excerpt import excerpt
+from exporters.report.jsonform import encode
+from exporters.report.tables import csvs
+from exporters.report.xlsx.workbook import xlsx
+from exporters.usage.amounts import department as shown
+from rules.usagejudgement import Amount
+from tests.reportsample import sample
+
+PLAIN = sample(6, 150)
+HOSTILE = sample(23, 230, hostile=True)
+OWN = [it.name for it in HOSTILE.departments]
+
+
+def foreign(document: Document, name: str) -> set[str]:
+    """Ids, names and systems of others that are not also its own."""
+    found, own = set(), {name}
+    for one in document.departments:
+        said = {one.name, *(it.name for it in one.systems)}
+        for it in one.resources:
+            said |= {it.resource, it.name}
+        if one.name == name:
+            own |= said
+        else:
+            found |= said
+    return {it for it in found - own if it}
+
+
+def strings(told: object) -> set[str]:
+    if isinstance(told, dict):
+        return set().union(*map(strings, told.values()), *map(strings, told))
+    if isinstance(told, list):
+        return set().union(*map(strings, told))
+    return {told} if isinstance(told, str) else set()
+
+
+def marked(document: Document) -> Document:
+    """Each department and all that is of it named by a mark of its own, so that a part of a text can be looked for."""
+    told = msgspec.to_builtins(document)
+    marks = {it.name: f"DEP{n:03}MARK" for n, it in enumerate(document.departments) if it.name}
+
+    def name(it: dict[str, object], keys: tuple[str, ...], mark: str) -> None:
+        for key in keys:
+            if it.get(key):
+                it[key] = f"{it[key]} {mark}"
+
+    for one in told["departments"]:
+        mark = marks.get(one["name"], "LOOSEMARK")
+        for row in one["resources"]:
+            name(row, ("resource", "name", "system", "region", "project", "department"), mark)
+        for row in one["systems"]:
+            name(row, ("name",), mark)
+    for rows in (told["held"], told["follow_ups"]["rows"], told["baseline"]["oldest"],
+                 told["baseline"]["waivers"], told["ipv6"]["subjects"]):  # fmt: skip
+        for row in rows:
+            keys = ("resource", "name", "system", "host", "instance", "id", "reason", "department")
+            name(row, keys, marks.get(row["department"], "LOOSEMARK"))
+    for rows in (told["departments"], told["ipv6"]["departments"], told["baseline"]["departments"]):
+        for row in rows:
+            name(row, ("name",), marks.get(row["name"], "LOOSEMARK"))
+    for row in told["exemptions"]:
+        row["departments"] = [
+            f"{it} {marks.get(it, '')}" if it else it for it in row["departments"]
+        ]
+    for row in told["gaps"]:
+        row["examples"] = [f"{it} OTHERMARK" for it in row["examples"]]
+    for row in told["lines"]["lines"] + told["lines"]["worst"]:
+        name(row, ("name", "site"), "LINEMARK")
+    for text in told["summary"]:
+        name(text, ("zh", "en"), "SUMMARYMARK")
+    return msgspec.convert(told, Document)
+
+
+def forms(document: Document) -> str:
+    """All that JSON, CSV and the workbook hold, as text: every part of the workbook is in it."""
+    texts = [encode(document).decode()]
+    for language in ("zh", "en"):
+        texts += [it.decode("utf-8-sig") for it in csvs(document, language).values()]
+        with zipfile.ZipFile(io.BytesIO(xlsx(document, language))) as book:
+            texts += [book.read(name).decode() for name in book.namelist()]
+    return "\n".join(texts)
+
+
+def test_nothing_that_is_marked_as_another_s_is_in_any_form() -> None:
+    document = marked(PLAIN)
+    whole = forms(document)
+    every = {f"DEP{n:03}MARK" for n in range(6)} | {"LOOSEMARK"}
+    for mark in every | {"LINEMARK", "OTHERMARK", "SUMMARYMARK"}:
+        assert mark in whole
+    for one in document.departments:
+        own = one.name.rsplit(" ", 1)[-1] if one.name else "LOOSEMARK"
+        told = forms(excerpt(document, one.name))
+        assert own in told
+        found = {it for it in every | {"LINEMARK", "OTHERMARK", "SUMMARYMARK"} if it in told}
+        assert found <= {own, "OTHERMARK"}  # of gaps of the month itself: its days
+
+
+@pytest.mark.parametrize("name", OWN, ids=range(len(OWN)))
+def test_nothing_of_others_is_in_the_excerpt_of_a_hostile_name(name: str) -> None:
+    document = excerpt(HOSTILE, name)
+    others = foreign(HOSTILE, name) - {"history"}  # the kind of the source, too
+    assert len(others) > 200
+    assert not strings(json.loads(encode(document))) & others
+    book = openpyxl.load_workbook(io.BytesIO(xlsx(document, "zh")), data_only=True)
+    cells = {it.value for sheet in book for row in sheet.iter_rows() for it in row}
+    assert not cells & others - {shown(name, "zh")}
+    ids = [it for it in others if "-0" in it and len(it) == 23]
+    assert len(ids) > 100
+    text = encode(document).decode()
+    assert not any(it in text for it in ids)
+
+
+def test_it_is_its_own_sums() -> None:
+    for one in PLAIN.departments:
+        found = excerpt(PLAIN, one.name)
+        assert found.scope.department == one.name
+        assert found.scope.data_hash == PLAIN.scope.data_hash
+        assert found.scope.thresholds == PLAIN.scope.thresholds
+        assert found.departments == (one,)
+        assert found.estate.granted == one.granted
+        assert found.estate.load == one.load
+        assert found.estate.due == one.due
+        assert found.estate.capacity == ()
+        assert found.estate.trend == ()
+        assert found.estate.days == ()
+        assert found.estate.kinds == Counter(it.kind for it in one.resources)
+        assert found.showback == one.showback
+        assert found.lines is None
+        assert all(it.department == one.name for it in found.held)
+        assert all(it.departments == (one.name,) for it in found.exemptions)
+
+
+def test_parts_of_all_departments_are_the_whole() -> None:
+    parts = [excerpt(PLAIN, it.name) for it in PLAIN.departments]
+    assert sum(len(it.held) for it in parts) == len(PLAIN.held)
+    assert PLAIN.follow_ups is not None
+    told = [it.follow_ups for it in parts if it.follow_ups]
+    assert sum(len(it.rows) for it in told) == len(PLAIN.follow_ups.rows)
+    assert sum(it.steps.get("reviewed", 0) for it in told) == PLAIN.follow_ups.steps["reviewed"]
+    assert sum(it.realised.vcpus or 0 for it in told) == PLAIN.follow_ups.realised.vcpus
+    for exemption in PLAIN.exemptions:
+        own = [it for part in parts for it in part.exemptions if it.id == exemption.id]
+        assert sum(it.resources for it in own) == exemption.resources
+        assert sum(it.granted.vcpus.value for it in own) == exemption.granted.vcpus.value
+
+
+def test_what_came_free_ever_is_not_known_where_the_rows_do_not_tell_of_all() -> None:
+    name, whole = PLAIN.departments[0].name, PLAIN.follow_ups
+    assert whole is not None
+    found = excerpt(PLAIN, name).follow_ups
+    assert found is not None
+    assert found.realised_total == Amount()
+    all_of_it = msgspec.structs.replace(whole, realised_total=whole.realised)
+    found = excerpt(msgspec.structs.replace(PLAIN, follow_ups=all_of_it), name).follow_ups
+    assert found is not None
+    assert found.realised_total.vcpus is not None
+
+
+def test_the_unassigned_may_be_asked_for_by_its_shown_name() -> None:
+    found = excerpt(PLAIN, "未归属")
+    assert found.scope.department == ""
+    assert {it.department for it in found.departments[0].resources} == {""}
+    assert "未归属" in found.summary[0].zh
+    # where a department is called so, it is that one, and what has none is asked for by no name
+    assert excerpt(HOSTILE, "未归属").scope.department == "未归属"
+    assert excerpt(HOSTILE, "").scope.department == ""
+
+
+def test_an_unknown_name_is_told_its_nearest() -> None:
+    with pytest.raises(ValueError, match="市财政局"):
+        excerpt(PLAIN, "市财正局")
+    with pytest.raises(ValueError, match="no department is called 'x'"):
+        excerpt(PLAIN, "x")
+
+
+def test_gaps_count_its_own_alone() -> None:
+    for one in PLAIN.departments:
+        gaps = {it.code: it for it in excerpt(PLAIN, one.name).gaps}
+        few = [it for it in one.resources if it.state == "insufficient"]
+        assert ("insufficient" in gaps) is bool(few)
+        if few:
+            assert gaps["insufficient"].count == len(few)
+            assert set(gaps["insufficient"].examples) <= {it.name for it in few}
+        assert gaps["days"].examples == ("2026-10-09",)
+        assert "excerpt" in gaps
+
+
+def test_an_excerpt_of_parts_that_are_not_there_has_none() -> None:
+    empty = {"showback": None, "follow_ups": None, "lines": None, "ipv6": None, "baseline": None}
+    found = excerpt(msgspec.structs.replace(PLAIN, **empty), "市公安局")
+    assert found.follow_ups is None
+    assert found.ipv6 is None
+    assert found.baseline is None
