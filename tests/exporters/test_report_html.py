@@ -22,6 +22,7 @@ from exporters.report.document import (
     Sums,
     Total,
 )
+from exporters.report.excerpt import excerpt
 from exporters.report.html import page as pages
 from exporters.report.html.page import html, paper
 from exporters.report.html.rows import MAX_ALL, MAX_LIST
@@ -83,27 +84,6 @@ def section(text: str, key: str) -> str:
     """A chapter."""
     begin = text.index(f'<h2 id="{key}">')
     return text[begin : text.index("</section>", begin)]
-
-
-def excerpt(document: Document, name: str) -> Document:
-    """What one department is sent: its parts, and sums of it alone."""
-    replace = msgspec.structs.replace
-    (one,) = (it for it in document.departments if it.name == name)
-    return replace(
-        document,
-        scope=replace(document.scope, department=name, issuer=""),
-        summary=(),
-        departments=(one,),
-        estate=Estate((), one.granted, {}, one.states, one.load, (), (), one.due, one.watched),
-        showback=one.showback,
-        held=tuple(it for it in document.held if it.department == name),
-        exemptions=(),
-        gaps=(),
-        follow_ups=None,
-        lines=None,
-        ipv6=None,
-        baseline=None,
-    )
 
 
 def test_chapters_are_there_and_links_lead_somewhere(both: tuple[str, str]) -> None:
@@ -255,18 +235,20 @@ def test_a_hostile_city_stays_text(document: Document) -> None:
 def test_an_excerpt_has_nothing_of_others(document: Document) -> None:
     one = next(it for it in document.departments if it.name and it.systems)
     for language in LANGUAGES:
-        text = html(excerpt(document, one.name), language)
+        scope = msgspec.structs.replace(document.scope, issuer="")
+        mine = excerpt(msgspec.structs.replace(document, scope=scope), one.name)
+        text = html(mine, language)
         page = Page(text)
         assert say("title_department", language) in page.words
         assert 'id="ranking"' not in text
         assert one.name in text
-        mine = {it.name for it in one.systems} | {it.name for it in one.resources}
+        own = {it.name for it in one.systems} | {it.name for it in one.resources}
         for other in document.departments:
             if other is one or not other.name:
                 continue
             assert other.name not in text
             names = [it.name for it in other.systems] + [it.name for it in other.resources]
-            assert not [it for it in names if it and it not in mine and it in text]
+            assert not [it for it in names if it and it not in own and it in text]
             for judged in other.resources:
                 assert judged.resource not in text
 

@@ -146,7 +146,7 @@ class View:
             "swatch": lambda key: svg(chartsbars.swatch(key)),
             "gauge": lambda value, before=None: svg(chartsbars.gauge(value, before)),
             "strip": lambda load: svg(chartsbars.strip(load.p50, load.p95, load.peak)),
-            "spark": lambda key: svg(drawings.spark(document, key, language)),
+            "spark": lambda it: svg(drawings.spark(document, it, language)),
             "windows": self.windows(),
             "ranked": [it for it in document.departments if it.rank is not None],
             "unassigned": [it for it in document.departments if not it.name],

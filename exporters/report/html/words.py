@@ -132,6 +132,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "chart": ("图", "Chart"),
     "chart_capacity": ("容量、分配与使用", "Capacity, granted and used"),
     "chart_trend": ("近十二个月分配量与使用率", "Granted and used, twelve months"),
+    "twelve_months": ("{0}，近十二个月", "{0}, twelve months"),
     "chart_granted": ("分配算力（vCPU，月均）", "Granted compute (vCPU, monthly average)"),
     "chart_used_share": ("使用率（%）", "Used (%)"),
     "chart_days": ("逐日 CPU 使用率", "CPU use day by day"),
