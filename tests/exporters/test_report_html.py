@@ -306,6 +306,21 @@ def test_paper_leaves_out_what_is_on_screen_alone(both: tuple[str, str]) -> None
     assert paper("a<!--screen-->b<!--/screen-->c<!--screen-->d<!--/screen-->e") == "ace"
 
 
+def test_paper_has_a_bound_and_says_what_is_left_out() -> None:
+    few = paper(html(sample(departments=23, resources=400), "zh"))
+    many_more = paper(html(sample(departments=23, resources=4000), "zh"))
+    assert len(many_more) < 3 * len(few)
+    assert many_more.count('<p class="more paper">') > 20
+    assert '<p class="more screen">' not in many_more
+    Page(many_more)
+
+
+def test_a_department_alone_is_printed_whole(document: Document) -> None:
+    one = many(document, MAX_LIST)
+    text = paper(html(msgspec.structs.replace(document, departments=(one,)), "en"))
+    assert text.count("<b>idle-") == MAX_LIST
+
+
 # --- a real browser -------------------------------------------------------------------------------
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]

@@ -27,6 +27,7 @@ from rules.model import Text
 
 WINDOWS: Final = (3, 6, 12)
 MAX_ROWS: Final = 300  # of a table that is not of one department
+PAPER_TABLE: Final = 80  # rows of it that are printed
 MAX_WORST: Final = 20
 BRIEF: Final = 40  # columns, in the head of a printed page
 TOP: Final = 5
@@ -130,6 +131,8 @@ class View:
             "top": [it for it in document.departments if it.rank is not None][:TOP],
             "four": rows.four,
             "max_rows": MAX_ROWS,
+            "paper_list": rows.on_paper(document.departments),
+            "paper_table": MAX_ROWS if scope.department is not None else PAPER_TABLE,
             "max_worst": MAX_WORST,
             "max_bars": chartsbars.MAX_BARS,
             "svg": svg,
