@@ -172,6 +172,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "window": ("时段", "Window"),
     "months_window": ("近 {0} 个月", "{0} months"),
+    "difference": ("变化", "Change"),
     "months_known": ("有数据月数", "Months with data"),
     "due_caption": ("已分配与可腾退", "Granted, and what can come free"),
     "due_title": ("可腾退", "Can come free"),
