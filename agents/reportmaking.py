@@ -24,7 +24,7 @@ from collectors.cloud.model import Size
 from exporters.history import workcalendar
 from exporters.history.reader import reading
 from exporters.history.schema import ZONE
-from exporters.report.content import followup, followupfile, prices, showback
+from exporters.report.content import followup, followupfile, followupnow, prices, showback
 from exporters.report.content.making import Inputs, document
 from exporters.report.document import BaselinePart, Document, FollowUps, Ipv6Part, LinesPart
 from exporters.report.sections import baseline, ipv6, lines
@@ -99,7 +99,9 @@ class Maker:
         before = months.judged(read[:-1], self.thresholds, self.exemptions)
         period = months.last
         shown = self._showback(source, period, judged, owner)
-        follow_up, carry = self._follow_up(label, judged, source.zone)
+        gone = source.lives(months.periods[0].since, period.until) if it.connection else []
+        released = followupnow.released_of(gone, period.until, source.zone)
+        follow_up, carry = self._follow_up(label, judged, source.zone, released)
         inputs = Inputs(
             source=source,
             period=period,
@@ -142,7 +144,11 @@ class Maker:
         return showback.showback(self.prices, period, source.zone, shares_of, due)
 
     def _follow_up(
-        self, label: str, judged: list[Judgement], zone: ZoneInfo
+        self,
+        label: str,
+        judged: list[Judgement],
+        zone: ZoneInfo,
+        released: Mapping[str, followupnow.Now],
     ) -> tuple[FollowUps | None, Callable[[], object]]:
         path = self.profile.follow_up
         if not path:
@@ -155,7 +161,9 @@ class Maker:
                 return showback.monthly(table, department, amount, of_month)
 
         today = datetime.now(zone).date()
-        facts = followup.Facts(label, today, judged, followup.now_of(judged), saved)
+        facts = followup.Facts(
+            label, today, judged, {**released, **followupnow.now_of(judged)}, saved
+        )
         language = self.profile.language
         shown = followupfile.carry(path, facts, language, write=False)
         return shown, lambda: followupfile.carry(path, facts, language)

@@ -77,7 +77,7 @@ def showback(
     unsized: defaultdict[str, float] = defaultdict(float)
     for day, since, until in pieces(prices, period, zone):
         for share in shares_of(since, until):
-            unsized[share.department] += share.unsized_hours
+            unsized[share.department] += share.unsized_hours + share.unsized_other_hours
             for item, line in lines[share.department].items():
                 line.add(share, prices.at(item, share.department, day), of_month.hours)
     departments = {}
