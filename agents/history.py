@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from agents.clocks import Clocks
@@ -16,6 +16,7 @@ from agents.compaction import Compaction
 from agents.config import Config
 from agents.historymetrics import Report, history_families
 from agents.hosthistory import SIZE, HostSampler, size_value
+from agents.linehistory import LineSeconds, LineSlot, LineSlots
 from agents.state import history_file
 from agents.usemetrics import use_families
 from collectors.cloud.model import Use
@@ -47,9 +48,9 @@ class _Feed:
 
 
 class HistorySchedule:
-    """Keeps the history from `start` until `stop`; `take` is for who looks at clouds."""
+    """Keeps the history from `start` until `stop`; `take` is for who looks at clouds, and lines are asked for."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, lines: Callable[[], LineSeconds] | None = None) -> None:
         self._settings, self._root = config.history, config.root
         self.path = history_file(config)
         self._host: HostSampler | None = None
@@ -57,6 +58,7 @@ class HistorySchedule:
         self._size = ""  # the value of the span that is open
         self._seen_problem = ""
         self._feeds: dict[str, _Feed] = {}
+        self._lines, self._line_slots = lines, LineSlots()
         self._clocks = Clocks()
         self._file: HistoryFile | None = None
         self._mutex = threading.Lock()  # of all above
@@ -87,6 +89,7 @@ class HistorySchedule:
             return
         self._host, self._host_slots, self._size = before._host, before._host_slots, before._size
         self._feeds, self._clocks, self._file = before._feeds, before._clocks, before._file
+        self._line_slots = before._line_slots
         self._compaction.adopt(before._compaction)
 
     def families(self) -> Sequence[Family]:
@@ -159,6 +162,8 @@ class HistorySchedule:
                 for slots in (self._host_slots, *(feed.slots for feed in self._feeds.values())):
                     if unfinished := slots.unfinished():
                         self._write(unfinished)
+                if slot := self._line_slots.unfinished():
+                    self._write_lines(slot)
                 self._file.close()
 
     def _until_next(self) -> float:
@@ -177,6 +182,7 @@ class HistorySchedule:
         if self._clocks.set_between(wall, steady):
             log.info("the clock was set, or this machine slept: a slot of the history is cut short")
             self._write(self._host_slots.interrupt())
+            self._line_slots.interrupt()
             for feed in self._feeds.values():
                 feed.meter.forget()
                 self._write(feed.slots.interrupt())
@@ -186,6 +192,8 @@ class HistorySchedule:
         wall, steady = self._look_at_clocks()
         for name in [n for n, feed in self._feeds.items() if steady - feed.last > SILENT]:
             self._write(self._feeds.pop(name).slots.interrupt())
+        if self._lines and (slot := self._line_slots.look(wall, self._lines())):
+            self._write_lines(slot)
         first = self._host is None
         try:
             if self._host is None:
@@ -223,6 +231,18 @@ class HistorySchedule:
         known = Known(it.id, "host", it.name, "", now, now)
         if self._file.write(rollups, (known,), spans or ()) and spans is not None:
             self._size = value
+
+    def _write_lines(self, slot: LineSlot) -> None:
+        """Some lines at a time, so that their rows are not in memory all at once."""
+        from exporters.history.store import Known
+
+        now, left = time.time(), len(slot)
+        for part in slot.parts():
+            known = [Known(*one, now, now) for one in part.resources]
+            left -= len(part.rows)
+            if self._file and not self._file.write({slot.number: part.rows}, known):
+                self._file.lost += left  # those of the part wait
+                return
 
     def _sized(self, value: str, now: float) -> Sequence[Span] | None:
         """How the spans change where the host has another size; None where they cannot be read."""

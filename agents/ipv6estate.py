@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from agents.errors import UserError
-from agents.ipv6results import Results, slim
 from collectors.ipv6.estate.model import Estate, EstateRow
+from exporters.estate.results import Results, slim
 from rules.readinessmodel import Readiness, Subject
 
 log = logging.getLogger(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from agents.connections import Connections, tasks_of
 from agents.echoes import Echoes
 from agents.errors import UserError
 from agents.interfaces import InterfaceSchedule
+from agents.linehistory import LineSeconds
 from agents.paths import PathSchedule
 from collectors.columns import Columns, Joined
 from collectors.link import modules as modular
@@ -218,6 +220,16 @@ class ProbeSchedule:
         """The fact `lines`, for the audit."""
         with self._lock:
             return rows(self._states, self._interfaces.utilisation())
+
+    def line_seconds(self) -> LineSeconds:
+        """How long each line was up or degraded, and how long that is known at all, until now."""
+        with self._lock:
+            states = self._states.states
+            return LineSeconds(
+                self._states.lines.lines,
+                array("d", (one.seconds[0] + one.seconds[1] for one in states)),
+                array("d", (one.seconds[0] + one.seconds[1] + one.seconds[2] for one in states)),
+            )
 
     def probe(self, query: Mapping[str, str], headers: Mapping[str, str]) -> Sequence[Family] | str:
         """One probe for `/probe`; blocks for its timeout. Raises ProbeRefused."""

@@ -74,7 +74,7 @@ class _Active:
         self.scans = ScanSchedule(path, config, self.audits.hasten)
         self.audits.when_judged(self.scans.judges)
         self.sites = SiteSchedule(path, config.ipv6_sites)
-        self.history = HistorySchedule(config)
+        self.history = HistorySchedule(config, self.probes.line_seconds)
         self.clouds = _clouds(path, config, self.history)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None

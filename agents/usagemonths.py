@@ -4,7 +4,7 @@ history does not know it, by the override table of the configuration."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from datetime import time as clock
 from functools import lru_cache
@@ -40,23 +40,34 @@ class Months:
     def last(self) -> Period:
         return self.periods[-1]
 
-    def judgements(
+    def read(
         self,
         source: UsageSource,
         calendar: WorkCalendar,
-        thresholds: Thresholds,
-        exemptions: Exemptions,
         owner: Otherwise | None,
         watch: Callable[[str], None] = lambda _: None,
-    ) -> list[Judgement]:
-        """Of every resource that was there in the last month; `watch` gets the label of the month under way."""
-        found: dict[str, list[ResourceUse]] = {}
+    ) -> list[list[ResourceUse]]:
+        """The use of every resource in each month; `watch` gets the label of the month under way."""
+        extent, found = source.extent(), []
         for period in self.periods:
             watch(period.label)
-            uses = resource_uses(source, period, calendar, owner)
+            there = extent is not None and period.until > extent[0]
+            found.append(resource_uses(source, period, calendar, owner) if there else [])
+        return found
+
+    def judged(
+        self,
+        months: Sequence[Sequence[ResourceUse]],
+        thresholds: Thresholds,
+        exemptions: Exemptions,
+    ) -> list[Judgement]:
+        """Of every resource that was there in the last of `months`, which are the first of these."""
+        found: dict[str, list[ResourceUse]] = {}
+        for uses in months:
             # a month without the resource ends what counts in a row
             found = {use.resource: [*found.get(use.resource, ()), use] for use in uses}
-        on = datetime.fromtimestamp(max(self.last.until - 1, self.last.since), self.zone).date()
+        last = self.periods[len(months) - 1]
+        on = datetime.fromtimestamp(max(last.until - 1, last.since), self.zone).date()
         return [judge(uses, thresholds, exemptions, on, self.zone) for uses in found.values()]
 
 

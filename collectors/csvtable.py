@@ -66,7 +66,7 @@ def parse(content: bytes, path: str, heads: Heads, row_of: Callable[[Row], Row])
     """
     text = decoded(content, path)
     table = Table(path, [], [], {}, [])
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(text), strict=True)
     columns: list[str] | None = None
     begins = 1
     try:
@@ -109,7 +109,7 @@ def listed(cell: str) -> list[str]:
     return re.split(r"[;；,，、\s]+", cell.strip(";；,，、"))
 
 
-def _delimiter(text: str) -> str:
+def delimiter(text: str) -> str:
     head = text.lstrip(BLANK).partition("\n")[0]
     return max(",;\t", key=head.count)
 

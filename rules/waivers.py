@@ -51,8 +51,8 @@ class Waiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         names = (hit.host.name, hit.host.id)
         return (
             self.rule == hit.rule
-            and any(_matches(name, host) for host in self.hosts for name in names)
-            and _matches(hit.instance, self.instance)
+            and any(matches(name, host) for host in self.hosts for name in names)
+            and matches(hit.instance, self.instance)
         )
 
     def lapsed(self, hit: Hit, now: datetime) -> str:
@@ -96,7 +96,8 @@ def load(path: str) -> tuple[Waiver, ...]:
     return waivers
 
 
-def _matches(text: str, pattern: str) -> bool:
+def matches(text: str, pattern: str) -> bool:
+    """Whether a name or id is as a pattern; * and ? as in a shell."""
     return fnmatch.fnmatchcase(text, pattern.translate(PLAIN))
 
 

@@ -15,12 +15,12 @@ from agents.cli.auditinput import params_of
 from agents.cli.options import config_option, param_option, progress
 from agents.errors import UserError
 from agents.ipv6estate import AuditHost, CheckSites, look
-from agents.ipv6results import Results, read
 from collectors.ipv6.check import site_of
 from collectors.ipv6.estate.file import load
 from collectors.ipv6.estate.model import Estate, EstateRow
 from exporters.estate import files as estatefiles
 from exporters.estate.readiness import Report, report
+from exporters.estate.results import Results, read
 from exporters.estate.words import LANGUAGES
 from exporters.findings.text import cut, neutral
 from exporters.report import files

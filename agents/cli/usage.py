@@ -132,14 +132,8 @@ def command(
                 click.echo(_heading(months.last, language))
             _print_shares(found, form, language)
             ctx.exit(0 if found else 1)
-        every = months.judgements(
-            source,
-            working,
-            limits,
-            known,
-            owner,
-            lambda label: progress(f"{label} …"),
-        )
+        read = months.read(source, working, owner, lambda label: progress(f"{label} …"))
+        every = months.judged(read, limits, known)
         progress("")
     for lost in known.unmatched(every):
         told_of = say("unmatched", language).format(neutral(lost.id), months.last.label)

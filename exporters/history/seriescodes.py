@@ -13,12 +13,12 @@ from collectors.cloud.model import ResourceKind
 from exporters.findings.text import neutral
 from exporters.history.badlines import ImportRefused
 from exporters.history.csvvalues import BadField, name, seconds
-from exporters.history.units import METRICS, UNITS
+from exporters.history.units import ALL_METRICS, LINE, UNITS
 
 MAX_RESOURCES: Final = 2_000_000
 MAX_METRICS: Final = 1000
 BAD: Final = -1
-KINDS: Final = ("", *get_args(ResourceKind))
+KINDS: Final = ("", *get_args(ResourceKind), LINE)
 _CACHED: Final = 4_000_000
 _REMEMBERED: Final = 1_000_000  # times
 _SPELLINGS: Final = 100_000
@@ -111,7 +111,7 @@ class Metrics(dict[tuple[bytes, bytes], int]):
 
     def __init__(self, kept: Mapping[str, str], unit: str) -> None:
         super().__init__()
-        self._kept, self._unit = {**METRICS, **kept}, unit
+        self._kept, self._unit = {**ALL_METRICS, **kept}, unit
         self.told: list[Metric] = []
         self.numbers: dict[str, int] = {}
 

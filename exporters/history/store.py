@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from exporters.history.accumulate import Rollup
 from exporters.history.file import DAMAGED, HistoryError, code, connect, told, zone_name
 from exporters.history.schema import ZONE
-from exporters.history.units import METRICS
+from exporters.history.units import ALL_METRICS
 from exporters.locks import locked
 
 CHECKED: Final = 32 << 20  # bytes of a file that is read through after a crash: some 50 ms
@@ -189,11 +189,11 @@ class HistoryWriter:
 
     def _looked_up(self, resource: str, metric: str) -> int | None:
         connection, pair = self._connection, (metric, resource)
-        if metric not in METRICS:
+        if metric not in ALL_METRICS:
             return None
         found = connection.execute(_SERIES, pair).fetchone()
         if found is None:
-            connection.execute(_METRIC, (metric, METRICS[metric]))
+            connection.execute(_METRIC, (metric, ALL_METRICS[metric]))
             connection.execute(_BEGUN, pair)
             found = connection.execute(_SERIES, pair).fetchone()
         return None if found is None else int(found[0])

@@ -31,3 +31,16 @@ METRICS: Final[dict[str, str]] = {
     "disk_read": "bytes_per_second",
     "disk_write": "bytes_per_second",
 }
+
+# Of a line, a resource of the kind `line`: how much of a slot is known (seconds up, degraded or down), and how much of what
+# is known it was up or degraded. A state is dated back to the probe that it began with and counted once it
+# is decided, so `line_known` of a slot may be some seconds above 100, and that before below.
+LINE: Final = "line"
+LINE_UP, LINE_KNOWN = "line_up", "line_known"
+LINE_METRICS: Final[dict[str, str]] = {LINE_UP: "percent", LINE_KNOWN: "percent"}
+ALL_METRICS: Final[dict[str, str]] = {**METRICS, **LINE_METRICS}
+
+
+def line_id(name: str) -> str:
+    """The id of a line as a resource."""
+    return f"{LINE}:{name}"

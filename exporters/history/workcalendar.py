@@ -35,6 +35,9 @@ class Hours(msgspec.Struct, frozen=True):
     begin: int
     end: int
 
+    def __str__(self) -> str:
+        return "-".join(f"{at // 60:02}:{at % 60:02}" for at in (self.begin, self.end))
+
     @classmethod
     def parse(cls, text: object) -> Hours:
         """`09:00-12:00`; raises ValueError."""
@@ -73,6 +76,8 @@ class WorkCalendar:
         self._off = {day for year in holidays.years.values() for day in year.holidays}
         self._on = {day for year in holidays.years.values() for day in year.workdays}
         self.years = tuple(sorted(holidays.years))
+        self.hours = hours
+        self.sources = {number: year.source for number, year in holidays.years.items()}
 
     def workday(self, day: date) -> bool:
         return day in self._on or (day.weekday() < _WORKWEEK and day not in self._off)

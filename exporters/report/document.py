@@ -131,6 +131,9 @@ class DayPoint(msgspec.Struct, frozen=True):
 
 
 class Estate(msgspec.Struct, frozen=True):
+    """`kinds` are of what was held when the month ended, `states` of all that was judged. `hosts` are machines that are of
+    no department: they are what there is to hold, and in no sum of what was granted."""
+
     capacity: tuple[Capacity, ...]
     granted: Sums
     kinds: Mapping[str, int]
@@ -140,9 +143,7 @@ class Estate(msgspec.Struct, frozen=True):
     days: tuple[DayPoint, ...]
     due: Sums  # what would come free of what is to be reclaimed or shrunk
     watched: Sums
-    hosts: tuple[
-        Judgement, ...
-    ] = ()  # machines that are nobody's own; in no sum of what was granted
+    hosts: tuple[Judgement, ...] = ()  # machines themselves, in no sum
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -307,7 +308,8 @@ class Ipv6Part(msgspec.Struct, frozen=True):
 
 
 class BaselineDepartment(msgspec.Struct, frozen=True):
-    """`score` is the mean over hosts that were audited, percent; `unknown` and `manual` are verdicts."""
+    """`score` is the mean over hosts that were audited, percent; `failed`, `unknown` and `manual` are rules on them.
+    `open_hits` is None where nobody keeps hits."""
 
     name: str
     hosts: int
@@ -317,7 +319,7 @@ class BaselineDepartment(msgspec.Struct, frozen=True):
     failed: int
     unknown: int
     manual: int
-    open_hits: int
+    open_hits: int | None
 
 
 class OldHit(msgspec.Struct, frozen=True):
@@ -376,13 +378,16 @@ class FollowUp(msgspec.Struct, frozen=True):
 
 
 class FollowUps(msgspec.Struct, frozen=True):
-    """`realised` of all that was reviewed in this month and `realised_total` ever."""
+    """`rows` are open, or were closed in this month; `steps` are counts of all that there ever were. `realised` of all
+    that was reviewed in this month and `realised_total` ever; `saved_cost` is what that costs a month. `note` says
+    where the month did not carry the rows on."""
 
     rows: tuple[FollowUp, ...]
     steps: Mapping[str, int]
     realised: Amount
     realised_total: Amount
     saved_cost: float | None
+    note: Text = Text("", "")
 
 
 class Gap(msgspec.Struct, frozen=True):

@@ -17,14 +17,14 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agents import ipv6results
 from agents.cli import ipv6estate as cli
 from agents.cli import main
 from agents.cli.ipv6estate import Checkers
 from agents.errors import UserError
 from collectors.ipv6.estate.model import Estate, EstateRow
 from collectors.strictyaml import DocumentError
-from exporters.report import files
+from exporters.estate import results as ipv6results
+from exporters.report import files, jsonlines
 from rules.readinessmodel import Readiness, Subject
 from tests import estatesample as sample
 from tests.estatesample import ESTATE, RESULTS
@@ -246,7 +246,7 @@ def test_a_full_disk_leaves_nothing_half_written(
 
 
 def test_a_line_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ipv6results, "MAX_LINE", 1000)
+    monkeypatch.setattr(jsonlines, "MAX_LINE", 1000)
     path = tmp_path / "r.jsonl"
     path.write_bytes(b"x" * 100_000)
     with pytest.raises(DocumentError, match=r"r.jsonl:1: is longer than 0 MiB"):

@@ -19,11 +19,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.ipv6results import slim
 from exporters.estate import files as estatefiles
 from exporters.estate.readiness import FRESH, Report, report
 from exporters.estate.readinesscsv import checks, subjects
 from exporters.estate.readinesshtml import html
+from exporters.estate.results import slim
 from exporters.estate.words import LANGUAGES, WORDS
 from exporters.report import files, plain
 from rules.model import Text

@@ -29,13 +29,15 @@ _SYSTEM: Final = tuple(
 _COST: Final = SHOWBACK.columns[1:]
 _SUMS: Final = ("vcpus", "memory", "disk")
 _KEYS: Final = ("resources", *(f"{one}_{it}" for one in ("granted", "due") for it in _SUMS))
+_LABEL: Final = 26  # width
 _SPARE: Final = 20  # rows that are kept for what comes below
 
 
 def department(page: Page, one: Department, number: int, row: int) -> None:
     """From `row` on; `number` makes the names of its tables unique."""
     language, figures = page.language, row
-    page.widths(RESOURCE)
+    page.widths(RESOURCE, _SYSTEM, _COST)
+    page.sheet.set_column(0, 0, _LABEL)
     row = _figures(page, row, one) + 1
     row = _block(page, row, SYSTEMS.title, _SYSTEM, one.systems, f"systems_{number}")
     if one.showback is not None:

@@ -174,10 +174,14 @@ class Page:
         span = (placed.head + 1, number, placed.last, number)
         self.sheet.conditional_format(*span, {**look, "min_value": 0})
 
-    def widths(self, columns: Sequence[Column[Any]]) -> None:
-        for number, column in enumerate(columns):
-            width = max(_LEAST_WIDTH, column.width or WIDTHS[column.kind])
-            self.sheet.set_column(number, number, width)
+    def widths(self, *tables: Sequence[Column[Any]]) -> None:
+        """As wide as the first of the tables has them; numbers and times of the others fit, too."""
+        main, others = tables[0], tables[1:]
+        for number, column in enumerate(main):
+            width = column.width or WIDTHS[column.kind]
+            below = [it[number] for it in others if number < len(it)]
+            least = [WIDTHS[it.kind] for it in below if it.kind not in ("text", "long")]
+            self.sheet.set_column(number, number, max(_LEAST_WIDTH, width, *least))
 
     def printed(self, title: str, repeated: tuple[int, int] | None) -> None:
         """On A4 across, as wide as the paper; rows that begin every page."""

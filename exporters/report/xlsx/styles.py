@@ -87,6 +87,8 @@ def _properties(kind: Kind, role: Role, whole: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"bottom": 1, "bottom_color": RULE}
     if kind in _NUMBERS:
         found["num_format"] = _WHOLE if whole else _NUMBERS[kind]
+    if kind in ("text", "long"):
+        found["indent"] = 1
     if kind in ("date", "moment"):
         found["align"] = "center"
     if role == "total":

@@ -5,9 +5,6 @@ Format: https://jsonlines.org; what `jianwei ipv6 --json` and `jianwei ipv6 chec
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-
 import msgspec
 
 from collectors.ipv6.estate.model import LOCAL, Estate
@@ -15,13 +12,11 @@ from collectors.link import weburl
 from collectors.rowsfile import ENOUGH, RowErrors, nearest
 from collectors.sources.ssh.target import SshError, parse_address
 from collectors.strictyaml import DocumentError
-from exporters.report import plain
+from exporters.report import jsonlines, plain
 from rules.model import Text
 from rules.readinessmodel import CheckResult, Evidence, Readiness
 
-MAX_LINE = 64 << 20  # bytes; more is no result of one subject
 MAX_KEPT = 200  # measurements of one check; a report shows the first few
-SUFFIXES = (".json", ".jsonl", ".ndjson")
 
 Results = dict[tuple[str, str], Readiness]
 
@@ -36,7 +31,7 @@ def read(path: str, estate: Estate) -> Results:
     Raises DocumentError, and ResultErrors for results that are broken, of nobody, or twice there.
     """
     reader = _Reader(estate)
-    for file in _files(path):
+    for file in jsonlines.files(path):
         reader.read(file)
     if reader.mistakes:
         raise ResultErrors(path, reader.mistakes)
@@ -66,18 +61,6 @@ def _slim_check(check: CheckResult) -> CheckResult:
     return msgspec.structs.replace(check, evidence=few, reason=reason)
 
 
-def _files(path: str) -> Sequence[str]:
-    try:
-        if not os.path.isdir(path):
-            return [path]
-        names = sorted(name for name in os.listdir(path) if name.endswith(SUFFIXES))
-    except OSError as error:
-        raise DocumentError(path, None, f"cannot be read: {error.strerror}") from error
-    if not names:
-        raise DocumentError(path, None, f"has no results; name files *{', *'.join(SUFFIXES)}")
-    return [os.path.join(path, name) for name in names]
-
-
 class _Reader:
     """Results, and all that is wrong, of one file after the other."""
 
@@ -94,7 +77,7 @@ class _Reader:
         self._decoder = msgspec.json.Decoder(Readiness)
 
     def read(self, path: str) -> None:
-        for number, line in self._lines(path):
+        for number, line in jsonlines.lines(path, self.mistakes):
             try:
                 result = self._decoder.decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -102,22 +85,6 @@ class _Reader:
                 self.mistakes.append(DocumentError(path, number, problem))
             else:
                 self._take(path, number, result)
-
-    def _lines(self, path: str) -> Iterator[tuple[int, bytes]]:
-        try:
-            with open(path, "rb") as file:
-                number = 0
-                while line := file.readline(MAX_LINE + 1):
-                    number += 1
-                    if len(line) > MAX_LINE:
-                        problem = f"is longer than {MAX_LINE >> 20} MiB; no result is"
-                        self.mistakes.append(DocumentError(path, number, problem))
-                        return
-                    line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-                    if line.strip():
-                        yield number, line
-        except OSError as error:
-            raise DocumentError(path, None, f"cannot be read: {error.strerror}") from error
 
     def _take(self, path: str, number: int, result: Readiness) -> None:
         kind, name = result.subject.kind, result.subject.name

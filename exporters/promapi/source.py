@@ -1,0 +1,151 @@
+"""A time-series database that speaks the Prometheus API as a source of usage (exporters/usage/source.py)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from exporters.history.reader import Span, span
+from exporters.history.schema import SLOT
+from exporters.history.workcalendar import WorkCalendar
+from exporters.promapi import lives, series, statistics
+from exporters.promapi import used as together
+from exporters.promapi.asking import WORKERS, Asker, Client, Progress
+from exporters.promapi.capacity import capacity
+from exporters.promapi.extent import extent
+from exporters.promapi.statistics import Metric
+from exporters.usage.lives import Life
+from exporters.usage.source import CapacityTold, Key, Segment, Used
+from rules.usagemodel import Measured
+
+_ENCODER: Final = msgspec.json.Encoder(order="deterministic")
+
+
+class PrometheusSource:
+    """`name` is what people are told, without secrets; `now` is Unix time. `asked` counts queries. What is counted
+    of a period is asked for once: it is taken that nobody writes into the past meanwhile."""
+
+    kind: Final[Literal["prometheus"]] = "prometheus"
+    error: Final = 0.0  # quantiles are of all samples
+
+    def __init__(
+        self,
+        client: Client,
+        name: str,
+        zone: ZoneInfo,
+        now: float,
+        workers: int = WORKERS,
+        progress: Progress | None = None,
+    ) -> None:
+        self.name, self.zone, self._now = name, zone, now
+        self._asker = Asker(client, workers, progress)
+        self._counts: dict[tuple[str, Span], dict[str, int]] = {}
+        self._sums: dict[tuple[str, Span], statistics.Totals] = {}
+        self._departments: dict[str, str] = {}
+        self._told: dict[tuple[str, float, float], bytes] = {}
+
+    @property
+    def asked(self) -> int:
+        return self._asker.asked
+
+    def extent(self) -> tuple[float, float] | None:
+        return extent(self._asker, series.RECORDED["cpu"], self._now)
+
+    def lives(self, since: float, until: float) -> list[Life]:
+        period = span(since, until)
+        used: dict[str, set[str]] = defaultdict(set)
+        for metric, name in series.RECORDED.items():
+            for id in self._counted(metric, period):
+                used[id].add(name)
+        found = lives.lives(self._asker, since, until, used)
+        self._departments = {one.id: one.owner(until).owner.department for one in found}
+        self._tell("lives", since, until, sorted(found, key=lambda it: it.id))
+        return found
+
+    def measured(
+        self, metric: str, period: Span, calendar: WorkCalendar, begins: Mapping[str, float]
+    ) -> dict[str, Measured]:
+        if metric not in series.RECORDED:
+            return {}
+        counts = self._counted(metric, period)
+        late: dict[int, set[str]] = defaultdict(set)
+        for id in counts.keys() & begins.keys():
+            if (first := span(begins[id], 0).first) > period.first:
+                late[first].add(id)
+        whole = self._sorted(counts.keys() - set().union(*late.values()))
+        of = self._metric(metric)
+        found = statistics.measured(
+            of, period, {id: counts[id] for id in whole}, self.zone, calendar
+        )
+        self._sums[metric, period] = {
+            id: (it.mean * it.samples, it.samples) for id, it in found.items()
+        }
+        slots = period.end - period.first
+        for first, ids in sorted(late.items()):
+            part = Span(min(first, period.end), period.end)
+            own = {id: n for id, n in self._some(of, part, ids).items() if n}
+            for id, it in statistics.measured(of, part, own, self.zone, calendar).items():
+                found[id] = msgspec.structs.replace(it, coverage=it.samples / slots)
+        self._tell(metric, period.first * SLOT, period.end * SLOT, found)
+        return found
+
+    def sums(
+        self, metric: str, period: Span, stretches: Mapping[str, Sequence[Span]]
+    ) -> dict[str, list[tuple[float, float]]]:
+        if metric not in series.RECORDED:
+            return {}
+        counts = self._counted(metric, period)
+        cached = self._sums.get((metric, period), {})
+        found = {id: [(0.0, 0.0)] * len(its) for id, its in stretches.items() if id in counts}
+        wanted: dict[Span, list[tuple[str, int]]] = defaultdict(list)
+        for id in found:
+            for place, one in enumerate(stretches[id]):
+                cut = Span(max(one.first, period.first), min(one.end, period.end))
+                if cut == period and id in cached:
+                    found[id][place] = cached[id]
+                elif cut.first < cut.end:
+                    wanted[cut].append((id, place))
+        for stretch, places in sorted(wanted.items()):
+            ids = self._sorted({id for id, _ in places})
+            totals = statistics.sums(self._metric(metric), stretch, ids)
+            for id, place in places:
+                found[id][place] = totals.get(id, (0.0, 0.0))
+        return found
+
+    def used(self, period: Span, segments: Sequence[Segment]) -> dict[Key, Used]:
+        return together.used(self._metric("cpu"), period, segments, self._counted("cpu", period))
+
+    def capacity(self, until: float) -> CapacityTold | None:
+        return capacity(self._asker, until)
+
+    def digest(self, since: float, until: float) -> str:
+        found = hashlib.sha256()
+        for (_, *stretch), told in sorted(self._told.items()):
+            if stretch[0] < until and since < stretch[1]:
+                found.update(told)
+        return found.hexdigest()
+
+    def _metric(self, metric: str) -> Metric:
+        return Metric(self._asker, metric, series.RECORDED[metric])
+
+    def _counted(self, metric: str, period: Span) -> dict[str, int]:
+        if (metric, period) not in self._counts:
+            self._counts[metric, period] = statistics.counted(self._metric(metric), period)
+        return self._counts[metric, period]
+
+    def _some(self, of: Metric, part: Span, ids: set[str]) -> dict[str, int]:
+        totals = statistics.sums(of, part, self._sorted(ids))
+        return {id: int(count) for id, (_, count) in totals.items()}
+
+    def _sorted(self, ids: set[str]) -> list[str]:
+        """By department, as far as that is known: what is refused, or damaged, is of few of them."""
+        return sorted(ids, key=lambda id: (self._departments.get(id, ""), id))
+
+    def _tell(self, what: str, since: float, until: float, found: object) -> None:
+        told = _ENCODER.encode([what, since, until, found])
+        self._told[what, since, until] = hashlib.sha256(told).digest()

@@ -1,0 +1,184 @@
+"""Statistics of a recorded metric over a period, each made by the server out of a plain range of samples: no
+subqueries, which keep every point that they make in memory, and are refused.
+
+Quantiles interpolate linearly between the two nearest values, as numpy's default does. `off` is what is left of
+all without the working hours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import chain
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from exporters.history.reader import Span
+from exporters.history.schema import SLOT
+from exporters.history.workcalendar import WorkCalendar
+from exporters.promapi.asking import Asker
+from exporters.promapi.client import Sample, Series, TooMuch
+from exporters.promapi.selectors import each, ranged
+from exporters.promapi.windows import Windows, alike, days, moments, runs
+from rules.usagemodel import UPPER, Measured
+
+QUANTILES: Final = (0.5, 0.95, UPPER)
+NOTHING: Final = 1e-11  # of a sum: what is less is the rounding of its parts
+Totals = dict[str, tuple[float, float]]  # sum and count, by resource
+
+
+class Metric(NamedTuple):
+    """What is asked of whom."""
+
+    asker: Asker
+    what: str  # to people
+    series: str
+
+
+def counted(of: Metric, period: Span) -> dict[str, int]:
+    """How many slots of a period are known of each resource, of all that have any."""
+    slots = period.end - period.first
+    if slots < 1:
+        return {}
+    try:
+        told = of.asker.once(each("count_over_time", of.series, "", slots), period.end * SLOT)
+    except TooMuch:
+        if slots < 2:
+            raise
+        middle = period.first + slots // 2
+        found = counted(of, Span(period.first, middle))
+        for id, count in counted(of, Span(middle, period.end)).items():
+            found[id] = found.get(id, 0) + count
+        return found
+    return {id: int(value) for id, value in _by_resource(told).items()}
+
+
+def averages(of: Metric, period: Span, ids: Sequence[str]) -> dict[str, float]:
+    return _statistic(of, "avg_over_time", period, ids)
+
+
+def measured(
+    of: Metric, period: Span, counts: Mapping[str, int], zone: ZoneInfo, calendar: WorkCalendar
+) -> dict[str, Measured]:
+    """Of the resources in `counts`, which are those of the period; coverage is of it. What has no finite average is
+    not known."""
+    ids = list(counts)
+    means = averages(of, period, ids)
+    quantiles = [_statistic(of, f"quantile_over_time {one!r}", period, ids) for one in QUANTILES]
+    peaks = _peaks(of, period, ids)
+    work = _worked(of, period, counts, zone, calendar)
+    found = {}
+    for id, count in counts.items():
+        mean = means.get(id, math.nan)
+        p50, p95, upper = (one.get(id, math.nan) for one in quantiles)
+        if not math.isfinite(mean) or id not in peaks:
+            continue
+        inside, outside = _parted(mean * count, count, work.get(id, (0.0, 0.0)))
+        coverage = count / (period.end - period.first)
+        found[id] = Measured(
+            count, mean, p50, p95, *peaks[id], coverage, inside, outside, False, upper
+        )
+    return found
+
+
+def sums(of: Metric, stretch: Span, ids: Sequence[str]) -> Totals:
+    """Over one stretch; no key where nothing is known."""
+    if stretch.end <= stretch.first:
+        return {}
+    totals = _statistic(of, "sum_over_time", stretch, ids)
+    counts = _statistic(of, "count_over_time", stretch, ids)
+    return {id: (totals[id], count) for id, count in counts.items() if id in totals}
+
+
+def _statistic(of: Metric, function: str, period: Span, ids: Sequence[str]) -> dict[str, float]:
+    slots = period.end - period.first
+    query = partial(_query, function, of.series, slots)
+    jobs = of.asker.instants(query, period.end * SLOT, ids)
+    return _by_resource(chain.from_iterable(of.asker.together(of.what, jobs)))
+
+
+def _query(function: str, series: str, slots: int, matcher: str) -> str:
+    return each(function, series, matcher, slots)
+
+
+def _by_resource(told: Iterable[Sample]) -> dict[str, float]:
+    """Of what has no resource nothing is known."""
+    return {one.labels["resource"]: one.value for one in told if one.labels.get("resource")}
+
+
+def _over(of: Metric, function: str, windows: Windows, ids: Sequence[str]) -> list[Series]:
+    query = partial(_query, function, of.series, windows.slots)
+    jobs = of.asker.overs(query, *moments(windows), ids)
+    return list(chain.from_iterable(of.asker.together(of.what, jobs)))
+
+
+def _peaks(of: Metric, period: Span, ids: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """The highest value of each, and when it was so first: the day, and then the slot within."""
+    best: dict[str, tuple[float, Span]] = {}
+    for windows in days(period):
+        for one in _over(of, "max_over_time", windows, ids):
+            id, values = one.labels["resource"], np.where(np.isnan(one.values), -np.inf, one.values)
+            at = int(values.argmax())
+            value, end = float(values[at]), round(one.times[at]) // SLOT
+            before = best.get(id)
+            # a series may come in parts, in any order
+            if before is None or (value, -end) > (before[0], -before[1].end):
+                best[id] = value, Span(end - windows.slots, end)
+    by_day: dict[Span, list[str]] = defaultdict(list)
+    for id, (_, day) in best.items():
+        by_day[day].append(id)
+    jobs: list[Callable[[], list[Series]]] = []
+    for day, its in by_day.items():
+        query = partial(_highest, of.series, day)
+        ends = moments(Windows(1, day.first + 1, day.end, 1))
+        jobs += of.asker.overs(query, *ends, its, copies=2)
+    first: dict[str, float] = {}
+    for one in chain.from_iterable(of.asker.together(of.what, jobs)):
+        id, since = one.labels["resource"], float(one.times[0]) - SLOT
+        first[id] = min(first.get(id, since), since)
+    return {id: (best[id][0], at) for id, at in first.items()}
+
+
+def _highest(series: str, day: Span, matcher: str) -> str:
+    """The value of each slot that is the highest of its day; nothing of others."""
+    slots = day.end - day.first
+    whole = f"max_over_time({ranged(series, matcher, slots)} @ {day.end * SLOT})"
+    return f"{each('max_over_time', series, matcher, 1)} == max by (resource) ({whole})"
+
+
+def _worked(
+    of: Metric,
+    period: Span,
+    counts: Mapping[str, int],
+    zone: ZoneInfo,
+    calendar: WorkCalendar,
+) -> Totals:
+    """Sum and count of what is known of working hours. Of a resource of which every slot is known, only sums are
+    asked for."""
+    working = calendar.working(np.arange(period.first, period.end), zone)
+    gaps = [id for id, count in counts.items() if count < period.end - period.first]
+    found: dict[str, list[float]] = {id: [0.0, 0.0] for id in counts}
+    for id in counts.keys() - set(gaps):
+        found[id][1] = float(working.sum())
+    for windows, ends in alike(runs(working, period.first)):
+        for place, function, ids in ((0, "sum", list(counts)), (1, "count", gaps)):
+            for one in _over(of, f"{function}_over_time", windows, ids):
+                own = [round(at) // SLOT in ends for at in one.times.tolist()]
+                found[one.labels["resource"]][place] += float(one.values[own].sum())
+    return {id: (total, count) for id, (total, count) in found.items()}
+
+
+def _parted(
+    total: float, count: int, work: tuple[float, float]
+) -> tuple[float | None, float | None]:
+    """Averages in and out of working hours."""
+    inside = work[0] / work[1] if work[1] else None
+    left = count - work[1]
+    rest = total - work[0]
+    if abs(rest) <= NOTHING * abs(total):
+        rest = 0.0
+    return inside, rest / left if left else None

@@ -1,0 +1,148 @@
+"""Departments and their systems: what each was granted and used, its rank, and its change from the month before. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from exporters.report.content.decomposition import causes, members
+from exporters.report.content.ledger import NO_HOURS, Entry, Hours, total
+from exporters.report.content.ranking import ranks
+from exporters.report.content.reason import reason
+from exporters.report.content.slots import Grid, Together, load, together
+from exporters.report.content.sums import added
+from exporters.report.document import Department, Load, Showback, System
+from exporters.usage.judgements import ordered
+from exporters.usage.source import Key, Used
+from rules.usagejudgement import Judgement
+
+
+class Slots:
+    """What is known slot by slot, by department and system."""
+
+    def __init__(self, grid: Grid, used: Mapping[Key, Used], entries: Iterable[Entry]) -> None:
+        self.grid, self._used = grid, used
+        self._known = {
+            (it.segment.department, it.segment.system) for it in entries if it.cpu.known > 0
+        }
+
+    def of(self, keys: Iterable[Key]) -> Together | None:
+        """Of these together; None where a part is not known slot by slot, or nothing is."""
+        wanted = self._known.intersection(keys)
+        if not wanted or not wanted <= self._used.keys():
+            return None
+        return together(self.grid, (self._used[key] for key in sorted(wanted)))
+
+    def all(self) -> Together | None:
+        return self.of(self._known)
+
+    def load(self, hours: Hours, keys: Iterable[Key]) -> Load:
+        return load(self.grid, hours, self.of(keys))
+
+
+class Month(NamedTuple):
+    """Entries of a month, by department; the servers of all."""
+
+    by_department: Mapping[str, Sequence[Entry]]
+    servers: frozenset[str]
+
+
+def month(entries: Iterable[Entry]) -> Month:
+    found: defaultdict[str, list[Entry]] = defaultdict(list)
+    for one in entries:
+        found[one.segment.department].append(one)
+    every = (it.segment.resource for parts in found.values() for it in parts)
+    return Month(found, frozenset(every))
+
+
+def departments(
+    judgements: Iterable[Judgement],
+    now: Month,
+    before: Month | None,
+    slots: Slots,
+    showbacks: Mapping[str, Showback],
+) -> tuple[Department, ...]:
+    """In order of rank; then those of whom nothing is known, then what is nobody's. `before` is None where there is
+    no month before. A machine that is nobody's own is of no department."""
+    theirs: defaultdict[str, list[Judgement]] = defaultdict(list)
+    for one in judgements:
+        if one.department or one.kind != "host":
+            theirs[one.department].append(one)
+    names = sorted({*theirs, *now.by_department})
+    wastes = {name: _cpu(now, name).waste for name in names}
+    places = ranks(wastes)
+    earlier: Mapping[str, int] = {}
+    if before:
+        earlier = ranks({name: _cpu(before, name).waste for name in before.by_department})
+    found = [
+        _department(name, theirs[name], now, before, slots, places, earlier, showbacks)
+        for name in names
+    ]
+    last = len(names) + 1
+    return tuple(sorted(found, key=lambda it: (not it.name, it.rank or last, it.name)))
+
+
+def _department(
+    name: str,
+    judgements: Sequence[Judgement],
+    now: Month,
+    before: Month | None,
+    slots: Slots,
+    places: Mapping[str, int],
+    earlier: Mapping[str, int],
+    showbacks: Mapping[str, Showback],
+) -> Department:
+    entries = now.by_department.get(name, ())
+    past = before.by_department.get(name, ()) if before else ()
+    cpu, was = total(it.cpu for it in entries), total(it.cpu for it in past)
+    sums = added(judgements)
+    change = None if cpu.percent is None or was.percent is None else cpu.percent - was.percent
+    why = causes(members(past), members(entries), before.servers if before else (), now.servers)
+    systems = _systems(judgements, entries, slots)
+    return Department(
+        name=name,
+        rank=places.get(name),
+        rank_before=earlier.get(name),
+        granted=sums.granted,
+        granted_core_hours=cpu.granted,
+        used_core_hours=cpu.used,
+        known_core_hours=cpu.known,
+        waste=cpu.waste,
+        load=slots.load(cpu, ((name, it.name) for it in systems)),
+        cpu_before=was.percent,
+        change=change,
+        reason=reason(was.percent, cpu.percent, why, before is not None),
+        memory=total(it.memory for it in entries).percent,
+        states=sums.states,
+        advice=sums.advice,
+        due=sums.due,
+        watched=sums.watched,
+        systems=systems,
+        resources=tuple(ordered(judgements)),
+        showback=showbacks.get(name),
+    )
+
+
+def _systems(
+    judgements: Iterable[Judgement], entries: Iterable[Entry], slots: Slots
+) -> tuple[System, ...]:
+    """The one that was granted most first; what is of none last."""
+    theirs: defaultdict[str, list[Judgement]] = defaultdict(list)
+    for one in judgements:
+        theirs[one.system].append(one)
+    used: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        used[entry.segment.system].append(entry)
+    found = []
+    for name in {*theirs, *used}:
+        sums, hours = added(theirs[name]), total(it.cpu for it in used[name])
+        keys = {(it.segment.department, name) for it in used[name]}
+        load_of = slots.load(hours, keys)
+        found.append(System(name, sums.granted, load_of, sums.states, sums.due))
+    return tuple(sorted(found, key=lambda it: (not it.name, -it.granted.vcpus.value, it.name)))
+
+
+def _cpu(month: Month, name: str) -> Hours:
+    entries = month.by_department.get(name)
+    return total(it.cpu for it in entries) if entries else NO_HOURS

@@ -1,0 +1,98 @@
+"""The whole estate: capacity, what was granted and used, the trend, the days of the month. Pure but for the source."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from exporters.report.content.ledger import Ledger, total
+from exporters.report.content.sums import Added, released
+from exporters.report.content.words import say
+from exporters.report.document import Capacity, DayPoint, Estate, Load, MonthPoint, Sums
+from exporters.usage.period import Period
+from exporters.usage.shares import HOUR
+from exporters.usage.source import CapacityTold
+from rules.model import Text
+from rules.usagejudgement import Judgement
+
+_RESOURCES: Final[tuple[Literal["vcpus", "memory", "disk"], ...]] = ("vcpus", "memory", "disk")
+
+
+def estate(
+    judgements: Sequence[Judgement],
+    added: Added,
+    load: Load,
+    capacity: tuple[Capacity, ...],
+    trend: Sequence[MonthPoint],
+    days: Sequence[DayPoint],
+) -> Estate:
+    return Estate(
+        capacity=capacity,
+        granted=added.granted,
+        kinds=dict(sorted(Counter(it.kind for it in judgements if not released(it)).items())),
+        states=added.states,
+        load=load,
+        trend=tuple(trend),
+        days=tuple(days),
+        due=added.due,
+        watched=added.watched,
+        hosts=tuple(it for it in judgements if it.kind == "host" and not it.department),
+    )
+
+
+def capacity_rows(
+    by_cloud: CapacityTold | None,
+    by_hand: CapacityTold | None,
+    told_by: Text,
+    granted: Sums,
+    used: tuple[float | None, float | None],
+) -> tuple[Capacity, ...]:
+    """What was told by hand goes before what the clouds say, part by part. `used` are virtual CPUs and bytes of
+    memory, on average; how full disks are is seen from inside alone."""
+    rows = []
+    for resource in _RESOURCES:
+        physical, usable, whose = None, None, say("told_by_nobody")
+        for told, by in ((by_hand, told_by), (by_cloud, say("told_by_cloud"))):
+            if told is None:
+                continue
+            one, other = getattr(told.physical, resource), getattr(told.usable, resource)
+            if one is not None or other is not None:
+                physical, usable, whose = one, other, by
+                break
+        use = {"vcpus": used[0], "memory": used[1]}.get(resource)
+        total_of = getattr(granted, resource)
+        rows.append(Capacity(resource, _number(physical), _number(usable), total_of, use, whose))
+    return tuple(rows)
+
+
+def clipped(period: Period, extent: tuple[float, float] | None) -> Period | None:
+    """What of a month a source has; None where nothing."""
+    if extent is None:
+        return None
+    since, until = max(period.since, extent[0]), min(period.until, extent[1])
+    return period._replace(since=since, until=until) if since < until else None
+
+
+def point(one: Ledger, month: Period) -> MonthPoint:
+    """`one` is of that part of the month of which there is anything: what was granted is averaged over that, and its
+    coverage is of the whole month (so far)."""
+    if not one.entries:
+        return MonthPoint(month.label)
+    cpu, memory = total(it.cpu for it in one.entries), total(it.memory for it in one.entries)
+    hours = (month.until - month.since) / HOUR
+    vcpus = cpu.granted / one.hours
+    return MonthPoint(
+        month.label,
+        granted_vcpus=vcpus,
+        granted_memory=memory.granted / one.hours,
+        granted_disk=one.disk / one.hours,
+        cpu=cpu.percent,
+        memory=memory.percent,
+        coverage=100 * cpu.known / (vcpus * hours) if vcpus else None,
+        resources=one.servers,
+    )
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)

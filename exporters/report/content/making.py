@@ -1,0 +1,278 @@
+"""The report of a month made out of a source of usage: the parts of this package put together (docs/report.md)."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from exporters.history.reader import span
+from exporters.history.workcalendar import WorkCalendar
+from exporters.report.content import departments as whose
+from exporters.report.content import estate, figures, gaps, scope, summary
+from exporters.report.content.daily import Daily, daily
+from exporters.report.content.exemptions import exemptions
+from exporters.report.content.held import held
+from exporters.report.content.ledger import Hours, Ledger, ledger, total
+from exporters.report.content.slots import Grid, Together
+from exporters.report.content.slots import load as load_of
+from exporters.report.content.sums import Added, added, released
+from exporters.report.document import (
+    BaselinePart,
+    Document,
+    Estate,
+    FollowUps,
+    Ipv6Part,
+    LinesPart,
+    MonthPoint,
+    Showback,
+)
+from exporters.usage.lives import Life, Otherwise
+from exporters.usage.period import Period
+from exporters.usage.source import CapacityTold, SourceError, UsageSource
+from rules.model import Text
+from rules.usagejudgement import Judgement
+from rules.usagethresholds import Thresholds
+
+
+class Inputs(NamedTuple):
+    """`before` are the months of the trend, oldest first and without gaps: the last is the one before `period`.
+    `judgements` are of the month, `judgements_before` of the month before. `capacity` is what was told by hand
+    (`told_by`), `files` SHA-256 (hex) of what else was read, by what it is. A part that is None was not given."""
+
+    source: UsageSource
+    period: Period
+    before: Sequence[Period]
+    judgements: Sequence[Judgement]
+    calendar: WorkCalendar
+    thresholds: Thresholds
+    now: float
+    judgements_before: Sequence[Judgement] | None = None
+    otherwise: Otherwise | None = None
+    city: str = ""
+    issuer: str = ""
+    capacity: CapacityTold | None = None
+    told_by: Text = Text("报告配置", "the profile")
+    files: Mapping[str, str] = {}
+    unmatched: Sequence[str] = ()  # ids of exemptions that are for no resource
+    showback: Showback | None = None
+    showbacks: Mapping[str, Showback] = {}  # by department
+    follow_ups: FollowUps | None = None
+    lines: LinesPart | None = None
+    ipv6: Ipv6Part | None = None
+    baseline: BaselinePart | None = None
+
+
+class _Months(NamedTuple):
+    """The month, the one before it, and the trend with both."""
+
+    now: Ledger
+    before: Ledger | None
+    trend: list[MonthPoint]
+
+
+def document(inputs: Inputs, watch: Callable[[str], None] = lambda _: None) -> Document:
+    """`watch` gets the label of each month that is read. Raises SourceError, of a month without any data as well."""
+    source, period = inputs.source, inputs.period
+    lives = {life.id: life for life in source.lives(period.since, period.until)}
+    if not lives or not inputs.judgements:
+        raise _nothing(inputs)
+    months = _months(inputs, lives, watch)
+    if source.extent() and not _measured(inputs, months.now):
+        raise _nothing(inputs)
+    grid = Grid(period, inputs.calendar, source.zone)
+    entries = months.now.entries
+    servers = [it.segment for it in entries]
+    used = source.used(span(period.since, period.until), servers)
+    slots = whose.Slots(grid, used, entries)
+    every = slots.all()
+    by_day = daily(source, grid, entries, every)
+    found = whose.departments(
+        inputs.judgements,
+        whose.month(entries),
+        whose.month(months.before.entries) if months.before else None,
+        slots,
+        inputs.showbacks,
+    )
+    sums = added(inputs.judgements)
+    whole = _estate(inputs, sums, months, every, grid, by_day)
+    coverage = total(it.cpu for it in entries).coverage
+    made = Document(
+        scope=scope.scope(
+            scope.source_of(source, _estimated(inputs.judgements)),
+            source.zone,
+            period,
+            inputs.calendar,
+            inputs.thresholds,
+            digest=_digest(inputs, months.trend),
+            days=[it.average is not None for it in by_day.points],
+            workdays=grid.workdays,
+            coverage=coverage,
+            city=inputs.city,
+            issuer=inputs.issuer,
+            made=inputs.now,
+        ),
+        summary=(),
+        figures=figures.figures(
+            whole,
+            coverage,
+            sums.advice.get("grow", 0),
+            months.before,
+            _usable_before(inputs),
+            inputs.judgements_before,
+        ),
+        estate=whole,
+        departments=found,
+        showback=inputs.showback,
+        held=held(inputs.judgements, lives, period, source.zone),
+        exemptions=exemptions(inputs.judgements),
+        gaps=(),
+        follow_ups=inputs.follow_ups,
+        lines=inputs.lines,
+        ipv6=inputs.ipv6,
+        baseline=inputs.baseline,
+    )
+    return _told(inputs, made, lives)
+
+
+def _told(inputs: Inputs, made: Document, lives: Mapping[str, Life]) -> Document:
+    """With what was not known, and the summary of all."""
+    granted = [it for it in inputs.judgements if it.kind != "host" and not released(it)]
+    least = _least_days(inputs, made.scope.days_in_month)
+    known = gaps.Known(
+        judgements=inputs.judgements,
+        lives=lives,
+        departments=made.departments,
+        capacity=made.estate.capacity,
+        days=made.estate.days,
+        trend=made.estate.trend,
+        until=inputs.period.until,
+        days_to_come=_days_to_come(inputs),
+        least_days=least,
+        holidays=inputs.period.label[:4] in inputs.calendar.sources,
+        year=inputs.period.label[:4],
+        unmatched=inputs.unmatched,
+        given={
+            "prices": inputs.showback is not None,
+            "follow_ups": inputs.follow_ups is not None,
+            "lines": inputs.lines is not None,
+            "ipv6": inputs.ipv6 is not None,
+            "baseline": inputs.baseline is not None,
+        },
+    )
+    made = msgspec.structs.replace(made, gaps=gaps.gaps(known))
+    unassigned = sum(not it.department for it in granted)
+    return msgspec.structs.replace(made, summary=summary.summary(made, unassigned, least))
+
+
+def _months(inputs: Inputs, lives: Mapping[str, Life], watch: Callable[[str], None]) -> _Months:
+    source, extent = inputs.source, inputs.source.extent()
+    trend, before = [], None
+    for period in inputs.before:
+        watch(period.label)
+        before = _part(inputs, period, extent)
+        trend.append(estate.point(before, period) if before else MonthPoint(period.label))
+    watch(inputs.period.label)
+    now = ledger(source, lives.values(), inputs.period, inputs.otherwise)
+    part = estate.clipped(inputs.period, extent) or inputs.period
+    own = now if part == inputs.period else ledger(source, lives.values(), part, inputs.otherwise)
+    trend.append(estate.point(own, inputs.period))
+    return _Months(now, before, trend)
+
+
+def _part(inputs: Inputs, period: Period, extent: tuple[float, float] | None) -> Ledger | None:
+    """What of an earlier month there is anything of."""
+    part = estate.clipped(period, extent)
+    if part is None:
+        return None
+    there = inputs.source.lives(part.since, part.until)
+    found = ledger(inputs.source, there, part, inputs.otherwise)
+    return found if found.entries else None
+
+
+def _estate(
+    inputs: Inputs,
+    sums: Added,
+    months: _Months,
+    slots: Together | None,
+    grid: Grid,
+    by_day: Daily,
+) -> Estate:
+    cpu = total(it.cpu for it in months.now.entries)
+    memory = total(it.memory for it in months.now.entries)
+    load = load_of(grid, cpu, slots)
+    cores = _each(cpu, by_day.hours)
+    return estate.estate(
+        inputs.judgements,
+        sums,
+        msgspec.structs.replace(load, cores=cores),
+        estate.capacity_rows(
+            inputs.source.capacity(inputs.period.until),
+            inputs.capacity,
+            inputs.told_by,
+            sums.granted,
+            (cores, _each(memory, by_day.hours)),
+        ),
+        months.trend,
+        by_day.points,
+    )
+
+
+def _each(hours: Hours, known: float) -> float | None:
+    """On average of the hours of which anything is known."""
+    return hours.used / known if known > 0 and hours.known > 0 else None
+
+
+def _measured(inputs: Inputs, now: Ledger) -> bool:
+    """Whether anything of any use is known of the month."""
+    return (
+        any(it.measured for it in inputs.judgements) or total(e.cpu for e in now.entries).known > 0
+    )
+
+
+def _nothing(inputs: Inputs) -> SourceError:
+    extent = inputs.source.extent()
+    has = "it has nothing at all"
+    if extent:
+        since, until = (datetime.fromtimestamp(at, inputs.source.zone).date() for at in extent)
+        has = f"what it has begins on {since} and ends on {until}"
+    return SourceError(
+        f"{inputs.source.name} has no data of {inputs.period.label}: {has}; "
+        "name another month, or see whether the agent ran"
+    )
+
+
+def _digest(inputs: Inputs, trend: Sequence[MonthPoint]) -> str:
+    source = inputs.source
+    digests = {
+        it.label: source.digest(it.since, it.until) for it in (*inputs.before, inputs.period)
+    }
+    return scope.data_hash(digests, inputs.files, trend)
+
+
+def _usable_before(inputs: Inputs) -> float | None:
+    """Virtual CPUs that could be granted when the month before ended."""
+    told = inputs.source.capacity(inputs.before[-1].until) if inputs.before else None
+    for one in (inputs.capacity, told):
+        if one is not None and (vcpus := one.usable.vcpus) is not None:
+            return vcpus
+    return None
+
+
+def _least_days(inputs: Inputs, days: int) -> float:
+    """Of how many days there must be data for anything to be judged."""
+    return min(inputs.thresholds.coverage / 100 * days, inputs.thresholds.age_days)
+
+
+def _days_to_come(inputs: Inputs) -> int:
+    if not inputs.period.under_way:
+        return 0
+    last = datetime.fromtimestamp(inputs.period.until - 1, inputs.source.zone)
+    return calendar.monthrange(last.year, last.month)[1] - last.day
+
+
+def _estimated(judgements: Sequence[Judgement]) -> bool:
+    return any(one.estimated for it in judgements for one in it.measured.values())

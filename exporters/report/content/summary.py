@@ -1,0 +1,232 @@
+"""The summary in words: what a director has to know, on one page; what is not known is said. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from exporters.report.content.figures import known
+from exporters.report.content.numbers import (
+    count,
+    gib,
+    moment,
+    month,
+    percent,
+    signed,
+    tib,
+    unknown_of,
+)
+from exporters.report.content.summarywords import WORDS
+from exporters.report.content.words import fill, listed
+from exporters.report.document import Department, Document, Load
+from rules.model import Text
+
+NOTHING: Final = Text("", "")
+SOON: Final = 30  # days
+MOST: Final = 3  # departments
+_SAID: Final = 0.05  # percent or points that are not 0.0
+
+
+def summary(document: Document, unassigned: int, least_days: float) -> tuple[Text, ...]:
+    """Paragraphs. Of a document that is whole but for them."""
+    return tuple(_paragraphs(document, unassigned, least_days))
+
+
+def _paragraphs(document: Document, unassigned: int, least_days: float) -> Iterator[Text]:
+    scope = document.scope
+    if scope.under_way:
+        yield _say("under_way", until=moment(scope.until))
+    if scope.days < least_days:
+        yield _say("few_days", days=scope.days, whole=scope.days_in_month)
+    yield _scale(document)
+    yield _use(document)
+    if ranked := [it for it in document.departments if it.rank and it.waste]:
+        yield _joined([_waste(ranked), *_risen(document.departments)])
+    yield _advice(document)
+    yield _joined([*_held(document), *_exempt(document)])
+    yield _say(
+        "unjudged",
+        insufficient=count(document.estate.states.get("insufficient", 0)),
+        unassigned=count(unassigned),
+    )
+    if parts := list(_parts(document)):
+        yield _joined(parts)
+    yield _say("note")
+
+
+def _scale(document: Document) -> Text:
+    granted, kinds = document.estate.granted, document.estate.kinds
+    unknown = unknown_of(granted)
+    vcpus = document.estate.capacity[0]
+    share = next((it.value for it in document.figures if it.key == "granted"), None)
+    capacity = _say("capacity_unknown")
+    if vcpus.usable is not None:
+        capacity = _say("capacity", usable=count(vcpus.usable), share=percent(share))
+    city = document.scope.city
+    systems = {(d.name, s.name) for d in document.departments for s in d.systems if s.name}
+    return _say(
+        "scale",
+        month=month(document.scope.month),
+        city=Text(city, f" in {city}" if city else ""),
+        departments=count(sum(1 for it in document.departments if it.name)),
+        systems=count(len(systems)),
+        servers=count(kinds.get("server", 0)),
+        volumes=count(kinds.get("volume", 0)),
+        vcpus=count(known(granted.vcpus)),
+        memory=gib(known(granted.memory)),
+        disk=tib(known(granted.disk)),
+        unsized=_say("unsized", n=count(unknown)) if unknown else NOTHING,
+        capacity=capacity,
+    )
+
+
+def _use(document: Document) -> Text:
+    load = document.estate.load
+    if load.average is None:
+        return _say("use_unknown")
+    before = next((it.before for it in document.figures if it.key == "cpu"), None)
+    granted = sum(it.granted_core_hours for it in document.departments)
+    missing = granted - sum(it.known_core_hours for it in document.departments)
+    share = 100 * missing / granted if granted else 0.0
+    unknown = NOTHING
+    if share >= _SAID:
+        unknown = _say("not_counted", hours=count(round(missing)), share=percent(share))
+    change = _say("no_change")
+    if before is not None:
+        change = _say("change", points=signed(load.average - before))
+    return _say(
+        "use",
+        average=percent(load.average),
+        change=change,
+        quantiles=_quantiles(load),
+        hours=_hours(load),
+        coverage=percent(document.scope.coverage),
+        unknown=unknown,
+    )
+
+
+def _quantiles(load: Load) -> Text:
+    if load.p95 is None:
+        return NOTHING
+    return _say(
+        "quantiles",
+        p50=percent(load.p50),
+        p95=percent(load.p95),
+        peak=percent(load.peak),
+        at=moment(load.peak_at),
+    )
+
+
+def _hours(load: Load) -> Text:
+    if load.work is None and load.off is None:
+        return NOTHING
+    return _say("hours", work=percent(load.work), off=percent(load.off))
+
+
+def _waste(ranked: Sequence[Department]) -> Text:
+    told = [
+        _say(
+            "waste_one",
+            name=it.name,
+            hours=count(round(it.waste or 0)),
+            percent=percent(it.load.average),
+        )
+        for it in ranked[:MOST]
+    ]
+    return _say("waste", departments=listed(told))
+
+
+def _risen(departments: Sequence[Department]) -> Iterator[Text]:
+    changes = [(it.change, it.name) for it in departments if it.name and it.change is not None]
+    if changes:
+        points, name = max(changes, key=lambda it: abs(it[0]))
+        if abs(points) >= _SAID:
+            yield _say("risen", name=name, points=signed(points))
+
+
+def _advice(document: Document) -> Text:
+    due = document.estate.due
+    advice = {
+        name: sum(it.advice.get(name, 0) for it in document.departments)
+        + sum(it.advice == name for it in document.estate.hosts)
+        for name in ("reclaim", "shrink", "watch", "grow")
+    }
+    unknown = unknown_of(due)
+    return _say(
+        "advice",
+        **{name: count(number) for name, number in advice.items()},
+        vcpus=count(known(due.vcpus)),
+        memory=gib(known(due.memory)),
+        disk=tib(known(due.disk)),
+        unknown=_say("due_unknown", n=count(unknown)) if unknown else NOTHING,
+    )
+
+
+def _held(document: Document) -> Iterator[Text]:
+    if document.held:
+        yield _say(
+            "held",
+            servers=count(sum(it.kind == "server" for it in document.held)),
+            volumes=count(sum(it.kind == "volume" for it in document.held)),
+            due=count(sum(it.due for it in document.held)),
+        )
+
+
+def _exempt(document: Document) -> Iterator[Text]:
+    if document.exemptions:
+        left = [it.days_left for it in document.exemptions]
+        yield _say(
+            "exempt",
+            n=count(len(left)),
+            soon=count(sum(0 <= days <= SOON for days in left)),
+            expired=count(sum(days < 0 for days in left)),
+        )
+
+
+def _parts(document: Document) -> Iterator[Text]:
+    if found := document.follow_ups:
+        yield _say(
+            "saved",
+            rows=count(len(found.rows)),
+            now=count(found.realised.vcpus),
+            ever=count(found.realised_total.vcpus),
+        )
+    if cost := document.showback:
+        yield _say(
+            "cost",
+            granted=_money(cost.granted_cost),
+            used=_money(cost.used_cost),
+            currency=cost.currency,
+            unpriced=NOTHING if cost.complete else _say("unpriced"),
+        )
+    if lines := document.lines:
+        yield _say(
+            "lines",
+            lines=count(sum(it.lines for it in lines.levels)),
+            measured=count(sum(it.measured for it in lines.levels)),
+            missed=count(sum(it.missed for it in lines.levels)),
+        )
+    if ipv6 := document.ipv6:
+        change = NOTHING
+        if ipv6.score is not None and ipv6.before is not None:
+            change = _say("change", points=signed(ipv6.score - ipv6.before))
+        yield _say("ipv6", score="?" if ipv6.score is None else f"{ipv6.score:.1f}", change=change)
+    if baseline := document.baseline:
+        yield _say(
+            "baseline",
+            audited=count(sum(it.audited for it in baseline.departments)),
+            hosts=count(sum(it.hosts for it in baseline.departments)),
+            hits=count(sum(it.open_hits for it in baseline.departments)),
+        )
+
+
+def _money(value: float | None) -> str:
+    return "?" if value is None else f"{value:,.2f}"
+
+
+def _joined(parts: Sequence[Text]) -> Text:
+    return listed(list(parts), "", " ")
+
+
+def _say(key: str, **values: object) -> Text:
+    return fill(WORDS[key], **values)

@@ -1,0 +1,142 @@
+"""Resources of a department as rows of its lists: what to give back first, complete up to a cap."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
+
+from exporters.report import plain
+from exporters.report.html import chartsbars
+from exporters.report.html.figures import NONE, gib, number, short, size, slot, tib
+from exporters.report.html.words import say
+from exporters.usage import holdingwords
+from exporters.usage.words import ADVICE, STATE
+from rules.usagejudgement import Amount, Figures, Judgement
+from rules.usagereasons import words
+
+MAX_LIST: Final = 200  # of one list of one department
+MAX_ALL: Final = 300  # of the table of all resources of one department
+ON_PAPER: Final = 30  # of that, printed
+_UNMEASURED: Final = Figures()
+_ADVICE_ORDER: Final = {"reclaim": 0, "shrink": 1, "watch": 2, "grow": 3, "none": 4}
+
+
+class Row(NamedTuple):
+    """One resource in words and numbers, not escaped yet; `strip` is SVG."""
+
+    it: Judgement
+    name: str
+    id: str
+    system: str
+    kind: str
+    state: str
+    advice: str
+    size: str
+    target: str
+    free: str
+    cpu: Figures
+    memory: Figures
+    peak_at: str
+    strip: str
+    reason: str
+
+
+class Cut(NamedTuple):
+    """The first rows of a list, and how many more there are."""
+
+    rows: Sequence[Row]
+    more: int
+    total: int
+
+
+class Lists(NamedTuple):
+    due: Cut
+    busy: Cut
+    insufficient: Cut
+    exempt: Cut
+    all: Cut
+
+
+def shared(resources: Iterable[Judgement]) -> frozenset[str]:
+    """Names that more than one has: these are shown with their id."""
+    counts = Counter(it.name for it in resources)
+    return frozenset(name for name, count in counts.items() if count > 1)
+
+
+def lists(resources: Sequence[Judgement], twice: frozenset[str], language: str) -> Lists:
+    """Each resource is in the one list of its state, and in `all`."""
+
+    def those(*states: str) -> list[Judgement]:
+        return [it for it in resources if it.state in states]
+
+    def cut(found: list[Judgement], most: int, key: Callable[[Judgement], object]) -> Cut:
+        found.sort(key=key)  # type: ignore[arg-type]
+        rows = [row(it, twice, language) for it in found[:most]]
+        return Cut(rows, len(found) - len(rows), len(found))
+
+    return Lists(
+        cut(those("idle", "low", "stopped", "detached"), MAX_LIST, _by_due),
+        cut(those("busy"), MAX_LIST, _by_use),
+        cut(those("insufficient"), MAX_LIST, _by_size),
+        cut(those("exempt"), MAX_LIST, _by_size),
+        cut(list(resources), MAX_ALL, _by_size),
+    )
+
+
+def row(it: Judgement, twice: frozenset[str], language: str) -> Row:
+    cpu = it.measured.get("cpu", _UNMEASURED)
+    return Row(
+        it=it,
+        name=plain.name(it.name or it.resource),
+        id=plain.name(it.resource) if it.name in twice and it.name != it.resource else "",
+        system=plain.name(it.system),
+        kind=plain.name(holdingwords.of(holdingwords.KIND, it.kind, language)),
+        state=STATE[it.state].of(language),
+        advice=ADVICE[it.advice].of(language) if it.advice != "none" else "",
+        size=amount(it.granted, language),
+        target=amount(it.target, language),
+        free=amount(it.free, language),
+        cpu=cpu,
+        memory=it.measured.get("memory", _UNMEASURED),
+        peak_at=slot(cpu.peak_at),
+        strip=chartsbars.strip(cpu.p50, cpu.p95, cpu.peak),
+        reason=plain.prose(words(it.reasons, language)),
+    )
+
+
+def amount(it: Amount, language: str, disk: bool = True) -> str:
+    """`8 vCPU · 16 GiB · 存储 100 GiB`, of what is known; what is not known of a server is `—`."""
+    if it == Amount():
+        return NONE
+    parts: list[str] = []
+    if (it.vcpus, it.memory) not in ((None, None), (0, 0)) or not it.disk:
+        parts.append(f"{short(it.vcpus)}\N{NO-BREAK SPACE}vCPU")
+        parts.append(NONE if it.memory is None else size(it.memory))
+    if disk and it.disk:
+        parts.append(f"{say('disk', language)}\N{NO-BREAK SPACE}{size(it.disk)}")
+    return " · ".join(parts)
+
+
+def columns(it: Amount) -> tuple[str, str, str]:
+    """vCPU, GiB and TiB, each a number."""
+    return short(it.vcpus), gib(it.memory, 1), tib(it.disk, 2)
+
+
+def four(it: Figures) -> str:
+    """Average, P50, P95 and peak."""
+    return " / ".join(number(v, 1) for v in (it.average, it.p50, it.p95, it.peak))
+
+
+def _by_due(it: Judgement) -> tuple[int, float, float, str]:
+    free = it.free
+    return _ADVICE_ORDER[it.advice], -(free.vcpus or 0.0), -(free.disk or 0.0), it.resource
+
+
+def _by_use(it: Judgement) -> tuple[float, str]:
+    cpu = it.measured.get("cpu", _UNMEASURED)
+    return -(cpu.p95 or 0.0), it.resource
+
+
+def _by_size(it: Judgement) -> tuple[float, float, str]:
+    return -(it.granted.vcpus or 0.0), -(it.granted.disk or 0.0), it.resource

@@ -1,0 +1,441 @@
+"""What the templates of the report ask for, in one language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from exporters.findings.table import SEVERITY
+from exporters.report import plain
+from exporters.report.document import (
+    Capacity,
+    Cost,
+    Department,
+    Document,
+    Figure,
+    Ipv6Subject,
+    MonthPoint,
+    Total,
+)
+from exporters.report.html import charts, chartsbars, figures, rows
+from exporters.report.html.figures import NONE, number, percent, short, size
+from exporters.report.html.words import WORDS, say
+from exporters.usage import holdingwords
+from exporters.usage.words import ADVICE, STATE
+from rules.model import Text
+from rules.usagereasons import words as reason_words
+
+WINDOWS: Final = (3, 6, 12)
+MAX_ROWS: Final = 300  # of a table that is not of one department
+MAX_WORST: Final = 20
+TOP: Final = 5
+SOON: Final = 30  # days
+MAX_SUBJECTS: Final = 50
+DIGITS: Final = 12  # of a hash, on the cover
+CHAPTERS: Final = (
+    *("summary", "estate", "ranking", "departments", "showback", "held", "lines", "ipv6"),
+    *("baseline", "follow_ups", "gaps", "method"),
+)
+_ORDINALS: Final = ("", "一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二")
+_STEPS: Final = ("notified", "confirmed", "carried_out", "reviewed")
+
+
+class Change(NamedTuple):
+    """`sign` is of the direction, never the colour alone; `told` is it in words."""
+
+    sign: str
+    told: str
+
+
+class Window(NamedTuple):
+    months: int
+    known: int
+    first: MonthPoint
+    last: MonthPoint
+
+
+class View:
+    def __init__(self, document: Document, language: str) -> None:
+        self._document = document
+        self._language = language
+        self._scope = document.scope
+        shown = [c for c in CHAPTERS if c != "ranking" or self._scope.department is None]
+        self._shared = rows.shared(it for one in document.departments for it in one.resources)
+        self._chapters = {key: i for i, key in enumerate(shown, 1)}
+
+    def names(self) -> dict[str, Any]:
+        """Everything by the name that templates have for it."""
+        from markupsafe import Markup
+
+        document, language = self._document, self._language
+        scope = self._scope
+
+        def svg(text: str) -> Markup:
+            return Markup(text)  # noqa: S704 - our own, escaped
+
+        return {
+            "d": document,
+            "scope": scope,
+            "language": language,
+            "excerpt": scope.department is not None,
+            "chapters": self._chapters,
+            "ordinal": self.ordinal,
+            "heading": self.heading,
+            "say": self.say,
+            "t": self.text,
+            "name": plain.name,
+            "prose": plain.prose,
+            "department": self.department,
+            "num": number,
+            "short": short,
+            "pct": percent,
+            "gib": figures.gib,
+            "tib": figures.tib,
+            "size": size,
+            "moment": self.moment,
+            "clock": self.clock,
+            "slot": figures.slot,
+            "day": plain_day,
+            "day_of": lambda at: self.moment(at)[:10],
+            "unknown": self.unknown,
+            "figure": self.figure,
+            "money": self.money,
+            "currency": self.currency,
+            "change": self.change,
+            "moved": self.moved,
+            "points": self.points,
+            "difference": difference,
+            "signed": signed,
+            "share": share,
+            "ratio": lambda part, whole: number(share(part, whole), 1),
+            "used_money": self.used_money,
+            "score_change": self.score_change,
+            "worst_subjects": self.worst_subjects(),
+            "left": self.left,
+            "state": lambda key: self.of(STATE, key),
+            "advice": lambda key: self.of(ADVICE, key),
+            "severity": lambda key: self.of(SEVERITY, key),
+            "kind": lambda key: plain.name(holdingwords.of(holdingwords.KIND, key, language)),
+            "word": self.word,
+            "reasons": lambda it: plain.prose(reason_words(it, language)),
+            "amount": lambda it: rows.amount(it, language),
+            "columns": rows.columns,
+            "lists": lambda it: rows.lists(it.resources, self._shared, language),
+            "counted": self.counted,
+            "attention": self.attention(),
+            "top": [it for it in document.departments if it.rank is not None][:TOP],
+            "four": rows.four,
+            "on_paper": rows.ON_PAPER,
+            "max_rows": MAX_ROWS,
+            "max_worst": MAX_WORST,
+            "max_bars": chartsbars.MAX_BARS,
+            "svg": svg,
+            "trend_chart": lambda: svg(self.trend()),
+            "days_chart": lambda: svg(self.days()),
+            "capacity_chart": lambda: svg(self.capacity()),
+            "departments_chart": lambda: svg(self.departments()),
+            "states_chart": lambda states, title="": svg(self.states(states, title)),
+            "gauge": lambda value, before=None: svg(chartsbars.gauge(value, before)),
+            "strip": lambda load: svg(chartsbars.strip(load.p50, load.p95, load.peak)),
+            "spark": lambda key: svg(self.spark(key)),
+            "windows": self.windows(),
+            "ranked": [it for it in document.departments if it.rank is not None],
+            "unassigned": [it for it in document.departments if not it.name],
+            "steps": _STEPS,
+            "parameter": self.parameter,
+            "parameter_value": parameter_value,
+            "dash": NONE,
+            "digits": DIGITS,
+            "anchors": {id(it): f"d{i}" for i, it in enumerate(document.departments, 1)},
+            "id": id,
+        }
+
+    # --- words --------------------------------------------------------------------------------
+
+    def say(self, key: str, *values: object) -> str:
+        return say(key, self._language).format(*values) if values else say(key, self._language)
+
+    def text(self, text: Text) -> str:
+        return plain.prose(text.of(self._language))
+
+    def of(self, words: Mapping[Any, Text], key: str) -> str:
+        return words[key].of(self._language) if key in words else plain.name(key)
+
+    def word(self, group: str, key: str) -> str:
+        """The word of a level, a kind, a step; or what it is called where it is somebody's own."""
+        full = f"{group}_{key}" if key else f"{group}_none"
+        return self.say(full) if full in WORDS else plain.name(key)
+
+    def department(self, name: str) -> str:
+        return plain.name(name) if name else self.say("unassigned")
+
+    def ordinal(self, key: str) -> str:
+        at = self._chapters[key]
+        return f"{_ORDINALS[at]}、" if self._language == "zh" else f"{at}. "
+
+    def heading(self, key: str) -> str:
+        whole = key == "estate" and self._scope.department is not None
+        return self.say("estate_department" if whole else key)
+
+    def moment(self, at: datetime) -> str:
+        return figures.moment(at, self._scope.zone)
+
+    def clock(self, at: datetime | None) -> str:
+        return NONE if at is None else figures.clock(at, self._scope.zone)
+
+    def unknown(self, total: Total) -> str:
+        return self.say("unknown_parts", number(total.unknown)) if total.unknown else ""
+
+    def counted(self, caption: str, count: int) -> str:
+        brackets = "（{}）" if self._language == "zh" else " ({})"
+        return caption + brackets.format(number(count))
+
+    def attention(self) -> list[tuple[str, int, str]]:
+        """What somebody has to look at: the chapter, how many, and the key of its words."""
+        document = self._document
+        states = document.estate.states
+        lines, baseline = document.lines, document.baseline
+        found = (
+            ("held", sum(it.due for it in document.held), "attend_held"),
+            ("departments", states.get("busy", 0), "attend_busy"),
+            (
+                "held",
+                sum(0 <= it.days_left <= SOON for it in document.exemptions),
+                "attend_exemptions",
+            ),
+            (
+                "departments",
+                sum(it.granted.resources for it in document.departments if not it.name),
+                "attend_unassigned",
+            ),
+            ("lines", sum(it.missed for it in lines.levels) if lines else 0, "attend_lines"),
+            (
+                "baseline",
+                sum(it.days_left < 0 for it in baseline.waivers) if baseline else 0,
+                "attend_waivers",
+            ),
+            ("gaps", states.get("insufficient", 0), "attend_insufficient"),
+        )
+        return [it for it in found if it[1]]
+
+    def left(self, days: int) -> str:
+        return self.say("days_left", days) if days >= 0 else self.say("expired", -days)
+
+    # --- figures ------------------------------------------------------------------------------
+
+    def figure(self, it: Figure) -> tuple[str, str]:
+        """Value and unit."""
+        if it.value is None:
+            return NONE, ""
+        if it.unit == "percent":
+            return number(it.value, 1), "%"
+        if it.unit == "bytes":
+            value, _, unit = size(it.value).partition(figures.SPACE)
+            return value, unit
+        if it.unit == "money":
+            return number(it.value), self.currency()
+        return short(it.value), "vCPU" if it.unit == "vcpus" else self.say("unit_count")
+
+    def change(self, it: Figure) -> Change:
+        if it.value is None or it.before is None:
+            return Change("", self.say("before_unknown"))
+        if it.unit == "percent":
+            return self.points(it.value - it.before)
+        difference = it.value - it.before
+        if it.unit == "bytes":
+            shown = size(abs(difference))
+        else:
+            shown = number(abs(difference)) if abs(difference) >= 100 else short(abs(difference))
+        if not difference:
+            return Change("＝", self.say("same"))
+        share = f"（{percent(100 * abs(difference) / it.before)}）" if it.before > 0 else ""
+        if self._language == "en":
+            share = share.replace("（", " (").replace("）", ")")
+        up = difference > 0
+        return Change("▲" if up else "▼", self.say("up" if up else "down", shown) + share)
+
+    def points(self, difference: float | None) -> Change:
+        """Percentage points."""
+        if difference is None:
+            return Change("", NONE)
+        shown = number(abs(difference), 1)
+        if shown == "0.0" or shown.startswith("<"):
+            return Change("＝", self.say("same"))
+        up = difference > 0
+        return Change("▲" if up else "▼", self.say("points_up" if up else "points_down", shown))
+
+    def moved(self, it: Department) -> Change:
+        """From one rank to another; 1 is the worst."""
+        if it.rank is None:
+            return Change("", NONE)
+        if it.rank_before is None:
+            return Change("", self.say("rank_new"))
+        by = it.rank_before - it.rank
+        if not by:
+            return Change("＝", self.say("rank_same"))
+        return Change(
+            "▲" if by > 0 else "▼", self.say("rank_up" if by > 0 else "rank_down", abs(by))
+        )
+
+    def currency(self) -> str:
+        money = self._document.showback or next(
+            (it.showback for it in self._document.departments if it.showback), None
+        )
+        return plain.name(money.currency) if money else self.say("currency_none")
+
+    def money(self, value: float | None) -> str:
+        return (
+            self.say("unpriced") if value is None else number(value, 2 if abs(value) < 1000 else 0)
+        )
+
+    def used_money(self, it: Cost) -> str:
+        """Unpriced is told of the price alone: a use that is not known is no price missing."""
+        return NONE if it.used is None and it.granted_cost is not None else self.money(it.used_cost)
+
+    def score_change(self, score: float | None, before: float | None) -> Change:
+        if score is None or before is None:
+            return Change("", NONE)
+        shown = number(abs(score - before), 1)
+        if shown == "0.0" or shown.startswith(("<", ">")):
+            return Change("＝", self.say("same"))
+        up = score > before
+        return Change("▲" if up else "▼", self.say("score_up" if up else "score_down", shown))
+
+    def worst_subjects(self) -> list[Ipv6Subject]:
+        """The lowest scores first; then what was not tested."""
+        part = self._document.ipv6
+        those = sorted(
+            part.subjects if part else (),
+            key=lambda it: (it.score is None, it.score or 0.0, it.department, it.name),
+        )
+        return those[:MAX_SUBJECTS]
+
+    def parameter(self, key: str) -> str:
+        return self.say(f"p_{key}") if f"p_{key}" in WORDS else plain.name(key)
+
+    def windows(self) -> list[Window]:
+        """The last 3, 6 and 12 months, of those that there are."""
+        trend = self._document.estate.trend
+        return [
+            Window(
+                months,
+                sum(it.cpu is not None or it.granted_vcpus is not None for it in trend[-months:]),
+                trend[-months],
+                trend[-1],
+            )
+            for months in WINDOWS
+            if len(trend) >= months
+        ]
+
+    # --- charts -------------------------------------------------------------------------------
+
+    def trend(self) -> str:
+        return charts.trend(
+            [
+                charts.Month(it.month, it.granted_vcpus, it.cpu, it.memory)
+                for it in self._document.estate.trend
+            ],
+            self._language,
+        )
+
+    def days(self) -> str:
+        return charts.days(
+            [charts.Day(*_of_day(it)) for it in self._document.estate.days], self._language
+        )
+
+    def capacity(self) -> str:
+        return chartsbars.capacity(
+            [
+                chartsbars.Capacity(
+                    self.say(it.resource),
+                    it.usable,
+                    it.granted.value,
+                    it.used,
+                    (sized(it, it.usable), sized(it, it.granted.value), sized(it, it.used)),
+                )
+                for it in self._document.estate.capacity
+            ],
+            self._language,
+        )
+
+    def departments(self) -> str:
+        those = [it for it in self._document.departments if it.rank is not None]
+        return chartsbars.departments(
+            [
+                chartsbars.Bar(
+                    self.department(it.name),
+                    it.granted_core_hours,
+                    it.used_core_hours if it.known_core_hours else None,
+                    signed(it.change),
+                )
+                for it in those
+            ],
+            self._language,
+        )
+
+    def states(self, states: Mapping[str, int], title: str) -> str:
+        order = [*STATE, *sorted(set(states) - set(STATE))]
+        return chartsbars.states(
+            [chartsbars.Share(k, self.of(STATE, k), states[k]) for k in order if states.get(k)],
+            self._language,
+            title,
+        )
+
+    def spark(self, key: str) -> str:
+        """Of a figure of the summary that the trend has."""
+        attribute = _SPARKS.get(key)
+        if attribute is None:
+            return ""
+        values = [getattr(it, attribute) for it in self._document.estate.trend]
+        return charts.spark(values, self.say("chart_trend"))
+
+
+_SPARKS: Final[Mapping[str, str]] = {
+    "granted": "granted_vcpus",
+    "granted_vcpus": "granted_vcpus",
+    "cpu": "cpu",
+    "used": "cpu",
+    "memory": "memory",
+}
+
+
+def sized(it: Capacity, value: float | None) -> str:
+    """With its unit."""
+    if it.resource != "vcpus":
+        return size(value)
+    return NONE if value is None else f"{short(value)}{figures.SPACE}vCPU"
+
+
+def difference(before: float | None, now: float | None) -> str:
+    """`▲ 2.1`."""
+    return NONE if before is None or now is None else signed(now - before)
+
+
+def share(part: float | None, whole: float | None) -> float | None:
+    """Percent; None where there is none."""
+    return None if part is None or not whole else 100 * part / whole
+
+
+def signed(change: float | None) -> str:
+    """`▲ 2.1`, of percentage points."""
+    if change is None:
+        return NONE
+    shown = number(abs(change), 1)
+    return "＝" if shown == "0.0" else f"{'▲' if change > 0 else '▼'} {shown}"
+
+
+def plain_day(at: Any) -> str:
+    """Of a date."""
+    return NONE if at is None else f"{at:%Y-%m-%d}"
+
+
+def parameter_value(key: str, value: float | int | Sequence[float]) -> str:
+    if isinstance(value, (list, tuple)):
+        divided = [v / 2**30 if key == "memory_steps" else v for v in value]
+        return ", ".join(f"{v:g}" for v in divided)
+    return f"{value:,.10g}"
+
+
+def _of_day(it: Any) -> tuple[Any, float | None, float | None, bool]:
+    return it.day, it.average, it.peak, it.workday

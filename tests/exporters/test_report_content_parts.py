@@ -1,0 +1,185 @@
+"""Parts of the report's content by themselves: exact decomposition, ranks, numbers in words, exemptions, scope."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporters.history import workcalendar
+from exporters.report.content import decomposition, gapwords, numbers, ranking, scope, summarywords
+from exporters.report.content.decomposition import Member
+from exporters.report.content.exemptions import exemptions
+from exporters.report.content.ledger import Hours, total
+from exporters.report.content.reason import reason
+from exporters.report.content.words import CAUSE, USE, WORDS
+from rules.usagejudgement import Amount, Exempted, Judgement, State
+from rules.usagethresholds import Thresholds
+
+HOURS = st.floats(0, 1e6, allow_subnormal=False)
+SIZES = st.frozensets(st.sampled_from([1.0, 4.0, None]), min_size=1)
+
+
+@st.composite
+def months(draw: st.DrawFn) -> tuple[dict[str, Member], dict[str, Member], set[str], set[str]]:
+    """Two months of a group, and servers of all groups."""
+
+    def month() -> dict[str, Member]:
+        found = {}
+        for name in draw(st.sets(st.sampled_from("abcdefgh"))):
+            known = draw(st.one_of(st.just(0.0), st.floats(1, 1e6)))
+            used = known * draw(st.floats(0, 1))
+            found[name] = Member(Hours(known + 1, known, used), draw(SIZES))
+        return found
+
+    before, now = month(), month()
+    more = st.sets(st.sampled_from("abcdefgh"))
+    return before, now, before.keys() | draw(more), now.keys() | draw(more)
+
+
+@given(months())
+def test_a_decomposition_adds_up_to_the_change(
+    told: tuple[dict[str, Member], dict[str, Member], set[str], set[str]],
+) -> None:
+    before, now, past, present = told
+    found = decomposition.causes(before, now, past, present)
+    was, is_ = (total(it.hours for it in one.values()).percent for one in (before, now))
+    if was is None or is_ is None:
+        assert found == []
+        return
+    assert sum(it.points for it in found) == pytest.approx(is_ - was, abs=1e-6)
+    counted = sum(it.servers for it in found)
+    known = {n for one in (before, now) for n, it in one.items() if it.hours.known > 0}
+    assert counted == len(known)
+    assert len({it.what for it in found}) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        ({"a": (100, 50)}, {"a": (100, 50), "b": (100, 10)}, {"new": -20, "use": 0}),
+        ({"a": (100, 50), "b": (100, 10)}, {"a": (100, 50)}, {"gone": 20, "use": 0}),
+        ({"a": (100, 50)}, {"a": (50, 50)}, {"use": 50}),
+        ({"a": (100, 20)}, {"b": (100, 30)}, {"gone": 5, "new": 5}),
+        ({"a": (100, 50)}, {"a": (100, 50), "m": (100, 90)}, {"moved_in": 20, "use": 0}),
+        ({"a": (0, 0), "b": (10, 1)}, {"a": (10, 3), "b": (10, 1)}, {"measured": 10, "use": 0}),
+    ],
+)
+def test_causes_are_what_people_would_say(
+    before: dict[str, tuple[float, float]],
+    now: dict[str, tuple[float, float]],
+    expected: dict[str, float],
+) -> None:
+    def members(of: dict[str, tuple[float, float]]) -> dict[str, Member]:
+        return {n: Member(Hours(k, k, u), frozenset([4.0])) for n, (k, u) in of.items()}
+
+    past = {*before, "m"}
+    found = decomposition.causes(members(before), members(now), past, set(now))
+    assert {it.what: pytest.approx(it.points) for it in found} == expected
+
+
+def test_who_was_resized_is_told_apart() -> None:
+    before = {"a": Member(Hours(100, 100, 50), frozenset([4.0]))}
+    now = {"a": Member(Hours(200, 200, 50), frozenset([4.0, 8.0]))}
+    [cause] = decomposition.causes(before, now, before, now)
+    assert cause.what == "resized"
+    assert cause.points == pytest.approx(-25)
+    assert reason(50, 25, [cause]).zh == "使用率 −25.0 个百分点：调整规格 1 台（−25.0）"
+
+
+@given(st.lists(st.floats(-100, 100), max_size=12))
+def test_rounded_parts_add_up_to_the_rounded_sum(parts: list[float]) -> None:
+    shown = numbers.adding_up(parts)
+    assert round(10 * sum(shown)) == round(10 * sum(parts))
+    for one, rounded in zip(parts, shown, strict=True):
+        assert abs(one - rounded) <= 0.1 + 1e-9
+
+
+def test_what_cannot_be_compared_is_said() -> None:
+    assert reason(None, None, [], compared=False).zh == "无上月数据，无法比较"
+    assert reason(None, 3.0, []).zh == "上月无使用数据，无法比较"
+    assert reason(3.0, None, []).zh == "本月无使用数据"
+    assert reason(None, None, []).en == "use is not known of this month or the last"
+
+
+@given(st.dictionaries(st.sampled_from(["", *"abcdef"]), st.none() | st.floats(0, 1e9)))
+def test_ranks_are_consistent(wastes: dict[str, float | None]) -> None:
+    found = ranking.ranks(wastes)
+    assert found.keys() == {name for name, it in wastes.items() if name and it is not None}
+    for one, other in itertools.permutations(found, 2):
+        apart = (wastes[one] or 0) - (wastes[other] or 0)
+        if apart > 1e-5:
+            assert found[one] < found[other]
+        elif apart == 0:
+            assert found[one] == found[other]
+
+
+def test_ties_share_a_rank() -> None:
+    found = ranking.ranks({"a": 5.0, "b": 9.0, "c": 5.0, "d": 1.0, "": 99.0, "e": None})
+    assert found == {"b": 1, "a": 2, "c": 2, "d": 4}
+
+
+def test_numbers_are_told_with_thousands_and_unknown_is_no_number() -> None:
+    assert [numbers.count(n) for n in (1234567, 8820.0, 2.5, 0, None)] == [
+        *("1,234,567", "8,820", "2.5", "0", "?")
+    ]
+    assert [numbers.signed(n) for n in (1.26, -0.04, -3)] == ["+1.3", "0.0", "−3.0"]
+    assert (numbers.percent(None), numbers.gib(None), numbers.tib(None)) == ("?", "?", "?")
+    assert numbers.moment(None).zh == "?"
+
+
+@given(HOURS, HOURS)
+def test_hours_of_which_nothing_is_known_have_no_percent(granted: float, used: float) -> None:
+    assert Hours(granted, 0.0, 0.0).percent is None
+    assert Hours(granted, 0.0, 0.0).waste is None
+    assert Hours(0.0, 0.0, 0.0).coverage is None
+    if granted > used > 0:
+        assert 0 <= (Hours(granted, granted, used).percent or 0) <= 100
+
+
+def test_exemptions_are_grouped_and_the_first_to_end_is_first() -> None:
+    def one(n: int, id: str, left: int, department: str) -> Judgement:
+        expires = date.fromordinal(date(2026, 10, 31).toordinal() + left)
+        exempted = Exempted(id, "容灾", "张伟", "李敏", expires, left, left >= 0)
+        state: State = "exempt" if left >= 0 else "idle"
+        return Judgement(
+            f"r{n}", "", "server", "2026-10", state, "idle", "none", 1, (), department,
+            granted=Amount(2.0, None, 1), exemption=exempted,
+        )  # fmt: skip
+
+    found = exemptions([one(1, "E-2", 20, "b"), one(2, "E-2", 20, "a"), one(3, "E-1", -4, "a")])
+    assert [(it.id, it.days_left, it.resources) for it in found] == [("E-1", -4, 1), ("E-2", 20, 2)]
+    assert found[1].departments == ("a", "b")
+    assert found[1].granted.vcpus.value == 4
+    assert found[1].granted.memory.unknown == 2
+
+
+def test_the_calendar_says_which_holidays_were_taken() -> None:
+    calendar = workcalendar.load()
+    assert "国办发明电〔2025〕7号" in scope.calendar_text(calendar, "2026").zh
+    assert "09:00-12:00、14:00-18:00" in scope.calendar_text(calendar, "2026").zh
+    assert scope.calendar_text(calendar, "2031").zh.startswith("缺少2031年节假日数据")
+    nothing = workcalendar.WorkCalendar((), workcalendar.Holidays({}))
+    assert scope.calendar_text(nothing, "2026").en.endswith("working hours none")
+
+
+def test_the_version_of_thresholds_changes_with_any_of_them() -> None:
+    assert scope.thresholds_hash(Thresholds()) == scope.thresholds_hash(Thresholds())
+    assert scope.thresholds_hash(Thresholds()) != scope.thresholds_hash(Thresholds(idle_cpu=4))
+
+
+def test_both_languages_have_the_same_blanks() -> None:
+    import string
+
+    texts = [*CAUSE.values(), *USE.values(), *WORDS.values(), *summarywords.WORDS.values()]
+    texts += [t for it in (*gapwords.SAID.values(), *gapwords.INSUFFICIENT.values()) for t in it]
+    for text in texts:
+        blanks = [
+            {name for _, name, _, _ in string.Formatter().parse(one) if name}
+            for one in (text.zh, text.en)
+        ]
+        assert blanks[0] == blanks[1], text
+        assert bool(text.zh) == bool(text.en)
