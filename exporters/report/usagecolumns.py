@@ -69,6 +69,10 @@ DEPARTMENTS: Final[Table[Department]] = Table(
         *map(_advice, ADVICES),
         *sums("due", lambda it: it.due),
         *sums("watched", lambda it: it.watched),
+        Column("granted_cost", "money", lambda it, _: _money(it, "granted_cost"), True),
+        Column("used_cost", "money", lambda it, _: _money(it, "used_cost"), True),
+        Column("reclaimable_cost", "money", lambda it, _: _money(it, "reclaimable_cost"), True),
+        Column("unsized_hours", "hours", lambda it, _: _money(it, "unsized"), True),
     ),
     lambda document: document.departments,
 )  # fmt: skip
@@ -77,6 +81,11 @@ DEPARTMENTS: Final[Table[Department]] = Table(
 def _if_known(one: Department) -> float | None:
     """What is used of nothing known is not known."""
     return one.used_core_hours if one.known_core_hours or not one.granted_core_hours else None
+
+
+def _money(one: Department, part: str) -> float | None:
+    found: float | None = None if one.showback is None else getattr(one.showback, part)
+    return found
 
 
 def _used(one: Department) -> float | None:

@@ -67,7 +67,7 @@ class Page:
         elif isinstance(value, date):
             self._day(row, column, value, kind, role)
         else:
-            number = value / 100 if kind == "percent" else value
+            number = value / 100 if kind in ("percent", "precise") else value
             style = self.styles.cell(kind, role, _whole(number, kind))
             self.sheet.write_number(row, column, number, style)
 

@@ -22,6 +22,7 @@ _NUMBERS: Final[dict[Kind, str]] = {
     "count": "#,##0",
     "amount": "#,##0.00",
     "percent": "0.0%",
+    "precise": "0.000%",
     "points": "0.0",
     "hours": "#,##0.0",
     "money": "#,##0.00",
