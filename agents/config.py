@@ -61,6 +61,12 @@ class InventorySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
             raise ValueError(f"the interval of {self.interval:g} s must be 1m or more")
 
 
+class ReportSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The profile (YAML) that the monthly report is made and delivered by, of itself; empty: it is not."""
+
+    profile: str = ""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of it. `root` is where this host's `/` is seen (a container mounts it elsewhere);
     `state_dir` is what the agent keeps from one run to the next: agents/state.py."""
@@ -79,6 +85,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inventories: InventorySettings = InventorySettings()
     findings: FindingsSettings = FindingsSettings()
     history: HistorySettings = HistorySettings()
+    report: ReportSettings = ReportSettings()
     ipv6_sites: SiteSettings = SiteSettings()
     clouds: CloudsSettings = CloudsSettings()
     attribution: AttributionSettings = AttributionSettings()
@@ -241,6 +248,7 @@ def _located(config: Config, folder: str) -> Config:
         ),
         findings=findings,
         history=replace(config.history, file=located(config.history.file)),
+        report=replace(config.report, profile=os.path.expanduser(located(config.report.profile))),
         collectors=collectors,
         probes=probes,
         ipv6_sites=site_settings,

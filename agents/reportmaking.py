@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from agents.cli.historyfile import opened
 from agents.config import Config
+from agents.errors import UserError
 from agents.reportprofile import Profile
 from agents.state import history_file
 from agents.usagemonths import Months, by_table
@@ -23,10 +24,10 @@ from collectors.cloud.model import Size
 from exporters.history import workcalendar
 from exporters.history.reader import reading
 from exporters.history.schema import ZONE
-from exporters.report.content import followup, followupfile, prices, showback
+from exporters.report.content import followup, followupfile, followupnow, prices, showback
 from exporters.report.content.making import Inputs, document
-from exporters.report.document import Document, FollowUps, LinesPart
-from exporters.report.sections import lines
+from exporters.report.document import BaselinePart, Document, FollowUps, Ipv6Part, LinesPart
+from exporters.report.sections import baseline, ipv6, lines
 from exporters.usage.historysource import HistorySource
 from exporters.usage.period import Period
 from exporters.usage.shares import shares
@@ -98,7 +99,9 @@ class Maker:
         before = months.judged(read[:-1], self.thresholds, self.exemptions)
         period = months.last
         shown = self._showback(source, period, judged, owner)
-        follow_up, carry = self._follow_up(label, judged, source.zone)
+        gone = source.lives(months.periods[0].since, period.until) if it.connection else []
+        released = followupnow.released_of(gone, period.until, source.zone)
+        follow_up, carry = self._follow_up(label, judged, source.zone, released)
         inputs = Inputs(
             source=source,
             period=period,
@@ -118,6 +121,8 @@ class Maker:
             showbacks=shown.departments if shown else {},
             follow_ups=follow_up,
             lines=self._lines(it, period),
+            ipv6=self._ipv6(it, period),
+            baseline=self._baseline(it, period),
         )
         return Made(document(inputs, self.watch), carry)
 
@@ -139,7 +144,11 @@ class Maker:
         return showback.showback(self.prices, period, source.zone, shares_of, due)
 
     def _follow_up(
-        self, label: str, judged: list[Judgement], zone: ZoneInfo
+        self,
+        label: str,
+        judged: list[Judgement],
+        zone: ZoneInfo,
+        released: Mapping[str, followupnow.Now],
     ) -> tuple[FollowUps | None, Callable[[], object]]:
         path = self.profile.follow_up
         if not path:
@@ -152,7 +161,9 @@ class Maker:
                 return showback.monthly(table, department, amount, of_month)
 
         today = datetime.now(zone).date()
-        facts = followup.Facts(label, today, judged, followup.now_of(judged), saved)
+        facts = followup.Facts(
+            label, today, judged, {**released, **followupnow.now_of(judged)}, saved
+        )
         language = self.profile.language
         shown = followupfile.carry(path, facts, language, write=False)
         return shown, lambda: followupfile.carry(path, facts, language)
@@ -169,6 +180,32 @@ class Maker:
         return lines.lines_from_history(
             it.connection, period, settings, it.source.zone, it.source.name
         )
+
+    def _ipv6(self, it: Opened, period: Period) -> Ipv6Part | None:
+        settings = self.profile.ipv6
+        if settings is None:
+            return None
+        self.watch("ipv6")
+        if settings.results:
+            return ipv6.ipv6_from_files(settings)
+        return ipv6.ipv6_from_prometheus(self._client(it, "ipv6.results"), period, settings)
+
+    def _baseline(self, it: Opened, period: Period) -> BaselinePart | None:
+        settings, zone = self.profile.baseline, it.source.zone
+        if settings is None:
+            return None
+        self.watch("baseline")
+        if settings.audits:
+            return baseline.baseline_from_files(settings, period, zone)
+        client = self._client(it, "baseline.audits")
+        return baseline.baseline_from_prometheus(client, period, settings, zone)
+
+    def _client(self, it: Opened, key: str) -> Any:
+        if it.client is None:
+            raise UserError(
+                f"{key} of the profile is missing: without --prometheus there are but files"
+            )
+        return it.client
 
     def _capacity(self) -> CapacityTold | None:
         size = self.profile.capacity.size

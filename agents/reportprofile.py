@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 import msgspec
-from exporters.report.delivery.settings import DeliverySettings
 
 from collectors import strictyaml
 from collectors.cloud.model import Size
 from exporters.history import workcalendar
 from exporters.promapi.settings import PromSettings
+from exporters.report.delivery import settings as settings_of_delivery
+from exporters.report.delivery.settings import DeliverySettings
 from exporters.report.rendering import FORMATS, Format
 from exporters.report.sections.settings import BaselineSettings, Ipv6Settings, LinesSettings
 
@@ -70,9 +71,8 @@ _PATHS: Final[Mapping[str, tuple[str, ...]]] = {
     "": ("out", "config", "history", "holidays", "exemptions", "prices", "follow_up"),
     "prometheus": ("ca_file", "cert_file", "key_file"),
     "lines": ("lines", "modules", "maintenance"),
-    "ipv6": ("estate", "results", "before"),
+    "ipv6": ("estate", "estate_before", "results", "before"),
     "baseline": ("estate", "audits", "before", "hits", "waivers"),
-    "delivery": ("folder",),
 }
 
 
@@ -93,6 +93,9 @@ def load(path: str) -> Profile:
         elif (settings := getattr(profile, part)) is not None:
             located = _located(settings, names, folder)
             profile = msgspec.structs.replace(profile, **{part: located})
+    if profile.delivery is not None:
+        delivery = settings_of_delivery.located(profile.delivery, folder)
+        profile = msgspec.structs.replace(profile, delivery=delivery)
     return profile
 
 

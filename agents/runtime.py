@@ -19,6 +19,7 @@ from agents.glance import Glance
 from agents.history import HistorySchedule
 from agents.lastmonth import LastMonth
 from agents.probing import ProbeSchedule, Probing
+from agents.reporting import ReportSchedule
 from agents.runner import Runner
 from agents.scanning import ScanSchedule
 from agents.sites import SiteSchedule
@@ -75,6 +76,7 @@ class _Active:
         self.audits.when_judged(self.scans.judges)
         self.sites = SiteSchedule(path, config.ipv6_sites)
         self.history = HistorySchedule(config, self.probes.line_seconds)
+        self.report = ReportSchedule(path, config)
         self.clouds = _clouds(path, config, self.history)
         reflects = config.stamp_reflector.enable
         self.reflector = Reflector(config.stamp_reflector) if reflects else None
@@ -96,6 +98,7 @@ class _Active:
         self.audits.start()
         self.sites.start()
         self.history.start()
+        self.report.start()
         if self.clouds:
             self.clouds.start()
         self.watch.start()
@@ -104,6 +107,7 @@ class _Active:
 
     def stop(self) -> None:
         self.month.stopping.set()
+        self.report.stop()
         self.probes.stop()
         self.audits.stop()
         self.scans.stop()
@@ -160,6 +164,7 @@ class Runtime:
             *active.teller.families(),
             *active.sites.families(),
             *active.history.families(),
+            *active.report.families(),
             *(active.clouds.families() if active.clouds else ()),
             *active.readiness(),
             *active.watch.families(),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -60,7 +60,7 @@ def values(metric: str, count: int, day: int, slots: int) -> Floats:
     shape = np.maximum(0, np.sin((np.arange(slots) / slots - 0.25) * 2 * np.pi))[None, :]
     level = np.where(number % 5 == 0, 1.0, np.where(number % 20 == 7, 84.0, number % 53 + 5.0))
     if metric == "cpu":
-        found = level * (0.7 + 0.3 * shape) + noise * 2
+        found: NDArray[np.floating[Any]] = level * (0.7 + 0.3 * shape) + noise * 2
     elif metric == "memory":
         found = 20 + number % 60 + 5 * shape + noise
         found = np.where(number % 100 == 3, np.nan, found)

@@ -1,14 +1,19 @@
-"""The systemd unit: valid, and as closed as it says."""
+"""The systemd units: valid, and as closed as they say."""
 
 import re
 import shutil
 import subprocess
+from datetime import time
 from pathlib import Path
 
 import pytest
 
-UNIT = Path(__file__).parents[1] / "deploy/systemd/jianwei-agent.service"
-MOST_EXPOSURE = 2.5
+from exporters.report.delivery.schedule import AT
+
+UNITS = Path(__file__).parents[1] / "deploy/systemd"
+AGENT = UNITS / "jianwei-agent.service"
+REPORT = UNITS / "jianwei-report.service"
+MOST_EXPOSURE = {AGENT: 2.5, REPORT: 1.7}
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed"
@@ -22,15 +27,25 @@ def analyze(*arguments: str) -> str:
     return ran.stdout + ran.stderr
 
 
-def test_exposure() -> None:
-    told = analyze("security", "--offline=yes", str(UNIT))
+@pytest.mark.parametrize("unit", MOST_EXPOSURE, ids=lambda unit: unit.name)
+def test_exposure(unit: Path) -> None:
+    told = analyze("security", "--offline=yes", str(unit))
     found = re.search(r"Overall exposure level for \S+: ([\d.]+)", told)
     assert found, told
-    assert float(found[1]) <= MOST_EXPOSURE
+    assert float(found[1]) <= MOST_EXPOSURE[unit]
 
 
 def test_every_directive_is_known(tmp_path: Path) -> None:
-    unit = tmp_path / UNIT.name
-    # the program is not installed here
-    unit.write_text(UNIT.read_text().replace("/opt/jianwei/bin/jianwei", "/bin/true"))
-    assert analyze("verify", str(unit)) == ""
+    for unit in UNITS.iterdir():
+        # the program is not installed here
+        text = unit.read_text().replace("/opt/jianwei/bin/jianwei", "/bin/true")
+        (tmp_path / unit.name).write_text(text)
+    assert analyze("verify", *map(str, sorted(tmp_path.iterdir()))) == ""
+    assert {unit.suffix for unit in tmp_path.glob("jianwei-report.*")} == {".service", ".timer"}
+
+
+def test_the_time_of_the_report_is_after_it_is_due() -> None:
+    timer = REPORT.with_suffix(".timer").read_text()
+    found = re.search(r"^OnCalendar=\*-\*-\* (\d+:\d+):00$", timer, re.MULTILINE)
+    assert found
+    assert time.fromisoformat(found[1]) > AT

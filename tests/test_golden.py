@@ -20,6 +20,7 @@ from agents.clouds import attribution_families, cloud_families
 from agents.historymetrics import Report, history_families
 from agents.interfaces import InterfaceSchedule
 from agents.inventories import Kept
+from agents.reporting import report_families
 from agents.runtime import config_families
 from agents.scanning import inventory_families
 from agents.sites import SiteSchedule
@@ -252,6 +253,7 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows(
             "history", history_families(Report(True, 1, 1.0, 0, True, {"rollups": 0}))
         ),
+        *metricdocs.rows("report", report_families("", 1.0)),
         *metricdocs.rows("clouds", use_families([("city", used)])),
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),

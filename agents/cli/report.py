@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections.abc import Iterable
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 import msgspec
-from exporters.report.excerpt import excerpt
 
 from agents import config as configuration
 from agents import reportprofile
 from agents.cli.auditinput import params_of
 from agents.cli.options import config_option, language_option, param_option, progress
 from agents.errors import UserError
-from agents.reportmaking import Maker, Opened, source_of
+from agents.reportmaking import source_of
 from agents.reportprofile import Profile
+from agents.reportrun import Told, Wanted, month_of, run
+from agents.state import state_dir
 from collectors.cloud.owners import clean
-from exporters.report import files
-from exporters.report.document import Document
-from exporters.report.fonts import FontError
-from exporters.report.pdf import PdfError
-from exporters.report.rendering import FORMATS, ready, render
-from exporters.usage.period import month, months_before, shown_month
-from exporters.usage.source import SourceError
+from exporters.history import workcalendar
+from exporters.report.delivery import schedule as timetable
+from exporters.report.delivery.deliver import failed
+from exporters.report.rendering import FORMATS
+from exporters.usage.period import month, months_before
 from rules import pack as packs
 from rules.usagemodel import PACK
 from rules.usagethresholds import Thresholds, thresholds_of
-
-_MONTH: Final = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])", re.ASCII)
 
 
 def _formats(_: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -68,6 +66,15 @@ def _formats(_: click.Context, option: click.Parameter, value: str | None) -> tu
 @click.option(
     "--check", is_flag=True, help="Say what --prometheus lacks for this month, and make nothing."
 )
+@click.option(
+    "--deliver", "delivered", is_flag=True, help="Send it to those that the profile names."
+)
+@click.option("--again", is_flag=True, help="With --deliver: also to those who have it.")
+@click.option(
+    "--schedule",
+    is_flag=True,
+    help="Make and deliver what is due: on the first workday, the month before.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was written, or found, as JSON.")
 @param_option
 @config_option
@@ -84,6 +91,9 @@ def command(
     department: str | None,
     excerpts: bool,
     check: bool,
+    delivered: bool,
+    again: bool,
+    schedule: bool,
     as_json: bool,
     assignments: tuple[str, ...],
     path: str | None,
@@ -97,46 +107,73 @@ def command(
       jianwei report --month 2026-10 --prometheus http://127.0.0.1:9090 --check
       jianwei report --month 2026-10 --profile city.yaml --out report --format html,xlsx
       jianwei report --month 2026-10 --profile city.yaml --out report --department 市财政局
-    Exit codes: 0 done, 1 --check found what makes figures wrong, 2 bad input.
+    Exit codes: 0 done, 1 --check found what makes figures wrong or somebody was not delivered to, 2 bad input.
     """
     profile = _profile(profile_path, history, prometheus, formats, lang)
     config = configuration.load(path or profile.config or None)
     thresholds = _thresholds(config, profile, assignments)
     folder = folder or profile.out
-    if not folder and not check:
+    sends = (delivered or schedule) and profile.delivery is not None and profile.delivery.wanted
+    if not (folder or check or sends):
         raise UserError("--out is missing: name the folder to write to")
-    if check and profile.prometheus is None:
-        raise UserError("--check is of a time-series database: name it with --prometheus URL")
+    if delivered and not sends:
+        raise UserError(
+            "--deliver: the profile names nobody; see delivery in docs/report-delivery.md"
+        )
+    department = None if department is None else clean(department)
+    wanted = Wanted(profile, config, thresholds, folder, department, excerpts or profile.excerpts)
+    wanted = wanted._replace(delivered=delivered or schedule, again=again)
     try:
-        if not check:
-            ready(profile.formats, profile.font)
-        with source_of(profile, config, _watch) as it:
-            label = _label(label, it)
-            if check:
-                ctx.exit(_check(it, label, profile.language, as_json))
-            maker = Maker(profile, config, thresholds, _watch)
-            made = maker.make(it, label)
-        whole = made.document
-        written = []
-        for one in _documents(whole, department, excerpts or profile.excerpts):
-            found = render(one, profile.formats, profile.language, profile.font, _watch)
-            written += files.write(folder, found)
-        if department is None:
-            made.carry()
-    except (SourceError, FontError, PdfError) as error:
-        raise UserError(str(error)) from error
-    except OSError as error:
-        raise UserError(f"{error.filename or folder}: {error.strerror or error}") from error
+        if check:
+            ctx.exit(_check(profile, config, label, as_json))
+        if schedule:
+            ctx.exit(_scheduled(wanted))
+        told = run(wanted, label, _watch)
     finally:
         progress("")
-    if as_json:
-        scope = whole.scope
-        told_of = {"month": scope.month, "data_hash": scope.data_hash, "files": written}
-        sys.stdout.buffer.write(
-            msgspec.json.encode({**told_of, "coverage": scope.coverage}) + b"\n"
-        )
-    else:
-        click.echo("\n".join(written))
+    _print(told, profile.language, as_json)
+    ctx.exit(1 if failed(told.outcomes) else 0)
+
+
+def _scheduled(wanted: Wanted) -> int:
+    """What is due, if anything is."""
+    zone = ZoneInfo(wanted.config.history.zone)
+    holidays = wanted.profile.holidays or workcalendar.CHINA
+    calendar = workcalendar.load(holidays, wanted.profile.hours)
+
+    def make(label: str) -> str:
+        told = run(wanted, label, _watch)
+        _print(told, wanted.profile.language, as_json=False)
+        return "; ".join(one.line("en") for one in told.outcomes if one.state == "failed")
+
+    try:
+        path = timetable.file_of(state_dir(wanted.config))
+        done = timetable.run(path, datetime.now(zone), calendar, make)
+    except timetable.ScheduleError as error:
+        raise UserError(str(error)) from error
+    except OSError as error:
+        raise UserError(f"{error.filename}: {error.strerror or error}") from error
+    return 1 if done and done[1] else 0
+
+
+def _print(told: Told, language: str, as_json: bool) -> None:
+    scope = told.document.scope
+    if not as_json:
+        lines = [*told.written, *(one.line(language) for one in told.outcomes)]
+        click.echo("\n".join(lines))
+        return
+    found = {
+        "month": scope.month,
+        "data_hash": scope.data_hash,
+        "thresholds": scope.thresholds,
+        "coverage": scope.coverage,
+        "files": told.written,
+        "deliveries": [
+            {"channel": one.parcel.channel, "to": one.parcel.to, "state": one.state}
+            for one in told.outcomes
+        ],
+    }
+    sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
 
 
 def _profile(
@@ -186,43 +223,22 @@ def _thresholds(
         raise UserError(str(error)) from error
 
 
-def _label(label: str | None, it: Opened) -> str:
-    source, now = it.source, time.time()
-    if label is None:
-        extent = source.extent()
-        return shown_month(extent and extent[0], source.zone, now)
-    if not _MONTH.fullmatch(label):
-        raise UserError(f"--month {label!r} is no month; write for example 2026-10")
-    if month(label, source.zone, now).since >= now:
-        raise UserError(f"--month {label} has not begun yet")
-    return label
-
-
-def _documents(whole: Document, department: str | None, excerpts: bool) -> Iterable[Document]:
-    try:
-        if department is not None:
-            yield excerpt(whole, clean(department))
-            return
-        yield whole
-        if excerpts:
-            for one in whole.departments:
-                yield excerpt(whole, one.name)
-    except ValueError as error:
-        raise UserError(f"--department: {error}") from error
-
-
-def _check(it: Opened, label: str, language: str, as_json: bool) -> int:
+def _check(profile: Profile, config: configuration.Config, label: str | None, as_json: bool) -> int:
+    if profile.prometheus is None:
+        raise UserError("--check is of a time-series database: name it with --prometheus URL")
+    from exporters.promapi import checktable
     from exporters.promapi.check import check
 
-    from exporters.promapi import checktable
-
-    now, zone = time.time(), it.source.zone
-    *before, period = (month(one, zone, now) for one in months_before(label, 12))
-    found = check(it.client, period, before, now)
+    with source_of(profile, config, _watch) as it:
+        now, zone = time.time(), it.source.zone
+        label = label or months_before(datetime.now(zone).strftime("%Y-%m"), 2)[0]
+        month_of(label, it)
+        *before, period = (month(one, zone, now) for one in months_before(label, 12))
+        found = check(it.client, period, before, now, zone)
     if as_json:
         sys.stdout.buffer.write(msgspec.json.encode(checktable.documents(found)) + b"\n")
     else:
-        click.echo(checktable.table(found, language))
+        click.echo(checktable.table(found, profile.language))
     return 1 if any(one.level == "error" for one in found) else 0
 
 

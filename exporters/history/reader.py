@@ -18,9 +18,10 @@ from exporters.history.days import Days
 from exporters.history.file import HistoryError, zone_of
 from exporters.history.schema import SLOT
 from exporters.history.sketch import Sketches
-from exporters.history.stored import day_of, present, sketches_of
+from exporters.history.stored import day_of, present, sketch_heads_of, sketches_of
 
 BUDGET: Final = 64 << 20  # bytes of matrices at a time
+_SKETCH: Final = {True: 4096, False: 1024}  # bytes of a sketch in memory, with its bins or without
 
 
 class Span(NamedTuple):
@@ -72,15 +73,20 @@ def span_of(connection: sqlite3.Connection) -> Span | None:
     days = Days(zone_of(connection))
     firsts, ends = [], []
     for table in ("blocks", "sketches"):
-        for low, high in connection.execute(f"SELECT min(key), max(key) FROM {table}"):  # noqa: S608
+        for low, high in connection.execute(_ENDS.format(of="key", table=table)):
             if low is not None:
                 firsts.append(days.span(low >> 32)[0])
                 ends.append(sum(days.span(high >> 32)))
-    for low, high in connection.execute("SELECT min(slot), max(slot) FROM rollups"):
+    for low, high in connection.execute(_ENDS.format(of="slot", table="rollups")):
         if low is not None:
             firsts.append(low)
             ends.append(high + 1)
     return Span(min(firsts), max(ends)) if firsts else None
+
+
+_ENDS: Final = (  # both at once would be a look at every row
+    "SELECT (SELECT min({of}) FROM {table}), (SELECT max({of}) FROM {table})"
+)
 
 
 def span(since: float, until: float) -> Span:
@@ -93,8 +99,12 @@ def chunks(
     period: Span,
     resources: Collection[str] | None = None,
     budget: int = BUDGET,
+    *,
+    bins: bool = True,
 ) -> Iterator[Chunk]:
-    """All series of a metric (of some resources). Raises HistoryError."""
+    """All series of a metric (of some resources); sketches without their `bins` where sums are wanted alone. Raises
+    HistoryError."""
+    sketched_on = sketches_of if bins else sketch_heads_of
     days = Days(zone_of(connection))
     first = days.of(period.first * SLOT)
     end = days.of((period.end - 1) * SLOT) + 1 if period.end > period.first else first
@@ -103,7 +113,8 @@ def chunks(
     slots = np.concatenate(
         [np.empty(0, np.int64), *(np.arange(*_cut(days, day, period)) for day in sorted(rolled))]
     )
-    size = max(1, budget // (2 * np.dtype(np.float32).itemsize * max(1, len(slots))))
+    each = 2 * np.dtype(np.float32).itemsize * len(slots) + _SKETCH[bins] * len(sketched - rolled)
+    size = max(1, budget // max(1, each))
     every = _series(connection, metric, resources)
     for start in range(0, len(every), size):
         part = every[start : start + size]
@@ -123,7 +134,7 @@ def chunks(
                 at += high - low
                 lacking = np.flatnonzero(np.isnan(its.averages).all(axis=1))
             if day in sketched and len(lacking) and (low, high) == _cut(days, day, None):
-                rows, sketches = sketches_of(connection, day, numbers[lacking])
+                rows, sketches = sketched_on(connection, day, numbers[lacking])
                 if len(rows):
                     found.append(DaySketches(day, lacking[rows], sketches))
         yield Chunk([resource for _, resource in part], slots, averages, maxima, found)

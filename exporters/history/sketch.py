@@ -47,6 +47,7 @@ _HEAD: Final = np.dtype(
         ("hour_sums", "<f4", HOURS),
     ]
 )
+HEAD_BYTES: Final = _HEAD.itemsize
 HEAD: Final = np.dtype(
     [
         ("count", "i8"),
@@ -202,27 +203,40 @@ def encode(sketches: Sketches) -> list[bytes]:
 
 def decode(stored: Sequence[bytes]) -> Sketches:
     """Raises SketchError."""
-    size, width = len(stored), _HEAD.itemsize
-    tops = b"".join([one[:width] for one in stored])
-    if len(tops) != size * width:
-        raise SketchError("a sketch is cut off")
-    raw = np.frombuffer(tops, _HEAD)
+    width = HEAD_BYTES
+    heads, raw = _heads([one[:width] for one in stored], list(map(len, stored)))
     lengths = raw["pairs"].astype(np.int64)
-    sizes = np.fromiter(map(len, stored), np.int64, size)
-    if (raw["version"] != VERSION).any() or (sizes != width + 2 * lengths).any():
-        raise SketchError("bytes are no sketch of this version")
-    heads = np.zeros(size, HEAD)
-    for name in HEAD.names or ():
-        heads[name] = raw[name]
     pairs = np.frombuffer(b"".join([one[width:] for one in stored]), np.uint8).reshape(-1, 2)
     gaps, counts = (pairs[:, column].astype(np.int64) for column in (0, 1))
-    rows = np.repeat(np.arange(size), lengths)
+    rows = np.repeat(np.arange(len(stored)), lengths)
     run = np.cumsum(gaps)
     starts = np.cumsum(lengths) - lengths
     before = np.concatenate([[0], run])[starts]
     bins = run - before[rows] + raw["first"].astype(np.int64)[rows]
     found = Sketches(heads, rows, bins, counts)
     return _compacted(found)
+
+
+def decode_heads(tops: Sequence[bytes], sizes: Sequence[int]) -> Sketches:
+    """Of the first HEAD_BYTES of sketches, which have so many bytes each: without bins, for who wants sums alone.
+    Raises SketchError."""
+    none = np.empty(0, np.int64)
+    return Sketches(_heads(tops, sizes)[0], none, none, none)
+
+
+def _heads(tops: Sequence[bytes], sizes: Sequence[int]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """As HEAD, and as they are on disk."""
+    joined = b"".join(tops)
+    if len(joined) != len(tops) * HEAD_BYTES:
+        raise SketchError("a sketch is cut off")
+    raw = np.frombuffer(joined, _HEAD)
+    long = HEAD_BYTES + 2 * raw["pairs"].astype(np.int64)
+    if (raw["version"] != VERSION).any() or (np.array(sizes, np.int64) != long).any():
+        raise SketchError("bytes are no sketch of this version")
+    heads = np.zeros(len(tops), HEAD)
+    for name in HEAD.names or ():
+        heads[name] = raw[name]
+    return heads, raw
 
 
 def _compacted(found: Sketches) -> Sketches:

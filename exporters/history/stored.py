@@ -107,6 +107,27 @@ def sketches_of(
         raise HistoryError(f"a sketch of day {day} is damaged: {error}") from error
 
 
+def sketch_heads_of(
+    connection: sqlite3.Connection, day: int, series: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], Sketches]:
+    """The same without their bins."""
+    found: list[tuple[int, bytes, int]] = connection.execute(
+        _HEADS, (sketch.HEAD_BYTES, key(day, 0), _wanted(series))
+    ).fetchall()
+    numbers, tops, sizes = zip(*found, strict=True) if found else ((), (), ())
+    at = np.searchsorted(series, np.array(numbers, np.int64) & _LOW)
+    try:
+        return at, sketch.decode_heads(tops, sizes)
+    except SketchError as error:
+        raise HistoryError(f"a sketch of day {day} is damaged: {error}") from error
+
+
+_HEADS: Final = (
+    "SELECT key, substr(sketch, 1, ?), length(sketch) FROM sketches"
+    " WHERE key IN (SELECT ? | value FROM json_each(?))"
+)
+
+
 def damaged_order(table: str) -> HistoryError:
     """SQLite believes what a damaged page says of its order: who goes on from key to key may never end."""
     return HistoryError(f"{table} are damaged: they are not in order")
@@ -150,7 +171,10 @@ def _by_key(
     series: NDArray[np.int64] | Sequence[int],
 ) -> Iterator[tuple[int, bytes]]:
     """Number of the series and the bytes, in order."""
-    wanted = msgspec.json.encode([int(one) for one in series]).decode()
-    found: Any = connection.execute(_BY_KEY[table], (key(day, 0), wanted))
+    found: Any = connection.execute(_BY_KEY[table], (key(day, 0), _wanted(series)))
     for its, content in found:
         yield its & _LOW, content
+
+
+def _wanted(series: NDArray[np.int64] | Sequence[int]) -> str:
+    return msgspec.json.encode([int(one) for one in series]).decode()

@@ -57,7 +57,8 @@ class Asked:
         if not count:
             return []
         inner = f"count_over_time({ranged(name, '', PER_HOUR)})"
-        samples = self._over(f"sum({inner})", since + HOUR, count)
+        # of several series of a resource the fullest, as the report has it
+        samples = self._over(f"sum(max by (resource) ({inner}))", since + HOUR, count)
         resources = self._over(f"count(max by (resource) ({inner}))", since + HOUR, count)
         begins = [since + hour * HOUR for hour in range(count)]
         return [

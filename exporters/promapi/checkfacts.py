@@ -33,7 +33,8 @@ def of_facts(asked: Asked, used: Mapping[str, float]) -> Iterator[Finding]:
             told.get(one.labels.get("__name__", ""), {})[at] = one.value
     for name, level in ABSENT.items():
         if not told[name]:
-            yield finding(level, "facts.absent", name=name)
+            code = "facts.capacity" if name in (PHYSICAL, USABLE) else "facts.absent"
+            yield finding(level, code, name=name)
             continue
         yield finding("ok", "facts", name=name, resources=f"{max(told[name].values()):.0f}")
     if told[INFO]:

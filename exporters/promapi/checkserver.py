@@ -37,6 +37,7 @@ _LOW: Final[Mapping[str, float]] = {
     "query.timeout": 10,
     "search.maxSamplesPerQuery": 5_000_000,
     "search.maxUniqueTimeseries": 10_000,
+    "search.maxPointsPerTimeseries": 11_000,
     "search.maxQueryDuration": 10,
 }
 

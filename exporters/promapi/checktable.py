@@ -9,16 +9,19 @@ from typing import Any, Final
 from exporters.findings.columns import aligned
 from exporters.promapi.checkwords import LEVEL, SUMMARY
 from exporters.promapi.finding import Finding
+from rules.model import Text
 
 MAX_SHOWN: Final = 8  # details of a finding
 
 
 def table(findings: Sequence[Finding], language: str) -> str:
-    """What is wrong first within the order of the checks as it is; a line on what to do below each."""
+    """In the order of the checks; below each that is not well what it is about, and what to do, once where several
+    that follow each other want the same."""
     rows = aligned([(LEVEL[one.level].of(language), one.text.of(language)) for one in findings])
     lines: list[str] = []
-    for row, one in zip(rows, findings, strict=True):
-        lines += [row, *(f"    {line}" for line in _below(one, language))]
+    followers = [*(one.remedy for one in findings[1:]), None]
+    for row, one, follower in zip(rows, findings, followers, strict=True):
+        lines += [row, *(f"    {line}" for line in _below(one, language, follower))]
     levels = Counter(one.level for one in findings)
     worst = next((level for level in ("error", "warning") if levels[level]), "ok")
     summary = SUMMARY[worst].of(language)
@@ -42,9 +45,10 @@ def documents(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     ]
 
 
-def _below(one: Finding, language: str) -> Iterator[str]:
+def _below(one: Finding, language: str, follower: Text | None) -> Iterator[str]:
     if one.level != "ok" and one.details:
         more = f" … +{one.count - MAX_SHOWN}" if one.count > MAX_SHOWN else ""
         yield "; ".join(one.details[:MAX_SHOWN]) + more
-    if remedy := one.remedy.of(language):
+    remedy = one.remedy.of(language)
+    if remedy and one.remedy != follower:
         yield f"→ {remedy}"

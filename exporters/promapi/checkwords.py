@@ -58,7 +58,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "recorded.absent": Text("{name} 和 {raw} 都没有样本", "neither {name} nor {raw} has samples"),
     "recorded.copies": Text(
         "{name} 中有 {count} 项资源各有多个序列",
-        "{name} has several series of each of {count} resources",
+        "{name}: resources with several series each: {count}",
     ),
     "interval.wrong": Text(
         "{name} 每小时 {hourly} 个样本，应为 12 个", "{name} has {hourly} samples an hour, not 12"
@@ -67,37 +67,40 @@ WORDS: Final[Mapping[str, Text]] = {
         "本月 {percent}% 的小时有样本（{hours}/{all}）",
         "{percent}% of the month's hours have samples ({hours} of {all})",
     ),
-    "gaps.days": Text("{count} 天全天没有样本", "{count} days without samples"),
-    "gaps.hours": Text("另有 {hours} 小时没有任何样本", "{hours} more hours without any samples"),
+    "gaps.days": Text("{count} 天全天没有样本", "days without any samples: {count}"),
+    "gaps.hours": Text(
+        "另有 {hours} 小时没有任何样本", "hours without any samples beside those days: {hours}"
+    ),
     "gaps.partial": Text(
         "{hours} 小时内样本不全（平均每项不足 11 个）",
-        "{hours} hours in which samples are missing (below 11 of each resource)",
+        "hours in which samples are missing (below 11 of each resource): {hours}",
     ),
     "gaps.resources": Text(
         "{hours} 小时内有数据的资源不到平时的一半（平时 {usual} 项）",
-        "{hours} hours in which less than half of the usual {usual} resources are told",
+        "hours in which less than half of the usual {usual} resources are told: {hours}",
     ),
-    "months": Text("此前 {count} 个月均有数据", "all {count} months before have data"),
-    "months.missing": Text("此前 {count} 个月没有数据", "{count} months before have no data"),
+    "months": Text("此前 {count} 个月均有数据", "months before, each with data: {count}"),
+    "months.missing": Text("此前 {count} 个月没有数据", "months before without data: {count}"),
     "months.partial": Text(
-        "此前 {count} 个月的数据不全", "{count} months before have not all data"
+        "此前 {count} 个月的数据不全", "months before of which data is missing: {count}"
     ),
-    "facts": Text("{name}：{resources} 项", "{name}: of {resources}"),
+    "facts": Text("{name}：{resources} 个序列", "{name}: {resources} series"),
     "facts.absent": Text("{name} 没有样本", "{name} has no samples"),
-    "facts.days": Text("{name} 有 {count} 天没有样本", "{name} has no samples on {count} days"),
+    "facts.capacity": Text("{name} 没有样本", "{name} has no samples"),
+    "facts.days": Text("{name} 有 {count} 天没有样本", "{name}: days without samples: {count}"),
     "facts.unused": Text(
         "{count} 项运行中的资源没有 CPU 使用数据（共 {all} 项）",
-        "{count} active resources have no use of CPU (of {all})",
+        "active resources without any use of CPU: {count} of {all}",
     ),
     "facts.unknown": Text(
         "{count} 项有使用数据的资源没有基本信息（共 {all} 项）",
-        "{count} resources have use and no facts (of {all})",
+        "resources with use and without facts: {count} of {all}",
     ),
     "facts.copies": Text(
-        "{count} 项资源由多个代理上报", "{count} resources are told by several agents"
+        "{count} 项资源由多个代理上报", "resources that several agents tell of: {count}"
     ),
     "facts.agree": Text(
-        "{count} 项资源既有基本信息又有使用数据", "{count} resources have facts and use"
+        "{count} 项资源既有基本信息又有使用数据", "resources with facts and use: {count}"
     ),
 }
 REMEDIES: Final[Mapping[str, Text]] = {
@@ -167,6 +170,11 @@ REMEDIES: Final[Mapping[str, Text]] = {
         "检查代理的 clouds 与抓取配置（metrics_path、relabel 是否丢弃）",
         "see to clouds of the agent and to the scrape (metrics_path; dropped by a relabel rule?)",
     ),
+    "facts.capacity": Text(
+        "总量由报告的配置给出，或由能查看容量的代理（OpenStack Placement、libvirt）提供",
+        "tell capacity in the profile of the report, or let an agent tell it (OpenStack Placement, "
+        "libvirt)",
+    ),
     "facts.days": Text("查明当天代理或抓取停在何处", "find what stopped then: agent or scrape"),
     "facts.unused": Text(
         "检查平台能否提供使用数据（Nova diagnostics 2.48 以上，libvirt）；通报中判为数据不足",
@@ -190,11 +198,11 @@ LEVEL: Final[Mapping[str, Text]] = {
 SUMMARY: Final[Mapping[str, Text]] = {
     "error": Text(
         "{errors} 项错误、{warnings} 项警告：先处理错误，数字才可信。",
-        "{errors} errors, {warnings} warnings: no number is to be trusted before the errors are gone.",
+        "errors: {errors}, warnings: {warnings}; trust no number before the errors are gone.",
     ),
     "warning": Text(
         "没有错误；{warnings} 项警告会在通报中注明。",
-        "no errors; the report will tell of {warnings} warnings.",
+        "no errors; warnings that the report will tell of: {warnings}.",
     ),
     "ok": Text("一切就绪。", "everything is there."),
 }

@@ -11,7 +11,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 import httpx
 import numpy as np
@@ -62,7 +62,7 @@ class PromClient:
         except (ValueError, httpx.InvalidURL) as error:
             raise self._error(answers.told(error)) from error
 
-    def __enter__(self) -> PromClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

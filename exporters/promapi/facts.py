@@ -7,6 +7,7 @@ they tell may differ: `best` chooses.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
@@ -14,7 +15,7 @@ from typing import Generic, NamedTuple, TypeVar
 from exporters.history.schema import SLOT
 from exporters.promapi.asking import Asker
 from exporters.promapi.client import Series
-from exporters.promapi.selectors import each, ranged
+from exporters.promapi.selectors import Range, each
 from exporters.promapi.timelines import Timeline, Told, doubtful, timeline
 from exporters.promapi.windows import DAY, Windows, moments
 
@@ -37,28 +38,27 @@ def labelled(
     labels: Sequence[str],
     value: Callable[[Mapping[str, str]], V],
     best: Callable[[Told[V]], V],
+    over: Range,
 ) -> Fact[V]:
     """What stands in labels of a series that is 1 while it is so."""
 
     def query(matcher: str, slots: int) -> str:
         by = ", ".join(("resource", *labels))
-        return f"max by ({by}) (max_over_time({ranged(series, matcher, slots)}))"
+        return f"max by ({by}) (max_over_time({over(series, matcher, slots)}))"
 
     return Fact((query,), lambda its, number: value(its) if number > 0 else None, best)
 
 
-def number(series: str) -> Fact[float]:
+def number(series: str, over: Range) -> Fact[float]:
     """What is the value of a series: the lowest and the highest within a window."""
 
     def lowest(matcher: str, slots: int) -> str:
-        return f"min by (resource) (min_over_time({ranged(series, matcher, slots)}))"
+        return each("min_over_time", series, matcher, slots, over, "min")
 
     def highest(matcher: str, slots: int) -> str:
-        return each("max_over_time", series, matcher, slots)
+        return each("max_over_time", series, matcher, slots, over)
 
-    return Fact(
-        (lowest, highest), lambda _, value: value if abs(value) < float("inf") else None, max
-    )
+    return Fact((lowest, highest), lambda _, value: value if math.isfinite(value) else None, max)
 
 
 def presence(series: str) -> Fact[bool]:

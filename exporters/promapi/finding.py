@@ -50,4 +50,4 @@ def failed(findings: Iterable[Finding]) -> bool:
 
 
 def _filled(text: Text, values: dict[str, str]) -> Text:
-    return Text(text.zh.format(**values), text.en.format(**values))
+    return Text(text.zh.format(**values).strip(), text.en.format(**values).strip())

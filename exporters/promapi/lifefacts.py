@@ -9,6 +9,7 @@ from collectors.cloud.model import ResourceKind
 from collectors.cloud.owners import HOWS, UNASSIGNED, Attribution, Owner
 from exporters.promapi import series
 from exporters.promapi.facts import Fact, labelled, number
+from exporters.promapi.selectors import Range, ranged, sampled
 from exporters.promapi.timelines import Told
 
 KINDS: Final[tuple[ResourceKind, ...]] = get_args(ResourceKind)
@@ -54,12 +55,30 @@ def _state(told: Told[str]) -> str:
     return min(told, key=lambda state: (state in ("", "unknown"), state))
 
 
-INFO: Final[Fact[Info]] = labelled(series.INFO, Info._fields, _info, _believed)
-STATE: Final[Fact[str]] = labelled(
-    series.STATE, ("state",), lambda labels: labels.get("state", "unknown"), _state
-)
-VCPUS: Final = number(series.VCPUS)
-MEMORY: Final = number(series.MEMORY)
-DISK: Final = number(series.DISK)
-ATTACHED: Final = number(series.ATTACHED)
-CREATED: Final = number(series.CREATED)
+class Facts(NamedTuple):
+    """All of them, in the order in which they are told."""
+
+    info: Fact[Info]
+    state: Fact[str]
+    sizes: tuple[Fact[float], Fact[float], Fact[float]]  # vcpus, memory, disk
+    attached: Fact[float]
+    created: Fact[float]
+
+
+def _facts(over: Range) -> Facts:
+    vcpus, memory, disk = (
+        number(name, over) for name in (series.VCPUS, series.MEMORY, series.DISK)
+    )
+    return Facts(
+        labelled(series.INFO, Info._fields, _info, _believed, over),
+        labelled(
+            series.STATE, ("state",), lambda labels: labels.get("state", "unknown"), _state, over
+        ),
+        (vcpus, memory, disk),
+        number(series.ATTACHED, over),
+        number(series.CREATED, over),
+    )
+
+
+SAMPLED: Final = _facts(sampled)
+WHOLE: Final = _facts(ranged)  # all that was told

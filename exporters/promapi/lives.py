@@ -1,6 +1,6 @@
 """Lives of resources out of facts that agents serve, and of their use.
 
-- What is told within five minutes is dated to their end.
+- What is told within five minutes is dated to their end; what was so for less than an hour may be missed.
 - Whatever is no longer told was last seen then; nobody is taken to have released it, since an agent that is away tells
   nothing either. A state `released` is none that agents serve; it would be believed.
 - What has use and no facts is a server of which nothing else is known.
@@ -16,10 +16,10 @@ from collectors.cloud.model import Size
 from collectors.cloud.spans import Aspect, Span, Value
 from exporters.history.reader import span
 from exporters.history.schema import SLOT
-from exporters.promapi import lifefacts
 from exporters.promapi.asking import Asker
 from exporters.promapi.facts import by_days, day_windows, presence, steady
-from exporters.promapi.lifefacts import Info
+from exporters.promapi.lifefacts import SAMPLED, WHOLE, Facts, Info
+from exporters.promapi.selectors import HOUR
 from exporters.promapi.timelines import Timeline
 from exporters.promapi.windows import DAY, Windows
 from exporters.usage.lives import Life
@@ -39,39 +39,50 @@ class Told(NamedTuple):
 
     infos: Mapping[str, Timeline[Info]]
     states: Mapping[str, Timeline[str]]
-    sizes: tuple[Mapping[str, Timeline[float]], ...]  # vcpus, memory, disk
+    sizes: Sequence[Mapping[str, Timeline[float]]]  # vcpus, memory, disk
     attached: Mapping[str, Timeline[float]]
     created: Mapping[str, Timeline[float]]
-    uses: Mapping[str, tuple[float, float]]  # first and last, of those whose facts do not tell
-    longer: Mapping[str, float]  # when those were told first that were stopped or detached long ago
+    uses: Mapping[str, tuple[float, float]] = {}  # first and last, of those whose facts end early
+    longer: Mapping[str, float] = {}  # when those were told first that were stopped long ago
 
 
 def lives(asker: Asker, since: float, until: float, used: Mapping[str, set[str]]) -> list[Life]:
     """Of a period; `used` are the recorded series that each resource has anything of within it."""
-    end = span(since, until).end
-    windows = day_windows(min(span(since, until).first - AROUND, end - AGE), end + AROUND)
-    infos = {
-        id: info
-        for id, info in by_days(asker, WHAT, lifefacts.INFO, windows, None, True).items()
-        if info.first < until and (info.last >= since or id in used)
-    }
-    ids = list(infos)
+    period = span(since, until)
+    end = -(-period.end // HOUR) * HOUR  # full hours are what facts are sampled at
+    windows = day_windows(min(period.first - AROUND, end - AGE), end + AROUND)
+    most = _told(asker, SAMPLED, windows, None)
+    # what was there for less than an hour
+    rest = _told(asker, WHOLE, windows, sorted(used.keys() - most.infos.keys()))
     told = Told(
-        infos,
-        steady(asker, WHAT, lifefacts.STATE, windows, ids),
-        tuple(
-            steady(asker, WHAT, fact, windows, ids)
-            for fact in (lifefacts.VCPUS, lifefacts.MEMORY, lifefacts.DISK)
-        ),
-        steady(asker, WHAT, lifefacts.ATTACHED, windows, ids),
-        steady(asker, WHAT, lifefacts.CREATED, windows, ids),
-        _uses(asker, windows, since, until, used, infos),
-        {},
+        {
+            id: info
+            for id, info in {**most.infos, **rest.infos}.items()
+            if info.first < until and (info.last >= since or id in used)
+        },
+        {**most.states, **rest.states},
+        [{**one, **other} for one, other in zip(most.sizes, rest.sizes, strict=True)],
+        {**most.attached, **rest.attached},
+        {**most.created, **rest.created},
     )
+    told = told._replace(uses=_uses(asker, windows, since, until, used, told.infos))
     told = _long_ago(asker, windows, told)
-    found = [_life(id, told, until) for id in infos]
-    found += [Life(id, "server", id, "", *told.uses[id], {}) for id in used if id not in infos]
+    found = [_life(id, told, until) for id in told.infos]
+    found += [Life(id, "server", id, "", *told.uses[id], {}) for id in used if id not in told.infos]
     return sorted(found, key=lambda it: (it.first_seen, it.id))
+
+
+def _told(asker: Asker, facts: Facts, windows: Windows, some: Sequence[str] | None) -> Told:
+    """Of some resources, or all."""
+    infos = by_days(asker, WHAT, facts.info, windows, some, True)
+    ids = sorted(infos)
+    return Told(
+        infos,
+        steady(asker, WHAT, facts.state, windows, ids),
+        [steady(asker, WHAT, fact, windows, ids) for fact in facts.sizes],
+        steady(asker, WHAT, facts.attached, windows, ids),
+        steady(asker, WHAT, facts.created, windows, ids),
+    )
 
 
 def _uses(
@@ -103,9 +114,9 @@ def _long_ago(asker: Asker, windows: Windows, told: Told) -> Told:
     here = {id for id, info in told.infos.items() if info.first <= begin}
     before = day_windows(windows.first - LONG_AGO, windows.last)
     stopped = [id for id in here if _began(told.states, id) == "stopped"]
-    states = by_days(asker, WHAT, lifefacts.STATE, before, sorted(stopped), True)
+    states = by_days(asker, WHAT, SAMPLED.state, before, sorted(stopped), True)
     detached = [id for id in here if _began(told.attached, id) == 0]
-    attached = by_days(asker, WHAT, lifefacts.ATTACHED, before, sorted(detached), True)
+    attached = by_days(asker, WHAT, SAMPLED.attached, before, sorted(detached), True)
     return told._replace(
         states={**told.states, **states},
         attached={**told.attached, **attached},

@@ -8,16 +8,19 @@ and Prometheus 3 and VictoriaMetrics, whose ranges are open on the left, take th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from exporters.history.reader import Span
 from exporters.history.schema import SLOT
 
+HOUR: Final = 12  # slots
 MOST: Final = 250  # resources a query
 LENGTH: Final = 12_000  # bytes of selectors a query: VictoriaMetrics takes queries of 16 KiB
 _META: Final = re.compile(r"[.+*?()|\[\]{}^$\\]")
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\0": "\\x00"})
+
+Range = Callable[[str, str, int], str]  # of a series, a matcher, and how many slots
 
 
 def quoted(text: str) -> str:
@@ -42,12 +45,22 @@ def ranged(name: str, matcher: str, slots: int) -> str:
     return f"{name}{{{matcher}}}[{slots * SLOT * 1000 - 1}ms]"
 
 
-def each(function: str, name: str, matcher: str, slots: int) -> str:
+def sampled(name: str, matcher: str, slots: int) -> str:
+    """The same of a fact, which agents are asked for several times a minute and which seldom changes: one sample an
+    hour, at full hours, is what longer ranges have. A subquery, but of few points."""
+    if slots < HOUR:
+        return ranged(name, matcher, slots)
+    return f"{ranged(name, matcher, slots)[:-1]}:1h]"
+
+
+def each(
+    function: str, name: str, matcher: str, slots: int, over: Range = ranged, by: str = "max"
+) -> str:
     """A function over a range, by resource. Of series that differ in other labels (two servers that evaluate the same
     rules) the highest counts: they tell the same, but one may have been away for a while."""
     head, _, argument = function.partition(" ")
     inner = f"{argument}, " if argument else ""
-    return f"max by (resource) ({head}({inner}{ranged(name, matcher, slots)}))"
+    return f"{by} by (resource) ({head}({inner}{over(name, matcher, slots)}))"
 
 
 def shards(ids: Sequence[str], copies: int = 1, most: int = MOST) -> Iterator[list[str]]:

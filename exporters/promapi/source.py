@@ -18,7 +18,7 @@ from exporters.promapi import used as together
 from exporters.promapi.asking import WORKERS, Asker, Client, Progress
 from exporters.promapi.capacity import capacity
 from exporters.promapi.extent import extent
-from exporters.promapi.statistics import Metric
+from exporters.promapi.statistics import Counted, Metric
 from exporters.usage.lives import Life
 from exporters.usage.source import CapacityTold, Key, Segment, Used
 from rules.usagemodel import Measured
@@ -44,7 +44,7 @@ class PrometheusSource:
     ) -> None:
         self.name, self.zone, self._now = name, zone, now
         self._asker = Asker(client, workers, progress)
-        self._counts: dict[tuple[str, Span], dict[str, int]] = {}
+        self._counts: dict[tuple[str, Span], Counted] = {}
         self._sums: dict[tuple[str, Span], statistics.Totals] = {}
         self._departments: dict[str, str] = {}
         self._told: dict[tuple[str, float, float], bytes] = {}
@@ -60,7 +60,7 @@ class PrometheusSource:
         period = span(since, until)
         used: dict[str, set[str]] = defaultdict(set)
         for metric, name in series.RECORDED.items():
-            for id in self._counted(metric, period):
+            for id in self._counted(metric, period).slots:
                 used[id].add(name)
         found = lives.lives(self._asker, since, until, used)
         self._departments = {one.id: one.owner(until).owner.department for one in found}
@@ -72,7 +72,7 @@ class PrometheusSource:
     ) -> dict[str, Measured]:
         if metric not in series.RECORDED:
             return {}
-        counts = self._counted(metric, period)
+        counts = self._counted(metric, period).slots
         late: dict[int, set[str]] = defaultdict(set)
         for id in counts.keys() & begins.keys():
             if (first := span(begins[id], 0).first) > period.first:
@@ -99,7 +99,7 @@ class PrometheusSource:
     ) -> dict[str, list[tuple[float, float]]]:
         if metric not in series.RECORDED:
             return {}
-        counts = self._counted(metric, period)
+        counts = self._counted(metric, period).slots
         cached = self._sums.get((metric, period), {})
         found = {id: [(0.0, 0.0)] * len(its) for id, its in stretches.items() if id in counts}
         wanted: dict[Span, list[tuple[str, int]]] = defaultdict(list)
@@ -133,7 +133,7 @@ class PrometheusSource:
     def _metric(self, metric: str) -> Metric:
         return Metric(self._asker, metric, series.RECORDED[metric])
 
-    def _counted(self, metric: str, period: Span) -> dict[str, int]:
+    def _counted(self, metric: str, period: Span) -> Counted:
         if (metric, period) not in self._counts:
             self._counts[metric, period] = statistics.counted(self._metric(metric), period)
         return self._counts[metric, period]

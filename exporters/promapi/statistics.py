@@ -39,22 +39,34 @@ class Metric(NamedTuple):
     series: str
 
 
-def counted(of: Metric, period: Span) -> dict[str, int]:
-    """How many slots of a period are known of each resource, of all that have any."""
+class Counted(NamedTuple):
+    """How many slots of a period are known of each resource, of all that have any; `doubled`: some have several
+    series."""
+
+    slots: Mapping[str, int]
+    doubled: bool = False
+
+
+def counted(of: Metric, period: Span) -> Counted:
     slots = period.end - period.first
     if slots < 1:
-        return {}
+        return Counted({})
+    query = f"count_over_time({ranged(of.series, '', slots)})"
     try:
-        told = of.asker.once(each("count_over_time", of.series, "", slots), period.end * SLOT)
+        told = of.asker.once(query, period.end * SLOT)
     except TooMuch:
         if slots < 2:
             raise
         middle = period.first + slots // 2
-        found = counted(of, Span(period.first, middle))
-        for id, count in counted(of, Span(middle, period.end)).items():
-            found[id] = found.get(id, 0) + count
-        return found
-    return {id: int(value) for id, value in _by_resource(told).items()}
+        one, other = (
+            counted(of, part) for part in (Span(period.first, middle), Span(middle, period.end))
+        )
+        ids = {**one.slots, **other.slots}
+        both = {id: one.slots.get(id, 0) + other.slots.get(id, 0) for id in ids}
+        return Counted(both, one.doubled or other.doubled)
+    known = [(id, int(it.value)) for it in told if (id := it.labels.get("resource"))]
+    highest = dict(sorted(known, key=lambda it: it[1]))
+    return Counted(highest, len(highest) < len(known))
 
 
 def averages(of: Metric, period: Span, ids: Sequence[str]) -> dict[str, float]:

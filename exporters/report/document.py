@@ -160,7 +160,8 @@ class Cost(msgspec.Struct, frozen=True):
     used_cost: float | None
     unpriced: float = 0.0
     used_known: bool = True
-    prices: tuple[str, ...] = ()  # `0.12 from 2026-01-01`, as they were in force
+    prices: tuple[str, ...] = ()  # `0.12/h (2026-01-01 → 2026-06-30)`, as they were in force
+    known_cost: float | None = None
 
 
 class Showback(msgspec.Struct, frozen=True):
@@ -175,6 +176,9 @@ class Showback(msgspec.Struct, frozen=True):
     reclaimable_cost: float | None  # a month, of what is due
     complete: bool
     unsized: float = 0.0
+    known_cost: float | None = (
+        None  # of all lines: how full disks are is not known, so they are not in it
+    )
 
 
 class System(msgspec.Struct, frozen=True):

@@ -46,7 +46,7 @@ def render(
     from exporters.report import jsonform, tables
     from exporters.report.html.page import html, paper
     from exporters.report.pdf import pdf
-    from exporters.report.xlsx.book import xlsx
+    from exporters.report.xlsx.workbook import xlsx
 
     name, found = stem(document, language), {}
     page = html(document, language) if {"html", "pdf"} & {*formats} else ""

@@ -24,7 +24,8 @@ HOUR: Final = 3600.0
 class Share(msgspec.Struct, frozen=True):
     """Of one department (empty: nobody's). Core hours are virtual CPUs × hours; `used` are of `known`, those of
     which the use is known; byte hours likewise. Servers only, running or stopped, but for disks: those of servers
-    and volumes. `unsized` hours are of servers whose virtual CPUs are not known."""
+    and volumes. `unsized` hours are of servers whose virtual CPUs are not known, `unsized_other` of servers whose
+    memory, and of servers and volumes whose disk is not."""
 
     department: str
     granted_core_hours: float = 0.0
@@ -36,6 +37,7 @@ class Share(msgspec.Struct, frozen=True):
     known_memory_byte_hours: float = 0.0
     used_memory_byte_hours: float = 0.0
     granted_disk_byte_hours: float = 0.0
+    unsized_other_hours: float = 0.0
 
     @property
     def used_ratio(self) -> float | None:
@@ -81,7 +83,9 @@ def segments_of(
 def _with_disk(total: Share, one: Segment) -> Share:
     hours, disk = (one.until - one.since) / HOUR, one.size.disk or 0
     return msgspec.structs.replace(
-        total, granted_disk_byte_hours=total.granted_disk_byte_hours + disk * hours
+        total,
+        granted_disk_byte_hours=total.granted_disk_byte_hours + disk * hours,
+        unsized_other_hours=total.unsized_other_hours + (hours if one.size.disk is None else 0),
     )
 
 
@@ -95,6 +99,8 @@ def _added(
         granted_memory_byte_hours=total.granted_memory_byte_hours + size * hours,
         known_memory_byte_hours=total.known_memory_byte_hours + size * memory[1],
         used_memory_byte_hours=total.used_memory_byte_hours + size * memory[0],
+        unsized_other_hours=total.unsized_other_hours
+        + (hours if one.size.memory is None and one.size.disk is not None else 0),
     )
     if vcpus is None:
         return msgspec.structs.replace(total, unsized_hours=total.unsized_hours + hours)

@@ -3,21 +3,37 @@ recomputed with numpy alone."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from exporters.history import workcalendar
+from exporters.history.reader import Span
 from exporters.promapi import series
+from exporters.promapi.client import PromClient, PromSettings
+from exporters.promapi.source import PrometheusSource
 from rules.usagemodel import Measured
-from tests.promlab import SLOT, Made, month
+from tests.promlab import SLOT, Made, month, needs_prometheus, needs_victoria, prometheus, victoria
 
 ZONE = ZoneInfo("Asia/Shanghai")
 SINCE = int(datetime(2026, 10, 1, tzinfo=ZONE).timestamp())
 SLOTS = 288 * 31
 UNTIL = SINCE + SLOTS * SLOT
 DAY = 288
+FIRST = SINCE // SLOT
+MONTH = Span(FIRST, FIRST + SLOTS)
+NOW = UNTIL + 86400.0
+CALENDAR = workcalendar.load()
+Server = Callable[..., AbstractContextManager[str]]
+BOTH = [
+    pytest.param(prometheus, marks=needs_prometheus, id="prometheus"),
+    pytest.param(victoria, marks=needs_victoria, id="victoria"),
+]
 IDS = [
     "plain-0001",
     'quo"te',
@@ -179,3 +195,32 @@ def in_work(first: int, slots: int, zone: ZoneInfo) -> NDArray[np.bool_]:
             works = (works and when.day > 7) or when.day == 10
         found.append(works and (9 <= when.hour < 12 or 14 <= when.hour < 18))
     return np.array(found, dtype=np.bool_)
+
+
+@contextmanager
+def reading(url: str, zone: ZoneInfo = ZONE, now: float = NOW) -> Iterator[PrometheusSource]:
+    with PromClient(PromSettings(url=url)) as client:
+        yield PrometheusSource(client, url, zone, now)
+
+
+def numpys(
+    metric: str, first: int, end: int, zone: ZoneInfo = ZONE
+) -> tuple[dict[str, Measured], NDArray[np.float64]]:
+    """What numpy makes of the slots [first, end), counted from the beginning of the month."""
+    rows = usage()[metric][:, 40 + first : 40 + end]
+    work = in_work(FIRST + first, end - first, zone)
+    return expected(rows, FIRST + first, work), rows
+
+
+def same(found: Mapping[str, Measured], expected: Mapping[str, Measured], off: float) -> None:
+    assert set(found) == set(expected)
+    for id, one in expected.items():
+        it = found[id]
+        assert (it.samples, it.coverage) == (one.samples, one.coverage)
+        assert it.maximum_at == one.maximum_at, id
+        assert not it.estimated
+        assert (it.work is None, it.off is None) == (one.work is None, one.off is None)
+        for name in ("mean", "p50", "p95", "upper", "maximum", "work", "off"):
+            number = getattr(one, name)
+            if number is not None:
+                assert getattr(it, name) == pytest.approx(number, rel=off, abs=1e-9), (id, name)

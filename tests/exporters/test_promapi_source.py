@@ -3,9 +3,8 @@ file with the same samples."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,37 +16,35 @@ from exporters.history import workcalendar
 from exporters.history.file import connect
 from exporters.history.importing import Form
 from exporters.history.reader import Span
-from exporters.promapi import series
-from exporters.promapi.client import PromClient, PromSettings, Sample, Series, TooMuch
 from exporters.promapi.source import PrometheusSource
 from exporters.usage.historysource import HistorySource
 from exporters.usage.lives import Life
 from exporters.usage.period import Period, resource_uses
-from exporters.usage.source import CapacityTold, Segment, SourceError
-from rules.usagemodel import Measured
+from exporters.usage.source import CapacityTold, Segment
 from tests.exporters import promestate
-from tests.exporters.promestate import IDS, SINCE, SLOTS, UNTIL, ZONE, day
+from tests.exporters.promestate import (
+    CALENDAR,
+    FIRST,
+    IDS,
+    MONTH,
+    SINCE,
+    SLOTS,
+    UNTIL,
+    ZONE,
+    day,
+    numpys,
+    reading,
+    same,
+)
 from tests.historylab import imported, long_csv
-from tests.promlab import SLOT, Made, needs_prometheus, needs_victoria, prometheus, victoria
+from tests.promlab import SLOT, needs_prometheus, needs_victoria, prometheus, victoria
 
-CALENDAR = workcalendar.load()
-FIRST = SINCE // SLOT
-MONTH = Span(FIRST, FIRST + SLOTS)
-NOW = UNTIL + 86400.0
-Server = Callable[..., AbstractContextManager[str]]
 SERVERS = [
     pytest.param((prometheus, 0), marks=needs_prometheus, id="prometheus"),
     pytest.param((prometheus, 137), marks=needs_prometheus, id="prometheus-137"),
     pytest.param((victoria, 0), marks=needs_victoria, id="victoria"),
     pytest.param((victoria, 299), marks=needs_victoria, id="victoria-299"),
 ]
-BOTH = [SERVERS[0], SERVERS[2]]
-
-
-@contextmanager
-def reading(url: str, zone: ZoneInfo = ZONE, now: float = NOW) -> Iterator[PrometheusSource]:
-    with PromClient(PromSettings(url=url)) as client:
-        yield PrometheusSource(client, url, zone, now)
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -58,29 +55,6 @@ def source(
     made = promestate.recorded(after) + promestate.facts() + promestate.estate()
     with server(tmp_path_factory.mktemp("server"), made) as url, reading(url) as found:
         yield found
-
-
-def numpys(
-    metric: str, first: int, end: int, zone: ZoneInfo = ZONE
-) -> tuple[dict[str, Measured], np.ndarray[Any, Any]]:
-    """What numpy makes of the slots [first, end), counted from the beginning of the month."""
-    rows = promestate.usage()[metric][:, 40 + first : 40 + end]
-    work = promestate.in_work(FIRST + first, end - first, zone)
-    return promestate.expected(rows, FIRST + first, work), rows
-
-
-def same(found: Mapping[str, Measured], expected: Mapping[str, Measured], off: float) -> None:
-    assert set(found) == set(expected)
-    for id, one in expected.items():
-        it = found[id]
-        assert (it.samples, it.coverage) == (one.samples, one.coverage)
-        assert it.maximum_at == one.maximum_at, id
-        assert not it.estimated
-        assert (it.work is None, it.off is None) == (one.work is None, one.off is None)
-        for name in ("mean", "p50", "p95", "upper", "maximum", "work", "off"):
-            number = getattr(one, name)
-            if number is not None:
-                assert getattr(it, name) == pytest.approx(number, rel=off, abs=1e-9), (id, name)
 
 
 @pytest.mark.parametrize("metric", [promestate.CPU, promestate.MEMORY, promestate.NET])
@@ -113,7 +87,7 @@ def test_working_hours_are_those_of_clocks_that_change(source: PrometheusSource)
 
 
 def test_nothing_counts_before_it_begins(source: PrometheusSource) -> None:
-    begins = {"plain-0001": SINCE + 2000.0 * SLOT, "twin-a": float(SINCE), "twin-b": NOW}
+    begins = {"plain-0001": SINCE + 2000.0 * SLOT, "twin-a": float(SINCE), "twin-b": UNTIL + 1.0}
     found = source.measured("cpu", MONTH, CALENDAR, begins)
     _, rows = numpys("cpu", 0, SLOTS)
     rows[0, :2000], rows[9] = np.nan, np.nan
@@ -278,117 +252,3 @@ def test_a_month_under_way(source: PrometheusSource) -> None:
         alive = {it.id: it for it in one.lives(SINCE, now)}
         assert "服务器 一" not in alive
         assert alive["plain-0001"].last_seen >= now
-
-
-@pytest.mark.parametrize("source_of", BOTH)
-def test_a_server_that_has_nothing(source_of: tuple[Server, int], tmp_path: Path) -> None:
-    other = Made("other", {}, np.array([SINCE + 300.0]), np.array([1.0]))
-    with source_of[0](tmp_path, [other]) as url, reading(url) as source:
-        assert source.extent() is None
-        assert source.lives(SINCE, UNTIL) == []
-        assert source.measured("cpu", MONTH, CALENDAR, {}) == {}
-        assert source.sums("cpu", MONTH, {"a": [MONTH]}) == {}
-        assert source.used(MONTH, [Segment("a", SINCE, UNTIL, "", "", Size(1.0))]) == {}
-        assert source.capacity(UNTIL) is None
-        assert source.measured("no-such-metric", MONTH, CALENDAR, {}) == {}
-
-
-class Counting:
-    """A client that counts what was refused."""
-
-    def __init__(self, client: PromClient) -> None:
-        self.client, self.refused = client, 0
-
-    def instant(self, query: str, at: float) -> list[Sample]:
-        try:
-            return self.client.instant(query, at)
-        except TooMuch:
-            self.refused += 1
-            raise
-
-    def over(self, query: str, since: float, until: float, step: float) -> list[Series]:
-        try:
-            return self.client.over(query, since, until, step)
-        except TooMuch:
-            self.refused += 1
-            raise
-
-
-@needs_prometheus
-def test_what_is_refused_is_asked_for_in_parts(tmp_path: Path) -> None:
-    made = promestate.recorded() + promestate.facts()
-    limit = "--query.max-samples=10000"
-    with (
-        prometheus(tmp_path, made, limit) as url,
-        PromClient(PromSettings(url=url)) as client,
-    ):
-        counting = Counting(client)
-        source = PrometheusSource(counting, url, ZONE, NOW)
-        same(source.measured("cpu", MONTH, CALENDAR, {}), numpys("cpu", 0, SLOTS)[0], 1e-9)
-        assert {it.id for it in source.lives(SINCE, UNTIL)} == set(IDS)
-        segments = [Segment(id, SINCE, UNTIL, "", "", Size(1.0)) for id in IDS]
-        [used] = source.used(MONTH, segments).values()
-        rows = promestate.usage()["cpu"][:, 40 : 40 + SLOTS]
-        assert used.known == pytest.approx((~np.isnan(rows)).sum(axis=0))
-        assert used.cores == pytest.approx(np.nansum(rows, axis=0) / 100)
-        assert counting.refused
-
-
-@needs_prometheus
-def test_a_limit_that_allows_nothing_is_told(tmp_path: Path) -> None:
-    with (
-        prometheus(tmp_path, promestate.recorded(), "--query.max-samples=100") as url,
-        reading(url) as source,
-        pytest.raises(SourceError, match="too many samples"),
-    ):
-        source.measured("cpu", MONTH, CALENDAR, {})
-
-
-@pytest.mark.parametrize("source_of", BOTH)
-def test_agents_that_tell_of_one_resource(source_of: tuple[Server, int], tmp_path: Path) -> None:
-    """Two agents, of which one knows the owner; two servers that recorded the same, one with a gap."""
-    times = np.arange(SINCE + SLOT, UNTIL + 1, SLOT, dtype=np.float64)
-    values = np.random.default_rng(3).random(SLOTS)
-    gap = values.copy()
-    gap[2000:4000] = np.nan
-    name = series.RECORDED["cpu"]
-    made = [
-        Made(name, {"resource": "x", "replica": "a"}, times, values),
-        Made(name, {"resource": "x", "replica": "b"}, times, gap),
-        promestate.info(
-            "x", SINCE, UNTIL, instance="host:1", how="unassigned", department="未归属"
-        ),
-        promestate.info("x", SINCE, UNTIL, instance="nova:1", how="override"),
-        promestate.fact(series.VCPUS, {"resource": "x", "instance": "host:1"}, SINCE, UNTIL, 2),
-        promestate.fact(series.VCPUS, {"resource": "x", "instance": "nova:1"}, SINCE, UNTIL, 2),
-    ]
-    with source_of[0](tmp_path, made) as url, reading(url) as source:
-        [life] = source.lives(SINCE, UNTIL)
-        [(_, end, owner)] = dated(life, "owner")
-        assert end is None
-        assert owner.owner.department == "市教育局"  # type: ignore[attr-defined]
-        [(_, _, size)] = dated(life, "size")
-        assert size == Size(2.0)
-        it = source.measured("cpu", MONTH, CALENDAR, {})["x"]
-        assert (it.samples, it.coverage) == (SLOTS, 1.0)
-        assert it.maximum_at == (FIRST + int(values.argmax())) * SLOT
-        segment = Segment("x", SINCE, UNTIL, "", "", Size(2.0))
-        [used] = source.used(MONTH, [segment]).values()
-        assert used.cores == pytest.approx(values * 0.02)
-
-
-@pytest.mark.parametrize("source_of", BOTH)
-def test_ids_of_any_characters(source_of: tuple[Server, int], tmp_path: Path) -> None:
-    generator = np.random.default_rng(11)
-    letters = [*" !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~\n\r\t\x01aZ0", *"龙湖é🜚\u200b\u2028"]
-    ids = sorted({"".join(generator.choice(letters, 9).tolist()) for _ in range(300)})
-    times = np.arange(SINCE + SLOT, SINCE + 13 * SLOT, SLOT, dtype=np.float64)
-    rows = [np.full(len(times), float(n)) for n in range(len(ids))]
-    name = series.RECORDED["cpu"]
-    made = [Made(name, {"resource": id}, times, row) for id, row in zip(ids, rows, strict=True)]
-    with source_of[0](tmp_path, made) as url, reading(url) as source:
-        found = source.measured("cpu", Span(FIRST, FIRST + 12), CALENDAR, {})
-        assert {id: it.mean for id, it in found.items()} == {id: n for n, id in enumerate(ids)}
-        stretch = Span(FIRST + 1, FIRST + 2)  # one by one
-        for id in ids[::50]:
-            assert source.sums("cpu", MONTH, {id: [stretch]})[id] == [(ids.index(id), 1)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -30,7 +29,6 @@ from tests.reportestate import (
     source_of,
 )
 
-PLANETLAB = Path(__file__).parents[2] / "../shared/data/planetlab"
 HOSTILE = ("<script>alert(1)</script>", '=HYPERLINK("http://evil.example","x")')
 SLOTS = {p.label: slot(p.until) - slot(p.since) for p in (SEPTEMBER, OCTOBER)}
 

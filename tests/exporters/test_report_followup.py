@@ -6,21 +6,25 @@ import csv
 import io
 import multiprocessing
 import random
+import shutil
+import subprocess
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collectors.cloud.spans import Span
 from collectors.strictyaml import DocumentError
 from exporters.aside import replacing
 from exporters.report.content import followup
-from exporters.report.content.followup import Facts, Now, last_day, now_of
+from exporters.report.content.followup import Facts, last_day
 from exporters.report.content.followupcells import guarded, month_of, unguarded
 from exporters.report.content.followupfile import (
     File,
@@ -30,12 +34,15 @@ from exporters.report.content.followupfile import (
     dump,
     parse,
 )
+from exporters.report.content.followupnow import Now, now_of, released_of
 from exporters.report.content.followuprow import HEADS, STEPS, TOLD, Row
 from exporters.report.document import FollowUps
+from exporters.usage.lives import Life
 from exporters.usage.period import months_before
 from rules.usagejudgement import NOTHING, Amount, Exempted, Judgement, Reason
 
 GIB = 2**30
+CHINA = ZoneInfo("Asia/Shanghai")
 LATE = date(2028, 1, 1)
 MONTHS = months_before("2027-09", 12)  # from 2026-10
 
@@ -152,6 +159,33 @@ def test_what_is_released_is_reviewed_though_it_is_seen_no_more() -> None:
     assert (rows[0].step, rows[0].carried_out) == ("carried_out", date(2026, 11, 12))
     rows, told = run(rows, "2026-12")
     assert (rows[0].step, told.realised) == ("reviewed", size())
+
+
+def test_what_was_released_in_a_month_without_a_report() -> None:
+    """Its judgement was of that month; what the history has of it is enough."""
+    at = [datetime(2026, month, 9, 23, tzinfo=CHINA).timestamp() for month in (9, 11)]
+    spans = [
+        Span("vm-1", "state", at[0], at[1], "active"),
+        Span("vm-1", "state", at[1], None, "released"),
+    ]
+    life = Life("vm-1", "server", "x", "city", at[0], at[1], {"state": spans})
+    december, november = (datetime(2026, month, 1, tzinfo=CHINA).timestamp() for month in (12, 11))
+    assert released_of([life], november, CHINA) == {}
+    now = released_of([life], december, CHINA)
+    rows, _ = followup.carry(begun(judged()), Facts("2026-12", LATE, [], now), "zh")
+    assert (rows[0].step, rows[0].carried_out) == ("reviewed", date(2026, 11, 9))
+    assert rows[0].realised == size()
+
+
+def test_a_size_that_is_not_known_is_no_change_back() -> None:
+    rows, _ = run(begun(shrink()), "2026-11", insufficient(day="2026-11-12", granted=size(4, 8)))
+    made, _ = run(rows, "2026-12", fine(granted=Amount(None, None, None)))
+    assert made == rows
+
+
+def test_memory_that_differs_by_a_little_is_no_change() -> None:
+    rows, _ = run(begun(judged()), "2026-11", judged(granted=size(8, 15.8)))
+    assert (rows[0].step, rows[0].months) == ("notified", 2)
 
 
 def test_what_is_merely_not_seen_is_nothing_saved() -> None:
@@ -325,8 +359,9 @@ class Estate:
                 continue
             if vcpus == 0:
                 continue
-            if lost:
-                continue  # nobody saw it
+            if lost:  # nobody saw it, or how large it is
+                found += [insufficient(id, granted=Amount())] * (n % 2)
+                continue
             if id in self.done:
                 self._review(id)
                 found.append(fine(id, granted=size(vcpus, memory)))
@@ -452,6 +487,39 @@ def test_as_a_spreadsheet_saves_it(tmp_path: Path, encoding: str, mark: str) -> 
     )
     assert dict(zip(head, made[1], strict=True))["资源"] == "a"
     assert [it.resource for it in parse(path.read_bytes(), "f.csv").rows] == ["a", "b", "c"]
+
+
+@pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not installed")
+def test_through_a_real_spreadsheet(tmp_path: Path) -> None:
+    """Opened as one opens CSV, which takes numbers and days for such, and saved."""
+    odd = Amount(2.5, 123456789012, 987654321987)
+    rows = begun(
+        judged("00123", name="=1+1"),
+        judged("1E10", name="3-4"),
+        shrink("2026-10", name="'x", department="+市"),
+        judged("-5", name='a"b;c', granted=odd),
+    )
+    days = dict(
+        zip(
+            ("confirmed", "carried_out", "reviewed"),
+            map(date, [2026] * 3, (10, 11, 12), (1, 2, 3)),
+            strict=True,
+        )
+    )
+    rows[0] = edited(rows[0], step="reviewed", realised=size(1.25, 2), note="甲\n乙", **days)
+    path = tmp_path / "f.csv"
+    path.write_bytes(dump(File(Layout.new("zh")), rows))
+    spreadsheet = [
+        "soffice",
+        f"-env:UserInstallation=file://{tmp_path}/profile",
+        "--headless",
+        "--infilter=CSV:44,34,76,1,,0,false,true",
+        "--convert-to",
+        "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false",
+        *("--outdir", str(tmp_path / "saved"), str(path)),
+    ]
+    subprocess.run(spreadsheet, check=True, capture_output=True, timeout=120)
+    assert parse((tmp_path / "saved" / "f.csv").read_bytes(), "f.csv").rows == tuple(rows)
 
 
 def test_a_column_that_was_taken_out_comes_back_and_a_row_of_ones_own_stays(tmp_path: Path) -> None:
@@ -624,9 +692,8 @@ def a_row(draw: st.DrawFn, number: int) -> Row:
     }[step]  # fmt: skip
     confirmed, carried_out, reviewed = [*days[:some], None, None, None][:3]
     realised = draw(st.none() | AMOUNT.filter(lambda it: it != Amount()))
-    texts = {
-        key: draw(NAME) for key in ("name", "department", "system", "owner", "by", "note", "remark")
-    }
+    keys = ("name", "department", "system", "owner", "by", "note", "remark")
+    texts: dict[str, Any] = {key: draw(NAME) for key in keys}
     return Row(
         id=f"{draw(st.sampled_from(['TB-2026-10', '我的']))}-{number:04}",
         resource=f"{draw(NAME)}{number}r",

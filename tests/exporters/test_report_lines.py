@@ -26,14 +26,18 @@ from exporters.history.compaction import compact
 from exporters.history.file import connect
 from exporters.history.store import HistoryWriter, Known
 from exporters.history.units import LINE, LINE_KNOWN, LINE_UP, line_id
+from exporters.promapi.answers import Series
+from exporters.promapi.client import PromClient, TooMuch
 from exporters.promapi.series import LINE_KNOWN as LINE_KNOWN_RECORDED
 from exporters.promapi.series import LINE_UP as LINE_UP_RECORDED
+from exporters.promapi.settings import PromSettings
 from exporters.report.document import Line, LinesPart
 from exporters.report.sections import maintenancefile
-from exporters.report.sections.lines import lines_from_history, slot_of
+from exporters.report.sections.lines import lines_from_history, lines_from_prometheus
 from exporters.report.sections.maintenancefile import MaintenanceErrors, Window
 from exporters.report.sections.settings import LinesSettings
 from exporters.usage.period import Period
+from tests import promlab
 
 ZONE = ZoneInfo("Asia/Shanghai")
 SLOT = 300
@@ -267,19 +271,6 @@ def test_without_a_file_levels_are_not_known(history: sqlite3.Connection, made: 
     )
 
 
-@pytest.mark.parametrize("late", [1, 77, 150, 151, 299, 300])
-def test_slots_of_recorded_values(late: int) -> None:
-    """A sample a rule made `late` seconds after a slot began is told for the next moment that is asked."""
-    sampled = START + late + np.arange(10) * SLOT
-    asked = START + SLOT * 1.5 + np.arange(12) * SLOT
-    its = [int(slot_of(np.array([t]))[0]) * SLOT - START for t in asked]
-    for moment, slot in zip(asked, its, strict=True):
-        seen = [int(s) for s in sampled if moment - SLOT < s <= moment]
-        for s in seen:
-            middle = s - SLOT / 2 - START
-            assert slot <= middle <= slot + SLOT
-
-
 # --- the maintenance file
 
 
@@ -388,3 +379,68 @@ def test_the_recording_rules(tmp_path: Path) -> None:
     assert {LINE_UP_RECORDED, LINE_KNOWN_RECORDED} == set(
         re.findall(r"record: (\S+)", RULES.read_text())
     )
+
+
+@pytest.fixture(scope="module", params=["prometheus", "victoria"])
+def database(
+    request: pytest.FixtureRequest, made: Made, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PromClient]:
+    """Rules that ran 40 s before the end of each slot and until 260 s after it, by line."""
+    kind, folder = request.param, tmp_path_factory.mktemp(request.param)
+    if not (promlab.PROMETHEUS and promlab.PROMTOOL if kind == "prometheus" else promlab.VICTORIA):
+        pytest.skip(f"the Debian package of {kind} is not installed")
+    rows = []
+    for n, name in enumerate(NAMES):
+        late = (0, -40, 130)[n % 3]
+        times = np.arange(1, SLOTS + 1, dtype=np.float64) * SLOT + float(START + late)
+        for metric, values in (
+            (LINE_KNOWN_RECORDED, made.known[n]),
+            (LINE_UP_RECORDED, made.up[n]),
+        ):
+            rows.append(promlab.Made(metric, {"line": name}, times, values))
+        labels = {"line": name, "site": f"s{n // 2}", "level": LEVELS[n % 4], "carrier": "电信"}
+        rows.append(promlab.Made("jianwei_line_info", labels, times, np.ones(SLOTS)))
+    other = {"line": "l00", "site": "old", "level": "village", "carrier": ""}
+    rows.append(promlab.Made("jianwei_line_info", other, times[:100], np.ones(100)))
+    with getattr(promlab, kind)(folder, rows) as url, PromClient(PromSettings(url=url)) as client:
+        yield client
+
+
+def test_from_a_time_series_database_as_from_a_history(
+    database: PromClient, made: Made, files: LinesSettings, history: sqlite3.Connection
+) -> None:
+    part = lines_from_prometheus(database, PERIOD, files, ZONE, "db")
+    check(part, made)
+    assert part
+    wanted = lines_from_history(history, PERIOD, files, ZONE)
+    assert wanted
+    assert part.maintenance == wanted.maintenance
+    for own, its in zip(part.lines, wanted.lines, strict=True):
+        assert (own.name, own.outages, own.met, own.whole) == (
+            *(its.name, its.outages, its.met, its.whole),
+        )
+        assert own.availability == pytest.approx(its.availability, abs=1e-6)
+
+
+def test_levels_by_labels_and_queries_that_are_too_much(
+    database: PromClient, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over, asked = database.over, list[str]()
+
+    def few(query: str, since: float, until: float, step: float) -> list[Series]:
+        asked.append(query)
+        if query.count("|") > 9:
+            raise TooMuch("too many")
+        return over(query, since, until, step)
+
+    monkeypatch.setattr(database, "over", few)
+    part = lines_from_prometheus(database, PERIOD, SETTINGS, ZONE)
+    assert part
+    lines = {one.name: one for one in part.lines}
+    assert set(lines) == set(NAMES)
+    assert (lines["l00"].site, lines["l00"].level, lines["l00"].carrier) == ("s0", "city", "电信")
+    assert lines["l00"].availability == 100
+    assert [one.level for one in part.levels] == LEVELS
+    assert len(asked) == 2 * (1 + 2 + 4)
+    empty = Period("2027-10", PERIOD.since + 366 * 86400, PERIOD.until + 366 * 86400)
+    assert lines_from_prometheus(database, empty, SETTINGS, ZONE) is None

@@ -51,6 +51,15 @@ def test_a_table(tmp_path: Path) -> None:
     assert prices.unmatched(["市人社局", ""]) == ["市财政局"]
 
 
+def test_the_examples_of_the_docs() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "report-files.md").read_text(encoding="utf-8")
+    told = text.split("```yaml\n")[1].partition("```")[0]
+    assert len(parse(told.encode(), "p.yaml").rows) == 4
+    table = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    rows = parse("\n".join(table).encode(), "p.csv").rows
+    assert [it.item for it in rows] == ["vcpu", "memory", "disk"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_the_same_as_spreadsheets_save_it(encoding: str, delimiter: str) -> None:

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.cloud.model import Size
+from exporters.history.file import connect
 from exporters.report.content.prices import Prices, parse
 from exporters.report.content.showback import Month, monthly, pieces, showback
 from exporters.report.document import Cost, Showback, Sums, Total
+from exporters.usage.historysource import HistorySource
 from exporters.usage.period import Period, month
-from exporters.usage.shares import Share
+from exporters.usage.shares import Share, shares
 from rules.usagejudgement import NOTHING, Amount
+from tests.exporters.test_usage_period import City, day, owned
 
 CHINA = ZoneInfo("Asia/Shanghai")
 GIB = 2**30
 LATER = datetime(2027, 1, 1, tzinfo=UTC).timestamp()
 OCTOBER = month("2026-10", CHINA, LATER)
+
+
+@pytest.fixture
+def city(tmp_path: Path) -> Iterator[City]:
+    made = City(tmp_path / "history.db")
+    yield made
+    made.writer.close()
 
 
 def table(*rows: str) -> Prices:
@@ -92,6 +105,7 @@ def test_a_price_that_changes_within_the_month_by_hand() -> None:
     whole = shown.departments["市财政局"]
     assert whole.granted_cost == float(vcpu + memory + disk)
     assert whole.used_cost == float(vcpu / 4 + memory / 4)
+    assert whole.known_cost == float(vcpu + memory)  # and not of the disk
     assert whole.complete
     assert shown.estate.granted_cost == whole.granted_cost
 
@@ -137,6 +151,7 @@ def test_use_that_is_not_known_is_told() -> None:
     half = lines(showback(prices, OCTOBER, CHINA, Steady(known=0.5), {}).estate)["vcpu"]
     assert (half.used, half.used_known) == (930, False)
     assert half.used_cost == float(Decimal("0.3") * 930)
+    assert half.known_cost == float(Decimal("0.3") * 3720)  # of which a quarter was used
     none = lines(showback(prices, OCTOBER, CHINA, Steady(known=0), {}).estate)["vcpu"]
     assert (none.used, none.used_cost, none.used_known) == (None, None, False)
     idle = lines(showback(prices, OCTOBER, CHINA, Steady(used=0), {}).estate)["vcpu"]
@@ -211,6 +226,49 @@ def test_a_month_with_a_change_of_clock() -> None:
     assert Month.of("2026-10", zone) == (date(2026, 10, 1), date(2026, 10, 31), Fraction(745))
 
 
+def test_pieces_of_a_real_history_are_the_whole(city: City) -> None:
+    """One price or the same in four rows, over a server that moved and was resized within the month."""
+    city.server(
+        "vm",
+        ("owner", day(1), day(11, 7), owned("市财政局")),
+        ("owner", day(11, 7), None, owned("市教育局")),
+        ("size", day(1), day(20, 13), Size(4, 8 * GIB, 40 * GIB)),
+        ("size", day(20, 13), None, Size(2, 8 * GIB, 40 * GIB)),
+        ("state", day(1), None, "active"),
+    )
+    city.cpu("vm", day(9, 3), day(23), 50.0)
+    days = ("2026-10-05", "2026-10-11", "2026-10-12", "2026-10-25")
+    ends = (*days, "9999-12-31")
+    begins = ("2026-01-01", *(str(date.fromisoformat(it) + timedelta(1)) for it in days))
+    parts = table(
+        *(
+            f"item: {item}, unit: hour, price: 0.3, valid_from: {since}, valid_to: {until}"
+            for item in ("vcpu", "memory", "disk")
+            for since, until in zip(begins, ends, strict=True)
+        )
+    )
+    whole = table(*(f"item: {it}, unit: hour, price: 0.3" for it in ("vcpu", "memory", "disk")))
+    with closing(connect(city.path)) as connection:
+        source = HistorySource(connection, "x")
+
+        def shares_of(since: float, until: float) -> list[Share]:
+            return shares(source, OCTOBER._replace(since=since, until=until))
+
+        found = [showback(it, OCTOBER, CHINA, shares_of, {}) for it in (parts, whole)]
+    assert len(list(pieces(parts, OCTOBER, CHINA))) == 5
+    for name in ("市财政局", "市教育局"):
+        one, other = (it.departments[name] for it in found)
+        assert one.granted_cost == pytest.approx(other.granted_cost, abs=1e-5)
+        assert one.used_cost == pytest.approx(other.used_cost, abs=1e-5)
+    finance, education = found[0].departments["市财政局"], found[0].departments["市教育局"]
+    hours = 10 * 24 + 7
+    assert lines(finance)["vcpu"].granted_cost == pytest.approx(0.3 * 4 * hours)
+    assert lines(finance)["disk"].granted_cost == pytest.approx(0.3 * 40 * hours)
+    assert lines(finance)["vcpu"].used_cost == pytest.approx(0.3 * 0.5 * 4 * (2 * 24 + 4))
+    grown = 4 * (9 * 24 + 6) + 2 * (11 * 24 + 11)
+    assert lines(education)["vcpu"].granted_cost == pytest.approx(0.3 * grown)
+
+
 def test_nothing_of_a_month_is_no_error() -> None:
     empty = Period("2026-10", OCTOBER.since, OCTOBER.since, under_way=True)
     prices = table("item: vcpu, unit: hour, price: 1")
@@ -242,7 +300,7 @@ def test_the_estate_is_the_sum_of_its_departments_exactly(
         f"item: memory, unit: day, price: '{price}', department: 甲",
     )
     shown = showback(prices, OCTOBER, CHINA, lambda _, __: shares, {})
-    for key in ("granted_cost", "used_cost"):
+    for key in ("granted_cost", "used_cost", "known_cost"):
         told = [getattr(it, key) for it in shown.departments.values()]
         known = [Decimal(repr(it)) for it in told if it is not None]
         estate = getattr(shown.estate, key)

@@ -415,9 +415,9 @@ def test_a_series_is_read_once_however_many_cuts(
         city.cpu(f"vm-{number}", day(1), day(9), 10.0)
     read = []
 
-    def chunks(*arguments: Any) -> Iterator[reader.Chunk]:
+    def chunks(*arguments: Any, **more: Any) -> Iterator[reader.Chunk]:
         read.append(arguments)
-        return reader.chunks(*arguments)
+        return reader.chunks(*arguments, **more)
 
     monkeypatch.setattr(stretches, "chunks", chunks)
     with closing(of(city)) as connection:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +17,7 @@ import msgspec
 
 from collectors.csvtable import BLANK
 from exporters.findings.text import cut, neutral
+from exporters.report.content.followupnow import Now, acted, less, realised, sized
 from exporters.report.content.followuprow import TOLD, Row
 from exporters.report.content.followuptold import Saved, told
 from exporters.report.content.followupwords import SAID
@@ -28,17 +29,7 @@ from rules.usagereasons import words
 
 MAX_CELL: Final = 400  # columns of a name
 MAX_REMARK: Final = 1000
-_SAME: Final = 1 << 20  # bytes; a spreadsheet keeps 15 digits
 _ID: Final = "TB-{month}-{number:04}"  # a bare 2026-10-0001 some spreadsheet takes for a day
-
-
-class Now(NamedTuple):
-    """What is held of a resource when the month ends, as somebody saw it. `changed` is the day of its last change of
-    size or of its release, None where the data do not have that."""
-
-    held: Amount
-    released: bool = False
-    changed: date | None = None
 
 
 class Facts(NamedTuple):
@@ -49,19 +40,6 @@ class Facts(NamedTuple):
     judgements: Sequence[Judgement]
     now: Mapping[str, Now]
     saved: Saved | None = None
-
-
-def now_of(judgements: Iterable[Judgement]) -> dict[str, Now]:
-    """As far as judgements tell it."""
-    return {one.resource: _now(one) for one in judgements if one.seen}
-
-
-def _now(one: Judgement) -> Now:
-    days = {reason.code: reason.text for reason in one.reasons}
-    released = "released" in days
-    day = days.get("released" if released else "resized", "")
-    changed = date.fromisoformat(day) if re.fullmatch(r"\d{4}-\d\d-\d\d", day) else None
-    return Now(one.granted, released, changed)
 
 
 def carry(rows: Sequence[Row], facts: Facts, language: str) -> tuple[list[Row], FollowUps]:
@@ -142,7 +120,7 @@ class _Month:
         elif row.step == "declined" and one and one.advice == row.advice:
             made = row if _says(row, "exempt") else self._again(row)
         elif row.step == "reviewed" and row.realised is None and now:
-            made = _with(row, realised=_realised(row, now))
+            made = _with(row, realised=realised(row, now))
         else:
             made = row
         return made if made == row else _with(made, carried=self.month)
@@ -155,8 +133,10 @@ class _Month:
             return self._reviewed(row) if _gone(row) else row
         if now.released and row.advice == "grow":
             return _with(self._remark(row, "released"), step="lapsed")
-        if now.released or _acted(row, now):
+        if now.released or acted(row, now):
             return self._acted(row, one, now)
+        if row.step == "carried_out" and not sized(row, now):
+            return row
         if row.step == "carried_out" and row.by in (SAID["seen"].zh, SAID["seen"].en):
             # it came back, or was made larger again
             back = "confirmed" if row.confirmed else "notified"
@@ -165,16 +145,15 @@ class _Month:
         elif (
             row.step == "carried_out" and row.carried_out and _month(row.carried_out) <= self.month
         ):
-            row = _with(self._remark(row, "not_seen"), realised=_realised(row, now))
+            row = _with(self._remark(row, "not_seen"), realised=realised(row, now))
         return self._not_acted(row, one) if one and one.seen else row
 
     def _acted(self, row: Row, one: Judgement | None, now: Now) -> Row:
-        realised = _realised(row, now)
         if row.step != "carried_out":
             by, day = SAID["seen"].of(self.language), now.changed or self.last_day
             row = _with(row, step="carried_out", carried_out=min(day, self.last_day), by=by)
         unsaid = row.remark.replace(SAID["not_seen"].of(self.language), "").strip(f"; {BLANK}")
-        row = _with(row, realised=realised, remark=unsaid)
+        row = _with(row, realised=realised(row, now), remark=unsaid)
         if now.released:
             row = self._remark(row, "released")
         judged = now.released or (one is not None and one.seen and one.state != "insufficient")
@@ -261,38 +240,8 @@ def _says(row: Row, key: str) -> bool:
 
 def _gone(row: Row) -> bool:
     """Whether it was released in a month before: since then it is not there to be seen."""
-    all_of_it = row.realised == _less(row.granted, NOTHING)
+    all_of_it = row.realised == less(row.granted, NOTHING)
     return row.step == "carried_out" and all_of_it and _says(row, "released")
-
-
-def _acted(row: Row, now: Now) -> bool:
-    before, after = (now.held, row.granted) if row.advice == "grow" else (row.granted, now.held)
-    freed = _less(before, after)
-    return bool(freed.vcpus or freed.memory or freed.disk)
-
-
-def _realised(row: Row, now: Now) -> Amount:
-    """What came free; of more nothing does."""
-    if row.advice == "grow":
-        return NOTHING
-    return _less(row.granted, NOTHING if now.released else now.held)
-
-
-def _less(before: Amount, after: Amount) -> Amount:
-    """By how much it is less, by parts; never below 0."""
-    return Amount(
-        None
-        if before.vcpus is None or after.vcpus is None
-        else max(before.vcpus - after.vcpus, 0.0),
-        _bytes_less(before.memory, after.memory),
-        _bytes_less(before.disk, after.disk),
-    )
-
-
-def _bytes_less(before: int | None, after: int | None) -> int | None:
-    if before is None or after is None:
-        return None
-    return before - after if before - after > _SAME else 0
 
 
 def _filled(text: Text, *parts: str) -> Text:

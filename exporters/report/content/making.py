@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import calendar
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -30,12 +31,15 @@ from exporters.report.document import (
     MonthPoint,
     Showback,
 )
+from exporters.report.sections import gaps as parts
 from exporters.usage.lives import Life, Otherwise
 from exporters.usage.period import Period
 from exporters.usage.source import CapacityTold, SourceError, UsageSource
 from rules.model import Text
 from rules.usagejudgement import Judgement
 from rules.usagethresholds import Thresholds
+
+_ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
 class Inputs(NamedTuple):
@@ -163,7 +167,8 @@ def _told(inputs: Inputs, made: Document, lives: Mapping[str, Life]) -> Document
             "baseline": inputs.baseline is not None,
         },
     )
-    made = msgspec.structs.replace(made, gaps=gaps.gaps(known))
+    of_parts = parts.gaps(inputs.lines, inputs.ipv6, inputs.baseline)
+    made = msgspec.structs.replace(made, gaps=(*gaps.gaps(known), *of_parts))
     unassigned = sum(not it.department for it in granted)
     return msgspec.structs.replace(made, summary=summary.summary(made, unassigned, least))
 
@@ -250,7 +255,9 @@ def _digest(inputs: Inputs, trend: Sequence[MonthPoint]) -> str:
     digests = {
         it.label: source.digest(it.since, it.until) for it in (*inputs.before, inputs.period)
     }
-    return scope.data_hash(digests, inputs.files, trend)
+    given = (inputs.lines, inputs.ipv6, inputs.baseline, inputs.showback)
+    made = {"parts": hashlib.sha256(_ENCODER.encode(given)).hexdigest()}
+    return scope.data_hash(digests, {**inputs.files, **made}, trend)
 
 
 def _usable_before(inputs: Inputs) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from exporters.report.document import Sums, Total
+from exporters.report.document import Sums
 from exporters.usage.amounts import GIB, TIB
 from rules.model import Text
 
@@ -42,6 +42,13 @@ def tib(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value / TIB:,.1f}"
 
 
+def quantity(shown: str, unit: Text) -> Text:
+    """With its unit; in words where it is not known."""
+    if shown == UNKNOWN:
+        return Text("（数量未知）", "(not known how much)")
+    return Text(f" {shown} {unit.zh}", f"{shown} {unit.en}".strip())
+
+
 def moment(at: datetime | None) -> Text:
     if at is None:
         return Text(UNKNOWN, UNKNOWN)
@@ -56,10 +63,6 @@ def month(label: str) -> Text:
 def unknown_of(one: Sums) -> int:
     """Of how many something is not known, at least."""
     return max(it.unknown for it in (one.vcpus, one.memory, one.disk))
-
-
-def at_least(one: Total) -> bool:
-    return one.unknown > 0
 
 
 def adding_up(parts: Sequence[float]) -> list[float]:

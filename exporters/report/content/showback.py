@@ -77,7 +77,7 @@ def showback(
     unsized: defaultdict[str, float] = defaultdict(float)
     for day, since, until in pieces(prices, period, zone):
         for share in shares_of(since, until):
-            unsized[share.department] += share.unsized_hours
+            unsized[share.department] += share.unsized_hours + share.unsized_other_hours
             for item, line in lines[share.department].items():
                 line.add(share, prices.at(item, share.department, day), of_month.hours)
     departments = {}
@@ -141,7 +141,8 @@ class _Line:
     def __init__(self, item: Item) -> None:
         self.item = item
         self.granted = self.used = self.known = self.unpriced = Fraction(0)
-        self.known_priced = self.granted_cost = self.used_cost = Fraction(0)
+        self.known_priced = Fraction(0)
+        self.granted_cost = self.known_cost = self.used_cost = Fraction(0)
         self.prices: dict[Price, None] = {}
 
     def add(self, share: Share, price: Price | None, hours_of_month: Fraction) -> None:
@@ -156,6 +157,7 @@ class _Line:
         hourly = price.hourly(hours_of_month)
         self.known_priced += known
         self.granted_cost += granted * hourly
+        self.known_cost += known * hourly
         self.used_cost += used * hourly
 
     def cost(self, prices: Prices, department: str, of_month: Month) -> Cost:
@@ -178,6 +180,7 @@ class _Line:
             unpriced=float(self.unpriced),
             used_known=measured and self.known >= self.granted * Fraction(1 - _TINY),
             prices=tuple(it.told for it in self.prices) if priced else (),
+            known_cost=_float(_millionths(self.known_cost)) if used_priced else None,
         )
 
 
@@ -211,6 +214,7 @@ def _summed(
         reclaimable_cost=total(_float(it.cost) for it in saved),
         complete=not (unpriced or unsized) and all(it.complete for it in saved),
         unsized=unsized,
+        known_cost=total(it.known_cost for it in lines),
     )
 
 
@@ -232,6 +236,7 @@ def _estate(prices: Prices, departments: Iterable[Showback]) -> Showback:
             unpriced=math.fsum(it.unpriced for it in lines),
             used_known=item != "disk" and all(it.used_known for it in lines),
             prices=tuple(dict.fromkeys(told for it in lines for told in it.prices)),
+            known_cost=total(it.known_cost for it in lines),
         )
         costs.append(cost)
     summed = _summed(prices.currency, costs, [], math.fsum(it.unsized for it in all_of))

@@ -12,6 +12,7 @@ from exporters.report.content.numbers import (
     moment,
     month,
     percent,
+    quantity,
     signed,
     tib,
     unknown_of,
@@ -22,6 +23,9 @@ from exporters.report.document import Department, Document, Load
 from rules.model import Text
 
 NOTHING: Final = Text("", "")
+GIB: Final = Text("GiB", "GiB")
+TIB: Final = Text("TiB", "TiB")
+EACH: Final = Text("个", "")
 SOON: Final = 30  # days
 MOST: Final = 3  # departments
 _SAID: Final = 0.05  # percent or points that are not 0.0
@@ -72,9 +76,9 @@ def _scale(document: Document) -> Text:
         systems=count(len(systems)),
         servers=count(kinds.get("server", 0)),
         volumes=count(kinds.get("volume", 0)),
-        vcpus=count(known(granted.vcpus)),
-        memory=gib(known(granted.memory)),
-        disk=tib(known(granted.disk)),
+        vcpus=quantity(count(known(granted.vcpus)), EACH),
+        memory=quantity(gib(known(granted.memory)), GIB),
+        disk=quantity(tib(known(granted.disk)), TIB),
         unsized=_say("unsized", n=count(unknown)) if unknown else NOTHING,
         capacity=capacity,
     )
@@ -155,9 +159,9 @@ def _advice(document: Document) -> Text:
     return _say(
         "advice",
         **{name: count(number) for name, number in advice.items()},
-        vcpus=count(known(due.vcpus)),
-        memory=gib(known(due.memory)),
-        disk=tib(known(due.disk)),
+        vcpus=quantity(count(known(due.vcpus)), EACH),
+        memory=quantity(gib(known(due.memory)), GIB),
+        disk=quantity(tib(known(due.disk)), TIB),
         unknown=_say("due_unknown", n=count(unknown)) if unknown else NOTHING,
     )
 
@@ -212,11 +216,12 @@ def _parts(document: Document) -> Iterator[Text]:
             change = _say("change", points=signed(ipv6.score - ipv6.before))
         yield _say("ipv6", score="?" if ipv6.score is None else f"{ipv6.score:.1f}", change=change)
     if baseline := document.baseline:
+        hits = [it.open_hits for it in baseline.departments]
         yield _say(
             "baseline",
             audited=count(sum(it.audited for it in baseline.departments)),
             hosts=count(sum(it.hosts for it in baseline.departments)),
-            hits=count(sum(it.open_hits for it in baseline.departments)),
+            hits="?" if None in hits else count(sum(it or 0 for it in hits)),
         )
 
 

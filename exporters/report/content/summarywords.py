@@ -10,11 +10,11 @@ from rules.model import Text
 WORDS: Final[Mapping[str, Text]] = {
     "scale": Text(
         "{month}，{city}共有 {departments} 个部门、{systems} 个业务系统在用云资源，月末已分配云主机 "
-        "{servers} 台、云硬盘 {volumes} 块，合计 vCPU {vcpus} 个、内存 {memory} GiB、存储 {disk} TiB{unsized}。"
+        "{servers} 台、云硬盘 {volumes} 块，合计 vCPU{vcpus}、内存{memory}、存储{disk}{unsized}。"
         "{capacity}",
         "In {month}, {departments} departments with {systems} systems held cloud resources{city}: "
-        "{servers} servers and {volumes} volumes when the month ended, with {vcpus} vCPUs, {memory} "
-        "GiB of memory and {disk} TiB of storage{unsized}. {capacity}",
+        "{servers} servers and {volumes} volumes when the month ended, with vCPUs: "
+        "{vcpus}, memory: {memory}, storage: {disk}{unsized}. {capacity}",
     ),
     "unsized": Text(
         "（另有 {n} 项规格不全，未计入相应合计）", " ({n} of unknown size are not in it)"
@@ -62,10 +62,10 @@ WORDS: Final[Mapping[str, Text]] = {
         "The use of {name} changed most, by {points} points.",
     ),
     "advice": Text(
-        "本月建议回收 {reclaim} 项、缩减 {shrink} 项，可腾出 vCPU {vcpus} 个、内存 {memory} GiB、存储 {disk} TiB{unknown}；"
+        "本月建议回收 {reclaim} 项、缩减 {shrink} 项，可腾出 vCPU{vcpus}、内存{memory}、存储{disk}{unknown}；"
         "另有 {watch} 项继续观察，{grow} 台云主机繁忙、建议扩容。",
-        "To be reclaimed: {reclaim}; to be shrunk: {shrink}. That frees {vcpus} vCPUs, {memory} GiB of memory "
-        "and {disk} TiB of storage{unknown}. To be watched: {watch}; busy servers to grow: {grow}.",
+        "To be reclaimed: {reclaim}; to be shrunk: {shrink}. That frees vCPUs: {vcpus}, memory: {memory}, "
+        "storage: {disk}{unknown}. To be watched: {watch}; busy servers to grow: {grow}.",
     ),
     "due_unknown": Text("（其中 {n} 项数量未知，未计入）", " (of {n} it is not known how much)"),
     "held": Text(

@@ -32,7 +32,7 @@ from exporters.report.html.words import say
 
 WIDE: Final = 760.0
 LEFT: Final = 58.0
-RIGHT: Final = 84.0
+RIGHT: Final = 98.0
 MAX_POINTS: Final = 62
 _SHADE: Final = Fill("#eef1f4", "", "#eef1f4")
 

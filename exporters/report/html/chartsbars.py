@@ -55,7 +55,7 @@ class Bar(NamedTuple):
 class Share(NamedTuple):
     key: str
     name: str
-    count: int
+    held: int
 
 
 def capacity(those: Sequence[Capacity], language: str) -> str:
@@ -142,55 +142,47 @@ def departments(bars: Sequence[Bar], language: str) -> str:
     return picture(WIDE, bottom + 4, say("chart_departments", language), told, body)
 
 
-def states(shares: Sequence[Share], language: str, title: str = "") -> str:
+def states(shares: Sequence[Share], language: str) -> str:
     """One bar of all resources by state; each part has its own hatching, and its count where it has room."""
-    shares = [it for it in shares if it.count > 0]
-    total = sum(it.count for it in shares)
-    body: list[str] = []
+    shares = [it for it in shares if it.held > 0]
+    total = sum(it.held for it in shares)
+    title = say("chart_states", language)
     if not total:
-        body = [area(0, 4, WIDE, 26, look.ABSENT), text(10, 21, say("no_data", language), 11)]
-        return picture(WIDE, 34, title or say("chart_states", language), "", body)
-    x = 0.0
+        nothing = text(10, 21, say("no_data", language), 11)
+        return picture(WIDE, 34, title, "", [area(1, 4, WIDE - 2, 26, look.ABSENT), nothing])
+    body: list[str] = []
+    x = 1.0
     for it in shares:
-        wide = (WIDE - 2) * it.count / total
+        wide = (WIDE - 2) * it.held / total
         fill = look.STATES.get(it.key, look.PLAIN)
-        told = f"{it.name} {it.count} ({percent(100 * it.count / total)})"
-        body.append(area(x + 1, 4, wide, 26, fill, told))
-        label = number(it.count)
+        told = f"{it.name} {it.held} ({percent(100 * it.held / total)})"
+        body.append(area(x, 4, wide, 26, fill, told))
+        label = number(it.held)
         room = room_of(label, 12) + 8
         if wide > room + 4:
-            dark = not fill.hatch and fill.colour != PAPER
-            if not dark:
-                body.append(
-                    path(
-                        f"M{coordinate(x + 1 + (wide - room) / 2)} 9.5h{coordinate(room)}v15h-{coordinate(room)}z",
-                        fill=PAPER,
-                    )
-                )
-            shade = PAPER if dark else INK
-            body.append(
-                text(
-                    x + 1 + wide / 2,
-                    21.5,
-                    label,
-                    12,
-                    text_anchor="middle",
-                    fill=shade,
-                    font_weight="bold",
-                )
-            )
+            body.append(_counted(x + wide / 2, room, label, fill))
         x += wide
-    x, y = 1.0, 50.0
-    for it in shares:
-        told = f"{it.name} {number(it.count)} · {percent(100 * it.count / total)}"
-        room = room_of(told, 11.5) + 34
-        if x + room > WIDE and x > 1:
-            x, y = 1.0, y + 20
-        body.append(area(x, y - 9, 14, 11, look.STATES.get(it.key, look.PLAIN)))
-        body.append(text(x + 19, y, fitted(told, 11.5, WIDE - 24), 11.5))
-        x += room
-    told = "; ".join(f"{it.name}: {it.count}" for it in shares)
-    return picture(WIDE, y + 8, title or say("chart_states", language), told, body)
+    told = "; ".join(f"{it.name}: {it.held}" for it in shares)
+    return picture(WIDE, 34, title, told, body)
+
+
+def swatch(key: str) -> str:
+    """How a state looks, for a key."""
+    fill = look.STATES.get(key, look.PLAIN)
+    return (
+        '<svg class="swatch" viewBox="0 0 18 13" width="18" height="13" aria-hidden="true">'
+        f"{area(1, 1, 16, 11, fill)}</svg>"
+    )
+
+
+def _counted(x: float, room: float, label: str, fill: Fill) -> str:
+    """A number on a part: on a patch of paper where it is hatched."""
+    dark = not fill.hatch and fill.colour != PAPER
+    patch = f"M{coordinate(x - room / 2)} 9.5h{coordinate(room)}v15h-{coordinate(room)}z"
+    shown = text(
+        x, 21.5, label, 12, text_anchor="middle", font_weight="bold", fill=PAPER if dark else INK
+    )
+    return ("" if dark else path(patch, fill=PAPER)) + shown
 
 
 def strip(p50: float | None, p95: float | None, peak: float | None) -> str:

@@ -44,6 +44,6 @@ STATES: Final[Mapping[str, Fill]] = {
     "exempt": Fill("#dfe4e8", "|", "#6b7883", step=5),
     "stopped": Fill("#e3b3d0", "\\", "#6d2350", step=5),
     "detached": Fill("#cfe3f2", "/\\", "#33658a", step=6),
-    "in-use": Fill("#9fb1bf", "", "#4a5a67"),
+    "in-use": Fill("#6f8494", "", "#3d4c58"),
 }
 PLAIN: Final = Fill(GREY, "", "#52606d")

@@ -17,7 +17,7 @@ from rules.usagereasons import words
 
 MAX_LIST: Final = 200  # of one list of one department
 MAX_ALL: Final = 300  # of the table of all resources of one department
-ON_PAPER: Final = 30  # of that, printed
+Order = tuple[float | str, ...]
 _UNMEASURED: Final = Figures()
 _ADVICE_ORDER: Final = {"reclaim": 0, "shrink": 1, "watch": 2, "grow": 3, "none": 4}
 
@@ -70,9 +70,8 @@ def lists(resources: Sequence[Judgement], twice: frozenset[str], language: str) 
     def those(*states: str) -> list[Judgement]:
         return [it for it in resources if it.state in states]
 
-    def cut(found: list[Judgement], most: int, key: Callable[[Judgement], object]) -> Cut:
-        found.sort(key=key)  # type: ignore[arg-type]
-        rows = [row(it, twice, language) for it in found[:most]]
+    def cut(found: list[Judgement], most: int, key: Callable[[Judgement], Order]) -> Cut:
+        rows = [row(it, twice, language) for it in sorted(found, key=key)[:most]]
         return Cut(rows, len(found) - len(rows), len(found))
 
     return Lists(
@@ -82,6 +81,12 @@ def lists(resources: Sequence[Judgement], twice: frozenset[str], language: str) 
         cut(those("exempt"), MAX_LIST, _by_size),
         cut(list(resources), MAX_ALL, _by_size),
     )
+
+
+def cut(those: Sequence[Judgement], twice: frozenset[str], language: str) -> Cut:
+    """Those with the highest use first."""
+    rows = [row(it, twice, language) for it in sorted(those, key=_by_use)[:MAX_LIST]]
+    return Cut(rows, len(those) - len(rows), len(those))
 
 
 def row(it: Judgement, twice: frozenset[str], language: str) -> Row:
@@ -110,6 +115,10 @@ def amount(it: Amount, language: str, disk: bool = True) -> str:
     if it == Amount():
         return NONE
     parts: list[str] = []
+    if (it.vcpus, it.memory, it.disk) == (0, 0, 0):
+        return say("nothing", language)
+    if (it.vcpus, it.memory, it.disk) == (0, 0, None):  # a volume
+        return f"{say('disk', language)} {NONE}"
     if (it.vcpus, it.memory) not in ((None, None), (0, 0)) or not it.disk:
         parts.append(f"{short(it.vcpus)}\N{NO-BREAK SPACE}vCPU")
         parts.append(NONE if it.memory is None else size(it.memory))
@@ -128,15 +137,15 @@ def four(it: Figures) -> str:
     return " / ".join(number(v, 1) for v in (it.average, it.p50, it.p95, it.peak))
 
 
-def _by_due(it: Judgement) -> tuple[int, float, float, str]:
+def _by_due(it: Judgement) -> Order:
     free = it.free
     return _ADVICE_ORDER[it.advice], -(free.vcpus or 0.0), -(free.disk or 0.0), it.resource
 
 
-def _by_use(it: Judgement) -> tuple[float, str]:
+def _by_use(it: Judgement) -> Order:
     cpu = it.measured.get("cpu", _UNMEASURED)
     return -(cpu.p95 or 0.0), it.resource
 
 
-def _by_size(it: Judgement) -> tuple[float, float, str]:
+def _by_size(it: Judgement) -> Order:
     return -(it.granted.vcpus or 0.0), -(it.granted.disk or 0.0), it.resource

@@ -147,7 +147,11 @@ def polyline(points: Sequence[tuple[float, float] | None], **more: str | float) 
 
 def marker(kind: str, x: float, y: float, colour: str, size: float = 3.4) -> str:
     """A `circle`, `square` or `diamond`: series are told apart by it without colour."""
-    shape = {"stroke": colour, "stroke_width": 1.4, "fill": PAPER if kind != "circle" else colour}
+    shape: dict[str, str | float] = {
+        "stroke": colour,
+        "stroke_width": 1.4,
+        "fill": PAPER if kind != "circle" else colour,
+    }
     if kind == "circle":
         return f"<circle{attributes(cx=x, cy=y, r=size * 0.9, **shape)}/>"
     if kind == "square":

@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 from exporters.findings.table import SEVERITY
 from exporters.report import plain
 from exporters.report.document import (
-    Capacity,
     Cost,
     Department,
     Document,
@@ -18,13 +17,12 @@ from exporters.report.document import (
     MonthPoint,
     Total,
 )
-from exporters.report.html import charts, chartsbars, figures, rows
+from exporters.report.html import chartsbars, drawings, figures, rows
 from exporters.report.html.figures import NONE, number, percent, short, size
 from exporters.report.html.words import WORDS, say
 from exporters.usage import holdingwords
 from exporters.usage.words import ADVICE, STATE
 from rules.model import Text
-from rules.usagereasons import words as reason_words
 
 WINDOWS: Final = (3, 6, 12)
 MAX_ROWS: Final = 300  # of a table that is not of one department
@@ -106,7 +104,7 @@ class View:
             "moved": self.moved,
             "points": self.points,
             "difference": difference,
-            "signed": signed,
+            "signed": drawings.signed,
             "share": share,
             "ratio": lambda part, whole: number(share(part, whole), 1),
             "used_money": self.used_money,
@@ -118,27 +116,32 @@ class View:
             "severity": lambda key: self.of(SEVERITY, key),
             "kind": lambda key: plain.name(holdingwords.of(holdingwords.KIND, key, language)),
             "word": self.word,
-            "reasons": lambda it: plain.prose(reason_words(it, language)),
             "amount": lambda it: rows.amount(it, language),
             "columns": rows.columns,
             "lists": lambda it: rows.lists(it.resources, self._shared, language),
+            "cut": lambda those: rows.cut(those, self._shared, language),
             "counted": self.counted,
             "attention": self.attention(),
             "top": [it for it in document.departments if it.rank is not None][:TOP],
             "four": rows.four,
-            "on_paper": rows.ON_PAPER,
             "max_rows": MAX_ROWS,
             "max_worst": MAX_WORST,
             "max_bars": chartsbars.MAX_BARS,
             "svg": svg,
-            "trend_chart": lambda: svg(self.trend()),
-            "days_chart": lambda: svg(self.days()),
-            "capacity_chart": lambda: svg(self.capacity()),
-            "departments_chart": lambda: svg(self.departments()),
-            "states_chart": lambda states, title="": svg(self.states(states, title)),
+            "trend_chart": lambda: svg(drawings.trend(document, language)),
+            "days_chart": lambda: svg(drawings.days(document, language)),
+            "capacity_chart": lambda: svg(drawings.capacity(document, language)),
+            "departments_chart": lambda: svg(drawings.departments(document, language)),
+            "states_chart": lambda states: svg(
+                chartsbars.states(drawings.shares(states, language), language)
+            ),
+            "shares": lambda states: drawings.shares(states, language),
+            "sized": drawings.sized,
+            "granted_size": drawings.granted,
+            "swatch": lambda key: svg(chartsbars.swatch(key)),
             "gauge": lambda value, before=None: svg(chartsbars.gauge(value, before)),
             "strip": lambda load: svg(chartsbars.strip(load.p50, load.p95, load.peak)),
-            "spark": lambda key: svg(self.spark(key)),
+            "spark": lambda key: svg(drawings.spark(document, key, language)),
             "windows": self.windows(),
             "ranked": [it for it in document.departments if it.rank is not None],
             "unassigned": [it for it in document.departments if not it.name],
@@ -328,101 +331,15 @@ class View:
             if len(trend) >= months
         ]
 
-    # --- charts -------------------------------------------------------------------------------
-
-    def trend(self) -> str:
-        return charts.trend(
-            [
-                charts.Month(it.month, it.granted_vcpus, it.cpu, it.memory)
-                for it in self._document.estate.trend
-            ],
-            self._language,
-        )
-
-    def days(self) -> str:
-        return charts.days(
-            [charts.Day(*_of_day(it)) for it in self._document.estate.days], self._language
-        )
-
-    def capacity(self) -> str:
-        return chartsbars.capacity(
-            [
-                chartsbars.Capacity(
-                    self.say(it.resource),
-                    it.usable,
-                    it.granted.value,
-                    it.used,
-                    (sized(it, it.usable), sized(it, it.granted.value), sized(it, it.used)),
-                )
-                for it in self._document.estate.capacity
-            ],
-            self._language,
-        )
-
-    def departments(self) -> str:
-        those = [it for it in self._document.departments if it.rank is not None]
-        return chartsbars.departments(
-            [
-                chartsbars.Bar(
-                    self.department(it.name),
-                    it.granted_core_hours,
-                    it.used_core_hours if it.known_core_hours else None,
-                    signed(it.change),
-                )
-                for it in those
-            ],
-            self._language,
-        )
-
-    def states(self, states: Mapping[str, int], title: str) -> str:
-        order = [*STATE, *sorted(set(states) - set(STATE))]
-        return chartsbars.states(
-            [chartsbars.Share(k, self.of(STATE, k), states[k]) for k in order if states.get(k)],
-            self._language,
-            title,
-        )
-
-    def spark(self, key: str) -> str:
-        """Of a figure of the summary that the trend has."""
-        attribute = _SPARKS.get(key)
-        if attribute is None:
-            return ""
-        values = [getattr(it, attribute) for it in self._document.estate.trend]
-        return charts.spark(values, self.say("chart_trend"))
-
-
-_SPARKS: Final[Mapping[str, str]] = {
-    "granted": "granted_vcpus",
-    "granted_vcpus": "granted_vcpus",
-    "cpu": "cpu",
-    "used": "cpu",
-    "memory": "memory",
-}
-
-
-def sized(it: Capacity, value: float | None) -> str:
-    """With its unit."""
-    if it.resource != "vcpus":
-        return size(value)
-    return NONE if value is None else f"{short(value)}{figures.SPACE}vCPU"
-
 
 def difference(before: float | None, now: float | None) -> str:
     """`▲ 2.1`."""
-    return NONE if before is None or now is None else signed(now - before)
+    return NONE if before is None or now is None else drawings.signed(now - before)
 
 
 def share(part: float | None, whole: float | None) -> float | None:
     """Percent; None where there is none."""
     return None if part is None or not whole else 100 * part / whole
-
-
-def signed(change: float | None) -> str:
-    """`▲ 2.1`, of percentage points."""
-    if change is None:
-        return NONE
-    shown = number(abs(change), 1)
-    return "＝" if shown == "0.0" else f"{'▲' if change > 0 else '▼'} {shown}"
 
 
 def plain_day(at: Any) -> str:
@@ -435,7 +352,3 @@ def parameter_value(key: str, value: float | int | Sequence[float]) -> str:
         divided = [v / 2**30 if key == "memory_steps" else v for v in value]
         return ", ".join(f"{v:g}" for v in divided)
     return f"{value:,.10g}"
-
-
-def _of_day(it: Any) -> tuple[Any, float | None, float | None, bool]:
-    return it.day, it.average, it.peak, it.workday

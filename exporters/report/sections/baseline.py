@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from collectors.ipv6.estate.file import hosts as inventory
 from exporters.promapi import series
@@ -18,11 +18,14 @@ from exporters.report import plain
 from exporters.report.document import BaselinePart, OldHit, Waiver
 from exporters.report.sections import auditfiles
 from exporters.report.sections.audited import Audited, Hosts, counts, departments, instance_host
-from exporters.report.sections.prometheus import Client, last_within
+from exporters.report.sections.prometheus import last_within
 from exporters.report.sections.settings import BaselineSettings
 from exporters.usage.period import Period
 from rules import waivers
 from rules.model import OPEN, SEVERITIES, Hit, Text
+
+if TYPE_CHECKING:
+    from exporters.promapi.asking import Client
 
 MONTH: Final = 31 * 86400.0  # seconds before a month in which a score is that of the month before
 _STATES: Final = "|".join(sorted(OPEN))
@@ -157,11 +160,15 @@ def baseline_from_prometheus(
     hosts = Hosts(inventory(settings.estate))
     seconds = period.until - period.since
     now = _scores(client, period.until, seconds, hosts, settings)
-    open_hits: Counter[str] = Counter()
+    hits: dict[tuple[str, ...], int] = {}
     kept = client.instant(last_within(series.HITS, seconds), period.until)
     for one in kept:
         if one.labels.get("state") in OPEN:
-            open_hits[_host(hosts, one.labels)] += round(one.value)
+            key = _host(hosts, one.labels), one.labels.get("severity", ""), one.labels["state"]
+            hits[key] = max(hits.get(key, 0), round(one.value))
+    open_hits: Counter[str] = Counter()
+    for (host, *_), count in hits.items():
+        open_hits[host] += count
     return BaselinePart(
         departments=departments(
             hosts,
@@ -182,16 +189,23 @@ def _host(hosts: Hosts, labels: Mapping[str, str]) -> str:
 def _scores(
     client: Client, at: float, seconds: float, hosts: Hosts, settings: BaselineSettings
 ) -> dict[str, Audited]:
-    """As each agent told them last within some seconds before a moment."""
-    scores: dict[str, list[float]] = {}
+    """As each agent told them last within some seconds before a moment; of a host that is told of twice the worst."""
+    found: dict[tuple[str, str], float] = {}
     for one in client.instant(last_within(series.PACK_SCORE, seconds), at):
-        if counts(one.labels.get("pack", ""), settings.packs):
-            scores.setdefault(_host(hosts, one.labels), []).append(100 * one.value)
-    verdicts: dict[str, Counter[str]] = {}
+        if counts(pack := one.labels.get("pack", ""), settings.packs):
+            key = _host(hosts, one.labels), pack
+            found[key] = min(found.get(key, math.inf), 100 * one.value)
+    scores: dict[str, list[float]] = {}
+    for (host, _), score in found.items():
+        scores.setdefault(host, []).append(score)
+    rules: dict[tuple[str, str, str], int] = {}
     for one in client.instant(last_within(series.PACK_VERDICTS, seconds), at):
-        if counts(one.labels.get("pack", ""), settings.packs):
-            own = verdicts.setdefault(_host(hosts, one.labels), Counter())
-            own[one.labels.get("verdict", "")] += round(one.value)
+        if counts(pack := one.labels.get("pack", ""), settings.packs):
+            of = _host(hosts, one.labels), pack, one.labels.get("verdict", "")
+            rules[of] = max(rules.get(of, 0), round(one.value))
+    verdicts: dict[str, Counter[str]] = {}
+    for (host, _, verdict), count in rules.items():
+        verdicts.setdefault(host, Counter())[verdict] += count
     return {
         host: Audited(
             sum(its) / len(its) if (its := scores.get(host)) else None,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import fsum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from collectors.ipv6.estate.file import load
 from collectors.ipv6.estate.model import Estate, EstateRow
@@ -14,9 +14,12 @@ from exporters.estate.joining import scored
 from exporters.estate.results import read
 from exporters.promapi import series
 from exporters.report.document import Ipv6Department, Ipv6Part, Ipv6Subject
-from exporters.report.sections.prometheus import Client, last_within
+from exporters.report.sections.prometheus import last_within
 from exporters.report.sections.settings import Ipv6Settings
 from exporters.usage.period import Period
+
+if TYPE_CHECKING:
+    from exporters.promapi.asking import Client
 
 MONTH: Final = 31 * 86400.0  # seconds before a month in which a score is that of the month before
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from collectors.link import linesfile
 from collectors.link import modules as modular
@@ -23,12 +24,15 @@ from exporters.promapi import series
 from exporters.report.document import LinesPart
 from exporters.report.sections import maintenancefile
 from exporters.report.sections.linefigures import Block, Calendar, Facts, lines_part, tallies
-from exporters.report.sections.prometheus import Client, Told, any_of, last_within
+from exporters.report.sections.prometheus import LATE, last_within, recorded
 from exporters.report.sections.settings import LinesSettings
 from exporters.usage.period import Period
 
+if TYPE_CHECKING:
+    from exporters.promapi.asking import Client
+
 BUDGET: Final = 8 << 20  # bytes of matrices at a time
-SHARD: Final = 100  # lines a query: their samples of a month are below a million
+SHARD: Final = 100  # lines at a time: 900,000 samples of a month
 
 
 def lines_from_history(
@@ -119,27 +123,13 @@ def _of_prometheus(client: Client, period: Span, names: Sequence[str]) -> Iterat
         known = np.full((len(part), len(slots)), np.nan)
         up = known.copy()
         for into, metric in ((known, series.LINE_KNOWN), (up, series.LINE_UP)):
-            query = f"{metric}{{{any_of('line', part)}}}"
-            for one in _over(client, query, period):
-                row = rows.get(one.labels.get("line", ""))
-                at = slot_of(np.asarray(one.times, np.float64)) - period.first
+            for one in recorded(client, metric, "line", part, period, SHARD):
+                at = slot_of(one.times) - period.first
                 inside = (at >= 0) & (at < len(slots))
-                if row is not None:
-                    into[row, at[inside]] = np.asarray(one.values, np.float64)[inside]
+                into[rows[one.labels["line"]], at[inside]] = one.values[inside]
         yield Block(part, slots, up, known)
 
 
-def _over(client: Client, query: str, period: Span) -> Sequence[Told]:
-    """A value that a server tells for a moment was recorded within the five minutes before it, of the five minutes before
-    that: half of those later it is, on average, of the slot."""
-    if period.end <= period.first:
-        return ()
-    late = SLOT + SLOT / 2
-    return client.over(
-        query, period.first * SLOT + late, (period.end - 1) * SLOT + late, float(SLOT)
-    )
-
-
-def slot_of(times: np.typing.NDArray[np.float64]) -> np.typing.NDArray[np.int64]:
+def slot_of(times: NDArray[np.float64]) -> NDArray[np.int64]:
     """The slots that values told for these moments are of."""
-    return np.ceil((times - SLOT / 2) / SLOT).astype(np.int64) - 1
+    return np.rint((times - LATE) / SLOT).astype(np.int64)

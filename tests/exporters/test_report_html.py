@@ -1,0 +1,421 @@
+"""The monthly report as a page: complete in both languages, asking for nothing, harmless, and nobody else's in an excerpt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from string import Formatter
+
+import msgspec
+import pytest
+
+from exporters.report.document import (
+    Capacity,
+    DayPoint,
+    Department,
+    Document,
+    Estate,
+    Load,
+    MonthPoint,
+    Sums,
+    Total,
+)
+from exporters.report.html import page as pages
+from exporters.report.html.page import html, paper
+from exporters.report.html.rows import MAX_ALL, MAX_LIST
+from exporters.report.html.view import CHAPTERS
+from exporters.report.html.words import LANGUAGES, WORDS, say
+from tests.reportsample import sample
+
+VOID = {"meta", "br", "rect", "path", "line", "circle"}
+FOLDER = Path(pages.__file__).parent
+
+
+class Page(HTMLParser):
+    """What a page is made of; fails where tags do not close as they were opened."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+    @property
+    def ids(self) -> list[str]:
+        return [attrs["id"] or "" for _, attrs in self.tags if "id" in attrs]
+
+
+@pytest.fixture(scope="module")
+def document() -> Document:
+    return sample(departments=8, resources=150)
+
+
+@pytest.fixture(scope="module", params=LANGUAGES)
+def both(request: pytest.FixtureRequest, document: Document) -> tuple[str, str]:
+    return request.param, html(document, request.param)
+
+
+def section(text: str, key: str) -> str:
+    """A chapter."""
+    begin = text.index(f'<h2 id="{key}">')
+    return text[begin : text.index("</section>", begin)]
+
+
+def excerpt(document: Document, name: str) -> Document:
+    """What one department is sent: its parts, and sums of it alone."""
+    replace = msgspec.structs.replace
+    (one,) = (it for it in document.departments if it.name == name)
+    return replace(
+        document,
+        scope=replace(document.scope, department=name, issuer=""),
+        summary=(),
+        departments=(one,),
+        estate=Estate((), one.granted, {}, one.states, one.load, (), (), one.due, one.watched),
+        showback=one.showback,
+        held=tuple(it for it in document.held if it.department == name),
+        exemptions=(),
+        gaps=(),
+        follow_ups=None,
+        lines=None,
+        ipv6=None,
+        baseline=None,
+    )
+
+
+def test_chapters_are_there_and_links_lead_somewhere(both: tuple[str, str]) -> None:
+    language, text = both
+    page = Page(text)
+    assert set(CHAPTERS) <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    links = [attrs["href"] or "" for tag, attrs in page.tags if tag == "a"]
+    assert {link[1:] for link in links} <= set(page.ids)
+    assert all(link.startswith("#") for link in links)
+    for key in CHAPTERS:
+        assert say(key, language) in page.words
+    assert not {"script", "img", "link", "iframe", "object", "form"} & {t for t, _ in page.tags}
+    assert not [a for _, attrs in page.tags for a in attrs if a.startswith("on") or a == "style"]
+
+
+def test_it_is_the_same_each_time(document: Document) -> None:
+    assert html(document, "zh") == html(document, "zh")
+
+
+def test_every_department_and_figure_is_told(document: Document, both: tuple[str, str]) -> None:
+    _, text = both
+    words = Page(text).words
+    for one in document.departments:
+        if one.name:
+            assert words.count(one.name) >= 3
+    for figure in document.figures:
+        assert figure.title.zh in words or figure.title.en in words
+    assert document.scope.data_hash in words
+    assert document.scope.thresholds[:12] in words
+
+
+def test_every_word_is_used_and_in_both_languages() -> None:
+    source = "".join(
+        path.read_text(encoding="utf-8")
+        for path in FOLDER.iterdir()
+        if path.suffix in (".py", ".j2") and path.name != "words.py"
+    )
+    families = ("p_", "level_", "kind_", "hit_", "step_", "method_", "source_")
+    for key, (zh, en) in WORDS.items():
+        assert f"'{key}'" in source or f'"{key}"' in source or key.startswith(families), key
+        fields = [{name for _, name, _, _ in Formatter().parse(it)} for it in (zh, en)]
+        assert fields[0] - {None} == fields[1] - {None}, key
+        assert zh
+        assert en or key in ("unit_count", "currency_none")
+    for family in families:
+        assert f"'{family[:-1]}" in source or f"{family}" in source
+
+
+def test_english_has_no_chinese_of_its_own() -> None:
+    for key, (zh, en) in WORDS.items():
+        assert not re.search("[\u3000-\u9fff\uff00-\uffef]", en), key
+        assert zh != en or not re.search("[a-z]{4}", en), key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_part_that_is_none_is_said_in_its_place(language: str) -> None:
+    keys = ("showback", "lines", "ipv6", "baseline", "follow_ups")
+    few = sample(departments=1, resources=20)
+    text = html(msgspec.structs.replace(few, **dict.fromkeys(keys)), language)
+    for key in keys:
+        part = Page(f"<div>{section(text, key).partition('</h2>')[2]}</div>").words
+        assert part.startswith(say("not_given", language).format(say(key, language)))
+        assert not re.search(r"\d", part.replace("IPv6", ""))
+
+
+def cells(text: str) -> list[str]:
+    return [
+        re.sub("<[^>]*>", " ", it).strip() for it in re.findall("<td.*?>(.*?)</td>", text, re.S)
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_not_known_is_never_0(language: str) -> None:
+    """A document of which nothing is known but that there are resources."""
+    base = sample(departments=1, resources=12)
+    unknown = Sums(12, Total(0.0, 12), Total(0.0, 12), Total(0.0, 12))
+    one = msgspec.structs.replace(
+        base.departments[0],
+        rank=1,
+        rank_before=None,
+        granted=unknown,
+        waste=None,
+        load=Load(),
+        cpu_before=None,
+        change=None,
+        memory=None,
+        due=unknown,
+        watched=unknown,
+        systems=(),
+        resources=(),
+        showback=None,
+    )
+    months = tuple(MonthPoint(f"2026-{m:02}") for m in range(1, 13))
+    days = tuple(DayPoint(it.day, None, None, it.workday) for it in base.estate.days)
+    estate = Estate(
+        (Capacity("vcpus", None, None, Total(0.0, 12), None),),
+        unknown, {}, {}, Load(), months, days, unknown, unknown,
+    )  # fmt: skip
+    figures = tuple(msgspec.structs.replace(it, value=None, before=None) for it in base.figures)
+    text = html(
+        msgspec.structs.replace(
+            base,
+            estate=estate,
+            departments=(one,),
+            figures=figures,
+            scope=msgspec.structs.replace(base.scope, coverage=None),
+        ),
+        language,
+    )
+    told = cells(section(text, "estate"))
+    parts = say("unknown_parts", language).format(12)
+    assert [it.split() for it in told if it not in ("—", "12")][:2] == [["—", *parts.split()]] * 2
+    for it in told:
+        assert it in ("12", "—", "— → —", "0 / 3", "0 / 6", "0 / 12") or it.startswith("— "), it
+    cards = section(text, "summary")
+    assert cards.count('<p class="value">—</p>') == len(figures)
+    chart = section(text, "estate")
+    assert chart.count(f">{say('no_data', language)}</text>") >= 25
+    assert ">0 vCPU" not in text
+    assert say("before_unknown", language) in cards
+
+
+def test_hostile_names_stay_text() -> None:
+    for language in LANGUAGES:
+        text = html(sample(departments=9, resources=60, hostile=True), language)
+        page = Page(text)
+        assert not {"script", "img", "b-", "object"} & {tag for tag, _ in page.tags}
+        assert not re.search(
+            "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", text
+        )
+        assert "&lt;script" in text
+        allowed = {"id", "class", "href", "lang", "charset", "http-equiv", "content", "name"}
+        for tag, attrs in page.tags:
+            assert not [a for a in attrs if a.startswith("on")], (tag, attrs)
+            if tag in ("a", "p", "td", "div", "h3"):
+                assert set(attrs) <= allowed | {
+                    *("tabindex", "role", "aria-label", "data-hint", "data-part")
+                }
+
+
+def test_a_hostile_city_stays_text(document: Document) -> None:
+    bad = '"><img src=x onerror=alert(1)></title></style></svg>\u202e' + "x" * 300
+    scope = msgspec.structs.replace(document.scope, city=bad, issuer=bad)
+    page = Page(html(msgspec.structs.replace(document, scope=scope), "zh"))
+    assert "img" not in {tag for tag, _ in page.tags}
+
+
+def test_an_excerpt_has_nothing_of_others(document: Document) -> None:
+    one = next(it for it in document.departments if it.name and it.systems)
+    for language in LANGUAGES:
+        text = html(excerpt(document, one.name), language)
+        page = Page(text)
+        assert say("title_department", language) in page.words
+        assert 'id="ranking"' not in text
+        assert one.name in text
+        mine = {it.name for it in one.systems} | {it.name for it in one.resources}
+        for other in document.departments:
+            if other is one or not other.name:
+                continue
+            assert other.name not in text
+            names = [it.name for it in other.systems] + [it.name for it in other.resources]
+            assert not [it for it in names if it and it not in mine and it in text]
+            for judged in other.resources:
+                assert judged.resource not in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_month_under_way_says_so(language: str) -> None:
+    text = html(sample(departments=3, resources=40, under_way=True), language)
+    assert f'<span class="stamp">{say("under_way", language)}</span>' in text
+    over = html(sample(departments=3, resources=40), language)
+    assert 'class="stamp"' not in over
+
+
+def many(document: Document, count: int) -> Department:
+    """A department with so many idle servers."""
+    one = document.departments[0]
+    idle = next(it for it in one.resources if it.state == "idle")
+    those = tuple(
+        msgspec.structs.replace(idle, resource=f"r-{i:05}", name=f"idle-{i:05}")
+        for i in range(count)
+    )
+    return msgspec.structs.replace(one, resources=those)
+
+
+def test_long_lists_are_cut_and_counted(document: Document) -> None:
+    one = many(document, MAX_LIST + 123)
+    text = html(msgspec.structs.replace(document, departments=(one,)), "en")
+    assert say("more_rows", "en").format(123) in text
+    assert say("more_rows", "en").format(MAX_LIST + 123 - MAX_ALL) in text
+    assert text.count("<b>idle-") == MAX_LIST
+    assert f"<b>idle-{MAX_LIST:05}" not in text
+    whole = html(msgspec.structs.replace(document, departments=(many(document, MAX_LIST),)), "en")
+    assert say("more_rows", "en").partition("{0}")[2] not in whole
+
+
+def test_two_of_one_name_are_told_apart(document: Document) -> None:
+    one = many(document, 2)
+    twice = tuple(msgspec.structs.replace(it, name="same") for it in one.resources)
+    one = msgspec.structs.replace(one, resources=twice)
+    text = html(msgspec.structs.replace(document, departments=(one,)), "zh")
+    assert "r-00000" in text
+    assert "r-00001" in text
+
+
+def test_paper_leaves_out_what_is_on_screen_alone(both: tuple[str, str]) -> None:
+    _, text = both
+    printed = paper(text)
+    assert len(printed) < len(text)
+    assert "<details" in text
+    assert "<details" not in printed
+    assert pages.SCREEN_END not in printed
+    assert Page(printed).ids == Page(text).ids
+    assert paper("a") == "a"
+    assert paper("a<!--screen-->b<!--/screen-->c<!--screen-->d<!--/screen-->e") == "ace"
+
+
+# --- a real browser -------------------------------------------------------------------------------
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+# where letters stand outside of what holds them
+OUTSIDE = """() => {
+  const found = [];
+  const holders = 'td,th,dd,dt,p,li,h1,h2,h3,caption,figcaption,summary';
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walk.nextNode(); node; node = walk.nextNode()) {
+    const holder = node.parentElement.closest(holders);
+    if (!holder || !node.data.trim() || node.parentElement.closest('svg')) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const box = holder.getBoundingClientRect();
+    for (const r of range.getClientRects())
+      if (r.width && (r.right > box.right + 1.5 || r.left < box.left - 1.5))
+        found.push(holder.tagName + ' ' + node.data.slice(0, 60));
+  }
+  for (const svg of document.querySelectorAll('svg')) {
+    const view = svg.viewBox.baseVal;
+    for (const text of svg.querySelectorAll('text')) {
+      const box = text.getBBox();
+      if (box.width && (box.x < -1.5 || box.x + box.width > view.width + 1.5
+          || box.y < -2 || box.y + box.height > view.height + 3))
+        found.push('svg ' + text.textContent);
+    }
+  }
+  return found;
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    import shutil
+
+    sync = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    with sync.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "widths"),
+    [
+        ("usual", (1280, 900, 390)),
+        ("hostile", (1280, 390)),
+        ("excerpt", (390,)),
+        ("english", (390,)),
+    ],
+)
+def test_a_browser_shows_it_whole(
+    browser: object, tmp_path: Path, document: Document, kind: str, widths: tuple[int, ...]
+) -> None:
+    """At the widths of a desk, a tablet and a phone: no console error, no request, nothing that sticks out."""
+    if kind == "hostile":
+        shown, language = sample(departments=8, resources=60, hostile=True), "zh"
+    elif kind == "excerpt":
+        shown, language = excerpt(document, document.departments[0].name), "zh"
+    else:
+        few = sample(departments=4, resources=80)
+        shown, language = few, "en" if kind == "english" else "zh"
+    path = tmp_path / "report.html"
+    path.write_text(html(shown, language), encoding="utf-8")
+    told: list[str] = []
+    asked: list[str] = []
+    for width in widths:
+        view = browser.new_page(viewport={"width": width, "height": 900})  # type: ignore[attr-defined]
+        view.on("console", lambda message: told.append(message.text))
+        view.on("pageerror", lambda error: told.append(str(error)))
+        view.on("request", lambda request: asked.append(request.url))
+        view.goto(path.as_uri())
+        assert view.evaluate("document.documentElement.scrollWidth") <= width
+        view.evaluate("document.querySelectorAll('details').forEach(it => it.open = true)")
+        assert view.evaluate("document.documentElement.scrollWidth") <= width
+        assert view.evaluate(OUTSIDE) == []
+        view.close()
+    assert told == []
+    assert set(asked) == {path.as_uri()}
+
+
+def test_the_policy_lets_in_our_style_alone(
+    browser: object, tmp_path: Path, document: Document
+) -> None:
+    path = tmp_path / "report.html"
+    text = html(sample(departments=2, resources=20), "zh")
+    path.write_text(text.replace("<style>", "<style>p{}", 1), encoding="utf-8")
+    told: list[str] = []
+    view = browser.new_page()  # type: ignore[attr-defined]
+    view.on("console", lambda message: told.append(message.text))
+    view.goto(path.as_uri())
+    view.close()
+    assert "Content Security Policy" in "".join(told)
