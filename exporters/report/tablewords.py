@@ -113,6 +113,7 @@ HEADS: Final[Mapping[str, Text]] = {
     "used_known": Text("使用量完整", "Use known of all"),
     "unpriced": Text("未定价的分配量", "Granted without a price"),
     "granted_cost": Text("按分配计费", "Cost of granted"),
+    "known_cost": Text("其中使用已知部分的分配费用", "Cost of what was granted and has known use"),
     "used_cost": Text("按使用计费", "Cost of used"),
     "reclaimable_cost": Text("每月可节省费用", "To be saved a month"),
     "unsized_hours": Text("规格未知、未计费 小时", "Hours of unknown size, not in costs"),

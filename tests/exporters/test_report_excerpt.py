@@ -15,7 +15,7 @@ from exporters.report.document import Document
 from exporters.report.excerpt import excerpt
 from exporters.report.jsonform import encode
 from exporters.report.tables import csvs
-from exporters.report.xlsx.book import xlsx
+from exporters.report.xlsx.workbook import xlsx
 from exporters.usage.amounts import department as shown
 from rules.usagejudgement import Amount
 from tests.reportsample import sample

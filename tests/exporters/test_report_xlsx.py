@@ -23,7 +23,7 @@ from exporters.report.document import Total
 from exporters.report.resourcecolumns import DUE, RESOURCES, counted
 from exporters.report.sheet import FORMULA
 from exporters.report.tablewords import HEADS
-from exporters.report.xlsx.book import xlsx
+from exporters.report.xlsx.workbook import xlsx
 from exporters.report.xlsx.names import SheetNames
 from exporters.report.xlsx.words import say
 from tests.officelab import computed, parts
