@@ -23,9 +23,9 @@ from exporters.report.document import Total
 from exporters.report.resourcecolumns import DUE, RESOURCES, counted
 from exporters.report.sheet import FORMULA
 from exporters.report.tablewords import HEADS
-from exporters.report.xlsx.workbook import xlsx
 from exporters.report.xlsx.names import SheetNames
 from exporters.report.xlsx.words import say
+from exporters.report.xlsx.workbook import xlsx
 from tests.officelab import computed, parts
 from tests.reportsample import sample
 
@@ -316,6 +316,15 @@ def test_a_table_of_too_many_rows_goes_on_in_another_sheet() -> None:
     assert len(several) == 3
     assert sum(rows) == sum(counted(it) for one in PLAIN.departments for it in one.resources)
     assert all(book[name].max_row <= 60 for name in several)
+
+
+def test_a_department_with_more_than_fits_says_where_the_rest_is() -> None:
+    sheet = opened(xlsx(PLAIN, "zh", max_rows=80))[PLAIN.departments[0].name]
+    assert sheet.max_row <= 80
+    told = {row[0].value: row[1].value for row in sheet.iter_rows(max_col=2)}
+    assert told[RESOURCES.title.zh] == say("rest", "zh")
+    # sums are of all, and so no formula over what is here
+    assert told[say("granted_vcpus", "zh")] == PLAIN.departments[0].granted.vcpus.value
 
 
 def test_a_day_before_excel_s_calendar_and_a_value_that_is_no_number() -> None:

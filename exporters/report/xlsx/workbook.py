@@ -59,7 +59,7 @@ _FROZEN: Final = 2  # columns
 
 
 def xlsx(document: Document, language: str, max_rows: int = MAX_ROWS) -> bytes:
-    """A table of more than `max_rows` goes on in another sheet."""
+    """A table of more than `max_rows` goes on in another sheet; of a department's it is said where the rest is."""
     out = io.BytesIO()
     with Workbook(out, _OPTIONS) as workbook:
         made = document.scope.made.astimezone(UTC).replace(tzinfo=None, microsecond=0)
@@ -93,7 +93,7 @@ class _Book:
             self._ranking()
         for number, one in enumerate(document.departments, 1):
             page = self._page(shown(one.name, language))
-            department(page, one, number, _TOP)
+            department(page, one, number, _TOP, self._rows)
             page.sheet.freeze_panes(1, 1)
             page.printed(self._title, (0, 0))
         if not excerpt:
