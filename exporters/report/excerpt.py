@@ -39,6 +39,7 @@ from rules.usagejudgement import Amount, Judgement
 NEAREST: Final = 3
 EXAMPLES: Final = 5
 _MEASURED: Final = ("idle", "low", "right-sized", "busy")
+_OPEN: Final[Sequence[str]] = ("notified", "confirmed", "carried_out")
 _NOTHING: Final = Text("", "")
 # Gaps of the month itself, alike for everybody; their examples are days and years.
 _SHARED: Final = ("days", "few_days", "under_way", "calendar")
@@ -153,21 +154,23 @@ def _sums(some: Iterable[Judgement]) -> Sums:
 
 
 def _follow_ups(document: Document, own: Department) -> FollowUps | None:
-    """What came free ever is known only where the rows tell of all of it."""
+    """Rows tell of what is open and of this month alone: what there ever was is known only where that is all."""
     every = document.follow_ups
     if every is None:
         return None
     month, rows = document.scope.month, [it for it in every.rows if it.department == own.name]
-    whole = _realised(every.rows) == every.realised_total
     now = [it for it in rows if it.reviewed and it.reviewed.isoformat().startswith(month)]
     costs = [it.saved_cost for it in now if it.saved_cost is not None]
     steps: Counter[str] = Counter(it.step for it in rows)
+    told = every.steps if sum(every.steps.values()) == len(every.rows) else _OPEN
+    whole = _realised(every.rows) == every.realised_total
     return FollowUps(
         rows=tuple(rows),
-        steps={step: steps[step] for step in every.steps if step in steps},
+        steps={step: steps[step] for step in told},
         realised=_realised(now),
         realised_total=_realised(rows) if whole else Amount(),
         saved_cost=sum(costs) if costs else None,
+        note=every.note,
     )
 
 
