@@ -184,8 +184,8 @@ def test_the_schedule_makes_the_last_month_once(profile: Path, tmp_path: Path) -
     history, config = tmp_path / "city.db", tmp_path / "jianwei.yaml"
     reportdata.write_history(history, 5, [last])
     config.write_text(f"state_dir: {tmp_path / 'state'}\n")
-    wanted = ("--schedule", "--history", history, "--profile", profile, "--out", tmp_path / "out")
-    wanted += ("--config", config, "--format", "json")
+    where = ("--schedule", "--history", history, "--profile", profile, "--out", tmp_path / "out")
+    wanted = (*where, "--config", config, "--format", "json")
     made = report(*wanted)
     assert made.returncode == 0, made.stderr
     assert made.stdout == f"{tmp_path / 'out' / f'report-{last}.zh.json'}\n"
