@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from itertools import chain
 from threading import Lock
 from typing import Final, Protocol, TypeVar
@@ -19,7 +20,6 @@ WORKERS: Final = 4  # queries at a time: VictoriaMetrics runs four
 
 Query = Callable[[str], str]  # of the matcher of resources
 Progress = Callable[[str, int, int], None]  # of what, how many queries are done, of how many
-Job = Callable[[], "Sequence[T]"]
 T = TypeVar("T")
 
 
@@ -114,7 +114,7 @@ class Asker:
     ) -> Iterator[Callable[[], list[Sample]]]:
         """Jobs for `together`, one a shard."""
         for part in shards(ids, copies):
-            yield lambda part=part: self.instant(query, at, part)  # type: ignore[misc]
+            yield partial(self.instant, query, at, part)
 
     def overs(
         self,
@@ -125,9 +125,9 @@ class Asker:
         ids: Sequence[str] | None,
         copies: int = 1,
     ) -> Iterator[Callable[[], list[Series]]]:
-        """Jobs for `together`, one a shard."""
-        for part in shards(ids, copies):
-            yield lambda part=part: self.over(query, since, until, step, part)  # type: ignore[misc]
+        """Jobs for `together`, one a shard; None is of all resources in one."""
+        for part in [None] if ids is None else shards(ids, copies):
+            yield partial(self.over, query, since, until, step, part)
 
 
 def _halves(ids: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

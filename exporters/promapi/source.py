@@ -28,8 +28,8 @@ _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
 class PrometheusSource:
-    """`name` is what people are told, without secrets; `now` is Unix time. `asked` counts queries. What is counted
-    of a period is asked for once: it is taken that nobody writes into the past meanwhile."""
+    """`name` is what people are told, without secrets; `now` is Unix time. `asked` counts queries. What lives
+    and counts are of a period is asked for once: it is taken that nobody writes into the past meanwhile."""
 
     kind: Final[Literal["prometheus"]] = "prometheus"
     error: Final = 0.0  # quantiles are of all samples
@@ -48,6 +48,8 @@ class PrometheusSource:
         self._counts: dict[tuple[str, Span], Counted] = {}
         self._sums: dict[tuple[str, Span], statistics.Totals] = {}
         self._at_once: bool | None = None
+        self._extent: list[tuple[float, float] | None] = []
+        self._lives: dict[tuple[float, float], list[Life]] = {}
         self._departments: dict[str, str] = {}
         self._told: dict[tuple[str, float, float], bytes] = {}
 
@@ -56,9 +58,16 @@ class PrometheusSource:
         return self._asker.asked
 
     def extent(self) -> tuple[float, float] | None:
-        return extent(self._asker, series.RECORDED["cpu"], self._now)
+        if not self._extent:
+            self._extent = [extent(self._asker, series.RECORDED["cpu"], self._now)]
+        return self._extent[0]
 
     def lives(self, since: float, until: float) -> list[Life]:
+        if (since, until) not in self._lives:
+            self._lives[since, until] = self._lived(since, until)
+        return list(self._lives[since, until])
+
+    def _lived(self, since: float, until: float) -> list[Life]:
         period = span(since, until)
         used: dict[str, set[str]] = defaultdict(set)
         jobs = [partial(self._counted, self._metric(metric), period) for metric in series.RECORDED]
@@ -67,7 +76,7 @@ class PrometheusSource:
             for id in counted.slots:
                 used[id].add(name)
         found = lives.lives(self._asker, since, until, used)
-        self._departments = {one.id: one.owner(until).owner.department for one in found}
+        self._departments |= {one.id: one.owner(until).owner.department for one in found}
         self._tell("lives", since, until, sorted(found, key=lambda it: it.id))
         return found
 

@@ -43,7 +43,6 @@ SERVERS = [
     pytest.param((prometheus, 0), marks=needs_prometheus, id="prometheus"),
     pytest.param((prometheus, 137), marks=needs_prometheus, id="prometheus-137"),
     pytest.param((victoria, 0), marks=needs_victoria, id="victoria"),
-    pytest.param((victoria, 299), marks=needs_victoria, id="victoria-299"),
 ]
 
 
