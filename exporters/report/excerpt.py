@@ -159,28 +159,32 @@ def _follow_ups(document: Document, own: Department) -> FollowUps | None:
     if every is None:
         return None
     month, rows = document.scope.month, [it for it in every.rows if it.department == own.name]
-    now = [it for it in rows if it.reviewed and it.reviewed.isoformat().startswith(month)]
-    costs = [it.saved_cost for it in now if it.saved_cost is not None]
+    ended = [it for it in rows if it.step == "reviewed"]
+    now = [it for it in ended if it.reviewed and it.reviewed.isoformat().startswith(month)]
+    costs = [it.saved_cost for it in ended if it.saved_cost is not None]
     steps: Counter[str] = Counter(it.step for it in rows)
     told = every.steps if sum(every.steps.values()) == len(every.rows) else _OPEN
-    whole = _realised(every.rows) == every.realised_total
+    whole = _realised(it for it in every.rows if it.step == "reviewed") == every.realised_total
     return FollowUps(
         rows=tuple(rows),
         steps={step: steps[step] for step in told},
         realised=_realised(now),
-        realised_total=_realised(rows) if whole else Amount(),
-        saved_cost=sum(costs) if costs else None,
+        realised_total=_realised(ended) if whole else Amount(),
+        saved_cost=sum(costs) if costs and whole else None,
         note=every.note,
     )
 
 
 def _realised(rows: Iterable[FollowUp]) -> Amount:
-    """Of what is known of it: parts that are not known are in no sum."""
-    known = [it.realised for it in rows if it.realised is not None]
+    """Of what is known of it; None where there are rows and of none it is."""
+    found = [it.realised or Amount() for it in rows]
+    vcpus = [it.vcpus for it in found if it.vcpus is not None]
+    memory = [it.memory for it in found if it.memory is not None]
+    disk = [it.disk for it in found if it.disk is not None]
     return Amount(
-        sum(it.vcpus or 0.0 for it in known),
-        sum(it.memory or 0 for it in known),
-        sum(it.disk or 0 for it in known),
+        sum(vcpus) if vcpus or not found else None,
+        sum(memory) if memory or not found else None,
+        sum(disk) if disk or not found else None,
     )
 
 

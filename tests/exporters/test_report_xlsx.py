@@ -166,6 +166,22 @@ def test_recalculated_totals_of_all_resources_are_independent_sums(anew: dict[st
         assert close(sheet.cell(head - 1, column(sheet, head, key)).value, value), key
 
 
+def test_recalculated_costs_are_those_of_the_document_and_amounts_of_other_units_do_not_add_up(
+    anew: dict[str, bytes],
+) -> None:
+    sheet = opened(anew["plain"], values=True)["费用分摊"]
+    head = head_row(sheet, "item", "granted_cost")
+
+    def total(key: str) -> object:
+        return sheet.cell(head - 1, column(sheet, head, key)).value
+
+    assert PLAIN.showback is not None
+    assert close(total("granted_cost"), PLAIN.showback.granted_cost)
+    assert close(total("known_cost"), PLAIN.showback.known_cost)
+    assert close(total("used_cost"), PLAIN.showback.used_cost)
+    assert total("granted") is total("used_amount") is total("unpriced") is None
+
+
 @pytest.mark.parametrize("name", ["plain", "hostile", "english"])
 def test_nothing_is_a_formula_or_a_link_but_ours(name: str, books: dict[str, bytes]) -> None:
     for _, _, formula in formulas(opened(books[name])):
