@@ -45,7 +45,13 @@ def capacity(document: Document, language: str) -> str:
                 it.usable,
                 None if it.granted.unknown and not it.granted.value else it.granted.value,
                 it.used,
-                (sized(it, it.usable), granted(it), sized(it, it.used)),
+                (
+                    say("capacity_unknown", language)
+                    if it.usable is None
+                    else sized(it, it.usable),
+                    granted(it),
+                    sized(it, it.used),
+                ),
             )
             for it in document.estate.capacity
         ],
@@ -108,5 +114,6 @@ def signed(change: float | None) -> str:
     """`▲ 2.1`, of percentage points."""
     if change is None:
         return NONE
-    shown = number(abs(change), 1)
-    return "＝" if shown == "0.0" else f"{'▲' if change > 0 else '▼'} {shown}"
+    if abs(change) < 0.05:
+        return "＝"
+    return f"{'▲' if change > 0 else '▼'} {number(abs(change), 1)}"

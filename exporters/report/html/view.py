@@ -281,7 +281,7 @@ class View:
         if difference is None:
             return Change("", NONE)
         shown = number(abs(difference), 1)
-        if shown == "0.0" or shown.startswith("<"):
+        if abs(difference) < 0.05:
             return Change("＝", self.say("same"))
         up = difference > 0
         return Change("▲" if up else "▼", self.say("points_up" if up else "points_down", shown))
@@ -318,7 +318,7 @@ class View:
         if score is None or before is None:
             return Change("", NONE)
         shown = number(abs(score - before), 1)
-        if shown == "0.0" or shown.startswith(("<", ">")):
+        if abs(score - before) < 0.05:
             return Change("＝", self.say("same"))
         up = score > before
         return Change("▲" if up else "▼", self.say("score_up" if up else "score_down", shown))
