@@ -48,7 +48,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "top_caption": ("浪费最多的部门", "Departments that waste most"),
     "attention_caption": ("需要关注", "To be looked at"),
-    "attend_held": ("停机或未挂载已到回收时限", "stopped or detached for long enough to be reclaimed"),
+    "attend_held": (
+        "停机或未挂载已到回收时限",
+        "stopped or detached for long enough to be reclaimed",
+    ),
     "attend_busy": ("资源繁忙，可能影响业务", "busy resources that may hold work up"),
     "attend_exemptions": ("豁免 30 天内到期", "exemptions that end within 30 days"),
     "attend_unassigned": ("资源未归属任何部门", "resources that belong to no department"),
