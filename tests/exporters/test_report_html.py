@@ -22,6 +22,7 @@ from exporters.report.document import (
     Sums,
     Total,
 )
+from exporters.report.excerpt import excerpt
 from exporters.report.html import page as pages
 from exporters.report.html.page import html, paper
 from exporters.report.html.rows import MAX_ALL, MAX_LIST
@@ -83,27 +84,6 @@ def section(text: str, key: str) -> str:
     """A chapter."""
     begin = text.index(f'<h2 id="{key}">')
     return text[begin : text.index("</section>", begin)]
-
-
-def excerpt(document: Document, name: str) -> Document:
-    """What one department is sent: its parts, and sums of it alone."""
-    replace = msgspec.structs.replace
-    (one,) = (it for it in document.departments if it.name == name)
-    return replace(
-        document,
-        scope=replace(document.scope, department=name, issuer=""),
-        summary=(),
-        departments=(one,),
-        estate=Estate((), one.granted, {}, one.states, one.load, (), (), one.due, one.watched),
-        showback=one.showback,
-        held=tuple(it for it in document.held if it.department == name),
-        exemptions=(),
-        gaps=(),
-        follow_ups=None,
-        lines=None,
-        ipv6=None,
-        baseline=None,
-    )
 
 
 def test_chapters_are_there_and_links_lead_somewhere(both: tuple[str, str]) -> None:
@@ -255,18 +235,20 @@ def test_a_hostile_city_stays_text(document: Document) -> None:
 def test_an_excerpt_has_nothing_of_others(document: Document) -> None:
     one = next(it for it in document.departments if it.name and it.systems)
     for language in LANGUAGES:
-        text = html(excerpt(document, one.name), language)
+        scope = msgspec.structs.replace(document.scope, issuer="")
+        mine = excerpt(msgspec.structs.replace(document, scope=scope), one.name)
+        text = html(mine, language)
         page = Page(text)
         assert say("title_department", language) in page.words
         assert 'id="ranking"' not in text
         assert one.name in text
-        mine = {it.name for it in one.systems} | {it.name for it in one.resources}
+        own = {it.name for it in one.systems} | {it.name for it in one.resources}
         for other in document.departments:
             if other is one or not other.name:
                 continue
             assert other.name not in text
             names = [it.name for it in other.systems] + [it.name for it in other.resources]
-            assert not [it for it in names if it and it not in mine and it in text]
+            assert not [it for it in names if it and it not in own and it in text]
             for judged in other.resources:
                 assert judged.resource not in text
 
@@ -316,10 +298,27 @@ def test_paper_leaves_out_what_is_on_screen_alone(both: tuple[str, str]) -> None
     assert len(printed) < len(text)
     assert "<details" in text
     assert "<details" not in printed
-    assert pages.SCREEN_END not in printed
+    for begin, end in pages.SCREEN:
+        assert begin not in printed
+        assert end not in printed
     assert Page(printed).ids == Page(text).ids
     assert paper("a") == "a"
     assert paper("a<!--screen-->b<!--/screen-->c<!--screen-->d<!--/screen-->e") == "ace"
+
+
+def test_paper_has_a_bound_and_says_what_is_left_out() -> None:
+    few = paper(html(sample(departments=23, resources=400), "zh"))
+    many_more = paper(html(sample(departments=23, resources=4000), "zh"))
+    assert len(many_more) < 3 * len(few)
+    assert many_more.count('<p class="more paper">') > 20
+    assert '<p class="more screen">' not in many_more
+    Page(many_more)
+
+
+def test_a_department_alone_is_printed_whole(document: Document) -> None:
+    one = many(document, MAX_LIST)
+    text = paper(html(msgspec.structs.replace(document, departments=(one,)), "en"))
+    assert text.count("<b>idle-") == MAX_LIST
 
 
 # --- a real browser -------------------------------------------------------------------------------

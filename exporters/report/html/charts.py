@@ -162,7 +162,7 @@ def days(those: Sequence[Day], language: str) -> str:
 def spark(values: Sequence[float | None], label: str) -> str:
     """The way of one figure through the months, its last point marked."""
     known = [v for v in map(clean, values) if v is not None]
-    if len(known) < 2:
+    if len(known) < 3:
         return ""
     low, high = min(known), max(known)
     span = high - low or 1.0

@@ -59,29 +59,35 @@ class Share(NamedTuple):
 
 
 def capacity(those: Sequence[Capacity], language: str) -> str:
-    """Bars within bars: what can be granted, of it what is, of that what is used; 100 % is what can be granted."""
+    """Bars within bars: what can be granted, of it what is, of that what is used. 100 % is what can be granted, or what
+    is granted where that is not known."""
     left, right, row = 92.0, 16.0, 74.0
     wide = WIDE - left - right
     body: list[str] = []
-    most = max([_share(it.granted, it.usable) or 0.0 for it in those] + [1.0])
+    most = max([_share(it.granted, _whole(it)) or 0.0 for it in those] + [1.0])
     most = min(most, 4.0)
     scale = wide / most
     for i, it in enumerate(those):
         y = 34 + row * i
         body.append(text(0, y + 17, fitted(it.name, 13, left), 13, font_weight="bold"))
-        granted, used = _share(it.granted, it.usable), _share(it.used, it.usable)
-        if it.usable is None:
+        granted, used = _share(it.granted, _whole(it)), _share(it.used, _whole(it))
+        if granted is None and it.usable is None:
             body.append(area(left, y, scale, 24, look.ABSENT))
-            body.append(text(left + 10, y + 16, say("capacity_unknown", language), 11, fill=SOFT))
+            body.append(text(left + 10, y + 16, say("no_data", language), 11, fill=SOFT))
+        elif it.usable is None:
+            body.append(text(0, y + 32, say("of_granted", language), 10, fill=SOFT))
         else:
             body.append(area(left, y, scale, 24, Fill(PAPER, "", SOFT)))
-            body.append(area(left, y + 2.5, min((granted or 0) * scale, wide), 19, look.GRANTED))
-            body.append(area(left, y + 7, min((used or 0) * scale, wide), 10, look.USED))
+        for part, inset, fill in ((granted, 2.5, look.GRANTED), (used, 7.0, look.USED)):
+            if part is not None:
+                long = min(part * scale, wide)
+                body.append(area(left, y + inset, long, 24 - 2 * inset, fill))
+        if it.usable is not None:
             end = left + scale
             body.append(line(end, y - 4, end, y + 28, stroke=INK, stroke_width=1.6))
         parts = (
             (say("usable", language), it.shown[0], None),
-            (say("granted", language), it.shown[1], granted),
+            (say("granted", language), it.shown[1], None if it.usable is None else granted),
             (say("used", language), it.shown[2], used),
         )
         x = left
@@ -221,6 +227,10 @@ def _small(body: Sequence[str]) -> str:
 
 
 _TRACK: Final = Fill(PAPER, "", SOFT)
+
+
+def _whole(it: Capacity) -> float | None:
+    return it.granted if it.usable is None else it.usable
 
 
 def _share(part: float | None, whole: float | None) -> float | None:

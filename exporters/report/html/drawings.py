@@ -6,19 +6,17 @@ from collections.abc import Mapping
 from typing import Final
 
 from exporters.report import plain
-from exporters.report.document import Capacity, Document
+from exporters.report.document import Capacity, Document, Figure
 from exporters.report.html import charts, chartsbars, figures
 from exporters.report.html.figures import NONE, number, short, size
 from exporters.report.html.words import say
 from exporters.usage import amounts
 from exporters.usage.words import STATE
 
-_SPARKS: Final[Mapping[str, str]] = {
-    "granted": "granted_vcpus",
-    "granted_vcpus": "granted_vcpus",
-    "cpu": "cpu",
-    "used": "cpu",
-    "memory": "memory",
+_SPARKS: Final[Mapping[tuple[str, str], str]] = {
+    ("cpu", "percent"): "cpu",
+    ("granted", "vcpus"): "granted_vcpus",
+    ("coverage", "percent"): "coverage",
 }
 
 
@@ -47,7 +45,13 @@ def capacity(document: Document, language: str) -> str:
                 it.usable,
                 None if it.granted.unknown and not it.granted.value else it.granted.value,
                 it.used,
-                (sized(it, it.usable), granted(it), sized(it, it.used)),
+                (
+                    say("capacity_unknown", language)
+                    if it.usable is None
+                    else sized(it, it.usable),
+                    granted(it),
+                    sized(it, it.used),
+                ),
             )
             for it in document.estate.capacity
         ],
@@ -83,13 +87,14 @@ def shares(states: Mapping[str, int], language: str) -> list[chartsbars.Share]:
     ]
 
 
-def spark(document: Document, key: str, language: str) -> str:
-    """Of a figure of the summary that the trend has."""
-    attribute = _SPARKS.get(key)
+def spark(document: Document, figure: Figure, language: str) -> str:
+    """Of a figure of the summary that the trend has in the same unit."""
+    attribute = _SPARKS.get((figure.key, figure.unit))
     if attribute is None:
         return ""
     values = [getattr(it, attribute) for it in document.estate.trend]
-    return charts.spark(values, say("chart_trend", language))
+    title = plain.prose(figure.title.of(language))
+    return charts.spark(values, say("twelve_months", language).format(title))
 
 
 def granted(it: Capacity) -> str:
@@ -109,5 +114,6 @@ def signed(change: float | None) -> str:
     """`▲ 2.1`, of percentage points."""
     if change is None:
         return NONE
-    shown = number(abs(change), 1)
-    return "＝" if shown == "0.0" else f"{'▲' if change > 0 else '▼'} {shown}"
+    if abs(change) < 0.05:
+        return "＝"
+    return f"{'▲' if change > 0 else '▼'} {number(abs(change), 1)}"

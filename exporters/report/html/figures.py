@@ -38,7 +38,7 @@ def short(value: float | None) -> str:
 
 def percent(value: float | None, digits: int = 1) -> str:
     """With its sign: for prose. Columns have it in their head."""
-    return NONE if value is None else f"{number(value, digits)}{SPACE}%"
+    return NONE if value is None else f"{number(value, digits)}%"
 
 
 def gib(size: float | None, digits: int = 0) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from exporters.report import plain
+from exporters.report.document import Department
 from exporters.report.html import chartsbars
 from exporters.report.html.figures import NONE, gib, number, short, size, slot, tib
 from exporters.report.html.words import say
@@ -19,6 +20,9 @@ MAX_LIST: Final = 200  # of one list of one department
 MAX_ALL: Final = 300  # of the table of all resources of one department
 Order = tuple[float | str, ...]
 _UNMEASURED: Final = Figures()
+LISTS: Final = (("idle", "low", "stopped", "detached"), ("busy",), ("insufficient",), ("exempt",))
+CAPS: Final = (MAX_LIST, 100, 60, 40, 30, 20, 15, 10, 8, 5)  # of a list in print
+PAPER_ROWS: Final = 700  # of all lists of all departments
 _ADVICE_ORDER: Final = {"reclaim": 0, "shrink": 1, "watch": 2, "grow": 3, "none": 4}
 
 
@@ -75,10 +79,10 @@ def lists(resources: Sequence[Judgement], twice: frozenset[str], language: str) 
         return Cut(rows, len(found) - len(rows), len(found))
 
     return Lists(
-        cut(those("idle", "low", "stopped", "detached"), MAX_LIST, _by_due),
-        cut(those("busy"), MAX_LIST, _by_use),
-        cut(those("insufficient"), MAX_LIST, _by_size),
-        cut(those("exempt"), MAX_LIST, _by_size),
+        cut(those(*LISTS[0]), MAX_LIST, _by_due),
+        cut(those(*LISTS[1]), MAX_LIST, _by_use),
+        cut(those(*LISTS[2]), MAX_LIST, _by_size),
+        cut(those(*LISTS[3]), MAX_LIST, _by_size),
         cut(list(resources), MAX_ALL, _by_size),
     )
 
@@ -87,6 +91,18 @@ def cut(those: Sequence[Judgement], twice: frozenset[str], language: str) -> Cut
     """Those with the highest use first."""
     rows = [row(it, twice, language) for it in sorted(those, key=_by_use)[:MAX_LIST]]
     return Cut(rows, len(those) - len(rows), len(those))
+
+
+def on_paper(departments: Sequence[Department]) -> int:
+    """How many rows of each list are printed, so that a report on paper has no more than people read. A department alone
+    has all of its own."""
+    listed = [
+        sum(state in states for state in found)
+        for one in departments
+        for found in [[it.state for it in one.resources]]
+        for states in LISTS
+    ]
+    return next((cap for cap in CAPS if sum(min(it, cap) for it in listed) <= PAPER_ROWS), CAPS[-1])
 
 
 def row(it: Judgement, twice: frozenset[str], language: str) -> Row:

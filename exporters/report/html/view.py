@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from exporters.findings.table import SEVERITY
+from exporters.findings.text import cut
 from exporters.report import plain
 from exporters.report.document import (
     Cost,
@@ -26,7 +27,9 @@ from rules.model import Text
 
 WINDOWS: Final = (3, 6, 12)
 MAX_ROWS: Final = 300  # of a table that is not of one department
+PAPER_TABLE: Final = 80  # rows of it that are printed
 MAX_WORST: Final = 20
+BRIEF: Final = 40  # columns, in the head of a printed page
 TOP: Final = 5
 SOON: Final = 30  # days
 MAX_SUBJECTS: Final = 50
@@ -36,6 +39,7 @@ CHAPTERS: Final = (
     *("baseline", "follow_ups", "gaps", "method"),
 )
 _ORDINALS: Final = ("", "一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二")
+_ALONE: Final = {"estate": "estate_department", "departments": "departments_department"}
 _STEPS: Final = ("notified", "confirmed", "carried_out", "reviewed")
 
 
@@ -83,6 +87,7 @@ class View:
             "say": self.say,
             "t": self.text,
             "name": plain.name,
+            "brief": lambda text: cut(plain.name(text), BRIEF),
             "prose": plain.prose,
             "department": self.department,
             "num": number,
@@ -91,6 +96,7 @@ class View:
             "gib": figures.gib,
             "tib": figures.tib,
             "size": size,
+            "month": self.month,
             "moment": self.moment,
             "clock": self.clock,
             "slot": figures.slot,
@@ -125,6 +131,8 @@ class View:
             "top": [it for it in document.departments if it.rank is not None][:TOP],
             "four": rows.four,
             "max_rows": MAX_ROWS,
+            "paper_list": rows.on_paper(document.departments),
+            "paper_table": MAX_ROWS if scope.department is not None else PAPER_TABLE,
             "max_worst": MAX_WORST,
             "max_bars": chartsbars.MAX_BARS,
             "svg": svg,
@@ -141,7 +149,7 @@ class View:
             "swatch": lambda key: svg(chartsbars.swatch(key)),
             "gauge": lambda value, before=None: svg(chartsbars.gauge(value, before)),
             "strip": lambda load: svg(chartsbars.strip(load.p50, load.p95, load.peak)),
-            "spark": lambda key: svg(drawings.spark(document, key, language)),
+            "spark": lambda it: svg(drawings.spark(document, it, language)),
             "windows": self.windows(),
             "ranked": [it for it in document.departments if it.rank is not None],
             "unassigned": [it for it in document.departments if not it.name],
@@ -178,11 +186,21 @@ class View:
         return f"{_ORDINALS[at]}、" if self._language == "zh" else f"{at}. "
 
     def heading(self, key: str) -> str:
-        whole = key == "estate" and self._scope.department is not None
-        return self.say("estate_department" if whole else key)
+        alone = self._scope.department is not None
+        return self.say(_ALONE.get(key, key) if alone else key)
 
     def moment(self, at: datetime) -> str:
         return figures.moment(at, self._scope.zone)
+
+    def month(self, label: str) -> str:
+        """`2026年10月` of `2026-10`."""
+        try:
+            first = datetime.strptime(label, "%Y-%m")
+        except ValueError:
+            return plain.name(label)
+        if self._language == "en":
+            return f"{first:%B %Y}"
+        return f"{first.year}年{first.month}月"
 
     def clock(self, at: datetime | None) -> str:
         return NONE if at is None else figures.clock(at, self._scope.zone)
@@ -263,7 +281,7 @@ class View:
         if difference is None:
             return Change("", NONE)
         shown = number(abs(difference), 1)
-        if shown == "0.0" or shown.startswith("<"):
+        if abs(difference) < 0.05:
             return Change("＝", self.say("same"))
         up = difference > 0
         return Change("▲" if up else "▼", self.say("points_up" if up else "points_down", shown))
@@ -300,7 +318,7 @@ class View:
         if score is None or before is None:
             return Change("", NONE)
         shown = number(abs(score - before), 1)
-        if shown == "0.0" or shown.startswith(("<", ">")):
+        if abs(score - before) < 0.05:
             return Change("＝", self.say("same"))
         up = score > before
         return Change("▲" if up else "▼", self.say("score_up" if up else "score_down", shown))
