@@ -113,6 +113,7 @@ class View:
             "signed": drawings.signed,
             "share": share,
             "ratio": lambda part, whole: number(share(part, whole), 1),
+            "cost_ratio": cost_ratio,
             "used_money": self.used_money,
             "score_change": self.score_change,
             "worst_subjects": self.worst_subjects(),
@@ -157,6 +158,7 @@ class View:
             "parameter": self.parameter,
             "parameter_value": parameter_value,
             "dash": NONE,
+            "nil": None,
             "digits": DIGITS,
             "anchors": {id(it): f"d{i}" for i, it in enumerate(document.departments, 1)},
             "id": id,
@@ -363,6 +365,13 @@ def share(part: float | None, whole: float | None) -> float | None:
 def plain_day(at: Any) -> str:
     """Of a date."""
     return NONE if at is None else f"{at:%Y-%m-%d}"
+
+
+def cost_ratio(lines: Sequence[Cost], used: float | None, granted: float | None) -> str:
+    """Percent; at least so much where the use of a part is not known."""
+    shown = number(share(used, granted), 1)
+    whole = all(it.used_known and it.used is not None for it in lines if it.granted_cost)
+    return shown if shown == NONE or whole else f"≥{figures.SPACE}{shown}"
 
 
 def parameter_value(key: str, value: float | int | Sequence[float]) -> str:
