@@ -16,6 +16,7 @@ from exporters.report.document import (
     Figure,
     Ipv6Subject,
     MonthPoint,
+    Showback,
     Total,
 )
 from exporters.report.html import chartsbars, drawings, figures, rows
@@ -113,6 +114,7 @@ class View:
             "signed": drawings.signed,
             "share": share,
             "ratio": lambda part, whole: number(share(part, whole), 1),
+            "priced": self.priced,
             "cost_ratio": cost_ratio,
             "used_money": self.used_money,
             "score_change": self.score_change,
@@ -311,6 +313,10 @@ class View:
         return (
             self.say("unpriced") if value is None else number(value, 2 if abs(value) < 1000 else 0)
         )
+
+    def priced(self, it: Showback, value: float | None) -> str:
+        """0 of which something has no price is no amount."""
+        return self.money(value if value or it.complete else None)
 
     def used_money(self, it: Cost) -> str:
         """Unpriced is told of the price alone: a use that is not known is no price missing."""
