@@ -59,6 +59,7 @@ bench: dev packages ## measure; side by side with node_exporter, fping and black
 	$(BIN)/python -m benchmarks.baseline
 	$(BIN)/python -m benchmarks.historyagent
 	$(BIN)/python -m benchmarks.history
+	$(BIN)/python -m benchmarks.report
 
 soak: dev ## 20,000 scrapes; memory must not grow
 	$(BIN)/python -m benchmarks.soak

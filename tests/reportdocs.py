@@ -35,6 +35,7 @@ KINDS: Final = {
     "count": "whole number",
     "amount": "number",
     "percent": "percent",
+    "precise": "percent",
     "points": "number",
     "hours": "number",
     "money": "money",

@@ -58,7 +58,7 @@ def sample(
     until = since + timedelta(days=12) if under_way else end
     given = _names(departments, hostile)
     all_of_them = placed(random, given, resources, hostile, month, under_way)
-    parts = _departments(random, given, all_of_them)
+    parts = _departments(random, given, [it for it in all_of_them if it.judgement.kind != "host"])
     judged = [one.judgement for one in all_of_them]
     estate = _estate(random, month, since, until, judged, parts)
     held = _held(judged, until)
@@ -254,6 +254,7 @@ def _estate(
         days=tuple(days),
         due=sums([it for it in judged if it.advice in DUE], free=True),
         watched=sums([it for it in judged if it.advice == "watch"], free=True),
+        hosts=tuple(it for it in judged if it.kind == "host"),
     )
 
 

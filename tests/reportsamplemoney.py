@@ -22,6 +22,7 @@ def showback(some: Sequence[Placed]) -> Showback:
     """A tenth of the memory's hours had no price in force; the use of memory is known of a part."""
     hours = sum(it.granted for it in some)
     used = sum(it.used for it in some)
+    known = sum(it.known for it in some)
     whole = all(it.known == it.granted for it in some)
     amounts = [it.judgement.granted for it in some if it.judgement.kind != "host"]
     memory = sum(it.memory or 0 for it in amounts) / GIB * HOURS
@@ -33,9 +34,9 @@ def showback(some: Sequence[Placed]) -> Showback:
     )
     return _of(
         (
-            _cost("vcpu", hours, used, hours * _VCPU, used * _VCPU, 0.0, whole),
-            _cost("memory", memory, None, 0.9 * memory * _MEMORY, None, 0.1 * memory, False),
-            _cost("disk", disk, None, None, None, disk, False),
+            _cost("vcpu", hours, used, hours * _VCPU, used * _VCPU, 0.0, whole, known * _VCPU),
+            _cost("memory", memory, None, 0.9 * memory * _MEMORY, None, 0.1 * memory, False, None),
+            _cost("disk", disk, None, None, None, disk, False, None),
         ),
         vcpus * HOURS * _VCPU,
     )
@@ -53,6 +54,7 @@ def together(parts: Sequence[Showback]) -> Showback:
             _added([it.used_cost for it in one]),
             sum(it.unpriced for it in one),
             all(it.used_known for it in one),
+            _added([it.known_cost for it in one]),
         )
         for one in items
     )
@@ -61,7 +63,9 @@ def together(parts: Sequence[Showback]) -> Showback:
 
 def _of(lines: tuple[Cost, ...], reclaimable: float | None) -> Showback:
     granted, used = ([it.granted_cost for it in lines], [it.used_cost for it in lines])
-    return Showback("CNY", lines, _added(granted), _added(used), reclaimable, False)
+    known = _added([it.known_cost for it in lines])
+    costs = (_added(granted), _added(used), reclaimable)
+    return Showback("CNY", lines, *costs, complete=False, known_cost=known)
 
 
 def _cost(
@@ -72,12 +76,22 @@ def _cost(
     used_cost: float | None,
     unpriced: float,
     used_known: bool,
+    known_cost: float | None,
 ) -> Cost:
-    prices = {"vcpu": ("0.12 from 2026-01-01",), "memory": ("0.035 from 2026-10-04",)}
+    prices = {"vcpu": ("0.12/h (2026-01-01 → )",), "memory": ("0.035/h (2026-10-04 → )",)}
     title, unit = _TITLES[item]
-    costs = (granted_cost, used_cost)
     return Cost(
-        item, title, unit, granted, used, *costs, unpriced, used_known, prices.get(item, ())
+        item=item,
+        title=title,
+        unit=unit,
+        granted=granted,
+        used=used,
+        granted_cost=granted_cost,
+        used_cost=used_cost,
+        unpriced=unpriced,
+        used_known=used_known,
+        prices=prices.get(item, ()),
+        known_cost=known_cost,
     )
 
 

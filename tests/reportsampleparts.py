@@ -103,15 +103,16 @@ def lines(random: Random, since: datetime, hostile: bool) -> LinesPart:
                     maintenance=maintenance,
                     outages=None if not known else int(down) + 1 if down else 0,
                     longest=down / 2 if known else None,
+                    whole=unknown < 4,
                 )
             )
     measured = [it for it in found if it.availability is not None]
     worst = sorted(measured, key=lambda it: (it.availability or 0.0, it.name))[:10]
     windows = (
         Maintenance(since + timedelta(days=5), since + timedelta(days=5, hours=4), (),
-                    ("county",), "骨干割接", "李敏"),
+                    ("county",), "骨干割接", "李敏", 14, 56.0),
         Maintenance(since + timedelta(days=20), since + timedelta(days=20, hours=2),
-                    (found[0].name,), (), "光缆迁改"),
+                    (found[0].name,), (), "光缆迁改", "", 1, 2.0),
     )  # fmt: skip
     kept = tuple(_level(level, target, found) for level, target, _ in levels)
     return LinesPart(kept, tuple(worst), tuple(found), windows, "links.db")
@@ -153,8 +154,11 @@ def baseline(random: Random, departments: Sequence[str], since: datetime) -> Bas
         audited = 0 if n % 8 == 7 else 3 + n
         score = random.uniform(55, 99) if audited else None
         before = random.uniform(50, 95) if audited and n % 4 else None
-        counts = (3 * n % 7, n % 3, n % 4, n % 5) if audited else (0, 0, 0, 0)
-        found.append(BaselineDepartment(department, 4 + n, audited, score, before, *counts))
+        counts = (3 * n % 7, n % 3, n % 4) if audited else (0, 0, 0)
+        hits_open = None if n % 9 == 5 else n % 5
+        found.append(
+            BaselineDepartment(department, 4 + n, audited, score, before, *counts, hits_open)
+        )
         hits.append(
             OldHit(
                 host=f"host-{n:03}",

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import click
@@ -24,6 +25,7 @@ from agents.reportrun import Told, Wanted, month_of, run
 from agents.state import state_dir
 from collectors.cloud.owners import clean
 from exporters.history import workcalendar
+from exporters.promapi.settings import PromSettings
 from exporters.report.delivery import schedule as timetable
 from exporters.report.delivery.deliver import failed
 from exporters.report.rendering import FORMATS
@@ -199,12 +201,12 @@ def _profile(
     return msgspec.structs.replace(profile, **changes)
 
 
-def _address(profile: Profile, url: str) -> Any:
-    from exporters.promapi.settings import PromSettings
-
+def _address(profile: Profile, url: str) -> PromSettings:
+    """With what the profile says of the server, if it is the one: another must not get its credentials."""
     try:
-        if profile.prometheus is not None:
-            return msgspec.structs.replace(profile.prometheus, url=url)
+        known = profile.prometheus
+        if known is not None and urlsplit(known.url)[:2] == urlsplit(url)[:2]:
+            return msgspec.structs.replace(known, url=url)
         return PromSettings(url=url)
     except ValueError as error:
         raise UserError(f"--prometheus: {error}") from error

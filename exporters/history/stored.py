@@ -177,4 +177,5 @@ def _by_key(
 
 
 def _wanted(series: NDArray[np.int64] | Sequence[int]) -> str:
-    return msgspec.json.encode([int(one) for one in series]).decode()
+    numbers = series.tolist() if isinstance(series, np.ndarray) else [int(one) for one in series]
+    return msgspec.json.encode(numbers).decode()

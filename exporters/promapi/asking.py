@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from itertools import chain
+from threading import Lock
 from typing import Final, Protocol, TypeVar
 
 from exporters.promapi.client import Sample, Series, TooMuch
@@ -18,7 +20,6 @@ WORKERS: Final = 4  # queries at a time: VictoriaMetrics runs four
 
 Query = Callable[[str], str]  # of the matcher of resources
 Progress = Callable[[str, int, int], None]  # of what, how many queries are done, of how many
-Job = Callable[[], "Sequence[T]"]
 T = TypeVar("T")
 
 
@@ -36,6 +37,7 @@ class Asker:
     def __init__(self, client: Client, workers: int = WORKERS, progress: Progress | None = None):
         self._client, self._workers, self._progress = client, workers, progress
         self.asked = 0
+        self._lock = Lock()
 
     def together(self, what: str, jobs: Iterable[Callable[[], T]]) -> list[T]:
         """What all of them find, in their order; `what` they are of is for people. The first error ends it."""
@@ -62,8 +64,12 @@ class Asker:
             return list(chain.from_iterable(self.instant(query, at, part) for part in _halves(ids)))
 
     def once(self, query: str, at: float) -> list[Sample]:
-        self.asked += 1
+        self._count()
         return list(self._client.instant(query, at))
+
+    def _count(self) -> None:
+        with self._lock:
+            self.asked += 1
 
     def over(
         self, query: Query, since: float, until: float, step: int, ids: Sequence[str] | None
@@ -76,7 +82,7 @@ class Asker:
         if steps > POINTS:
             return self._parted(query, since, until, step, ids, POINTS)
         try:
-            self.asked += 1
+            self._count()
             matcher = "" if ids is None else chosen(ids)
             return list(self._client.over(query(matcher), since, until, step))
         except TooMuch:
@@ -108,7 +114,7 @@ class Asker:
     ) -> Iterator[Callable[[], list[Sample]]]:
         """Jobs for `together`, one a shard."""
         for part in shards(ids, copies):
-            yield lambda part=part: self.instant(query, at, part)  # type: ignore[misc]
+            yield partial(self.instant, query, at, part)
 
     def overs(
         self,
@@ -119,9 +125,9 @@ class Asker:
         ids: Sequence[str] | None,
         copies: int = 1,
     ) -> Iterator[Callable[[], list[Series]]]:
-        """Jobs for `together`, one a shard."""
-        for part in shards(ids, copies):
-            yield lambda part=part: self.over(query, since, until, step, part)  # type: ignore[misc]
+        """Jobs for `together`, one a shard; None is of all resources in one."""
+        for part in [None] if ids is None else shards(ids, copies):
+            yield partial(self.over, query, since, until, step, part)
 
 
 def _halves(ids: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

@@ -22,7 +22,8 @@ Labels = frozenset[tuple[str, str]]
 
 
 class Hour(NamedTuple):
-    """An hour of a month, by when it begins: samples of all resources together, and of how many there are some."""
+    """An hour of a month, by when it begins: samples of most resources (their median: one that came or went within the
+    hour is no gap), and of how many there are some."""
 
     begin: float
     samples: float
@@ -58,7 +59,7 @@ class Asked:
             return []
         inner = f"count_over_time({ranged(name, '', PER_HOUR)})"
         # of several series of a resource the fullest, as the report has it
-        samples = self._over(f"sum(max by (resource) ({inner}))", since + HOUR, count)
+        samples = self._over(f"quantile(0.5, max by (resource) ({inner}))", since + HOUR, count)
         resources = self._over(f"count(max by (resource) ({inner}))", since + HOUR, count)
         begins = [since + hour * HOUR for hour in range(count)]
         return [

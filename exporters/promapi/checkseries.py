@@ -46,8 +46,8 @@ def of_recorded(asked: Asked, used: dict[str, float]) -> Iterator[Finding]:
 
 
 def of_interval(hours: list[Hour]) -> Iterator[Finding]:
-    """Samples of each resource in an hour, in most hours."""
-    each = [hour.samples / hour.resources for hour in hours if hour.resources]
+    """Samples of most resources in an hour, in most hours."""
+    each = [hour.samples for hour in hours if hour.resources]
     if each and not PER_HOUR - 1 <= (usual := median(each)) <= PER_HOUR + 1:
         yield finding("error", "interval.wrong", name=RECORDED[NEEDED], hourly=f"{usual:.1f}")
 

@@ -44,7 +44,7 @@ def of_hours(hours: Sequence[Hour], zone: ZoneInfo) -> Iterator[Finding]:
     begun = there[0].begin
     kinds: tuple[tuple[str, list[Hour]], ...] = (
         ("gaps.hours", [h for h in hours if not h.resources and _day(h, zone) not in empty]),
-        ("gaps.partial", [h for h in there if h.samples / h.resources < WHOLE and h.begin > begun]),
+        ("gaps.partial", [h for h in there if h.samples < WHOLE and h.begin > begun]),
         ("gaps.resources", [h for h in there if h.resources < FEW * usual]),
     )
     for code, found in kinds:

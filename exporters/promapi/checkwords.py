@@ -72,8 +72,8 @@ WORDS: Final[Mapping[str, Text]] = {
         "另有 {hours} 小时没有任何样本", "hours without any samples beside those days: {hours}"
     ),
     "gaps.partial": Text(
-        "{hours} 小时内样本不全（平均每项不足 11 个）",
-        "hours in which samples are missing (below 11 of each resource): {hours}",
+        "{hours} 小时内样本不全（多数资源不足 11 个）",
+        "hours in which samples are missing (below 11 of most resources): {hours}",
     ),
     "gaps.resources": Text(
         "{hours} 小时内有数据的资源不到平时的一半（平时 {usual} 项）",

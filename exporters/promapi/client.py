@@ -7,6 +7,7 @@ that it remembers or has moved to other times.
 
 from __future__ import annotations
 
+import base64
 import math
 import random
 import time
@@ -30,6 +31,8 @@ __all__ = ["NotServed", "PromClient", "PromSettings", "Sample", "Series", "TooMu
 
 T = TypeVar("T")
 MAX_REMARKS: Final = 50
+MIN_SECRET: Final = 5  # characters
+TENANT: Final = "x-scope-orgid"  # Mimir's; who is asked for is worth telling
 MAX_PAUSE: Final = 30.0  # seconds between tries, unless the server asks for more
 _WHOLE: Final = {
     "dedup": "true",
@@ -48,6 +51,7 @@ class PromClient:
     def __init__(self, settings: PromSettings) -> None:
         self.name = settings.name
         self._settings = settings
+        self._secrets = _secrets(settings)
         self.remarks: dict[str, None] = {}
         try:
             self._client = httpx.Client(
@@ -140,7 +144,7 @@ class PromClient:
             )
         for remark in said.remarks:
             if len(self.remarks) < MAX_REMARKS:
-                self.remarks.setdefault(remark)
+                self.remarks.setdefault(self._unsaid(remark))
 
     def _asked(self, method: str, path: str, form: Mapping[str, str]) -> Answer:
         request = self._client.build_request(method, path, data=form or None)
@@ -165,14 +169,20 @@ class PromClient:
                     raise self._given_up(error, tries, why if error.after else "") from error
                 time.sleep(pause)
             except SourceError as error:
-                raise type(error)(f"{self.name}: {error}") from error
+                raise type(error)(self._unsaid(f"{self.name}: {error}")) from error
 
     def _given_up(self, error: Again, tries: int, why: str) -> SourceError:
         often = "" if tries == 1 else f" ({tries} tries)"
         return self._error(f"{error}{often}{why}; {error.remedy}")
 
     def _error(self, problem: str) -> SourceError:
-        return SourceError(f"{self.name}: {problem}")
+        return SourceError(self._unsaid(f"{self.name}: {problem}"))
+
+    def _unsaid(self, text: str) -> str:
+        """A proxy may say in its error what it was sent."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
 def _pause(settings: PromSettings, tries: int, after: float | None) -> float:
@@ -205,6 +215,18 @@ def _basic(settings: PromSettings) -> httpx.BasicAuth | None:
     if settings.password is None:
         return None
     return httpx.BasicAuth(settings.user, settings.password.reveal())
+
+
+def _secrets(settings: PromSettings) -> tuple[str, ...]:
+    """What is never told, longest first; what is very short hides nothing and would garble every message."""
+    found = {value.reveal() for name, value in settings.headers.items() if name.lower() != TENANT}
+    if settings.bearer_token:
+        found.add(settings.bearer_token.reveal())
+    if settings.password:
+        found.add(settings.password.reveal())
+        pair = f"{settings.user}:{settings.password.reveal()}".encode()
+        found.add(base64.b64encode(pair).decode())
+    return tuple(sorted((one for one in found if len(one) >= MIN_SECRET), key=len, reverse=True))
 
 
 def _number(value: float) -> str:

@@ -13,7 +13,7 @@ from rules.model import Text
 
 Level = Literal["ok", "warning", "error"]
 LEVELS: Final[tuple[Level, ...]] = ("ok", "warning", "error")
-MAX_VALUE: Final = 400  # columns of a value in a sentence
+MAX_VALUE: Final = 800  # columns of a value in a sentence
 MAX_DETAIL: Final = 120
 MAX_DETAILS: Final = 400
 

@@ -90,7 +90,7 @@ def _refusal(answer: Answer, said: Envelope) -> Exception:
     if status in TOO_LONG:
         return TooMuch(f"{problem}; ask for fewer resources at once")
     if status in AGAIN:
-        return Again(problem, _after(answer.headers))
+        return Again(problem, retry_after(answer.headers))
     if remedy := _REMEDY.get(status, ""):
         kind = NotServed if status in (404, 405) else SourceError
         return kind(f"{problem}; {remedy}")
@@ -103,7 +103,7 @@ def _unlike(answer: Answer, error: Wrong) -> Exception:
     """An answer that is none of the API, by its status first: proxies answer in HTML."""
     status = answer.status
     if status in AGAIN:
-        return Again(f"it answered {status}", _after(answer.headers))
+        return Again(f"it answered {status}", retry_after(answer.headers))
     if status in TOO_LONG:
         return TooMuch(f"it answered {status}: too long; ask for fewer resources at once")
     if remedy := _REMEDY.get(status, ""):
@@ -130,7 +130,7 @@ def _is_page(answer: Answer) -> bool:
     return "html" in kind or answer.body[:200].lstrip().startswith(b"<")
 
 
-def _after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds of Retry-After: a number, or a date."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdecimal():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -27,8 +28,8 @@ _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
 class PrometheusSource:
-    """`name` is what people are told, without secrets; `now` is Unix time. `asked` counts queries. What is counted
-    of a period is asked for once: it is taken that nobody writes into the past meanwhile."""
+    """`name` is what people are told, without secrets; `now` is Unix time. `asked` counts queries. What lives
+    and counts are of a period is asked for once: it is taken that nobody writes into the past meanwhile."""
 
     kind: Final[Literal["prometheus"]] = "prometheus"
     error: Final = 0.0  # quantiles are of all samples
@@ -46,6 +47,9 @@ class PrometheusSource:
         self._asker = Asker(client, workers, progress)
         self._counts: dict[tuple[str, Span], Counted] = {}
         self._sums: dict[tuple[str, Span], statistics.Totals] = {}
+        self._at_once: bool | None = None
+        self._extent: list[tuple[float, float] | None] = []
+        self._lives: dict[tuple[float, float], list[Life]] = {}
         self._departments: dict[str, str] = {}
         self._told: dict[tuple[str, float, float], bytes] = {}
 
@@ -54,16 +58,25 @@ class PrometheusSource:
         return self._asker.asked
 
     def extent(self) -> tuple[float, float] | None:
-        return extent(self._asker, series.RECORDED["cpu"], self._now)
+        if not self._extent:
+            self._extent = [extent(self._asker, series.RECORDED["cpu"], self._now)]
+        return self._extent[0]
 
     def lives(self, since: float, until: float) -> list[Life]:
+        if (since, until) not in self._lives:
+            self._lives[since, until] = self._lived(since, until)
+        return list(self._lives[since, until])
+
+    def _lived(self, since: float, until: float) -> list[Life]:
         period = span(since, until)
         used: dict[str, set[str]] = defaultdict(set)
-        for metric, name in series.RECORDED.items():
-            for id in self._counted(metric, period).slots:
+        jobs = [partial(self._counted, self._metric(metric), period) for metric in series.RECORDED]
+        counts = self._asker.together("use", jobs)
+        for name, counted in zip(series.RECORDED.values(), counts, strict=True):
+            for id in counted.slots:
                 used[id].add(name)
         found = lives.lives(self._asker, since, until, used)
-        self._departments = {one.id: one.owner(until).owner.department for one in found}
+        self._departments |= {one.id: one.owner(until).owner.department for one in found}
         self._tell("lives", since, until, sorted(found, key=lambda it: it.id))
         return found
 
@@ -72,7 +85,7 @@ class PrometheusSource:
     ) -> dict[str, Measured]:
         if metric not in series.RECORDED:
             return {}
-        counts = self._counted(metric, period).slots
+        counts = self._counted(self._metric(metric), period).slots
         late: dict[int, set[str]] = defaultdict(set)
         for id in counts.keys() & begins.keys():
             if (first := span(begins[id], 0).first) > period.first:
@@ -99,7 +112,7 @@ class PrometheusSource:
     ) -> dict[str, list[tuple[float, float]]]:
         if metric not in series.RECORDED:
             return {}
-        counts = self._counted(metric, period).slots
+        counts = self._counted(self._metric(metric), period).slots
         cached = self._sums.get((metric, period), {})
         found = {id: [(0.0, 0.0)] * len(its) for id, its in stretches.items() if id in counts}
         wanted: dict[Span, list[tuple[str, int]]] = defaultdict(list)
@@ -118,7 +131,8 @@ class PrometheusSource:
         return found
 
     def used(self, period: Span, segments: Sequence[Segment]) -> dict[Key, Used]:
-        return together.used(self._metric("cpu"), period, segments, self._counted("cpu", period))
+        of = self._metric("cpu")
+        return together.used(of, period, segments, self._counted(of, period))
 
     def capacity(self, until: float) -> CapacityTold | None:
         return capacity(self._asker, until)
@@ -131,12 +145,15 @@ class PrometheusSource:
         return found.hexdigest()
 
     def _metric(self, metric: str) -> Metric:
-        return Metric(self._asker, metric, series.RECORDED[metric])
+        name = series.RECORDED[metric]
+        if self._at_once is None:
+            self._at_once = statistics.quantiles_at_once(self._asker, name, self._now)
+        return Metric(self._asker, metric, name, self._at_once)
 
-    def _counted(self, metric: str, period: Span) -> Counted:
-        if (metric, period) not in self._counts:
-            self._counts[metric, period] = statistics.counted(self._metric(metric), period)
-        return self._counts[metric, period]
+    def _counted(self, of: Metric, period: Span) -> Counted:
+        if (of.what, period) not in self._counts:
+            self._counts[of.what, period] = statistics.counted(of, period)
+        return self._counts[of.what, period]
 
     def _some(self, of: Metric, part: Span, ids: set[str]) -> dict[str, int]:
         totals = statistics.sums(of, part, self._sorted(ids))

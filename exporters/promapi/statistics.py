@@ -1,7 +1,8 @@
 """Statistics of a recorded metric over a period, each made by the server out of a plain range of samples: no
 subqueries, which keep every point that they make in memory, and are refused.
 
-Quantiles interpolate linearly between the two nearest values, as numpy's default does. `off` is what is left of
+Quantiles interpolate linearly between the two nearest values, as numpy's default does; `upper` is asked for of those
+metrics alone that are added up. `off` is what is left of
 all without the working hours.
 """
 
@@ -24,19 +25,30 @@ from exporters.promapi.asking import Asker
 from exporters.promapi.client import Sample, Series, TooMuch
 from exporters.promapi.selectors import each, ranged
 from exporters.promapi.windows import Windows, alike, days, moments, runs
+from exporters.usage.source import SourceError
 from rules.usagemodel import UPPER, Measured
 
-QUANTILES: Final = (0.5, 0.95, UPPER)
+QUANTILES: Final = (0.5, 0.95)
+SUMMED: Final = (
+    "net_rx",
+    "net_tx",
+)  # metrics of which UPPER bounds a sum: a server sorts all for each quantile
 NOTHING: Final = 1e-11  # of a sum: what is less is the rounding of its parts
 Totals = dict[str, tuple[float, float]]  # sum and count, by resource
 
 
 class Metric(NamedTuple):
-    """What is asked of whom."""
+    """What is asked of whom. `at_once`: the server has VictoriaMetrics' function that sorts a range once for all
+    quantiles."""
 
     asker: Asker
-    what: str  # to people
+    what: str  # the metric
     series: str
+    at_once: bool = False
+
+    @property
+    def quantiles(self) -> tuple[float, ...]:
+        return (*QUANTILES, UPPER) if self.what in SUMMED else QUANTILES
 
 
 class Counted(NamedTuple):
@@ -80,17 +92,22 @@ def measured(
     not known."""
     ids = list(counts)
     means = averages(of, period, ids)
-    quantiles = [_statistic(of, f"quantile_over_time {one!r}", period, ids) for one in QUANTILES]
     peaks = _peaks(of, period, ids)
+    # where the average is the highest value all values are that
+    alike = {id for id in ids if id in peaks and peaks[id][0] == means.get(id)}
+    varied = [id for id in ids if id not in alike]
+    quantiles = (_quantiles_at_once if of.at_once else _quantiles)(of, period, varied)
     work = _worked(of, period, counts, zone, calendar)
     found = {}
     for id, count in counts.items():
         mean = means.get(id, math.nan)
-        p50, p95, upper = (one.get(id, math.nan) for one in quantiles)
-        if not math.isfinite(mean) or id not in peaks:
+        own = [mean if id in alike else its.get(id, math.nan) for its in quantiles]
+        if id not in peaks or not all(map(math.isfinite, (mean, *own))):
             continue
         inside, outside = _parted(mean * count, count, work.get(id, (0.0, 0.0)))
         coverage = count / (period.end - period.first)
+        p50, p95, *rest = own
+        upper = rest[0] if rest else None
         found[id] = Measured(
             count, mean, p50, p95, *peaks[id], coverage, inside, outside, False, upper
         )
@@ -104,6 +121,35 @@ def sums(of: Metric, stretch: Span, ids: Sequence[str]) -> Totals:
     totals = _statistic(of, "sum_over_time", stretch, ids)
     counts = _statistic(of, "count_over_time", stretch, ids)
     return {id: (totals[id], count) for id, count in counts.items() if id in totals}
+
+
+def _quantiles(of: Metric, period: Span, ids: Sequence[str]) -> list[dict[str, float]]:
+    return [_statistic(of, f"quantile_over_time {one!r}", period, ids) for one in of.quantiles]
+
+
+def _quantiles_at_once(of: Metric, period: Span, ids: Sequence[str]) -> list[dict[str, float]]:
+    """VictoriaMetrics tells each as a series with the label `quantile`."""
+    told = ", ".join(map(repr, of.quantiles))
+
+    def query(matcher: str) -> str:
+        its = ranged(of.series, matcher, period.end - period.first)
+        return f'max by (resource, quantile) (quantiles_over_time("quantile", {told}, {its}))'
+
+    jobs = of.asker.instants(query, period.end * SLOT, ids)
+    found: list[dict[str, float]] = [{} for _ in of.quantiles]
+    for one in chain.from_iterable(of.asker.together(of.what, jobs)):
+        quantile = float(one.labels["quantile"])
+        found[of.quantiles.index(quantile)][one.labels["resource"]] = one.value
+    return found
+
+
+def quantiles_at_once(asker: Asker, series: str, at: float) -> bool:
+    """Whether a server has that function. One that is not to be reached has it not: whatever is asked next says so."""
+    try:
+        asker.once(f'quantiles_over_time("quantile", 0.5, {series}[1s])', at)
+    except SourceError:
+        return False
+    return True
 
 
 def _statistic(of: Metric, function: str, period: Span, ids: Sequence[str]) -> dict[str, float]:

@@ -13,13 +13,23 @@ from exporters.usage.amounts import GIB
 from rules.model import Text
 
 T = TypeVar("T")
-# `date` is that of a day; `moment` is in the zone of the report.
+# `precise` is percent where a hundredth of one matters; `date` is that of a day; `moment` is in the zone of the report.
 Kind = Literal[
-    "text", "long", "count", "amount", "percent", "points", "hours", "money", "date", "moment"
+    "text",
+    "long",
+    "count",
+    "amount",
+    "percent",
+    "precise",
+    "points",
+    "hours",
+    "money",
+    "date",
+    "moment",
 ]
 Value = str | float | int | bool | date | Text | None
 WIDTHS: Final[dict[Kind, int]] = {
-    "text": 18, "long": 48, "count": 9, "amount": 12, "percent": 10, "points": 10,
+    "text": 18, "long": 48, "count": 9, "amount": 12, "percent": 10, "precise": 11, "points": 10,
     "hours": 12, "money": 14, "date": 12, "moment": 17,
 }  # fmt: skip
 YES: Final = Text("是", "yes")

@@ -83,7 +83,8 @@ class Sums(msgspec.Struct, frozen=True):
 
 class Load(msgspec.Struct, frozen=True):
     """What servers together use, slot by slot: in percent of the vCPUs whose use is known then (`cores` absolutely).
-    Quantiles are None where only daily sketches are kept."""
+    Quantiles are None where only daily sketches are kept. Slots of which less than half is known of what is known at some
+    time of their day are in no quantile and are no peak."""
 
     average: float | None = None
     p50: float | None = None

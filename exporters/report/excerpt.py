@@ -39,6 +39,7 @@ from rules.usagejudgement import Amount, Judgement
 NEAREST: Final = 3
 EXAMPLES: Final = 5
 _MEASURED: Final = ("idle", "low", "right-sized", "busy")
+_OPEN: Final[Sequence[str]] = ("notified", "confirmed", "carried_out")
 _NOTHING: Final = Text("", "")
 # Gaps of the month itself, alike for everybody; their examples are days and years.
 _SHARED: Final = ("days", "few_days", "under_way", "calendar")
@@ -153,31 +154,37 @@ def _sums(some: Iterable[Judgement]) -> Sums:
 
 
 def _follow_ups(document: Document, own: Department) -> FollowUps | None:
-    """What came free ever is known only where the rows tell of all of it."""
+    """Rows tell of what is open and of this month alone: what there ever was is known only where that is all."""
     every = document.follow_ups
     if every is None:
         return None
     month, rows = document.scope.month, [it for it in every.rows if it.department == own.name]
-    whole = _realised(every.rows) == every.realised_total
-    now = [it for it in rows if it.reviewed and it.reviewed.isoformat().startswith(month)]
-    costs = [it.saved_cost for it in now if it.saved_cost is not None]
+    ended = [it for it in rows if it.step == "reviewed"]
+    now = [it for it in ended if it.reviewed and it.reviewed.isoformat().startswith(month)]
+    costs = [it.saved_cost for it in ended if it.saved_cost is not None]
     steps: Counter[str] = Counter(it.step for it in rows)
+    told = every.steps if sum(every.steps.values()) == len(every.rows) else _OPEN
+    whole = _realised(it for it in every.rows if it.step == "reviewed") == every.realised_total
     return FollowUps(
         rows=tuple(rows),
-        steps={step: steps[step] for step in every.steps if step in steps},
+        steps={step: steps[step] for step in told},
         realised=_realised(now),
-        realised_total=_realised(rows) if whole else Amount(),
-        saved_cost=sum(costs) if costs else None,
+        realised_total=_realised(ended) if whole else Amount(),
+        saved_cost=sum(costs) if costs and whole else None,
+        note=every.note,
     )
 
 
 def _realised(rows: Iterable[FollowUp]) -> Amount:
-    """Of what is known of it: parts that are not known are in no sum."""
-    known = [it.realised for it in rows if it.realised is not None]
+    """Of what is known of it; None where there are rows and of none it is."""
+    found = [it.realised or Amount() for it in rows]
+    vcpus = [it.vcpus for it in found if it.vcpus is not None]
+    memory = [it.memory for it in found if it.memory is not None]
+    disk = [it.disk for it in found if it.disk is not None]
     return Amount(
-        sum(it.vcpus or 0.0 for it in known),
-        sum(it.memory or 0 for it in known),
-        sum(it.disk or 0 for it in known),
+        sum(vcpus) if vcpus or not found else None,
+        sum(memory) if memory or not found else None,
+        sum(disk) if disk or not found else None,
     )
 
 

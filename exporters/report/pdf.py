@@ -6,7 +6,6 @@ fetched: neither network nor files; only `data:` is read.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import logging
 import threading
@@ -55,7 +54,6 @@ def make(page: str, family: str = FAMILY) -> Made:
     with _told() as told:
         fetcher = URLFetcher(allowed_protocols=("data",), allow_redirects=False)
         document = HTML(string=text, url_fetcher=fetcher).render(pdf_variant=VARIANT)
-        gc.collect()  # a fifth of what layout took
         content: bytes = document.write_pdf(pdf_variant=VARIANT, pdf_identifier=identifier)
     wrong = [one for one in told if one.startswith((_NOT_SET, _NOT_LOADED))]
     if wrong:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Final, Literal, get_args
 
 from exporters.report import fonts
 from exporters.report.document import Document
 from exporters.usage.amounts import department
+
+log = logging.getLogger(__name__)
 
 Format = Literal["html", "pdf", "xlsx", "csv", "json"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
@@ -45,25 +49,56 @@ def render(
     """Raises PdfError, and ValueError of names that no workbook takes. `watch` gets the format under way."""
     from exporters.report import jsonform, tables
     from exporters.report.html.page import html, paper
-    from exporters.report.pdf import pdf
     from exporters.report.xlsx.workbook import xlsx
 
     name, found = stem(document, language), {}
     page = html(document, language) if {"html", "pdf"} & {*formats} else ""
-    for one in FORMATS:
-        if one not in formats:
-            continue
-        watch(one)
-        match one:
-            case "html":
-                found[f"{name}.html"] = page.encode()
-            case "pdf":
-                found[f"{name}.pdf"] = pdf(paper(page), font or fonts.FAMILY)
-            case "xlsx":
-                found[f"{name}.xlsx"] = xlsx(document, language)
-            case "csv":
-                csvs = tables.csvs(document, language)
-                found |= {f"{name}.{table}": content for table, content in csvs.items()}
-            case "json":
-                found[f"{name}.json"] = jsonform.encode(document)
+    with _setting(paper(page), font or fonts.FAMILY, "pdf" in formats) as paged:
+        for one in FORMATS:
+            if one not in formats:
+                continue
+            watch(one)
+            match one:
+                case "html":
+                    found[f"{name}.html"] = page.encode()
+                case "xlsx":
+                    found[f"{name}.xlsx"] = xlsx(document, language)
+                case "csv":
+                    csvs = tables.csvs(document, language)
+                    found |= {f"{name}.{table}": content for table, content in csvs.items()}
+                case "json":
+                    found[f"{name}.json"] = jsonform.encode(document)
+        if "pdf" in formats:
+            watch("pdf")
+            found[f"{name}.pdf"] = paged()
     return found
+
+
+@contextmanager
+def _setting(page: str, family: str, wanted: bool) -> Iterator[Callable[[], bytes]]:
+    """Sets a page in a process of its own meanwhile, which takes most of the time of a report: it is two cores'
+    work, and WeasyPrint's memory leaves with it."""
+    if not wanted:
+        yield lambda: b""
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
+    from exporters.report import pdf
+
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        made = pool.submit(pdf.make, page, family)
+
+        def content() -> bytes:
+            try:
+                it = made.result()
+            except BrokenProcessPool as error:
+                raise pdf.PdfError(
+                    "the process that sets the pages was killed; is memory short?"
+                ) from error
+            for warning in it.warnings:
+                log.warning("PDF: %s", warning)
+            return it.content
+
+        yield content

@@ -12,6 +12,7 @@ from exporters.report.document import (
     Ipv6Department,
     Ipv6Subject,
     Line,
+    LineLevel,
     Maintenance,
     MonthPoint,
     OldHit,
@@ -50,6 +51,24 @@ DAYS: Final[Table[DayPoint]] = Table(
     ),
     lambda document: document.estate.days or None,
 )
+LEVELS: Final[Table[LineLevel]] = Table(
+    "levels",
+    Text("线路分级可用率", "Lines by level"),
+    "a level of lines; availability is of the known time of all of them together, outside maintenance",
+    (
+        Column("level", "text", lambda it, language: of(LEVEL, it.level, language), width=14),
+        Column("lines", "count", lambda it, _: it.lines, True),
+        Column("measured_lines", "count", lambda it, _: it.measured, True),
+        Column("availability", "precise", lambda it, _: it.availability),
+        Column("target_availability", "precise", lambda it, _: it.target),
+        Column("lines_met", "count", lambda it, _: it.met, True),
+        Column("lines_missed", "count", lambda it, _: it.missed, True),
+        Column("down", "hours", lambda it, _: it.down, True),
+        Column("unknown_hours", "hours", lambda it, _: it.unknown, True),
+        Column("maintenance_hours", "hours", lambda it, _: it.maintenance, True),
+    ),
+    lambda document: None if document.lines is None else document.lines.levels,
+)
 LINES: Final[Table[Line]] = Table(
     "lines",
     Text("线路可用率", "Lines"),
@@ -59,8 +78,8 @@ LINES: Final[Table[Line]] = Table(
         Column("site", "text", lambda it, _: it.site),
         Column("level", "text", lambda it, language: of(LEVEL, it.level, language), width=10),
         Column("carrier", "text", lambda it, _: it.carrier, width=10),
-        Column("availability", "percent", lambda it, _: it.availability),
-        Column("target_availability", "percent", lambda it, _: it.target),
+        Column("availability", "precise", lambda it, _: it.availability),
+        Column("target_availability", "precise", lambda it, _: it.target),
         Column("met", "text", lambda it, _: it.met, width=8),
         Column("whole", "text", lambda it, _: it.whole, width=10),
         Column("down", "hours", lambda it, _: it.down, True),

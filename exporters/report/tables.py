@@ -20,11 +20,17 @@ from exporters.report.resourcecolumns import RESOURCES
 TABLES: Final[tuple[Table[Any], ...]] = (
     *(RESOURCES, usage.DEPARTMENTS, usage.SYSTEMS, usage.SHOWBACK, usage.HELD),
     *(usage.EXEMPTIONS, usage.FOLLOW_UPS, sections.TREND, sections.DAYS),
-    *(sections.LINES, sections.MAINTENANCE, sections.IPV6, sections.IPV6_DEPARTMENTS),
+    *(
+        sections.LEVELS,
+        sections.LINES,
+        sections.MAINTENANCE,
+        sections.IPV6,
+        sections.IPV6_DEPARTMENTS,
+    ),
     *(sections.BASELINE, sections.HITS, sections.WAIVERS, sections.GAPS),
 )
 DIGITS: Final[dict[Kind, int]] = {
-    "count": 0, "amount": 3, "percent": 3, "points": 3, "hours": 3, "money": 6,
+    "count": 0, "amount": 3, "percent": 3, "precise": 5, "points": 3, "hours": 3, "money": 6,
 }  # fmt: skip
 
 

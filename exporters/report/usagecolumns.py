@@ -69,6 +69,11 @@ DEPARTMENTS: Final[Table[Department]] = Table(
         *map(_advice, ADVICES),
         *sums("due", lambda it: it.due),
         *sums("watched", lambda it: it.watched),
+        Column("granted_cost", "money", lambda it, _: _money(it, "granted_cost"), True),
+        Column("known_cost", "money", lambda it, _: _money(it, "known_cost"), True),
+        Column("used_cost", "money", lambda it, _: _money(it, "used_cost"), True),
+        Column("reclaimable_cost", "money", lambda it, _: _money(it, "reclaimable_cost"), True),
+        Column("unsized_hours", "hours", lambda it, _: _money(it, "unsized"), True),
     ),
     lambda document: document.departments,
 )  # fmt: skip
@@ -77,6 +82,11 @@ DEPARTMENTS: Final[Table[Department]] = Table(
 def _if_known(one: Department) -> float | None:
     """What is used of nothing known is not known."""
     return one.used_core_hours if one.known_core_hours or not one.granted_core_hours else None
+
+
+def _money(one: Department, part: str) -> float | None:
+    found: float | None = None if one.showback is None else getattr(one.showback, part)
+    return found
 
 
 def _used(one: Department) -> float | None:
@@ -132,11 +142,13 @@ SHOWBACK: Final[Table[CostRow]] = Table(
         named(lambda it: it.department),
         Column("item", "text", lambda it, _: it.cost.title, width=12),
         Column("unit", "text", lambda it, _: it.cost.unit, width=12),
-        Column("granted", "hours", lambda it, _: it.cost.granted, True),
-        Column("used_amount", "hours", lambda it, _: it.cost.used, True),
+        # amounts of different items are in different units: they do not add up
+        Column("granted", "hours", lambda it, _: it.cost.granted),
+        Column("used_amount", "hours", lambda it, _: it.cost.used),
         Column("used_known", "text", lambda it, _: it.cost.used_known, width=10),
-        Column("unpriced", "hours", lambda it, _: it.cost.unpriced, True),
+        Column("unpriced", "hours", lambda it, _: it.cost.unpriced),
         Column("granted_cost", "money", lambda it, _: it.cost.granted_cost, True),
+        Column("known_cost", "money", lambda it, _: it.cost.known_cost, True),
         Column("used_cost", "money", lambda it, _: it.cost.used_cost, True),
         Column("currency", "text", lambda it, _: it.currency, width=8),
         Column("prices", "long", lambda it, _: "; ".join(it.cost.prices)),

@@ -96,6 +96,23 @@ def test_a_sketch_of_months_is_not_written() -> None:
         sketch.encode(sketch.merge(many, np.zeros(2, np.int64), 1))
 
 
+def test_heads_alone_are_those_of_the_sketches_and_of_bytes_that_are_whole() -> None:
+    matrix = np.random.default_rng(3).uniform(0, 100, (20, 288)).astype(np.float32)
+    stored = sketch.encode(of(matrix))
+    tops, sizes = [one[: sketch.HEAD_BYTES] for one in stored], [len(one) for one in stored]
+    np.testing.assert_array_equal(
+        sketch.decode_heads(tops, sizes).heads, sketch.decode(stored).heads
+    )
+    assert len(sketch.decode_heads([], []).heads) == 0
+    for wrong_tops, wrong_sizes in (
+        (tops, [sizes[0] + 2, *sizes[1:]]),
+        ([tops[0][:-1], *tops[1:]], sizes),
+        ([b"\0" + tops[0][1:], *tops[1:]], sizes),
+    ):
+        with pytest.raises(sketch.SketchError):
+            sketch.decode_heads(wrong_tops, wrong_sizes)
+
+
 @given(st.binary(max_size=300))
 def test_bytes_of_anything_are_no_sketch(content: bytes) -> None:
     made = sketch.encode(of(np.ones((1, 288), np.float32)))[0]

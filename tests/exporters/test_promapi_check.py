@@ -85,6 +85,7 @@ def estate() -> list[Made]:
             ("2026-09-15T00:00", 24, IDS),
             ("2026-09-20T03:00", 2, IDS),
             ("2026-09-22T10:30", 0.25, IDS),
+            ("2026-09-23T10:30", 0.25, ("a",)),  # of one alone: no gap
             ("2026-09-25T08:00", 5, ("a", "b")),
         ),
         *without(facts("2026-08"), ("2026-08-04T00:00", 28 * 24, IDS)),
@@ -92,8 +93,8 @@ def estate() -> list[Made]:
         *facts("2026-07"),
         *(series(RAW[metric], times("2026-07"), resource="a") for metric in ("cpu", "memory")),
         *cpu("2026-06"),
-        *facts("2026-05"),
-        *cpu("2026-05", step=60),
+        *facts("2026-05", ("a",)),
+        *cpu("2026-05", ("a",), step=60),
         *facts("2026-04", ("a", "idle")),
         *facts("2026-04", ("a",), agent="two"),
         *cpu("2026-04", ("a", "stranger\n<b>")),
@@ -263,8 +264,13 @@ def test_a_table_says_what_to_do_and_json_says_all(url: str) -> None:
 
 @needs_victoria
 def test_a_retention_that_is_too_short_is_an_error(tmp_path: Path) -> None:
-    with victoria(tmp_path, cpu("2026-10", ("a",)), "-retentionPeriod=33d") as address:
-        short = found(address, "2026-10")["retention.short"][0]
+    flags = ("-retentionPeriod=33d", "-search.maxSamplesPerQuery=100")
+    with victoria(tmp_path, cpu("2026-10", ("a",)), *flags) as address:
+        told = found(address, "2026-10")
+    short = told["retention.short"][0]
+    assert "maxSamplesPerQuery=100" in told["limits.low"][0].text.en
+    assert told["server.refused"][0].level == "error"  # it cannot be asked for less than an hour
+    assert "raise -search.maxSamplesPerQuery" in told["server.refused"][0].text.en
     assert short.level == "error"
     assert "33 d" in short.text.en
     assert "-retentionPeriod=46d" in short.remedy.zh

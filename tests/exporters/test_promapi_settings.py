@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import base64
+import email.utils
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collectors.strictyaml import DocumentError, Duration, Secret, load
 from exporters.promapi.client import PromClient, PromSettings
+from exporters.promapi.refusals import retry_after
 from exporters.usage.source import SourceError
 from tests.exporters.certificates import Authority
-from tests.exporters.promasking import (
-    AT,
-    GOOD,
-    asked,
-    settings,
-    told,
-)
+from tests.exporters.promasking import AT, GOOD, asked, problem, settings, told
 from tests.exporters.rudeserver import http, rude, trickling
 
 
@@ -35,6 +34,14 @@ def test_who_asks_is_told_in_headers_and_in_no_message() -> None:
                 client.instant("up", AT)
         assert "geheim" not in str(caught.value)
         assert "bob" not in str(caught.value)
+    echo = http(500, f"you said Basic {pair}, p:ä-geheim, X-Key: geheim-2, of city-1")
+    text, _ = problem(
+        echo,
+        user="bob",
+        password=secret,
+        headers={"X-Key": Secret("geheim-2"), "X-Scope-OrgID": Secret("city-1")},
+    )
+    assert "you said Basic ***, ***, X-Key: ***, of city-1" in text
     with rude(GOOD) as server:
         more = {"bearer_token": Secret("t0k3n"), "headers": {"X-Scope-OrgID": Secret("city")}}
         with PromClient(settings(server.url, **more)) as client:
@@ -134,3 +141,30 @@ def test_settings_are_read_as_people_write_them(tmp_path: Path) -> None:
         with pytest.raises(DocumentError, match=words) as caught:
             read(text)
         assert "t0k3n" not in str(caught.value)
+
+
+@given(
+    st.text(max_size=30)
+    | st.builds(
+        "{}://{}{}{}".format,
+        st.sampled_from(["http", "https", "HTTP"]),
+        st.sampled_from(["a", "[::1]", "[::1%25x]", "a..b", "-", "a_b", "1", "x" * 70, ""])
+        | st.text(max_size=10),
+        st.sampled_from(["", ":1", ":0", ":٣", ":"]),
+        st.sampled_from(["", "/", "/a//b", "/%zz", "/\\"]) | st.text(max_size=5),
+    )
+)
+def test_any_address_is_refused_or_asked(url: str) -> None:
+    with suppress(ValueError, SourceError), PromClient(settings(url, retries=0)) as client:
+        assert "@" not in client.name
+
+
+@given(
+    st.text(max_size=30)
+    | st.datetimes().map(email.utils.format_datetime)
+    | st.integers().map(str)
+    | st.sampled_from(["Fri, 31 Dec 0000 00:00:00 GMT", "31 Dec 99999 9:9:9 +9999", "٣"])
+)
+def test_any_retry_after_is_seconds_or_nothing(text: str) -> None:
+    after = retry_after({"retry-after": text})
+    assert after is None or after >= 0

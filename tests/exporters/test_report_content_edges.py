@@ -6,13 +6,16 @@ import gzip
 import os
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from collectors.cloud.model import Size
+from collectors.cloud.spans import encoded
 from exporters.history.compaction import compact
 from exporters.history.importing import Form, load
+from exporters.history.store import Known, Span
 from exporters.report.content.making import document
 from exporters.report.document import Document
 from exporters.usage.period import month
@@ -43,7 +46,7 @@ def flat(since: float, until: float, percent: float) -> Array:
     return np.full(slot(until) - slot(since), percent)
 
 
-def made(city: City, **more: object) -> Document:
+def made(city: City, **more: Any) -> Document:
     with source_of(city.path) as source:
         return document(inputs(source, trend=3, **more))
 
@@ -114,6 +117,21 @@ def test_days_that_are_known_by_sketches_alone_have_averages_and_no_peak(city: C
     assert "95 百分位" not in after.summary[1].zh
 
 
+def test_a_look_at_a_few_servers_is_no_peak_of_all(city: City) -> None:
+    slots = slot(OCTOBER.until) - slot(OCTOBER.since)
+    for n in range(3):
+        city.server(f"vm-{n}", "市税务局", since=OCTOBER.since)
+        values = np.full(slots, 10.0 + n)
+        if n:
+            values[1000] = np.nan
+        else:
+            values[1000] = 100.0
+        city.measured("cpu", f"vm-{n}", OCTOBER.since, values)
+    load = made(city).estate.load
+    assert load.peak == pytest.approx(11)
+    assert load.average == pytest.approx((33 * (slots - 1) + 100) / (3 * (slots - 1) + 1))
+
+
 def test_an_estate_of_which_no_use_is_known_has_no_use(city: City) -> None:
     city.server("a", "市税务局")
     report = made(city)
@@ -161,7 +179,8 @@ def test_capacity_told_by_hand_goes_before_nothing(city: City) -> None:
     told = CapacityTold(Size(16, None, None), Size(32, 64 * GIB, None))
     report = made(city, capacity=told)
     vcpus, memory, disk = report.estate.capacity
-    assert (vcpus.physical, vcpus.usable, vcpus.used) == (16, 32, pytest.approx(0.8))
+    assert (vcpus.physical, vcpus.usable) == (16, 32)
+    assert vcpus.used == pytest.approx(0.8)
     assert (memory.physical, memory.usable, memory.used) == (None, 64 * GIB, None)
     assert (disk.physical, disk.usable, disk.told_by.zh) == (None, None, "未提供")
     assert report.figures[1].value == pytest.approx(100 * 4 / 32)
@@ -216,14 +235,16 @@ def test_the_load_of_planetlab_is_that_of_its_traces(tmp_path: Path, day: str) -
     raw = np.array([[float(cell) for cell in row[1:]] for row in rows])
     vcpus = 1.0 + np.arange(len(names)) % 4
     city = City(path)
+    begin = start.timestamp()
+    known, spans = [], []
     for n, name in enumerate(names):
-        city.holds(
-            name,
-            ("owner", 0.0, None, owned(f"部门{n % 7}")),
-            ("size", 0.0, None, Size(float(vcpus[n]), None, None)),
-            first=start.timestamp(),
-            last=start.timestamp() + DAY - 1,
-        )
+        known.append(Known(name, "server", name, "city", begin, begin + DAY - 1))
+        size = encoded(Size(float(vcpus[n]), None, None))
+        spans += [
+            Span(name, "owner", 0.0, None, encoded(owned(f"部门{n % 7}"))),
+            Span(name, "size", 0.0, None, size),
+        ]
+    city.writer.add(0, (), known, spans)
     city.writer.close()
     now = datetime(2011, 4, 3, tzinfo=ZONE).timestamp()
     march = month("2011-03", ZONE, now)

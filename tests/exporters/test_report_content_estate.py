@@ -12,6 +12,7 @@ import pytest
 from collectors.cloud.model import Size
 from exporters.report.content.making import document
 from exporters.report.document import Department, Document
+from exporters.usage.period import month
 from exporters.usage.source import SourceError
 from tests.reportestate import (
     CALENDAR,
@@ -304,17 +305,18 @@ def test_a_document_is_json_and_back(report: Document) -> None:
 
 def test_the_same_data_have_the_same_hash(city: City, report: Document) -> None:
     with source_of(city.path) as source:
-        again = document(inputs(source))
-        other = document(inputs(source, files={"prices": "ab"}))
+        asked = inputs(source)
+        again = document(asked)
+        other = document(asked._replace(files={"prices": "ab"}))
     assert again == report
     assert other.scope.data_hash != report.scope.data_hash
     assert other.scope.thresholds == report.scope.thresholds
 
 
 def test_a_month_without_data_is_refused(city: City) -> None:
-    from exporters.usage.period import month
-
     with source_of(city.path) as source:
-        empty = inputs(source)._replace(period=month("2026-05", ZONE, NOW), judgements=())
+        empty = inputs(source, SEPTEMBER, trend=1)._replace(
+            period=month("2026-05", ZONE, NOW), judgements=()
+        )
         with pytest.raises(SourceError, match=r"no data of 2026-05.*2026-09-01"):
             document(empty)

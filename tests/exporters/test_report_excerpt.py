@@ -158,15 +158,36 @@ def test_parts_of_all_departments_are_the_whole() -> None:
 
 
 def test_what_came_free_ever_is_not_known_where_the_rows_do_not_tell_of_all() -> None:
-    name, whole = PLAIN.departments[0].name, PLAIN.follow_ups
+    whole = PLAIN.follow_ups
     assert whole is not None
+    name = next(it.department for it in whole.rows if it.realised is not None)
     found = excerpt(PLAIN, name).follow_ups
     assert found is not None
     assert found.realised_total == Amount()
+    assert found.saved_cost is None
     all_of_it = msgspec.structs.replace(whole, realised_total=whole.realised)
     found = excerpt(msgspec.structs.replace(PLAIN, follow_ups=all_of_it), name).follow_ups
     assert found is not None
-    assert found.realised_total.vcpus is not None
+    own = [it for it in whole.rows if it.department == name and it.realised is not None]
+    assert found.realised_total.vcpus == sum(it.realised.vcpus or 0 for it in own if it.realised)
+    assert found.saved_cost == sum(it.saved_cost or 0 for it in own)
+    # steps of what was closed before are of others, too: only those of what is open are told
+    more = msgspec.structs.replace(whole, steps={**whole.steps, "reviewed": 99})
+    found = excerpt(msgspec.structs.replace(PLAIN, follow_ups=more), name).follow_ups
+    assert found is not None
+    assert set(found.steps) == {"notified", "confirmed", "carried_out"}
+
+
+def test_what_came_free_is_not_known_where_of_no_row_it_is() -> None:
+    whole = PLAIN.follow_ups
+    assert whole is not None
+    rows = tuple(msgspec.structs.replace(it, realised=None) for it in whole.rows)
+    told = msgspec.structs.replace(whole, rows=rows)
+    document = msgspec.structs.replace(PLAIN, follow_ups=told)
+    name = next(it.department for it in rows if it.step == "reviewed")
+    found = excerpt(document, name).follow_ups
+    assert found is not None
+    assert found.realised == Amount()
 
 
 def test_the_unassigned_may_be_asked_for_by_its_shown_name() -> None:

@@ -59,6 +59,7 @@ def test_there_is_no_file_of_a_part_that_is_not_there() -> None:
 def test_resources_are_all_there_and_the_unknown_is_empty() -> None:
     rows = {row["resource"]: row for row in by_key(PLAIN, "resources")}
     every = [it for one in PLAIN.departments for it in one.resources]
+    every += PLAIN.estate.hosts
     assert len(rows) == len(every)
     for one in every:
         row, cpu = rows[one.resource], one.measured.get("cpu")
@@ -162,6 +163,5 @@ def test_heads_are_unlike_and_counted_says_what_is_in_sums() -> None:
         for language in ("zh", "en"):
             heads = [it.head(language) for it in table.columns]
             assert len(set(heads)) == len(heads)
-    hosts = [it for one in PLAIN.departments for it in one.resources if it.kind == "host"]
-    assert hosts
-    assert not any(map(counted, hosts))
+    assert PLAIN.estate.hosts
+    assert not any(map(counted, PLAIN.estate.hosts))

@@ -128,7 +128,7 @@ def test_recalculated_totals_of_the_ranking_are_sums_of_the_document(
     assert close(total("used_core_hours"), sum(it.used_core_hours for it in parts))
     assert close(total("used"), (estate.load.average or 0) / 100)
     assert close(total("coverage"), (estate.load.coverage or 0) / 100)
-    assert close(total("state_idle"), estate.states["idle"])
+    assert close(total("state_idle"), sum(it.states["idle"] for it in parts))
 
 
 def test_recalculated_figures_of_each_department_are_those_of_the_document(
@@ -164,6 +164,22 @@ def test_recalculated_totals_of_all_resources_are_independent_sums(anew: dict[st
         "due_disk": sum(it.free.disk or 0 for it in due) / 2**30,
     }.items():
         assert close(sheet.cell(head - 1, column(sheet, head, key)).value, value), key
+
+
+def test_recalculated_costs_are_those_of_the_document_and_amounts_of_other_units_do_not_add_up(
+    anew: dict[str, bytes],
+) -> None:
+    sheet = opened(anew["plain"], values=True)["费用分摊"]
+    head = head_row(sheet, "item", "granted_cost")
+
+    def total(key: str) -> object:
+        return sheet.cell(head - 1, column(sheet, head, key)).value
+
+    assert PLAIN.showback is not None
+    assert close(total("granted_cost"), PLAIN.showback.granted_cost)
+    assert close(total("known_cost"), PLAIN.showback.known_cost)
+    assert close(total("used_cost"), PLAIN.showback.used_cost)
+    assert total("granted") is total("used_amount") is total("unpriced") is None
 
 
 @pytest.mark.parametrize("name", ["plain", "hostile", "english"])
@@ -288,8 +304,7 @@ def test_nobody_s_machines_are_in_a_sheet_of_their_own_and_in_no_total(
 ) -> None:
     sheet = opened(books["plain"])[say("uncounted", "zh")]
     head = head_row(sheet, "resource", "counted")
-    hosts = [it for one in PLAIN.departments for it in one.resources if it.kind == "host"]
-    assert sheet.max_row - head == len(hosts) == 3
+    assert sheet.max_row - head == len(PLAIN.estate.hosts) == 3
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -317,6 +332,15 @@ def test_a_table_of_too_many_rows_goes_on_in_another_sheet() -> None:
     assert len(several) == 3
     assert sum(rows) == sum(counted(it) for one in PLAIN.departments for it in one.resources)
     assert all(book[name].max_row <= 60 for name in several)
+
+
+def test_a_department_with_more_than_fits_says_where_the_rest_is() -> None:
+    sheet = opened(xlsx(PLAIN, "zh", max_rows=80))[PLAIN.departments[0].name]
+    assert sheet.max_row <= 80
+    told = {row[0].value: row[1].value for row in sheet.iter_rows(max_col=2)}
+    assert told[RESOURCES.title.zh] == say("rest", "zh")
+    # sums are of all, and so no formula over what is here
+    assert told[say("granted_vcpus", "zh")] == PLAIN.departments[0].granted.vcpus.value
 
 
 def test_a_day_before_excel_s_calendar_and_a_value_that_is_no_number() -> None:

@@ -1,5 +1,7 @@
 """Load of servers together, slot by slot of a month. Quantiles interpolate linearly between the two nearest
-values, as those of exporters/history/statistics.py do. Pure.
+values, as those of exporters/history/statistics.py do. Where something looked at a few servers only (it had just begun),
+their load is not that of all: a slot of which less than half is known of what is known at some time of its day is in no
+quantile and is no peak. Pure.
 """
 
 from __future__ import annotations
@@ -80,7 +82,7 @@ def together(grid: Grid, parts: Iterable[Used]) -> Together:
 def load(grid: Grid, hours: Hours, slots: Together | None) -> Load:
     """`hours` are of all that is known, by sketches as well; `slots` is None where not all of it is known slot by
     slot."""
-    if slots is None or not (there := slots.known > 0).any():
+    if slots is None or not (there := _telling(grid, slots)).any():
         return Load(average=hours.percent, coverage=hours.coverage)
     percents = 100 * slots.cores[there] / slots.known[there]
     p50, p95 = np.quantile(percents, (0.5, 0.95)).tolist()
@@ -94,24 +96,33 @@ def load(grid: Grid, hours: Hours, slots: Together | None) -> Load:
         peak_at=datetime.fromtimestamp(slot * SLOT, grid.zone),
         work=_percent(slots, grid.working),
         off=_percent(slots, ~grid.working),
-        cores=hours.used / (int(there.sum()) * SLOT / HOUR),
+        cores=hours.used / (int((slots.known > 0).sum()) * SLOT / HOUR),
         coverage=hours.coverage,
     )
 
 
 def day_points(grid: Grid, slots: Together) -> tuple[DayPoint, ...]:
     """Of what is known slot by slot."""
-    found = []
+    found, telling = [], _telling(grid, slots)
     for day, part in grid.days:
         own = grid.part(part)
-        cores, known = slots.cores[own], slots.known[own]
-        there = known > 0
+        cores, known, there = slots.cores[own], slots.known[own], telling[own]
         average = peak = None
         if there.any():
             average = 100 * float(cores.sum() / known.sum())
             peak = float((100 * cores[there] / known[there]).max())
         found.append(DayPoint(day, average, peak, grid.calendar.workday(day)))
     return tuple(found)
+
+
+def _telling(grid: Grid, slots: Together) -> NDArray[np.bool_]:
+    """The slots that tell of all together."""
+    found = np.zeros(grid.size, np.bool_)
+    for _, part in grid.days:
+        own = grid.part(part)
+        known = slots.known[own]
+        found[own] = (known > 0) & (2 * known >= known.max(initial=0.0))
+    return found
 
 
 def _percent(slots: Together, which: NDArray[np.bool_]) -> float | None:

@@ -217,11 +217,13 @@ def _parts(document: Document) -> Iterator[Text]:
         yield _say("ipv6", score="?" if ipv6.score is None else f"{ipv6.score:.1f}", change=change)
     if baseline := document.baseline:
         hits = [it.open_hits for it in baseline.departments]
+        known_hits = [it for it in hits if it is not None]
+        every = sum(known_hits) if len(known_hits) == len(hits) else None
         yield _say(
             "baseline",
             audited=count(sum(it.audited for it in baseline.departments)),
             hosts=count(sum(it.hosts for it in baseline.departments)),
-            hits="?" if None in hits else count(sum(it or 0 for it in hits)),
+            hits=quantity(count(every), EACH),
         )
 
 

@@ -97,8 +97,8 @@ WORDS: Final[Mapping[str, Text]] = {
     ),
     "ipv6": Text("IPv6 综合得分 {score}{change}。", "The score of IPv6 is {score}{change}."),
     "baseline": Text(
-        "基线核查主机 {audited} 台（共 {hosts} 台），未关闭的问题 {hits} 个。",
-        "{audited} of {hosts} hosts were audited against the baseline; {hits} hits are open.",
+        "基线核查主机 {audited} 台（共 {hosts} 台），未关闭的问题{hits}。",
+        "{audited} of {hosts} hosts were audited against the baseline; open hits: {hits}.",
     ),
     "few_days": Text(
         "本月仅有 {days} 天数据（应有 {whole} 天），不足以评判，本报告数字仅供参考。",

@@ -16,9 +16,8 @@ import msgspec
 
 from collectors.strictyaml import Duration, Secret
 from exporters.findings.settings import ClientTls
+from exporters.report.rendering import FORMATS, Format
 
-Format = Literal["html", "pdf", "xlsx", "csv", "json"]
-FORMATS: Final[tuple[Format, ...]] = ("html", "pdf", "xlsx", "csv", "json")
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,100}")
 _OURS: Final = (
     "content-type",

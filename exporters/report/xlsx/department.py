@@ -9,7 +9,7 @@ from exporters.report.columns import Column, Kind, gib, local, total
 from exporters.report.document import Department, Total
 from exporters.report.resourcecolumns import RESOURCES, counted
 from exporters.report.usagecolumns import SHOWBACK, SYSTEMS, CostRow, system_columns
-from exporters.report.xlsx.page import MAX_ROWS, Page, Shown, Sum
+from exporters.report.xlsx.page import Page, Shown, Sum
 from exporters.report.xlsx.words import WORDS, say
 from exporters.usage.words import ADVICE, STATE
 from rules.model import Text
@@ -29,13 +29,15 @@ _SYSTEM: Final = tuple(
 _COST: Final = SHOWBACK.columns[1:]
 _SUMS: Final = ("vcpus", "memory", "disk")
 _KEYS: Final = ("resources", *(f"{one}_{it}" for one in ("granted", "due") for it in _SUMS))
+_LABEL: Final = 26  # width
 _SPARE: Final = 20  # rows that are kept for what comes below
 
 
-def department(page: Page, one: Department, number: int, row: int) -> None:
-    """From `row` on; `number` makes the names of its tables unique."""
+def department(page: Page, one: Department, number: int, row: int, rows: int) -> None:
+    """From `row` on, with no more than `rows`; `number` makes the names of its tables unique."""
     language, figures = page.language, row
-    page.widths(RESOURCE)
+    page.widths(RESOURCE, _SYSTEM, _COST)
+    page.sheet.set_column(0, 0, _LABEL)
     row = _figures(page, row, one) + 1
     row = _block(page, row, SYSTEMS.title, _SYSTEM, one.systems, f"systems_{number}")
     if one.showback is not None:
@@ -43,7 +45,7 @@ def department(page: Page, one: Department, number: int, row: int) -> None:
         row = _block(page, row, SHOWBACK.title, _COST, costs, f"showback_{number}")
     inside = [it for it in one.resources if counted(it)]
     outside = [it for it in one.resources if not counted(it)]
-    room = max(0, MAX_ROWS - row - len(outside) - _SPARE)
+    room = max(0, rows - row - len(outside) - _SPARE)
     page.text(row, 0, RESOURCES.title.of(language), "section")
     if len(inside) > room:
         page.text(row, 1, say("rest", language), "note")

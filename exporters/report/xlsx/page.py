@@ -67,7 +67,7 @@ class Page:
         elif isinstance(value, date):
             self._day(row, column, value, kind, role)
         else:
-            number = value / 100 if kind == "percent" else value
+            number = value / 100 if kind in ("percent", "precise") else value
             style = self.styles.cell(kind, role, _whole(number, kind))
             self.sheet.write_number(row, column, number, style)
 
@@ -174,10 +174,14 @@ class Page:
         span = (placed.head + 1, number, placed.last, number)
         self.sheet.conditional_format(*span, {**look, "min_value": 0})
 
-    def widths(self, columns: Sequence[Column[Any]]) -> None:
-        for number, column in enumerate(columns):
-            width = max(_LEAST_WIDTH, column.width or WIDTHS[column.kind])
-            self.sheet.set_column(number, number, width)
+    def widths(self, *tables: Sequence[Column[Any]]) -> None:
+        """As wide as the first of the tables has them; numbers and times of the others fit, too."""
+        main, others = tables[0], tables[1:]
+        for number, column in enumerate(main):
+            width = column.width or WIDTHS[column.kind]
+            below = [it[number] for it in others if number < len(it)]
+            least = [WIDTHS[it.kind] for it in below if it.kind not in ("text", "long")]
+            self.sheet.set_column(number, number, max(_LEAST_WIDTH, width, *least))
 
     def printed(self, title: str, repeated: tuple[int, int] | None) -> None:
         """On A4 across, as wide as the paper; rows that begin every page."""

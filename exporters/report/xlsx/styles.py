@@ -22,6 +22,7 @@ _NUMBERS: Final[dict[Kind, str]] = {
     "count": "#,##0",
     "amount": "#,##0.00",
     "percent": "0.0%",
+    "precise": "0.000%",
     "points": "0.0",
     "hours": "#,##0.0",
     "money": "#,##0.00",
@@ -87,6 +88,8 @@ def _properties(kind: Kind, role: Role, whole: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"bottom": 1, "bottom_color": RULE}
     if kind in _NUMBERS:
         found["num_format"] = _WHOLE if whole else _NUMBERS[kind]
+    if kind in ("text", "long"):
+        found["indent"] = 1
     if kind in ("date", "moment"):
         found["align"] = "center"
     if role == "total":

@@ -35,7 +35,13 @@ _OPTIONS: Final = {
 _TOP: Final = 3  # rows over a table: title, link and note, and one that is empty
 _TABLES: Final[tuple[Table[Any], ...]] = (
     *(usage.SHOWBACK, usage.HELD, usage.EXEMPTIONS, usage.FOLLOW_UPS),
-    *(sections.LINES, sections.MAINTENANCE, sections.IPV6_DEPARTMENTS, sections.IPV6),
+    *(
+        sections.LEVELS,
+        sections.LINES,
+        sections.MAINTENANCE,
+        sections.IPV6_DEPARTMENTS,
+        sections.IPV6,
+    ),
     *(sections.BASELINE, sections.HITS, sections.WAIVERS, sections.GAPS),
 )
 # The others are in departments.csv.
@@ -53,7 +59,7 @@ _FROZEN: Final = 2  # columns
 
 
 def xlsx(document: Document, language: str, max_rows: int = MAX_ROWS) -> bytes:
-    """A table of more than `max_rows` goes on in another sheet."""
+    """A table of more than `max_rows` goes on in another sheet; of a department's it is said where the rest is."""
     out = io.BytesIO()
     with Workbook(out, _OPTIONS) as workbook:
         made = document.scope.made.astimezone(UTC).replace(tzinfo=None, microsecond=0)
@@ -87,7 +93,7 @@ class _Book:
             self._ranking()
         for number, one in enumerate(document.departments, 1):
             page = self._page(shown(one.name, language))
-            department(page, one, number, _TOP)
+            department(page, one, number, _TOP, self._rows)
             page.sheet.freeze_panes(1, 1)
             page.printed(self._title, (0, 0))
         if not excerpt:
@@ -97,7 +103,7 @@ class _Book:
         for table in _TABLES:
             rows = table.rows(document)
             if rows is not None:
-                self._table(table, list(rows))
+                self._table(table, list(rows), note=self._note(table))
         definitions(self._page(say("definitions", language), top=False), document)
         cover(first, document, self._contents)
 
@@ -136,13 +142,23 @@ class _Book:
         if some:
             self._table(RESOURCES, some, say("uncounted", self._language), totals=False)
 
+    def _note(self, table: Table[Any]) -> str:
+        told = self._document.follow_ups
+        return told.note.of(self._language) if table is usage.FOLLOW_UPS and told else ""
+
     def _table(
-        self, table: Table[Any], rows: Sequence[Any], name: str = "", totals: bool = True
+        self,
+        table: Table[Any],
+        rows: Sequence[Any],
+        name: str = "",
+        totals: bool = True,
+        note: str = "",
     ) -> None:
         room = self._rows - _TOP - 2
         for start in range(0, max(1, len(rows)), room):
             page = self._page(name or table.title.of(self._language))
             page.widths(table.columns)
+            page.text(2, 1, note, "note")
             summed = totals and table not in _NO_SUMS and any(it.adds for it in table.columns)
             some = rows[start : start + room]
             placed = page.table(_TOP, table.columns, some, summed, wrap=table in _WRAPPED)
