@@ -207,6 +207,38 @@ def test_what_is_not_known_is_never_0(language: str) -> None:
     assert say("before_unknown", language) in cards
 
 
+def test_a_share_of_what_is_known_in_part_is_at_least(document: Document) -> None:
+    """Use that is not known is no use of 0, and what has no price costs not 0."""
+    assert document.showback is not None
+    text = section(html(document, "en"), "showback")
+    told = cells(text)
+    assert [it for it in told if it.startswith("≥\N{NO-BREAK SPACE}")]
+    assert "unpriced" in told
+    storage = next(
+        it for it in document.departments if it.showback and not it.showback.granted_cost
+    )
+    assert storage.showback is not None
+    assert not storage.showback.complete
+    row = text[text.index(f">{storage.name}<") :]
+    assert cells(row)[:2] == ["unpriced", "unpriced"]
+    none = msgspec.structs.replace(
+        document.showback, granted_cost=None, used_cost=None, reclaimable_cost=None, complete=False
+    )
+    text = section(html(msgspec.structs.replace(document, showback=none), "en"), "showback")
+    assert "Could be saved a month: <b>unpriced</b>" in text
+
+
+def test_departments_without_an_audit_have_no_verdicts(document: Document) -> None:
+    assert document.baseline is not None
+    one = document.baseline.departments[0]
+    one = msgspec.structs.replace(
+        one, audited=0, score=None, before=None, failed=0, unknown=0, manual=0, open_hits=3
+    )
+    part = msgspec.structs.replace(document.baseline, departments=(one,), oldest=(), waivers=())
+    text = section(html(msgspec.structs.replace(document, baseline=part), "en"), "baseline")
+    assert cells(text) == [str(one.hosts), "0", "—", "—", "—", "—", "—", "—", "3"]
+
+
 def test_hostile_names_stay_text() -> None:
     for language in LANGUAGES:
         text = html(sample(departments=9, resources=60, hostile=True), language)

@@ -80,7 +80,7 @@ def test_any_capacity_is_a_picture(those: list[chartsbars.Capacity], language: s
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.builds(chartsbars.Bar, TEXTS, st.floats(), VALUES, TEXTS)), LANGUAGE)
+@given(st.lists(st.builds(chartsbars.Bar, TEXTS, *[st.floats()] * 3, VALUES, TEXTS)), LANGUAGE)
 def test_any_departments_are_a_picture(bars: list[chartsbars.Bar], language: str) -> None:
     checked(chartsbars.departments(bars, language))
 
@@ -149,7 +149,7 @@ def test_a_gap_breaks_a_line() -> None:
 
 def test_bars_begin_at_zero() -> None:
     """Twice as much is twice as long."""
-    bars = [chartsbars.Bar(n, v, v, "") for n, v in (("a", 100.0), ("b", 200.0))]
+    bars = [chartsbars.Bar(n, v, v, v, 100.0, "") for n, v in (("a", 100.0), ("b", 200.0))]
     root = described(chartsbars.departments(bars, "en"))
     drawn = [
         float(it.get("width", "0"))
@@ -157,6 +157,18 @@ def test_bars_begin_at_zero() -> None:
         if it.get("height") == "15"
     ]
     assert drawn[1] == pytest.approx(2 * drawn[0], abs=0.2)
+
+
+def test_hours_of_unknown_use_are_not_unused() -> None:
+    bars = [
+        chartsbars.Bar("a", 100.0, 40.0, 10.0, 25.0, ""),
+        chartsbars.Bar("b", 100, 0, 0, None, ""),
+    ]
+    told = chartsbars.departments(bars, "en")
+    assert "25.0%" in told
+    assert "10.0%" not in told
+    assert ">—<" in told
+    assert told.count(f'stroke-dasharray="{look.UNKNOWN.dash}"') == 3  # of each, and of the key
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -177,7 +189,7 @@ def test_charts_tell_what_they_show(language: str) -> None:
 def test_hostile_names_are_text_in_charts() -> None:
     name = '</svg><script>alert(1)</script>"\u202e&' + "长" * 300
     for picture in (
-        chartsbars.departments([chartsbars.Bar(name, 5.0, 1.0, name)], "zh"),
+        chartsbars.departments([chartsbars.Bar(name, 5.0, 4.0, 1.0, 25.0, name)], "zh"),
         chartsbars.states([chartsbars.Share(name, name, 4)], "zh"),
         chartsbars.capacity([chartsbars.Capacity(name, 5, 4, 3, (name, name, name))], "zh"),
         charts.spark([1.0, 2.0, 3.0], name),

@@ -44,11 +44,14 @@ class Capacity(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """One department: `granted` and `used` of it, both in core hours; `mark` is the change."""
+    """One department in core hours: `granted`, of that those whose use is `known`, of these `used`. `share` is percent used of
+    known, `mark` its change."""
 
     name: str
     granted: float
-    used: float | None
+    known: float
+    used: float
+    share: float | None
     mark: str
 
 
@@ -118,6 +121,8 @@ def departments(bars: Sequence[Bar], language: str) -> str:
         text(left + 18, 12, say("granted_core_hours", language), 11, fill=SOFT),
         area(left + 150, 2, 12, 10, look.USED),
         text(left + 168, 12, say("used_core_hours", language), 11, fill=SOFT),
+        area(left + 300, 2, 12, 10, look.UNKNOWN),
+        text(left + 318, 12, say("used_unknown", language), 11, fill=SOFT),
         text(WIDE, 12, say("used_and_change", language), 11, fill=SOFT, text_anchor="end"),
     ]
     for mark in marks:
@@ -129,17 +134,16 @@ def departments(bars: Sequence[Bar], language: str) -> str:
         )
     for i, it in enumerate(shown):
         y = first + row * i
-        granted, used = clean(it.granted) or 0.0, clean(it.used)
         body.append(text(left - 10, y + 14, fitted(it.name, 12, left - 14), 12, text_anchor="end"))
-        long = wide * max(granted, 0.0) / marks[-1]
-        body.append(area(left, y + 3, long, 15, look.GRANTED, number(it.granted)))
-        if used is None:
-            body.append(text(left + 6, y + 14.5, say("used_unknown", language), 10.5, fill=SOFT))
-        else:
-            inner = wide * min(max(used, 0.0), marks[-1]) / marks[-1]
-            body.append(area(left, y + 6.5, inner, 8, look.USED, number(used)))
-        share = _share(used, granted)
-        told = percent(None if share is None else 100 * share)
+        granted = max(clean(it.granted) or 0.0, 0.0)
+        known = min(max(clean(it.known) or 0.0, 0.0), granted)
+        used = min(max(clean(it.used) or 0.0, 0.0), known)
+        parts = ((granted, 15, look.UNKNOWN), (known, 15, look.GRANTED), (used, 8, look.USED))
+        for hours, high, fill in parts:
+            if hours < granted or fill is not look.UNKNOWN or known < granted:
+                long = wide * hours / marks[-1]
+                body.append(area(left, y + 10.5 - high / 2, long, high, fill, number(hours)))
+        told = percent(clean(it.share))
         body.append(text(WIDE - 72, y + 14, told, 11, text_anchor="end", font_weight="bold"))
         body.append(
             text(WIDE, y + 14, fitted(it.mark, 10.5, 68), 10.5, text_anchor="end", fill=SOFT)

@@ -66,7 +66,9 @@ def departments(document: Document, language: str) -> str:
             chartsbars.Bar(
                 plain.name(amounts.department(it.name, language)),
                 it.granted_core_hours,
-                it.used_core_hours if it.known_core_hours else None,
+                it.known_core_hours,
+                it.used_core_hours,
+                it.load.average,
                 signed(it.change),
             )
             for it in document.departments

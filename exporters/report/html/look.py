@@ -34,6 +34,7 @@ PEAK: Final = Stroke(VERMILLION, "2 3", "diamond")
 
 GRANTED: Final = Fill(PALE, "/", "#5f8fb3", step=7)
 USED: Final = Fill(BLUE, "", BLUE)
+UNKNOWN: Final = Fill("#ffffff", "", "#5f8fb3", dash="3 2")
 ABSENT: Final = Fill("#f6f7f8", "\\", "#b9c2ca", dash="3 2", step=6)
 STATES: Final[Mapping[str, Fill]] = {
     "idle": Fill("#e58a4f", "/", "#7a2e00", step=5),

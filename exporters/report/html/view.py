@@ -16,6 +16,7 @@ from exporters.report.document import (
     Figure,
     Ipv6Subject,
     MonthPoint,
+    Showback,
     Total,
 )
 from exporters.report.html import chartsbars, drawings, figures, rows
@@ -113,6 +114,8 @@ class View:
             "signed": drawings.signed,
             "share": share,
             "ratio": lambda part, whole: number(share(part, whole), 1),
+            "priced": self.priced,
+            "cost_ratio": cost_ratio,
             "used_money": self.used_money,
             "score_change": self.score_change,
             "worst_subjects": self.worst_subjects(),
@@ -157,6 +160,7 @@ class View:
             "parameter": self.parameter,
             "parameter_value": parameter_value,
             "dash": NONE,
+            "nil": None,
             "digits": DIGITS,
             "anchors": {id(it): f"d{i}" for i, it in enumerate(document.departments, 1)},
             "id": id,
@@ -310,6 +314,10 @@ class View:
             self.say("unpriced") if value is None else number(value, 2 if abs(value) < 1000 else 0)
         )
 
+    def priced(self, it: Showback, value: float | None) -> str:
+        """0 of which something has no price is no amount."""
+        return self.money(value if value or it.complete else None)
+
     def used_money(self, it: Cost) -> str:
         """Unpriced is told of the price alone: a use that is not known is no price missing."""
         return NONE if it.used is None and it.granted_cost is not None else self.money(it.used_cost)
@@ -363,6 +371,13 @@ def share(part: float | None, whole: float | None) -> float | None:
 def plain_day(at: Any) -> str:
     """Of a date."""
     return NONE if at is None else f"{at:%Y-%m-%d}"
+
+
+def cost_ratio(lines: Sequence[Cost], used: float | None, granted: float | None) -> str:
+    """Percent; at least so much where the use of a part is not known."""
+    shown = number(share(used, granted), 1)
+    whole = all(it.used_known and it.used is not None for it in lines if it.granted_cost)
+    return shown if shown == NONE or whole else f"≥{figures.SPACE}{shown}"
 
 
 def parameter_value(key: str, value: float | int | Sequence[float]) -> str:

@@ -209,7 +209,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     # a department
     "rank_of": ("浪费排名第 {0} 名（共 {1} 个部门）", "Rank {0} of {1} by waste"),
     "rank_none": ("不参加排名", "Not ranked"),
-    "used_of_granted": ("分配 {0}，使用 {1}", "granted {0}, used {1}"),
+    "used_of_known": ("用量已知 {0}，使用 {1}", "known {0}, used {1}"),
     "facts": ("本月数字", "Figures of the month"),
     "systems_caption": ("业务系统", "Systems"),
     "resources_count": ("资源数", "Resources"),
