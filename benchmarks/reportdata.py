@@ -68,7 +68,7 @@ def values(metric: str, count: int, day: int, slots: int) -> Floats:
         found = noise * 0.5
     else:
         found = level * level * 20 * (0.5 + shape) + noise * 100
-    return np.asarray(np.where(noise > 0.999, np.nan, found), np.float32)
+    return np.asarray(np.where(noise > 0.999, np.nan, np.round(found, 2)), np.float32)
 
 
 def last(label: str) -> Period:
@@ -146,7 +146,7 @@ def write_series(count: int, label: str, facts: float = 3600.0) -> Iterator[Made
             [values(metric, count, day, slots) for day, _, slots in days], axis=1
         )
         for number in range(count):
-            row = whole[number].astype(np.float64)
+            row = np.round(whole[number].astype(np.float64), 2)  # in as few digits as it has
             yield Made(name, {"resource": resource(number).id}, times, row)
     moments = np.arange(period.since, period.until + 1, facts)
     ones = np.ones(len(moments))
