@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -62,7 +62,8 @@ def run(wanted: Wanted, label: str | None, watch: Watch) -> Told:
         editions = [
             _edition(one, formats, profile, watch) for one in _documents(wanted, made.document)
         ]
-        written = files.write(wanted.folder, _written(editions)) if wanted.folder else []
+        every = {file.name: file.content for one in editions for file in one.files}
+        written = files.write(wanted.folder, every) if wanted.folder else []
         if wanted.department is None:
             made.carry()
         outcomes: list[Outcome] = []
@@ -120,21 +121,3 @@ def _edition(
 ) -> Edition:
     found = render(document, formats, profile.language, profile.font, watch)
     return edition(document, found)
-
-
-def _written(editions: list[Edition]) -> Mapping[str, bytes]:
-    """Two departments may have one name where what no name of a file has is left out."""
-    found: dict[str, bytes] = {}
-    for one in editions:
-        for file in one.files:
-            found[_free(file.name, found)] = file.content
-    return found
-
-
-def _free(name: str, taken: Mapping[str, bytes]) -> str:
-    stem, _, ending = name.partition(".")
-    number, free = 1, name
-    while free in taken:
-        number += 1
-        free = f"{stem}-{number}.{ending}"
-    return free

@@ -37,6 +37,8 @@ from rules.usagethresholds import Thresholds, thresholds_of
 
 def _formats(_: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(filter(None, (value or "").replace(" ", "").split(","))))
+    if value is not None and not found:
+        raise click.BadParameter(f"names none of {', '.join(FORMATS)}", param=option)
     if wrong := [one for one in found if one not in FORMATS]:
         raise click.BadParameter(f"{wrong[0]!r} is none of {', '.join(FORMATS)}", param=option)
     return found

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import multiprocessing.connection
+import os
 import re
+import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal, get_args
 
 from exporters.report import fonts
 from exporters.report.document import Document
-from exporters.usage.amounts import department
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +21,7 @@ Format = Literal["html", "pdf", "xlsx", "csv", "json"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 _UNSAFE: Final = re.compile(r"[^\w-]+")
 _LONGEST: Final = 40  # characters of a department in the name of a file
+NOBODY: Final = "unassigned"
 
 
 def ready(formats: Collection[Format], font: str = "") -> None:
@@ -29,14 +33,20 @@ def ready(formats: Collection[Format], font: str = "") -> None:
 
 
 def stem(document: Document, language: str) -> str:
-    """`report-2026-10.zh`, of an excerpt `report-2026-10-市财政局.zh`: nothing that leads elsewhere."""
+    """`report-2026-10.zh`, of an excerpt `report-2026-10-市财政局.zh`: nothing that leads elsewhere, and no two
+    departments have one."""
     whose = document.scope.department
-    part = "" if whose is None else f"-{safe(department(whose, language))}"
+    part = "" if whose is None else f"-{_named(whose)}"
     return f"report-{document.scope.month}{part}.{language}"
 
 
-def safe(name: str) -> str:
-    return _UNSAFE.sub("_", name)[:_LONGEST].strip("_") or "_"
+def _named(department: str) -> str:
+    if not department:
+        return NOBODY
+    name = _UNSAFE.sub("_", department)[:_LONGEST]
+    if name != department or name == NOBODY:
+        name += f"-{hashlib.sha256(department.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    return name
 
 
 def render(
@@ -87,7 +97,7 @@ def _setting(page: str, family: str, wanted: bool) -> Iterator[Callable[[], byte
 
     from exporters.report import pdf
 
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), _end_with_parent) as pool:
         made = pool.submit(pdf.make, page, family)
 
         def content() -> bytes:
@@ -102,3 +112,15 @@ def _setting(page: str, family: str, wanted: bool) -> Iterator[Callable[[], byte
             return it.content
 
         yield content
+
+
+def _end_with_parent() -> None:
+    """A process that sets pages for somebody who was killed would do so for ever: it waits for more."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            multiprocessing.connection.wait([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

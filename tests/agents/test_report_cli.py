@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+import psutil
 import pytest
 
 from benchmarks import reportdata
 from exporters.history import workcalendar
 from exporters.report.delivery import schedule
+from exporters.report.rendering import stem
+from tests.reportsample import sample
 
 MONTH = "2026-10"
 PROFILE = """city: 示范市
@@ -123,6 +129,7 @@ def test_excerpts_of_all(history: Path, tmp_path: Path) -> None:
         (("--month", "2026-13"), "is no month; write for example 2026-10"),
         (("--month", "2099-01"), "has not begun yet"),
         (("--month", "2026-01"), "has no data of 2026-01: what it has begins on 2026-09-01"),
+        (("--month", MONTH, "--format", ","), "names none of html"),
         (("--month", MONTH, "--format", "docx"), "none of html, pdf, xlsx, csv, json"),
         (("--month", MONTH, "--department", "部门7"), "部门07"),
         (("--month", MONTH, "--check"), "--prometheus URL"),
@@ -192,3 +199,43 @@ def test_the_schedule_makes_the_last_month_once(profile: Path, tmp_path: Path) -
     assert f'"{last}"' in (tmp_path / "state" / "report" / "schedule.json").read_text()
     again = report(*wanted)
     assert (again.returncode, again.stdout) == (0, "")
+
+
+def test_two_departments_never_have_one_file(tmp_path: Path) -> None:
+    names = [
+        "财政局/一",
+        "财政局?一",
+        "x" * 50 + "1",
+        "x" * 50 + "2",
+        "",
+        "unassigned",
+        "..",
+        "未归属",
+    ]
+    whole = sample(3, 10)
+    stems = {
+        stem(msgspec.structs.replace(whole, scope=scope), "zh")
+        for name in names
+        for scope in [msgspec.structs.replace(whole.scope, department=name)]
+    }
+    assert len(stems) == len(names)
+    assert all(re.fullmatch(r"report-2026-10-[\w-]+\.zh", one) for one in stems)
+
+
+@pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGKILL])
+def test_who_is_killed_leaves_no_process_and_no_file(
+    kill: signal.Signals, history: Path, profile: Path, tmp_path: Path
+) -> None:
+    argv = [sys.executable, "-P", "-m", "agents", "report", "--month", MONTH, "--format", "pdf"]
+    argv += ["--history", str(history), "--profile", str(profile), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(argv) as process:
+        its = psutil.Process(process.pid)
+        children: list[psutil.Process] = []
+        while len(children) < 2:  # one sets pages, one is Python's tracker of resources
+            assert process.poll() is None
+            children = its.children(recursive=True)
+        process.send_signal(kill)
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "followup.csv").exists()
