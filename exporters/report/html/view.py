@@ -129,6 +129,7 @@ class View:
             "columns": rows.columns,
             "lists": lambda it: rows.lists(it.resources, self._shared, language),
             "cut": lambda those: rows.cut(those, self._shared, language),
+            "shared": self._shared,
             "counted": self.counted,
             "attention": self.attention(),
             "top": [it for it in document.departments if it.rank is not None][:TOP],
