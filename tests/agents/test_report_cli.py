@@ -153,6 +153,9 @@ def test_what_is_wrong_with_a_profile_has_its_line(history: Path, tmp_path: Path
         ("city: 示范市\nprices: 5\n", 2, "prices"),
         ("city: 示范市\n\npriecs: x\n", 3, "prices"),
         ("hours: [9-12]\n", 1, "09:00-12:00"),
+        ("city: 示范市\ncapacity: {vcpus: -5}\n", 2, "capacity"),
+        ("capacity: {vcpus: .nan}\n", 1, "capacity"),
+        ("city: 示范市\nparams: {nope: 1}\n", 2, "nope"),
         ("delivery: {smtp: {host: x, from: a}}\n", 1, "delivery"),
     ):
         path.write_text(text, encoding="utf-8")
@@ -172,6 +175,18 @@ def test_a_folder_that_cannot_be_written_loses_nothing(
     assert "cannot be written" in told
     assert (tmp_path / "file").read_text() == "kept"
     assert not (tmp_path / "followup.csv").exists()  # nobody was told of anything
+
+
+def test_a_follow_up_file_that_cannot_be_kept_is_told_first(history: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "city.yaml"
+    profile.write_text("follow_up: none/followup.csv\n")
+    out = tmp_path / "out"
+    told = refused(
+        *("--month", MONTH, "--history", history, "--profile", profile, "--format", "json"),
+        *("--out", out),
+    )
+    assert "make it" in told
+    assert not out.exists()
 
 
 def test_missing_fonts_are_told_before_anything_is_made(history: Path, tmp_path: Path) -> None:
