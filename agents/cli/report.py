@@ -17,7 +17,7 @@ import msgspec
 from agents import config as configuration
 from agents import reportprofile
 from agents.cli.auditinput import params_of
-from agents.cli.options import config_option, language_option, param_option, progress
+from agents.cli.options import config_option, param_option, progress
 from agents.errors import UserError
 from agents.reportmaking import source_of
 from agents.reportprofile import Profile
@@ -82,7 +82,7 @@ def _formats(_: click.Context, option: click.Parameter, value: str | None) -> tu
 @click.option("--json", "as_json", is_flag=True, help="Print what was written, or found, as JSON.")
 @param_option
 @config_option
-@language_option
+@click.option("--lang", type=click.Choice(["zh", "en"]), help="Language; else the profile's.")
 @click.pass_context
 def command(
     ctx: click.Context,

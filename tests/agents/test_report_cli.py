@@ -254,3 +254,14 @@ def test_who_is_killed_leaves_no_process_and_no_file(
     assert alive == []
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "followup.csv").exists()
+
+
+def test_check_config_reads_the_profile(tmp_path: Path) -> None:
+    config = tmp_path / "jianwei.yaml"
+    config.write_text("report: {profile: city.yaml}\n")
+    argv = [sys.executable, "-P", "-m", "agents", "check-config", str(config)]
+    for text, status, words in (("citi: x\n", 2, "city.yaml:1"), ("city: x\n", 0, "first workday")):
+        (tmp_path / "city.yaml").write_text(text)
+        ended = subprocess.run(argv, capture_output=True, text=True)
+        assert ended.returncode == status, ended.stderr
+        assert words in ended.stdout + ended.stderr
