@@ -113,10 +113,11 @@ def command(
       jianwei report --month 2026-10 --profile city.yaml --out report --department 市财政局
     Exit codes: 0 done, 1 --check found what makes figures wrong or somebody was not delivered to, 2 bad input.
     """
+    profile_path = profile_path and os.path.expanduser(profile_path)
     profile = _profile(profile_path, history, prometheus, formats, lang)
     config = configuration.load(path or profile.config or None)
     thresholds = _thresholds(config, profile, assignments)
-    folder = folder or profile.out
+    folder = os.path.expanduser(folder or "") or profile.out
     sends = (delivered or schedule) and profile.delivery is not None and profile.delivery.wanted
     if not (folder or check or sends):
         raise UserError("--out is missing: name the folder to write to")
