@@ -15,43 +15,43 @@ _KILO: Final = 1000.0
 DIGITS: Final = 6
 
 WORDS: Final[Mapping[str, Text]] = {
-    "cpu": Text("CPU 95 百分位{about} {value} %", "P95 CPU {about}{value} %"),
+    "cpu": Text("CPU 95 百分位{about} {value}%", "P95 CPU {about}{value} %"),
     "cpu_below": Text(
-        "CPU 95 百分位{about} {value} % < {limit} %", "P95 CPU {about}{value} % < {limit} %"
+        "CPU 95 百分位{about} {value}% < {limit}%", "P95 CPU {about}{value} % < {limit} %"
     ),
     "cpu_above": Text(
-        "CPU 95 百分位{about} {value} % > {limit} %", "P95 CPU {about}{value} % > {limit} %"
+        "CPU 95 百分位{about} {value}% > {limit}%", "P95 CPU {about}{value} % > {limit} %"
     ),
     "network_below": Text(
         "网络至多{about} {value} kB/s < {limit} kB/s",
         "network at most {about}{value} kB/s < {limit} kB/s",
     ),
     "network_unknown": Text("网络流量未知，不判为闲置", "network not known, so not called idle"),
-    "memory": Text("内存 95 百分位{about} {value} %", "P95 memory {about}{value} %"),
+    "memory": Text("内存 95 百分位{about} {value}%", "P95 memory {about}{value} %"),
     "memory_below": Text(
-        "内存 95 百分位{about} {value} % < {limit} %", "P95 memory {about}{value} % < {limit} %"
+        "内存 95 百分位{about} {value}% < {limit}%", "P95 memory {about}{value} % < {limit} %"
     ),
     "memory_above": Text(
-        "内存 95 百分位{about} {value} % > {limit} %", "P95 memory {about}{value} % > {limit} %"
+        "内存 95 百分位{about} {value}% > {limit}%", "P95 memory {about}{value} % > {limit} %"
     ),
     "memory_unknown": Text("内存使用未知", "use of memory not known"),
     "memory_gap": Text(
         "此前月份内存未知，不给出内存目标", "memory of a month before not known, so no target of it"
     ),
     "steal_above": Text(
-        "CPU 等待宿主机 95 百分位{about} {value} % > {limit} %",
+        "CPU 等待宿主机 95 百分位{about} {value}% > {limit}%",
         "P95 steal {about}{value} % > {limit} %",
     ),
     "saturated": Text("CPU 已用满，实际需求可能更高", "CPU is used up; more may be wanted"),
     "host_contended": Text(
         "在等宿主机分配 CPU，增加 vCPU 无济于事", "it waits for its host; more vCPUs do not help"
     ),
-    "peak": Text("但 {text} 曾达 {value} %", "but it was at {value} % on {text}"),
+    "peak": Text("但 {text} 曾达 {value}%", "but it was at {value} % on {text}"),
     "near": Text(
-        "数值为估算（误差 {value} %），距阈值太近，不据此判定",
+        "数值为估算（误差 {value}%），距阈值太近，不据此判定",
         "estimated (error {value} %) too near a threshold to be held against it",
     ),
-    "coverage": Text("数据覆盖率 {value} % < {limit} %", "coverage {value} % < {limit} %"),
+    "coverage": Text("数据覆盖率 {value}% < {limit}%", "coverage {value} % < {limit} %"),
     "cpu_unknown": Text("没有可用的 CPU 数据", "no usable figures of CPU"),
     "age": Text(
         "{text} 起分配，仅 {value} 天 < {limit} 天", "granted {text}, {value} days < {limit} days"

@@ -49,7 +49,7 @@ def summary(estate: Estate, parts: Sequence[Department]) -> tuple[Text, ...]:
     due = estate.due.vcpus.value
     return (
         Text(
-            f"全市共分配 {vcpus:,.0f} vCPU，平均使用率 {used:.1f} %。",
+            f"全市共分配 {vcpus:,.0f} vCPU，平均使用率 {used:.1f}%。",
             f"{vcpus:,.0f} vCPUs are granted, and {used:.1f} % of them were used on average.",
         ),
         Text(f"闲置浪费最多的是{first}。", f"{first} wastes most."),

@@ -15,7 +15,7 @@ WORDS: Final[Mapping[str, Text]] = {
     ),
     "unknown": Text("（另有 {n} 项规格未知，未计入）", " (sizes not known and not in it: {n})"),
     "used": Text(
-        "CPU 平均使用率 {used} %，数据覆盖率 {coverage} %。",
+        "CPU 平均使用率 {used}%，数据覆盖率 {coverage}%。",
         "{used} % of its CPU were used on average; {coverage} % of it is known.",
     ),
     "used_unknown": Text("本月没有可用的 CPU 数据。", "Nothing is known of its use of CPU."),

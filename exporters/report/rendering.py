@@ -64,7 +64,7 @@ def render(
     from exporters.report.xlsx.workbook import xlsx
 
     name, found = stem(document, language), {}
-    page = html(document, language) if {"html", "pdf"} & {*formats} else ""
+    page = html(document, language, font or fonts.FAMILY) if {"html", "pdf"} & {*formats} else ""
     with _setting(paper(page), font or fonts.FAMILY, "pdf" in formats) as paged:
         for one in FORMATS:
             if one not in formats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from string import Formatter
@@ -248,7 +249,7 @@ def test_hostile_names_stay_text() -> None:
             "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", text
         )
         assert "&lt;script" in text
-        allowed = {"id", "class", "href", "lang", "charset", "http-equiv", "content", "name"}
+        allowed = {"id", "class", "href", "lang", "charset", "http-equiv", "content", "name", "dir"}
         for tag, attrs in page.tags:
             assert not [a for a in attrs if a.startswith("on")], (tag, attrs)
             if tag in ("a", "p", "td", "div", "h3"):
@@ -309,8 +310,8 @@ def test_long_lists_are_cut_and_counted(document: Document) -> None:
     text = html(msgspec.structs.replace(document, departments=(one,)), "en")
     assert say("more_rows", "en").format(123) in text
     assert say("more_rows", "en").format(MAX_LIST + 123 - MAX_ALL) in text
-    assert text.count("<b>idle-") == MAX_LIST
-    assert f"<b>idle-{MAX_LIST:05}" not in text
+    assert text.count('<td dir="auto">idle-') == MAX_LIST
+    assert f'<td dir="auto">idle-{MAX_LIST:05}' not in text
     whole = html(msgspec.structs.replace(document, departments=(many(document, MAX_LIST),)), "en")
     assert say("more_rows", "en").partition("{0}")[2] not in whole
 
@@ -350,7 +351,27 @@ def test_paper_has_a_bound_and_says_what_is_left_out() -> None:
 def test_a_department_alone_is_printed_whole(document: Document) -> None:
     one = many(document, MAX_LIST)
     text = paper(html(msgspec.structs.replace(document, departments=(one,)), "en"))
-    assert text.count("<b>idle-") == MAX_LIST
+    assert text.count('<td dir="auto">idle-') == MAX_LIST
+
+
+def test_its_font_is_the_one_of_the_profile(document: Document) -> None:
+    """In the page, in its margins, and in every picture."""
+    asked = html(document, "zh", "Noto Serif CJK SC")
+    assert "Noto Sans CJK SC" not in asked
+    assert asked.count("Noto Serif CJK SC") == html(document, "zh").count("Noto Sans CJK SC") > 9
+    with pytest.raises(ValueError, match="not the name of a font"):
+        html(document, "zh", '"; } * { display: none')
+
+
+def test_a_percent_sign_is_next_to_its_number_in_chinese(document: Document) -> None:
+    """GB/T 15835."""
+    assert not re.search(r"\d[ \u00a0]%", "".join(Page(html(document, "zh")).text))
+
+
+def test_it_says_when_it_was_made(document: Document) -> None:
+    made = document.scope.made
+    named = {a.get("name"): a.get("content") for _, a in Page(html(document, "zh")).tags}
+    assert datetime.fromisoformat(named["dcterms.created"] or "") == made.replace(microsecond=0)
 
 
 # --- a real browser -------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ SAID: Final[Mapping[str, Said]] = {
         ),
     ),
     "core_hours": Said(
-        Text("使用情况未知的核时", "core hours whose use is not known"),
+        Text("使用情况未知的核·时", "core hours whose use is not known"),
         Text("不计入使用率的分子和分母", "they are in neither part of the use"),
         Text("见以下各项", "see the others here"),
     ),

@@ -28,7 +28,7 @@ WORDS: Final[Mapping[str, Text]] = {
         "Usable capacity is not told, so what share is granted is not known.",
     ),
     "use": Text(
-        "CPU 平均使用率 {average}{change}{quantiles}{hours}。数据覆盖率 {coverage}，以上均按使用情况已知的核时计算{unknown}。",
+        "CPU 平均使用率 {average}{change}{quantiles}{hours}。数据覆盖率 {coverage}，以上均按使用情况已知的核·时计算{unknown}。",
         "Average use of CPU was {average}{change}{quantiles}{hours}. Coverage of data is {coverage}: "
         "all of this is of core hours whose use is known{unknown}.",
     ),
@@ -47,22 +47,22 @@ WORDS: Final[Mapping[str, Text]] = {
         "; {work} in working hours and {off} off hours",
     ),
     "not_counted": Text(
-        "，另有 {hours} 核时（{share}）使用情况未知，不计入",
+        "，另有 {hours} 核·时（{share}）使用情况未知，不计入",
         "; of {hours} core hours ({share}) it is not, and they are in none of it",
     ),
     "waste": Text(
-        "分配而未使用的核时最多的部门：{departments}。",
+        "分配而未使用的核·时最多的部门：{departments}。",
         "Most core hours granted and not used: {departments}.",
     ),
     "waste_one": Text(
-        "{name}（{hours} 核时，使用率 {percent}）", "{name} ({hours} core hours, {percent} used)"
+        "{name}（{hours} 核·时，使用率 {percent}）", "{name} ({hours} core hours, {percent} used)"
     ),
     "risen": Text(
         "使用率变化最大的部门：{name}，{points} 个百分点。",
         "The use of {name} changed most, by {points} points.",
     ),
     "advice": Text(
-        "本月建议回收 {reclaim} 项、缩减 {shrink} 项，可腾出 vCPU{vcpus}、内存{memory}、存储{disk}{unknown}；"
+        "本月建议回收 {reclaim} 项、缩减 {shrink} 项，可回收 vCPU{vcpus}、内存{memory}、存储{disk}{unknown}；"
         "另有 {watch} 项继续观察，{grow} 台云主机繁忙、建议扩容。",
         "To be reclaimed: {reclaim}; to be shrunk: {shrink}. That frees vCPUs: {vcpus}, memory: {memory}, "
         "storage: {disk}{unknown}. To be watched: {watch}; busy servers to grow: {grow}.",

@@ -46,14 +46,14 @@ WORDS: Final[Mapping[str, Text]] = {
     "reclaimable": Text("可回收 vCPU", "vCPUs to come free"),
     "grow": Text("需扩容云主机", "Servers to grow"),
     "coverage": Text("数据覆盖率", "Coverage of data"),
-    "cpu_note": Text("占使用情况已知的核时", "of core hours whose use is known"),
+    "cpu_note": Text("占使用情况已知的核·时", "of core hours whose use is known"),
     "granted_note": Text("月末已分配 ÷ 可分配", "granted at the end of the month ÷ usable"),
     "granted_untold": Text("可分配容量未提供", "usable capacity is not told"),
     "unsized_note": Text("另有 {n} 项规格未知，未计入", "{n} of unknown size are not in it"),
     "reclaimable_note": Text("建议回收和缩减的资源", "of resources to be reclaimed or shrunk"),
     "grow_note": Text("按阈值判为繁忙", "busy by the thresholds"),
     "coverage_note": Text(
-        "使用情况已知的核时 ÷ 分配的核时", "core hours whose use is known ÷ those granted"
+        "使用情况已知的核·时 ÷ 分配的核·时", "core hours whose use is known ÷ those granted"
     ),
 }
 

@@ -63,6 +63,11 @@ def moment(at: datetime, zone: str) -> str:
     return at.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
 
 
+def created(at: datetime, zone: str) -> str:
+    """As DCMI Metadata Terms has it in a page's head (W3C-DTF)."""
+    return at.astimezone(ZoneInfo(zone)).isoformat(timespec="seconds")
+
+
 def clock(at: datetime, zone: str) -> str:
     """Within the month."""
     return at.astimezone(ZoneInfo(zone)).strftime("%m-%d %H:%M")

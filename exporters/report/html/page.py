@@ -11,14 +11,15 @@ import hashlib
 from importlib import resources
 from typing import Final
 
+from exporters.report import fonts
 from exporters.report.document import Document
 from exporters.report.html.view import View
 
 SCREEN: Final = (("<!--screen-->", "<!--/screen-->"), ("/*screen*/", "/*/screen*/"))
 
 
-def html(document: Document, language: str) -> str:
-    """The report in `zh` or `en`."""
+def html(document: Document, language: str, font: str = fonts.FAMILY) -> str:
+    """The report in `zh` or `en`, set in a font family; raises ValueError where that is no name of one."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -27,7 +28,7 @@ def html(document: Document, language: str) -> str:
     def source(name: str) -> str:
         return (folder / name).read_text(encoding="utf-8")
 
-    style = source("report.css")
+    style = source("report.css").replace(fonts.FAMILY, fonts.checked_name(font))
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -35,7 +36,7 @@ def html(document: Document, language: str) -> str:
         lstrip_blocks=True,
         loader=FunctionLoader(source),
     )
-    view = View(document, language)
+    view = View(document, language, font)
     environment.globals |= view.names()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return environment.get_template("page.html.j2").render(

@@ -22,7 +22,7 @@ Order = tuple[float | str, ...]
 _UNMEASURED: Final = Figures()
 LISTS: Final = (("idle", "low", "stopped", "detached"), ("busy",), ("insufficient",), ("exempt",))
 CAPS: Final = (MAX_LIST, 100, 60, 40, 30, 20, 15, 10, 8, 5)  # of a list in print
-PAPER_ROWS: Final = 700  # of all lists of all departments
+PAPER_ROWS: Final = 450  # of all lists of all departments
 _ADVICE_ORDER: Final = {"reclaim": 0, "shrink": 1, "watch": 2, "grow": 3, "none": 4}
 
 

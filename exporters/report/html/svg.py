@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from exporters.findings.text import cut, neutral, width
+from exporters.report.fonts import FAMILY
 
-FONT: Final = "'Noto Sans CJK SC','PingFang SC','Microsoft YaHei',sans-serif"
+FONT: Final = f"'{FAMILY}','PingFang SC','Microsoft YaHei',sans-serif"
 INK: Final = "#17232f"
 SOFT: Final = "#52606d"
 RULE: Final = "#dde3e8"
@@ -170,6 +171,12 @@ def picture(wide: float, high: float, title: str, description: str, body: Sequen
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg"{head} font-size="12">{told}{"".join(body)}</svg>'
     )
+
+
+def set_in(drawn: str, family: str) -> str:
+    """A picture in another font: no text of it is touched, where quotes are escaped."""
+    named = attributes(font_family=FONT)
+    return drawn.replace(named, attributes(font_family=FONT.replace(FAMILY, family)), 1)
 
 
 def clean(value: float | None) -> float | None:

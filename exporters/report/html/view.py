@@ -19,13 +19,14 @@ from exporters.report.document import (
 )
 from exporters.report.html import chartsbars, drawings, figures, picked, rows
 from exporters.report.html.figures import NONE, number, percent, short, size
+from exporters.report.html.svg import set_in
 from exporters.report.html.words import WORDS, say
 from exporters.usage import holdingwords
 from exporters.usage.words import ADVICE, STATE
 from rules.model import Text
 
 MAX_ROWS: Final = 300  # of a table that is not of one department
-PAPER_TABLE: Final = 80  # rows of it that are printed
+PAPER_TABLE: Final = 40  # rows of it that are printed
 MAX_WORST: Final = 20
 BRIEF: Final = 40  # columns, in the head of a printed page
 TOP: Final = 5
@@ -47,9 +48,10 @@ class Change(NamedTuple):
 
 
 class View:
-    def __init__(self, document: Document, language: str) -> None:
+    def __init__(self, document: Document, language: str, font: str) -> None:
         self._document = document
         self._language = language
+        self._font = font
         self._scope = document.scope
         shown = [c for c in CHAPTERS if c != "ranking" or self._scope.department is None]
         self._shared = rows.shared(it for one in document.departments for it in one.resources)
@@ -63,7 +65,7 @@ class View:
         scope = self._scope
 
         def svg(text: str) -> Markup:
-            return Markup(text)  # noqa: S704 - our own, escaped
+            return Markup(set_in(text, self._font))  # noqa: S704 - our own, escaped
 
         return {
             "d": document,
@@ -87,6 +89,7 @@ class View:
             "size": size,
             "month": self.month,
             "moment": self.moment,
+            "created": figures.created(scope.made, scope.zone),
             "clock": self.clock,
             "slot": figures.slot,
             "day": plain_day,

@@ -94,6 +94,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "score_down": ("下降 {0} 分", "down {0}"),
     "colon": ("：", ": "),
     "semicolon": ("；", "; "),
+    "full_stop": ("。", ". "),
     "comma": ("、", ", "),
     "unpriced_some": ("部分未定价", "part unpriced"),
     "same": ("与上月持平", "as last month"),
@@ -175,10 +176,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "months_window": ("近 {0} 个月", "{0} months"),
     "difference": ("变化", "Change"),
     "months_known": ("有数据月数", "Months with data"),
-    "due_caption": ("已分配与可腾退", "Granted, and what can come free"),
-    "due_title": ("可腾退", "Can come free"),
+    "due_caption": ("已分配与可回收", "Granted, and what can come free"),
+    "due_title": ("可回收", "Can come free"),
     "due_hint": (
-        "按建议回收、缩减后可腾出的资源",
+        "按建议回收、缩减后可收回的资源",
         "what would come free if the advice to reclaim and shrink were followed",
     ),
     "watched_title": ("观察中", "Being watched"),
@@ -231,8 +232,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "work_off": ("工时 / 非工时", "Work / off"),
     "memory_p95": ("内存 P95", "Memory P95"),
     "paper_hint": (
-        "全部 {0} 项资源的明细见网页版和 XLSX、CSV 附件。",
-        "All {0} resources are in the web page, the XLSX and the CSV.",
+        "全部资源的明细见网页版和 XLSX、CSV 附件。",
+        "All resources are in the web page, the XLSX and the CSV.",
     ),
     # money
     "money_hint": (
@@ -261,6 +262,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "incomplete": (
         "有未定价的部分：下列金额不含这些部分。",
         "Some of it is unpriced: amounts are without that part.",
+    ),
+    "incomplete_above": (
+        "以上金额不含未定价的部分。",
+        "Amounts are without what is unpriced.",
     ),
     # held
     "stopped_caption": ("停机仍占用的服务器", "Servers stopped and still held"),
