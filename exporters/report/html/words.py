@@ -342,6 +342,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "not_tested": ("未测", "not tested"),
     "kind_site": ("网站", "site"),
     "kind_host": ("主机", "host"),
+    "kind_line": ("线路", "line"),
     # baseline
     "baseline_departments": ("各部门基线得分", "Baseline by department"),
     "hosts": ("主机数", "Hosts"),
