@@ -10,6 +10,7 @@ from exporters.report.content.gapwords import INSUFFICIENT, OTHERWISE, SAID, Sai
 from exporters.report.content.sums import released
 from exporters.report.document import Capacity, DayPoint, Department, Gap, MonthPoint
 from exporters.usage.lives import Life
+from rules.model import Text
 from rules.usagejudgement import Judgement
 
 MEASURED: Final = ("idle", "low", "right-sized", "busy")
@@ -34,6 +35,8 @@ class Known(NamedTuple):
     year: str
     unmatched: Sequence[str]  # exemptions
     given: Mapping[str, bool]  # of PARTS
+    unpriced: Sequence[str] = ()  # departments of the price table that are none
+    follow_ups: Text = Text("", "")  # why they were not carried on
 
 
 def gaps(known: Known) -> tuple[Gap, ...]:
@@ -129,6 +132,17 @@ def _of_facts(known: Known) -> Iterator[Gap]:
         yield _gap("trend", SAID["trend"], len(empty), len(known.trend), empty[::-1])
     if known.unmatched:
         yield _gap("exemptions", SAID["exemptions"], len(known.unmatched), None, known.unmatched)
+    if known.unpriced:
+        yield _gap(
+            "price_departments",
+            SAID["price_departments"],
+            len(known.unpriced),
+            None,
+            known.unpriced,
+        )
+    if known.follow_ups.zh:
+        said = SAID["follow_ups_stand"]._replace(why=known.follow_ups)
+        yield _gap("follow_ups_stand", said, 1)
 
 
 def _unsized(one: Judgement) -> bool:

@@ -69,23 +69,28 @@ def showback(
     zone: ZoneInfo,
     shares_of: SharesOf,
     due: Mapping[str, Sums],
+    extent: tuple[float, float] | None = None,
 ) -> Shown:
     """Of a month. `shares_of(since, until)` is asked for each piece of it; `due` is what would come free, by
-    department."""
+    department; `extent` the time of which there are data at all, None where that is any."""
     of_month = Month.of(period.label, zone)
     lines: defaultdict[str, dict[Item, _Line]] = defaultdict(_lines)
-    unsized: defaultdict[str, float] = defaultdict(float)
+    servers: defaultdict[str, float] = defaultdict(float)  # hours of unknown size
+    volumes: defaultdict[str, float] = defaultdict(float)
     for day, since, until in pieces(prices, period, zone):
         for share in shares_of(since, until):
-            unsized[share.department] += share.unsized_hours + share.unsized_other_hours
+            servers[share.department] += share.unsized_hours
+            volumes[share.department] += share.unsized_volume_hours
             for item, line in lines[share.department].items():
                 line.add(share, prices.at(item, share.department, day), of_month.hours)
+    days = _days(period, extent), float(of_month.hours / 24)
     departments = {}
     for name in sorted({*lines, *due}, key=lambda it: (not it, it)):
         saved = reclaimable(prices, name, due.get(name, Sums()), of_month)
         costs = [line.cost(prices, name, of_month) for line in lines[name].values()]
-        departments[name] = _summed(prices.currency, costs, [saved], unsized[name])
-    return Shown(_estate(prices, departments.values()), departments)
+        hours = servers[name], volumes[name]
+        departments[name] = _summed(prices.currency, costs, [saved], hours, days)
+    return Shown(_estate(prices, departments.values(), days), departments)
 
 
 def pieces(prices: Prices, period: Period, zone: ZoneInfo) -> Iterator[tuple[date, float, float]]:
@@ -141,12 +146,13 @@ class _Line:
     def __init__(self, item: Item) -> None:
         self.item = item
         self.granted = self.used = self.known = self.unpriced = Fraction(0)
-        self.known_priced = Fraction(0)
+        self.known_priced = self.unsized = Fraction(0)
         self.granted_cost = self.known_cost = self.used_cost = Fraction(0)
         self.prices: dict[Price, None] = {}
 
     def add(self, share: Share, price: Price | None, hours_of_month: Fraction) -> None:
-        granted, known, used = _hours(self.item, share)
+        granted, known, used, unsized = _hours(self.item, share)
+        self.unsized += unsized
         self.granted += granted
         self.known += known
         self.used += used
@@ -167,20 +173,26 @@ class _Line:
             self.prices = {price: None} if price else {}
         measured = self.item != "disk"  # how full a disk is nobody outside can see
         rest = self.granted - self.unpriced  # has a price
-        priced = bool(self.prices) and (rest > 0 or not self.granted)
+        sized = bool(self.granted or not self.unsized)  # something of it, or there is nothing
+        told = self.prices if rest > 0 or not self.granted else {}
+        priced = bool(told) and sized
+        whole = measured and not self.unsized
         used_priced = priced and measured and bool(self.known_priced or not rest)
         return Cost(
             self.item,
             TITLES[self.item],
             UNITS[self.item],
-            granted=float(self.granted),
-            used=float(self.used) if measured and (self.known or not self.granted) else None,
+            granted=float(self.granted) if sized else None,
+            used=float(self.used)
+            if measured and sized and (self.known or not self.granted)
+            else None,
             granted_cost=_float(_millionths(self.granted_cost)) if priced else None,
             used_cost=_float(_millionths(self.used_cost)) if used_priced else None,
             unpriced=float(self.unpriced),
-            used_known=measured and self.known >= self.granted * Fraction(1 - _TINY),
-            prices=tuple(it.told for it in self.prices) if priced else (),
+            used_known=whole and self.known >= self.granted * Fraction(1 - _TINY),
+            prices=tuple(it.told for it in told),
             known_cost=_float(_millionths(self.known_cost)) if used_priced else None,
+            unsized=float(self.unsized),
         )
 
 
@@ -188,23 +200,36 @@ def _lines() -> dict[Item, _Line]:
     return {item: _Line(item) for item in ITEMS}
 
 
-def _hours(item: Item, share: Share) -> tuple[Fraction, Fraction, Fraction]:
-    """Granted, known and used, in hours of what is priced."""
+def _hours(item: Item, share: Share) -> tuple[Fraction, ...]:
+    """Granted, known and used, in hours of what is priced, and those of unknown size."""
     if item == "vcpu":
-        hours = (share.granted_core_hours, share.known_core_hours, share.used_core_hours)
-        return Fraction(hours[0]), Fraction(hours[1]), Fraction(hours[2])
+        parts = (share.granted_core_hours, share.known_core_hours, share.used_core_hours)
+        return *map(Fraction, parts), Fraction(share.unsized_vcpu_hours)
     if item == "memory":
-        return (
-            Fraction(share.granted_memory_byte_hours) / GIB,
-            Fraction(share.known_memory_byte_hours) / GIB,
-            Fraction(share.used_memory_byte_hours) / GIB,
+        parts = (
+            share.granted_memory_byte_hours,
+            share.known_memory_byte_hours,
+            share.used_memory_byte_hours,
         )
-    return Fraction(share.granted_disk_byte_hours) / GIB, Fraction(0), Fraction(0)
+        return *(Fraction(it) / GIB for it in parts), Fraction(share.unsized_memory_hours)
+    parts = (share.granted_disk_byte_hours, 0.0, 0.0)
+    return *(Fraction(it) / GIB for it in parts), Fraction(share.unsized_disk_hours)
+
+
+def _days(period: Period, extent: tuple[float, float] | None) -> float:
+    """Of the month those of which there are data."""
+    since, until = extent or (period.since, period.until)
+    return max(0.0, min(until, period.until) - max(since, period.since)) / 86400
 
 
 def _summed(
-    currency: str, lines: Sequence[Cost], saved: Sequence[Saved], unsized: float
+    currency: str,
+    lines: Sequence[Cost],
+    saved: Sequence[Saved],
+    unsized: tuple[float, float],
+    days: tuple[float, float],
 ) -> Showback:
+    """`unsized` hours of servers and of volumes; `days` of which there are data, and of the month."""
     unpriced = any(it.unpriced or (it.granted and it.granted_cost is None) for it in lines)
     return Showback(
         currency,
@@ -212,24 +237,28 @@ def _summed(
         granted_cost=total(it.granted_cost for it in lines),
         used_cost=total(it.used_cost for it in lines),
         reclaimable_cost=total(_float(it.cost) for it in saved),
-        complete=not (unpriced or unsized) and all(it.complete for it in saved),
-        unsized=unsized,
+        complete=not (unpriced or any(unsized)) and all(it.complete for it in saved),
+        unsized=unsized[0],
         known_cost=total(it.known_cost for it in lines),
+        unsized_volumes=unsized[1],
+        days=days[0],
+        days_in_month=days[1],
     )
 
 
-def _estate(prices: Prices, departments: Iterable[Showback]) -> Showback:
+def _estate(prices: Prices, departments: Iterable[Showback], days: tuple[float, float]) -> Showback:
     """The sum of departments, line by line."""
     all_of = list(departments)
     costs = []
     for number, item in enumerate(ITEMS):
         lines = [it.lines[number] for it in all_of]
+        granted = [it.granted for it in lines if it.granted is not None]
         measured = [it.used for it in lines if it.used is not None]
         cost = Cost(
             item,
             TITLES[item],
             UNITS[item],
-            granted=math.fsum(it.granted for it in lines),
+            granted=math.fsum(granted) if granted or not lines else None,
             used=math.fsum(measured) if measured else None,
             granted_cost=total(it.granted_cost for it in lines),
             used_cost=total(it.used_cost for it in lines),
@@ -237,9 +266,12 @@ def _estate(prices: Prices, departments: Iterable[Showback]) -> Showback:
             used_known=item != "disk" and all(it.used_known for it in lines),
             prices=tuple(dict.fromkeys(told for it in lines for told in it.prices)),
             known_cost=total(it.known_cost for it in lines),
+            unsized=math.fsum(it.unsized for it in lines),
         )
         costs.append(cost)
-    summed = _summed(prices.currency, costs, [], math.fsum(it.unsized for it in all_of))
+    servers = math.fsum(it.unsized for it in all_of)
+    volumes = math.fsum(it.unsized_volumes for it in all_of)
+    summed = _summed(prices.currency, costs, [], (servers, volumes), days)
     return msgspec.structs.replace(
         summed,
         reclaimable_cost=total(it.reclaimable_cost for it in all_of),

@@ -15,6 +15,7 @@ from exporters.report.document import (
     Document,
     Figure,
     Showback,
+    Sums,
     Total,
 )
 from exporters.report.html import chartsbars, drawings, figures, picked, rows
@@ -23,6 +24,7 @@ from exporters.report.html.words import WORDS, say
 from exporters.usage import holdingwords
 from exporters.usage.words import ADVICE, STATE
 from rules.model import Text
+from rules.usagejudgement import Amount
 
 MAX_ROWS: Final = 300  # of a table that is not of one department
 PAPER_TABLE: Final = 80  # rows of it that are printed
@@ -102,9 +104,10 @@ class View:
             "signed": drawings.signed,
             "share": share,
             "ratio": lambda part, whole: number(share(part, whole), 1),
-            "priced": self.priced,
-            "cost_ratio": cost_ratio,
-            "used_money": self.used_money,
+            "granted_money": self.granted_money,
+            "part_money": self.part_money,
+            "saved_money": self.saved_money,
+            "part_of_month": part_of_month,
             "score_change": self.score_change,
             "worst_subjects": picked.worst_subjects(document),
             "left": self.left,
@@ -275,13 +278,28 @@ class View:
             self.say("unpriced") if value is None else number(value, 2 if abs(value) < 1000 else 0)
         )
 
-    def priced(self, it: Showback, value: float | None) -> str:
-        """0 of which something has no price is no amount."""
-        return self.money(value if value or it.complete else None)
+    def granted_money(self, it: Cost | Showback) -> str:
+        """0 of which something has no price is no amount. Unpriced is told of the price alone: a size that is not
+        known is no price missing, nor is a use that is not."""
+        lines = it.lines if isinstance(it, Showback) else (it,)
+        sized = all(one.granted is not None and not one.unsized for one in lines)
+        whole = sized and not any(one.unpriced for one in lines)
+        if it.granted_cost or (whole and it.granted_cost is not None):
+            return self.money(it.granted_cost)
+        unpriced = any(one.unpriced or (not one.prices and not one.unsized) for one in lines)
+        return self.money(None) if unpriced else NONE
 
-    def used_money(self, it: Cost) -> str:
-        """Unpriced is told of the price alone: a use that is not known is no price missing."""
-        return NONE if it.used is None and it.granted_cost is not None else self.money(it.used_cost)
+    def part_money(self, it: Cost | Showback, part: float | None) -> str:
+        """Of what has known use, or what was used of that: not known where it is nothing of what was granted."""
+        if it.granted_cost is None or (not it.granted_cost and part is not None):
+            return self.granted_money(it)
+        return NONE if part is None or not it.known_cost else self.money(part)
+
+    def saved_money(self, cost: float | None, amount: Sums | Amount) -> str:
+        """Of a month. What is there and has no cost has no price; else nobody knows what it is."""
+        parts = (amount.vcpus, amount.memory, amount.disk)
+        there = any(it.value if isinstance(it, Total) else it for it in parts)
+        return NONE if cost is None and not there else self.money(cost)
 
     def score_change(self, score: float | None, before: float | None) -> Change:
         if score is None or before is None:
@@ -311,11 +329,11 @@ def plain_day(at: Any) -> str:
     return NONE if at is None else f"{at:%Y-%m-%d}"
 
 
-def cost_ratio(lines: Sequence[Cost], used: float | None, granted: float | None) -> str:
-    """Percent; at least so much where the use of a part is not known."""
-    shown = number(share(used, granted), 1)
-    whole = all(it.used_known and it.used is not None for it in lines if it.granted_cost)
-    return shown if shown == NONE or whole else f"≥{figures.SPACE}{shown}"
+def part_of_month(it: Showback) -> bool:
+    """Whether there are data of some of its days alone."""
+    if it.days is None or it.days_in_month is None:
+        return False
+    return round(it.days, 1) < round(it.days_in_month, 1)
 
 
 def parameter_value(key: str, value: float | int | Sequence[float]) -> str:

@@ -236,8 +236,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     # money
     "money_hint": (
-        "同一价格表分别乘以分配量和使用量，两者并列；没有价格的部分记为“未定价”，不按 0 计。",
-        "One price table times what was granted and what was used, side by side; what has no price is unpriced, not 0.",
+        "同一价格表分别乘以分配量和使用量，两者并列；没有价格的部分记为“未定价”，不按 0 计。使用费用只与用量已知部分的分配费用相比。",
+        "One price table times what was granted and what was used, side by side; what has no price is unpriced, not 0. "
+        "Costs of use compare with those of what has known use alone.",
     ),
     "money_caption": ("分项费用", "By item"),
     "money_departments": ("分部门费用", "By department"),
@@ -248,19 +249,29 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "used_amount": ("使用量", "Used"),
     "granted_cost": ("按分配计", "By grant"),
     "used_cost": ("按使用计", "By use"),
-    "cost_share": ("使用 / 分配", "Used / granted"),
+    "known_cost": ("其中用量已知", "Of it, use known"),
+    "cost_share": ("使用 / 用量已知", "Used / use known"),
     "reclaimable_cost": ("每月可节约", "Could be saved a month"),
     "unpriced": ("未定价", "unpriced"),
     "unpriced_part": ("其中 {0} 未定价", "{0} of it unpriced"),
     "used_part": ("仅已知部分", "known part only"),
+    "unknown_size": ("另有 {0} 小时数量未知", "{0} hours of an unknown amount beside"),
     "unsized": (
-        "另有 {0} 小时的服务器规格未知，未计入任何一项。",
-        "{0} server hours are of a size that is not known, and in no item.",
+        "{0} 台·时的云主机规格不全：未知的部分未计入费用。",
+        "{0} server hours have a size that is not known: that part is in no amount.",
+    ),
+    "unsized_volumes": (
+        "{0} 块·时的云硬盘容量未知，未计入费用。",
+        "{0} volume hours are of unknown size, and in no amount.",
+    ),
+    "cost_days": (
+        "本月 {1} 天中只有 {0} 天有数据，费用只是这些天的费用。",
+        "There are data of {0} of the month's {1} days, and costs are of those days alone.",
     ),
     "hosts_list": ("物理机（不计入分配）", "Machines themselves (in no sum)"),
     "incomplete": (
-        "有未定价的部分：下列金额不含这些部分。",
-        "Some of it is unpriced: amounts are without that part.",
+        "有未定价或规格未知的部分：金额不含这些部分。",
+        "Some of it is unpriced or of unknown size: amounts are without that part.",
     ),
     # held
     "stopped_caption": ("停机仍占用的服务器", "Servers stopped and still held"),
