@@ -286,7 +286,7 @@ class View:
         whole = sized and not any(one.unpriced for one in lines)
         if it.granted_cost or (whole and it.granted_cost is not None):
             return self.money(it.granted_cost)
-        unpriced = any(one.unpriced or (not one.prices and not one.unsized) for one in lines)
+        unpriced = any(one.unpriced for one in lines) or not any(it.unsized for it in lines)
         return self.money(None) if unpriced else NONE
 
     def part_money(self, it: Cost | Showback, part: float | None) -> str:
