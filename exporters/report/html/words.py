@@ -95,7 +95,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "colon": ("：", ": "),
     "semicolon": ("；", "; "),
     "comma": ("、", ", "),
-    "unpriced_some": ("部分未定价", "part unpriced"),
+    "unpriced_some": ("不完整", "not all of it"),
     "same": ("与上月持平", "as last month"),
     "against": ("较上月", "on last month"),
     "before_unknown": ("上月无可比数据", "nothing to compare with last month"),
@@ -270,7 +270,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "hosts_list": ("物理机（不计入分配）", "Machines themselves (in no sum)"),
     "incomplete": (
-        "有未定价或规格未知的部分：金额不含这些部分。",
+        "有未定价或规格未知的部分，金额不含这些部分。",
         "Some of it is unpriced or of unknown size: amounts are without that part.",
     ),
     # held
