@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import openpyxl
 import pytest
 
 from exporters.report.content.making import document
@@ -18,6 +20,7 @@ from exporters.report.document import Document, FollowUps
 from exporters.report.html.page import html
 from exporters.report.html.words import say
 from exporters.report.tables import csvs
+from exporters.report.xlsx.workbook import xlsx
 from exporters.usage.amounts import department
 from exporters.usage.lives import NO_SIZE
 from exporters.usage.period import Period
@@ -136,6 +139,19 @@ def test_tables_have_it_too(report: Document) -> None:
     assert "丁,vCPU,core hours,,,no,0,744,,,,CNY,0.12/h\n" in found["showback.csv"].replace(
         "\r", ""
     )
+
+
+def test_the_sheet_says_what_costs_are_of(report: Document) -> None:
+    def note(document: Document) -> str:
+        found = openpyxl.load_workbook(io.BytesIO(xlsx(document, "zh")), read_only=True)
+        return str(found["费用分摊"].cell(3, 2).value)
+
+    told = note(report)
+    for said in ("有未定价", "744 台·时的云主机规格不全", "744 块·时的云硬盘容量未知"):
+        assert said in told
+    assert "有数据" not in told
+    some = msgspec.structs.replace(report.showback, days=2.96)
+    assert "31 天中只有 3 天有数据" in note(msgspec.structs.replace(report, showback=some))
 
 
 def test_gaps_name_departments_of_the_price_table_that_are_none(report: Document) -> None:

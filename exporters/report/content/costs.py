@@ -107,10 +107,12 @@ def _hours(item: Item, share: Share) -> tuple[Fraction, ...]:
 def sums_of(lines: Iterable[Cost]) -> tuple[float | None, float | None, float | None]:
     """Of what was granted, of what of that has known use, and of what was used; nothing without a price is in none."""
     there = [it for it in lines if it.granted != 0 or it.granted_cost is not None]
+    granted = total(it.granted_cost for it in there)
     measured = [it for it in there if it.item != "disk"]
     known = total(it.known_cost for it in measured)
-    used = total(it.used_cost for it in measured if it.used_cost is not None)
-    return total(it.granted_cost for it in there), known, None if known is None else used
+    if granted is None or known is None:
+        return granted, None, None
+    return granted, known, total(it.used_cost for it in measured if it.used_cost is not None)
 
 
 def total(costs: Iterable[float | None]) -> float | None:
