@@ -36,7 +36,6 @@ vcpu,0.12,小时,
 disk,0.6,月,
 memory,20,月,乙
 """
-HELD = ("state", SEPTEMBER.since, None, "active")
 
 
 def made(path: Path, prices: Prices, **more: object) -> Document:
@@ -46,8 +45,13 @@ def made(path: Path, prices: Prices, **more: object) -> Document:
         city.server(id, "甲", vcpus=4)
     city.measured("cpu", "known", SEPTEMBER.since, np.full(slot(NOW) - slot(SEPTEMBER.since), 50.0))
     for id, kind, owner in (("unsized", "server", "丁"), ("volume", "volume", "")):
-        whose = ("owner", SEPTEMBER.since, None, owned(owner))
-        city.holds(id, whose, ("size", SEPTEMBER.since, None, NO_SIZE), HELD, kind=kind)
+        city.holds(
+            id,
+            ("owner", SEPTEMBER.since, None, owned(owner)),
+            ("size", SEPTEMBER.since, None, NO_SIZE),
+            ("state", SEPTEMBER.since, None, "active"),
+            kind=kind,
+        )
     city.writer.close()
     with source_of(path) as source:
         asked = inputs(source, trend=3)
@@ -150,6 +154,7 @@ def test_the_sheet_says_what_costs_are_of(report: Document) -> None:
     for said in ("有未定价", "744 台·时的云主机规格不全", "744 块·时的云硬盘容量未知"):
         assert said in told
     assert "有数据" not in told
+    assert report.showback is not None
     some = msgspec.structs.replace(report.showback, days=2.96)
     assert "31 天中只有 3 天有数据" in note(msgspec.structs.replace(report, showback=some))
 

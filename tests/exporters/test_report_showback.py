@@ -180,12 +180,13 @@ def test_servers_of_unknown_size_are_in_no_line_and_make_it_incomplete() -> None
 def test_what_is_of_unknown_size_alone_costs_no_0(city: City) -> None:
     """A server without any size, and a volume without one, each for every hour of the month once."""
     for id, kind in (("vm", "server"), ("disk", "volume")):
-        facts = (
+        city.server(
+            id,
             ("owner", day(1), None, owned("甲" if kind == "server" else "")),
             ("size", day(1), None, Size(None, None, None)),
             ("state", day(1), None, "active"),
+            kind=kind,
         )
-        city.server(id, *facts, kind=kind)
     prices = table(*(f"item: {it}, unit: hour, price: 0.3" for it in ("vcpu", "memory", "disk")))
     with closing(connect(city.path)) as connection:
         source = HistorySource(connection, "x")
@@ -204,8 +205,8 @@ def test_what_is_of_unknown_size_alone_costs_no_0(city: City) -> None:
         assert one.prices  # it is the size that is missing
     assert [it.unsized for it in shown.estate.lines] == [744, 744, 1488]
     assert (whole.granted_cost, whole.known_cost, whole.used_cost) == (None, None, None)
-    for one in (nobodys, shown.estate):
-        assert (one.granted_cost, one.known_cost, one.used_cost) == (None, None, None)
+    for part in (nobodys, shown.estate):
+        assert (part.granted_cost, part.known_cost, part.used_cost) == (None, None, None)
 
 
 def test_0_beside_what_has_no_price_is_no_sum() -> None:

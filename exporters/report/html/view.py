@@ -10,21 +10,17 @@ from exporters.findings.table import SEVERITY
 from exporters.findings.text import cut
 from exporters.report import plain
 from exporters.report.document import (
-    Cost,
     Department,
     Document,
     Figure,
-    Showback,
-    Sums,
     Total,
 )
-from exporters.report.html import chartsbars, drawings, figures, picked, rows
+from exporters.report.html import chartsbars, drawings, figures, money, picked, rows
 from exporters.report.html.figures import NONE, number, percent, short, size
 from exporters.report.html.words import WORDS, say
 from exporters.usage import holdingwords
 from exporters.usage.words import ADVICE, STATE
 from rules.model import Text
-from rules.usagejudgement import Amount
 
 MAX_ROWS: Final = 300  # of a table that is not of one department
 PAPER_TABLE: Final = 80  # rows of it that are printed
@@ -95,7 +91,7 @@ class View:
             "day_of": lambda at: self.moment(at)[:10],
             "unknown": self.unknown,
             "figure": self.figure,
-            "money": self.money,
+            **money.names(self.say("unpriced")),
             "currency": self.currency,
             "change": self.change,
             "moved": self.moved,
@@ -104,10 +100,6 @@ class View:
             "signed": drawings.signed,
             "share": share,
             "ratio": lambda part, whole: number(share(part, whole), 1),
-            "granted_money": self.granted_money,
-            "part_money": self.part_money,
-            "saved_money": self.saved_money,
-            "part_of_month": part_of_month,
             "score_change": self.score_change,
             "worst_subjects": picked.worst_subjects(document),
             "left": self.left,
@@ -268,38 +260,10 @@ class View:
         )
 
     def currency(self) -> str:
-        money = self._document.showback or next(
+        shown = self._document.showback or next(
             (it.showback for it in self._document.departments if it.showback), None
         )
-        return plain.name(money.currency) if money else self.say("currency_none")
-
-    def money(self, value: float | None) -> str:
-        return (
-            self.say("unpriced") if value is None else number(value, 2 if abs(value) < 1000 else 0)
-        )
-
-    def granted_money(self, it: Cost | Showback) -> str:
-        """0 of which something has no price is no amount. Unpriced is told of the price alone: a size that is not
-        known is no price missing, nor is a use that is not."""
-        lines = it.lines if isinstance(it, Showback) else (it,)
-        sized = all(one.granted is not None and not one.unsized for one in lines)
-        whole = sized and not any(one.unpriced for one in lines)
-        if it.granted_cost or (whole and it.granted_cost is not None):
-            return self.money(it.granted_cost)
-        unpriced = any(one.unpriced for one in lines) or not any(it.unsized for it in lines)
-        return self.money(None) if unpriced else NONE
-
-    def part_money(self, it: Cost | Showback, part: float | None) -> str:
-        """Of what has known use, or what was used of that: not known where it is nothing of what was granted."""
-        if it.granted_cost is None or (not it.granted_cost and part is not None):
-            return self.granted_money(it)
-        return NONE if part is None or not it.known_cost else self.money(part)
-
-    def saved_money(self, cost: float | None, amount: Sums | Amount) -> str:
-        """Of a month. What is there and has no cost has no price; else nobody knows what it is."""
-        parts = (amount.vcpus, amount.memory, amount.disk)
-        there = any(it.value if isinstance(it, Total) else it for it in parts)
-        return NONE if cost is None and not there else self.money(cost)
+        return plain.name(shown.currency) if shown else self.say("currency_none")
 
     def score_change(self, score: float | None, before: float | None) -> Change:
         if score is None or before is None:
@@ -327,13 +291,6 @@ def share(part: float | None, whole: float | None) -> float | None:
 def plain_day(at: Any) -> str:
     """Of a date."""
     return NONE if at is None else f"{at:%Y-%m-%d}"
-
-
-def part_of_month(it: Showback) -> bool:
-    """Whether there are data of some of its days alone."""
-    if it.days is None or it.days_in_month is None:
-        return False
-    return round(it.days, 1) < round(it.days_in_month, 1)
 
 
 def parameter_value(key: str, value: float | int | Sequence[float]) -> str:
