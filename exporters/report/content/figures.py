@@ -15,7 +15,6 @@ from rules.usagejudgement import Judgement
 
 def figures(
     estate: Estate,
-    coverage: float | None,
     grow: int,
     before: Ledger | None,
     usable_before: float | None,
@@ -66,9 +65,9 @@ def figures(
         Figure(
             "coverage",
             say("coverage"),
-            coverage,
+            estate.load.coverage,
             "percent",
-            past and past.coverage,
+            estate.trend[-2].coverage if len(estate.trend) > 1 else None,
             say("coverage_note"),
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 from exporters.report.content.figures import known
@@ -19,7 +20,7 @@ from exporters.report.content.numbers import (
 )
 from exporters.report.content.summarywords import WORDS
 from exporters.report.content.words import fill, listed
-from exporters.report.document import Department, Document, Load
+from exporters.report.document import Department, Document, Load, Scope
 from rules.model import Text
 
 NOTHING: Final = Text("", "")
@@ -28,6 +29,7 @@ TIB: Final = Text("TiB", "TiB")
 EACH: Final = Text("个", "")
 SOON: Final = 30  # days
 MOST: Final = 3  # departments
+_MISSED: Final = timedelta(days=1)
 _SAID: Final = 0.05  # percent or points that are not 0.0
 
 
@@ -42,12 +44,16 @@ def _paragraphs(document: Document, unassigned: int, least_days: float) -> Itera
         yield _say("under_way", until=moment(scope.until))
     if scope.days < least_days:
         yield _say("few_days", days=scope.days, whole=scope.days_in_month)
+    since, until = seen(scope)
+    if since - scope.since > _MISSED or scope.until - until > _MISSED:
+        yield _say("part_of_month", since=moment(since), until=moment(until))
     yield _scale(document)
     yield _use(document)
     if ranked := [it for it in document.departments if it.rank and it.waste]:
         yield _joined([_waste(ranked), *_risen(document.departments)])
     yield _advice(document)
-    yield _joined([*_held(document), *_exempt(document)])
+    if held := [*_held(document), *_exempt(document)]:
+        yield _joined(held)
     yield _say(
         "unjudged",
         insufficient=count(document.estate.states.get("insufficient", 0)),
@@ -56,6 +62,20 @@ def _paragraphs(document: Document, unassigned: int, least_days: float) -> Itera
     if parts := list(_parts(document)):
         yield _joined(parts)
     yield _say("note")
+
+
+def seen(scope: Scope) -> tuple[datetime, datetime]:
+    """Of which time of the month (so far) the source can have anything."""
+    since, until = scope.source.since or scope.since, scope.source.until or scope.until
+    return max(since, scope.since), min(until, scope.until)
+
+
+def _when(scope: Scope) -> Text:
+    """Of when it is known what was held: when the month ended, or else the last that is known."""
+    until = seen(scope)[1]
+    if scope.under_way or scope.until - until > _MISSED:
+        return _say("when_seen", until=moment(until))
+    return _say("when")
 
 
 def _scale(document: Document) -> Text:
@@ -71,6 +91,7 @@ def _scale(document: Document) -> Text:
     return _say(
         "scale",
         month=month(document.scope.month),
+        when=_when(document.scope),
         city=Text(city, f" in {city}" if city else ""),
         departments=count(sum(1 for it in document.departments if it.name)),
         systems=count(len(systems)),

@@ -11,7 +11,7 @@ from rules.usagejudgement import Judgement
 
 
 class Added(NamedTuple):
-    """`granted` is what was held when the month ended."""
+    """Of what was held when the month ended: of what was given back nothing is short, and nothing is to be done."""
 
     granted: Sums
     states: Mapping[str, int]
@@ -21,15 +21,13 @@ class Added(NamedTuple):
 
 
 def added(judgements: Iterable[Judgement]) -> Added:
-    judgements = list(judgements)
-    every = summarise(judgements).total
     held = summarise(it for it in judgements if not released(it)).total
     return Added(
         sums(held.granted),
-        {name: count for name, count in every.states.items() if count},
-        {name: count for name, count in every.advice.items() if count},
-        sums(every.due),
-        sums(every.watched),
+        {name: count for name, count in held.states.items() if count},
+        {name: count for name, count in held.advice.items() if count},
+        sums(held.due),
+        sums(held.watched),
     )
 
 
