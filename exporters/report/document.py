@@ -135,7 +135,8 @@ class DayPoint(msgspec.Struct, frozen=True):
 
 
 class Estate(msgspec.Struct, frozen=True):
-    """`kinds` and `states` are of what was held when the month ended. `hosts` are machines that are of
+    """`granted` and `kinds` are of what was held when the month ended, as far as it was seen then; `states` are of all that
+    was not given back. `hosts` are machines that are of
     no department: they are what there is to hold, and in no sum of what was granted."""
 
     capacity: tuple[Capacity, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from exporters.report.content.decomposition import Stretch, causes, members, stretches
@@ -73,6 +73,7 @@ def departments(
     before: Month | None,
     slots: Slots,
     showbacks: Mapping[str, Showback],
+    gone: Container[str],
 ) -> tuple[Department, ...]:
     """In order of rank; then those of whom nothing is known, then what is nobody's. `before` is None where there is
     no month before. A machine that is nobody's own is of no department."""
@@ -88,7 +89,9 @@ def departments(
     if before:
         earlier = ranks({name: _cpu(before, name).waste for name in before.by_department})
     found = [
-        _department(name, theirs[name], now, before, everywhere, slots, places, earlier, showbacks)
+        _department(
+            name, theirs[name], now, before, everywhere, slots, places, earlier, showbacks, gone
+        )
         for name in names
     ]
     last = len(names) + 1
@@ -105,15 +108,16 @@ def _department(
     places: Mapping[str, int],
     earlier: Mapping[str, int],
     showbacks: Mapping[str, Showback],
+    gone: Container[str],
 ) -> Department:
     entries = now.by_department.get(name, ())
     past = before.by_department.get(name, ()) if before else ()
     cpu, was = total(it.cpu for it in entries), total(it.cpu for it in past)
-    sums = added(judgements)
+    sums = added(judgements, gone)
     change = None if cpu.percent is None or was.percent is None else cpu.percent - was.percent
     months = Stretch((before or now).period.since, slots.seen.there.until)
     why = causes(members(past), members(entries), everywhere, months)
-    systems = _systems(judgements, entries, slots)
+    systems = _systems(judgements, entries, slots, gone)
     return Department(
         name=name,
         rank=places.get(name),
@@ -139,7 +143,10 @@ def _department(
 
 
 def _systems(
-    judgements: Iterable[Judgement], entries: Iterable[Entry], slots: Slots
+    judgements: Iterable[Judgement],
+    entries: Iterable[Entry],
+    slots: Slots,
+    gone: Container[str],
 ) -> tuple[System, ...]:
     """The one that was granted most first; what is of none last."""
     theirs: defaultdict[str, list[Judgement]] = defaultdict(list)
@@ -150,7 +157,7 @@ def _systems(
         used[entry.segment.system].append(entry)
     found = []
     for name in {*theirs, *used}:
-        sums, load_of = added(theirs[name]), slots.load(used[name])
+        sums, load_of = added(theirs[name], gone), slots.load(used[name])
         found.append(System(name, sums.granted, load_of, sums.states, sums.due))
     return tuple(sorted(found, key=lambda it: (not it.name, -it.granted.vcpus.value, it.name)))
 

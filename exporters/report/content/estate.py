@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final, Literal
 
 from exporters.report.content.ledger import Ledger, Seen, total
@@ -21,15 +21,17 @@ _RESOURCES: Final[tuple[Literal["vcpus", "memory", "disk"], ...]] = ("vcpus", "m
 def estate(
     judgements: Sequence[Judgement],
     added: Added,
+    gone: Container[str],
     load: Load,
     capacity: tuple[Capacity, ...],
     trend: Sequence[MonthPoint],
     days: Sequence[DayPoint],
 ) -> Estate:
+    held = (it for it in judgements if it.resource not in gone and not released(it))
     return Estate(
         capacity=capacity,
         granted=added.granted,
-        kinds=dict(sorted(Counter(it.kind for it in judgements if not released(it)).items())),
+        kinds=dict(sorted(Counter(it.kind for it in held).items())),
         states=added.states,
         load=load,
         trend=tuple(trend),

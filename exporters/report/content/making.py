@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from exporters.report.content.exemptions import exemptions
 from exporters.report.content.held import held
 from exporters.report.content.ledger import Ledger, Seen, ledger, total
 from exporters.report.content.slots import Grid
-from exporters.report.content.sums import Added, added, released
+from exporters.report.content.sums import Added, added, released, unseen
 from exporters.report.document import (
     BaselinePart,
     Document,
@@ -90,15 +90,17 @@ def document(inputs: Inputs, watch: Callable[[str], None] = lambda _: None) -> D
     there = estate.clipped(period, source.extent()) or period
     slots = whose.Slots(grid, Seen(period, there, inputs.thresholds.coverage), used, entries)
     by_day = daily(source, grid, entries, slots.all())
+    gone = unseen(inputs.judgements)
     found = whose.departments(
         inputs.judgements,
         whose.month(months.now),
         whose.month(months.before) if months.before else None,
         slots,
         inputs.showbacks,
+        gone,
     )
-    sums = added(inputs.judgements)
-    whole = _estate(inputs, sums, months, slots, by_day)
+    sums = added(inputs.judgements, gone)
+    whole = _estate(inputs, sums, gone, months, slots, by_day)
     made = Document(
         scope=scope.scope(
             scope.source_of(source, _estimated(inputs.judgements)),
@@ -162,8 +164,10 @@ def _told(inputs: Inputs, made: Document, lives: Mapping[str, Life]) -> Document
     )
     of_parts = parts.gaps(inputs.lines, inputs.ipv6, inputs.baseline)
     made = msgspec.structs.replace(made, gaps=(*gaps.gaps(known), *of_parts))
+    gone = unseen(inputs.judgements)
+    lost = sum(it.resource in gone for it in granted)
     unassigned = sum(not it.department for it in granted)
-    made = msgspec.structs.replace(made, summary=summary.summary(made, unassigned, least))
+    made = msgspec.structs.replace(made, summary=summary.summary(made, unassigned, lost, least))
     return _hashed(inputs, made)
 
 
@@ -195,6 +199,7 @@ def _part(inputs: Inputs, period: Period, extent: tuple[float, float] | None) ->
 def _estate(
     inputs: Inputs,
     sums: Added,
+    gone: Container[str],
     months: _Months,
     slots: whose.Slots,
     by_day: Daily,
@@ -211,7 +216,8 @@ def _estate(
     return estate.estate(
         inputs.judgements,
         sums,
-        msgspec.structs.replace(load, cores=cores),
+        gone,
+        load,
         estate.capacity_rows(
             inputs.source.capacity(inputs.period.until),
             inputs.capacity,

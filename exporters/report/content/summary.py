@@ -8,6 +8,7 @@ from typing import Final
 
 from exporters.report.content.figures import known
 from exporters.report.content.numbers import (
+    UNKNOWN,
     count,
     gib,
     moment,
@@ -33,12 +34,14 @@ _MISSED: Final = timedelta(days=1)
 _SAID: Final = 0.05  # percent or points that are not 0.0
 
 
-def summary(document: Document, unassigned: int, least_days: float) -> tuple[Text, ...]:
-    """Paragraphs. Of a document that is whole but for them."""
-    return tuple(_paragraphs(document, unassigned, least_days))
+def summary(document: Document, unassigned: int, lost: int, least_days: float) -> tuple[Text, ...]:
+    """Paragraphs. Of a document that is whole but for them; `lost` are not seen in the end."""
+    return tuple(_paragraphs(document, unassigned, lost, least_days))
 
 
-def _paragraphs(document: Document, unassigned: int, least_days: float) -> Iterator[Text]:
+def _paragraphs(
+    document: Document, unassigned: int, lost: int, least_days: float
+) -> Iterator[Text]:
     scope = document.scope
     if scope.under_way:
         yield _say("under_way", until=moment(scope.until))
@@ -47,7 +50,7 @@ def _paragraphs(document: Document, unassigned: int, least_days: float) -> Itera
     since, until = seen(scope)
     if since - scope.since > _MISSED or scope.until - until > _MISSED:
         yield _say("part_of_month", since=moment(since), until=moment(until))
-    yield _scale(document)
+    yield _scale(document, lost)
     yield _use(document)
     if ranked := [it for it in document.departments if it.rank and it.waste]:
         yield _joined([_waste(ranked), *_risen(document.departments)])
@@ -78,7 +81,7 @@ def _when(scope: Scope) -> Text:
     return _say("when")
 
 
-def _scale(document: Document) -> Text:
+def _scale(document: Document, lost: int) -> Text:
     granted, kinds = document.estate.granted, document.estate.kinds
     unknown = unknown_of(granted)
     vcpus = document.estate.capacity[0]
@@ -101,6 +104,7 @@ def _scale(document: Document) -> Text:
         memory=quantity(gib(known(granted.memory)), GIB),
         disk=quantity(tib(known(granted.disk)), TIB),
         unsized=_say("unsized", n=count(unknown)) if unknown else NOTHING,
+        lost=_say("lost", n=count(lost)) if lost else NOTHING,
         capacity=capacity,
     )
 
@@ -257,4 +261,6 @@ def _joined(parts: Sequence[Text]) -> Text:
 
 
 def _say(key: str, **values: object) -> Text:
-    return fill(WORDS[key], **values)
+    """What is not known is said in words."""
+    told = {k: _say("unknown") if value == UNKNOWN else value for k, value in values.items()}
+    return fill(WORDS[key], **told)
