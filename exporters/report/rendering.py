@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import multiprocessing
+import os
 import re
+import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from multiprocessing import connection
+from multiprocessing.connection import Connection
 from typing import Final, Literal, get_args
 
 from exporters.report import fonts
 from exporters.report.document import Document
-from exporters.usage.amounts import department
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +23,7 @@ Format = Literal["html", "pdf", "xlsx", "csv", "json"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 _UNSAFE: Final = re.compile(r"[^\w-]+")
 _LONGEST: Final = 40  # characters of a department in the name of a file
+NOBODY: Final = "unassigned"
 
 
 def ready(formats: Collection[Format], font: str = "") -> None:
@@ -29,14 +35,20 @@ def ready(formats: Collection[Format], font: str = "") -> None:
 
 
 def stem(document: Document, language: str) -> str:
-    """`report-2026-10.zh`, of an excerpt `report-2026-10-市财政局.zh`: nothing that leads elsewhere."""
+    """`report-2026-10.zh`, of an excerpt `report-2026-10-市财政局.zh`: nothing that leads elsewhere, and no two
+    departments have one."""
     whose = document.scope.department
-    part = "" if whose is None else f"-{safe(department(whose, language))}"
+    part = "" if whose is None else f"-{_named(whose)}"
     return f"report-{document.scope.month}{part}.{language}"
 
 
-def safe(name: str) -> str:
-    return _UNSAFE.sub("_", name)[:_LONGEST].strip("_") or "_"
+def _named(department: str) -> str:
+    if not department:
+        return NOBODY
+    name = _UNSAFE.sub("_", department)[:_LONGEST]
+    if name != department or name == NOBODY:
+        name += f"-{hashlib.sha256(department.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    return name
 
 
 def render(
@@ -81,24 +93,52 @@ def _setting(page: str, family: str, wanted: bool) -> Iterator[Callable[[], byte
     if not wanted:
         yield lambda: b""
         return
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
+    from exporters.report.pdf import PdfError
 
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    setter = context.Process(target=_set, args=(sender, page, family), name="pages")
+    setter.start()
+    sender.close()
+
+    def content() -> bytes:
+        try:
+            made = receiver.recv()
+        except EOFError as error:
+            raise PdfError(
+                "the process that sets the pages was killed; is memory short?"
+            ) from error
+        if isinstance(made, Exception):
+            raise made
+        for warning in made.warnings:
+            log.warning("PDF: %s", warning)
+        found: bytes = made.content
+        return found
+
+    try:
+        yield content
+    finally:
+        setter.kill()
+        setter.join()
+
+
+def _set(sender: Connection, page: str, family: str) -> None:
     from exporters.report import pdf
 
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        made = pool.submit(pdf.make, page, family)
+    _end_with_parent()
+    try:
+        sender.send(pdf.make(page, family))
+    except (fonts.FontError, pdf.PdfError) as error:
+        sender.send(error)
 
-        def content() -> bytes:
-            try:
-                it = made.result()
-            except BrokenProcessPool as error:
-                raise pdf.PdfError(
-                    "the process that sets the pages was killed; is memory short?"
-                ) from error
-            for warning in it.warnings:
-                log.warning("PDF: %s", warning)
-            return it.content
 
-        yield content
+def _end_with_parent() -> None:
+    """Nobody wants the pages of somebody who was killed."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            connection.wait([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

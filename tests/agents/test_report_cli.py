@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+import psutil
 import pytest
 
 from benchmarks import reportdata
 from exporters.history import workcalendar
 from exporters.report.delivery import schedule
+from exporters.report.rendering import stem
+from tests.reportsample import sample
 
 MONTH = "2026-10"
 PROFILE = """city: 示范市
@@ -123,10 +129,12 @@ def test_excerpts_of_all(history: Path, tmp_path: Path) -> None:
         (("--month", "2026-13"), "is no month; write for example 2026-10"),
         (("--month", "2099-01"), "has not begun yet"),
         (("--month", "2026-01"), "has no data of 2026-01: what it has begins on 2026-09-01"),
+        (("--month", MONTH, "--format", ","), "names none of html"),
         (("--month", MONTH, "--format", "docx"), "none of html, pdf, xlsx, csv, json"),
         (("--month", MONTH, "--department", "部门7"), "部门07"),
         (("--month", MONTH, "--check"), "--prometheus URL"),
         (("--month", MONTH, "--prometheus", "http://127.0.0.1:9"), "leave one out"),
+        (("--month", MONTH, "--schedule"), "leave --month and --department out"),
         (("--month", MONTH, "--deliver"), "the profile names nobody"),
         (("--month", MONTH, "--param", "idle_cpu=x"), "idle_cpu"),
         (("--month", MONTH, "--profile", "/nowhere.yaml"), "/nowhere.yaml"),
@@ -146,6 +154,9 @@ def test_what_is_wrong_with_a_profile_has_its_line(history: Path, tmp_path: Path
         ("city: 示范市\nprices: 5\n", 2, "prices"),
         ("city: 示范市\n\npriecs: x\n", 3, "prices"),
         ("hours: [9-12]\n", 1, "09:00-12:00"),
+        ("city: 示范市\ncapacity: {vcpus: -5}\n", 2, "capacity"),
+        ("capacity: {vcpus: .nan}\n", 1, "capacity"),
+        ("city: 示范市\nparams: {nope: 1}\n", 2, "nope"),
         ("delivery: {smtp: {host: x, from: a}}\n", 1, "delivery"),
     ):
         path.write_text(text, encoding="utf-8")
@@ -165,6 +176,25 @@ def test_a_folder_that_cannot_be_written_loses_nothing(
     assert "cannot be written" in told
     assert (tmp_path / "file").read_text() == "kept"
     assert not (tmp_path / "followup.csv").exists()  # nobody was told of anything
+
+
+def test_all_files_or_none(history: Path, tmp_path: Path) -> None:
+    (tmp_path / f"report-{MONTH}.zh.html").mkdir()
+    arguments = ("--month", MONTH, "--history", history, "--format", "html,json,csv")
+    assert "is a folder" in refused(*arguments, "--out", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f"report-{MONTH}.zh.html"]
+
+
+def test_a_follow_up_file_that_cannot_be_kept_is_told_first(history: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "city.yaml"
+    profile.write_text("follow_up: none/followup.csv\n")
+    out = tmp_path / "out"
+    told = refused(
+        *("--month", MONTH, "--history", history, "--profile", profile, "--format", "json"),
+        *("--out", out),
+    )
+    assert "make it" in told
+    assert not out.exists()
 
 
 def test_missing_fonts_are_told_before_anything_is_made(history: Path, tmp_path: Path) -> None:
@@ -192,3 +222,56 @@ def test_the_schedule_makes_the_last_month_once(profile: Path, tmp_path: Path) -
     assert f'"{last}"' in (tmp_path / "state" / "report" / "schedule.json").read_text()
     again = report(*wanted)
     assert (again.returncode, again.stdout) == (0, "")
+    assert f"nothing is due; the last report that was made: {last}" in again.stderr
+    assert json.loads(report(*wanted, "--json").stdout)["done"].keys() == {last}
+
+
+def test_two_departments_never_have_one_file(tmp_path: Path) -> None:
+    names = [
+        "财政局/一",
+        "财政局?一",
+        "x" * 50 + "1",
+        "x" * 50 + "2",
+        "",
+        "unassigned",
+        "..",
+        "未归属",
+    ]
+    whole = sample(3, 10)
+    stems = {
+        stem(msgspec.structs.replace(whole, scope=scope), "zh")
+        for name in names
+        for scope in [msgspec.structs.replace(whole.scope, department=name)]
+    }
+    assert len(stems) == len(names)
+    assert all(re.fullmatch(r"report-2026-10-[\w-]+\.zh", one) for one in stems)
+
+
+@pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGKILL])
+def test_who_is_killed_leaves_no_process_and_no_file(
+    kill: signal.Signals, history: Path, profile: Path, tmp_path: Path
+) -> None:
+    argv = [sys.executable, "-P", "-m", "agents", "report", "--month", MONTH, "--format", "pdf"]
+    argv += ["--history", str(history), "--profile", str(profile), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(argv) as process:
+        its = psutil.Process(process.pid)
+        children: list[psutil.Process] = []
+        while len(children) < 2:  # one sets pages, one is Python's tracker of resources
+            assert process.poll() is None
+            children = its.children(recursive=True)
+        process.send_signal(kill)
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "followup.csv").exists()
+
+
+def test_check_config_reads_the_profile(tmp_path: Path) -> None:
+    config = tmp_path / "jianwei.yaml"
+    config.write_text("report: {profile: city.yaml}\n")
+    argv = [sys.executable, "-P", "-m", "agents", "check-config", str(config)]
+    for text, status, words in (("citi: x\n", 2, "city.yaml:1"), ("city: x\n", 0, "first workday")):
+        (tmp_path / "city.yaml").write_text(text)
+        ended = subprocess.run(argv, capture_output=True, text=True)
+        assert ended.returncode == status, ended.stderr
+        assert words in ended.stdout + ended.stderr

@@ -34,7 +34,6 @@ _TYPES: Final = {
     "json": "application/json",
 }
 _LONGEST: Final = 200  # columns of a subject
-_MONTHS: Final = 6  # characters before the month's number
 
 
 def letter(parcel: Parcel, settings: SmtpSettings, now: datetime) -> EmailMessage:

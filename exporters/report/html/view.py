@@ -14,26 +14,21 @@ from exporters.report.document import (
     Department,
     Document,
     Figure,
-    Ipv6Subject,
-    MonthPoint,
     Showback,
     Total,
 )
-from exporters.report.html import chartsbars, drawings, figures, rows
+from exporters.report.html import chartsbars, drawings, figures, picked, rows
 from exporters.report.html.figures import NONE, number, percent, short, size
 from exporters.report.html.words import WORDS, say
 from exporters.usage import holdingwords
 from exporters.usage.words import ADVICE, STATE
 from rules.model import Text
 
-WINDOWS: Final = (3, 6, 12)
 MAX_ROWS: Final = 300  # of a table that is not of one department
 PAPER_TABLE: Final = 80  # rows of it that are printed
 MAX_WORST: Final = 20
 BRIEF: Final = 40  # columns, in the head of a printed page
 TOP: Final = 5
-SOON: Final = 30  # days
-MAX_SUBJECTS: Final = 50
 DIGITS: Final = 12  # of a hash, on the cover
 CHAPTERS: Final = (
     *("summary", "estate", "ranking", "departments", "showback", "held", "lines", "ipv6"),
@@ -49,13 +44,6 @@ class Change(NamedTuple):
 
     sign: str
     told: str
-
-
-class Window(NamedTuple):
-    months: int
-    known: int
-    first: MonthPoint
-    last: MonthPoint
 
 
 class View:
@@ -118,7 +106,7 @@ class View:
             "cost_ratio": cost_ratio,
             "used_money": self.used_money,
             "score_change": self.score_change,
-            "worst_subjects": self.worst_subjects(),
+            "worst_subjects": picked.worst_subjects(document),
             "left": self.left,
             "state": lambda key: self.of(STATE, key),
             "advice": lambda key: self.of(ADVICE, key),
@@ -129,8 +117,9 @@ class View:
             "columns": rows.columns,
             "lists": lambda it: rows.lists(it.resources, self._shared, language),
             "cut": lambda those: rows.cut(those, self._shared, language),
+            "shared": self._shared,
             "counted": self.counted,
-            "attention": self.attention(),
+            "attention": picked.attention(document),
             "top": [it for it in document.departments if it.rank is not None][:TOP],
             "four": rows.four,
             "max_rows": MAX_ROWS,
@@ -153,7 +142,7 @@ class View:
             "gauge": lambda value, before=None: svg(chartsbars.gauge(value, before)),
             "strip": lambda load: svg(chartsbars.strip(load.p50, load.p95, load.peak)),
             "spark": lambda it: svg(drawings.spark(document, it, language)),
-            "windows": self.windows(),
+            "windows": picked.windows(document),
             "ranked": [it for it in document.departments if it.rank is not None],
             "unassigned": [it for it in document.departments if not it.name],
             "steps": _STEPS,
@@ -215,34 +204,6 @@ class View:
     def counted(self, caption: str, count: int) -> str:
         brackets = "（{}）" if self._language == "zh" else " ({})"
         return caption + brackets.format(number(count))
-
-    def attention(self) -> list[tuple[str, int, str]]:
-        """What somebody has to look at: the chapter, how many, and the key of its words."""
-        document = self._document
-        states = document.estate.states
-        lines, baseline = document.lines, document.baseline
-        found = (
-            ("held", sum(it.due for it in document.held), "attend_held"),
-            ("departments", states.get("busy", 0), "attend_busy"),
-            (
-                "held",
-                sum(0 <= it.days_left <= SOON for it in document.exemptions),
-                "attend_exemptions",
-            ),
-            (
-                "departments",
-                sum(it.granted.resources for it in document.departments if not it.name),
-                "attend_unassigned",
-            ),
-            ("lines", sum(it.missed for it in lines.levels) if lines else 0, "attend_lines"),
-            (
-                "baseline",
-                sum(it.days_left < 0 for it in baseline.waivers) if baseline else 0,
-                "attend_waivers",
-            ),
-            ("gaps", states.get("insufficient", 0), "attend_insufficient"),
-        )
-        return [it for it in found if it[1]]
 
     def left(self, days: int) -> str:
         return self.say("days_left", days) if days >= 0 else self.say("expired", -days)
@@ -331,31 +292,8 @@ class View:
         up = score > before
         return Change("▲" if up else "▼", self.say("score_up" if up else "score_down", shown))
 
-    def worst_subjects(self) -> list[Ipv6Subject]:
-        """The lowest scores first; then what was not tested."""
-        part = self._document.ipv6
-        those = sorted(
-            part.subjects if part else (),
-            key=lambda it: (it.score is None, it.score or 0.0, it.department, it.name),
-        )
-        return those[:MAX_SUBJECTS]
-
     def parameter(self, key: str) -> str:
         return self.say(f"p_{key}") if f"p_{key}" in WORDS else plain.name(key)
-
-    def windows(self) -> list[Window]:
-        """The last 3, 6 and 12 months, of those that there are."""
-        trend = self._document.estate.trend
-        return [
-            Window(
-                months,
-                sum(it.cpu is not None or it.granted_vcpus is not None for it in trend[-months:]),
-                trend[-months],
-                trend[-1],
-            )
-            for months in WINDOWS
-            if len(trend) >= months
-        ]
 
 
 def difference(before: float | None, now: float | None) -> str:
