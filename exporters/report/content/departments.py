@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from exporters.history.reader import Span
+from exporters.history.schema import SLOT
 from exporters.report.content.decomposition import Stretch, causes, members, stretches
 from exporters.report.content.ledger import NO_HOURS, Entry, Hours, Ledger, Seen, total
 from exporters.report.content.ranking import ranks
@@ -16,6 +18,7 @@ from exporters.report.content.sums import added
 from exporters.report.document import Department, Load, Showback, System
 from exporters.usage.judgements import ordered
 from exporters.usage.period import Period
+from exporters.usage.shares import HOUR
 from exporters.usage.source import Key, Used
 from rules.usagejudgement import Judgement
 
@@ -27,6 +30,7 @@ class Slots:
         self, grid: Grid, seen: Seen, used: Mapping[Key, Used], entries: Iterable[Entry]
     ) -> None:
         self.grid, self.seen, self._used = grid, seen, used
+        self.days: Mapping[Key, set[Span]] = {}  # known by their sums, of what is not slot by slot
         self._known = {
             (it.segment.department, it.segment.system) for it in entries if it.cpu.known > 0
         }
@@ -43,10 +47,26 @@ class Slots:
 
     def load(self, entries: Sequence[Entry]) -> Load:
         """Of all that is one's, or one's of a system."""
-        keys = {(it.segment.department, it.segment.system) for it in entries}
-        coverage = self.seen.coverage(entries)
-        hours, enough = total(it.cpu for it in entries), self.seen.enough(coverage)
-        return load(self.grid, hours, coverage, self.of(keys), enough)
+        hours, coverage = total(it.cpu for it in entries), self.seen.coverage(entries)
+        cores = self.average(entries, hours, coverage)
+        return load(self.grid, hours, coverage, self.of(_keys(entries)), cores)
+
+    def average(
+        self, entries: Sequence[Entry], hours: Hours, coverage: float | None
+    ) -> float | None:
+        """What is used, over the time of which anything is known; None where that is not enough."""
+        keys = _keys(entries)
+        slots = self.of(keys)
+        if slots is not None:
+            known = int((slots.known > 0).sum())
+        else:
+            days = set().union(*(self.days.get(key, ()) for key in keys))
+            known = sum(day.end - day.first for day in days)
+        return hours.used / (known * SLOT / HOUR) if known and self.seen.enough(coverage) else None
+
+
+def _keys(entries: Iterable[Entry]) -> set[Key]:
+    return {(it.segment.department, it.segment.system) for it in entries}
 
 
 class Month(NamedTuple):

@@ -90,6 +90,7 @@ def document(inputs: Inputs, watch: Callable[[str], None] = lambda _: None) -> D
     there = estate.clipped(period, source.extent()) or period
     slots = whose.Slots(grid, Seen(period, there, inputs.thresholds.coverage), used, entries)
     by_day = daily(source, grid, entries, slots.all())
+    slots.days = by_day.known
     gone = unseen(inputs.judgements)
     found = whose.departments(
         inputs.judgements,
@@ -206,13 +207,7 @@ def _estate(
 ) -> Estate:
     entries = months.now.entries
     load, of_memory = slots.load(entries), slots.seen.coverage(entries, "memory")
-    cores, memory = (
-        hours.used / by_day.hours if by_day.hours > 0 and slots.seen.enough(coverage) else None
-        for hours, coverage in (
-            (total(it.cpu for it in entries), load.coverage),
-            (total(it.memory for it in entries), of_memory),
-        )
-    )
+    memory = slots.average(entries, total(it.memory for it in entries), of_memory)
     return estate.estate(
         inputs.judgements,
         sums,
@@ -223,7 +218,7 @@ def _estate(
             inputs.capacity,
             inputs.told_by,
             sums.granted,
-            ((cores, load.coverage), (memory, of_memory)),
+            ((load.cores, load.coverage), (memory, of_memory)),
         ),
         months.trend,
         by_day.points,
