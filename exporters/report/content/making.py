@@ -167,7 +167,7 @@ def _told(inputs: Inputs, made: Document, lives: Mapping[str, Life]) -> Document
     made = msgspec.structs.replace(made, gaps=(*gaps.gaps(known), *of_parts))
     gone = unseen(inputs.judgements)
     lost = sum(it.resource in gone for it in granted)
-    unassigned = sum(not it.department for it in granted)
+    unassigned = sum(not it.department and it.resource not in gone for it in granted)
     made = msgspec.structs.replace(made, summary=summary.summary(made, unassigned, lost, least))
     return _hashed(inputs, made)
 
