@@ -162,9 +162,7 @@ class Maker:
                 return showback.monthly(table, department, amount, of_month)
 
         today = datetime.now(zone).date()
-        facts = followup.Facts(
-            label, today, judged, {**released, **followupnow.now_of(judged)}, saved
-        )
+        facts = followup.Facts(label, today, judged, followupnow.now_of(judged, released), saved)
         language = self.profile.language
         shown = followupfile.carry(path, facts, language, write=False)
         return shown, lambda: followupfile.carry(path, facts, language)

@@ -29,9 +29,10 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """What the report is about. `data_hash` is SHA-256 (hex) of all that figures were computed from, `thresholds` that
-    of the parameters they were judged by; the same data by the same thresholds has the same two. `coverage` is the share
-    (percent) of granted vCPU hours of which the use is known. `department` is set in an excerpt: nothing of others is in
+    """What the report is about. `data_hash` is SHA-256 (hex) of what the source and the files told, and of every figure made of
+    it, `thresholds` that of the parameters they were judged by; the same data and parameters have the same two. `coverage` is the share
+    (percent) of granted vCPU hours of the month of which the use is known: while there are no data at all, what was
+    granted is taken to be as it was otherwise. `department` is set in an excerpt: nothing of others is in
     it. `days` are those of the month of which there is anything; `days_in_month` those that it has so far."""
 
     city: str
@@ -93,20 +94,22 @@ class Load(msgspec.Struct, frozen=True):
     peak_at: datetime | None = None
     work: float | None = None
     off: float | None = None
-    cores: float | None = None  # average
-    coverage: float | None = None  # percent of granted vCPU hours whose use is known
+    cores: float | None = None  # average; None where too little is known
+    coverage: float | None = None  # percent of granted vCPU hours of the month whose use is known
 
 
 class Capacity(msgspec.Struct, frozen=True):
     """`physical` is what there is, `usable` what can be granted (overcommitment counted in); from the clouds or from the
-    profile (`told_by`)."""
+    profile (`told_by`). `used` is of what is known, `coverage` percent of what was granted; None where that is less than
+    the threshold asks for."""
 
     resource: Literal["vcpus", "memory", "disk"]
     physical: float | None
     usable: float | None
     granted: Total
-    used: float | None  # average; of what is known
+    used: float | None  # average
     told_by: Text = Text("", "")
+    coverage: float | None = None
 
 
 class MonthPoint(msgspec.Struct, frozen=True):
@@ -132,7 +135,8 @@ class DayPoint(msgspec.Struct, frozen=True):
 
 
 class Estate(msgspec.Struct, frozen=True):
-    """`kinds` are of what was held when the month ended, `states` of all that was judged. `hosts` are machines that are of
+    """`granted` and `kinds` are of what was held when the month ended, as far as it was seen then; `states` are of all that
+    was not given back. `hosts` are machines that are of
     no department: they are what there is to hold, and in no sum of what was granted."""
 
     capacity: tuple[Capacity, ...]

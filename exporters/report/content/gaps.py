@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from exporters.report.content.gapwords import INSUFFICIENT, OTHERWISE, SAID, Said
-from exporters.report.content.sums import released
+from exporters.report.content.sums import released, unseen
 from exporters.report.document import Capacity, DayPoint, Department, Gap, MonthPoint
 from exporters.usage.lives import Life
 from rules.model import Text
@@ -93,7 +93,8 @@ def _insufficient(judgements: Sequence[Judgement]) -> Iterator[Gap]:
 
 def _of_resources(known: Known) -> Iterator[Gap]:
     every = known.judgements
-    granted = [it for it in every if it.kind != "host" and not released(it)]
+    gone = unseen(every)
+    granted = [it for it in every if not (it.kind == "host" or released(it) or it.resource in gone)]
     measured = [it for it in every if it.found in MEASURED]
     yield from _some(
         "memory_unknown", [it for it in measured if "memory" not in it.figures], len(measured)

@@ -157,8 +157,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "used_share": ("使用率", "Used"),
     "of_usable": ("占可分配", "of usable"),
     "capacity_caption": (
-        "容量与分配；使用为月均，按已知部分计",
-        "Capacity and grants; use is the month's average of what is known",
+        "容量与分配；使用为月均，只计已知部分，覆盖率低于阈值时不给出",
+        "Capacity and grants; use is the month's average of what is known, not told of less than the threshold asks for",
     ),
     "load_caption": ("全域服务器合并使用率", "Use of all servers together"),
     "average": ("平均", "Average"),
@@ -254,6 +254,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "reclaimable_cost": ("每月可节约", "Could be saved a month"),
     "unpriced": ("未定价", "unpriced"),
     "unpriced_part": ("其中 {0} 未定价", "{0} of it unpriced"),
+    "used_of": ("覆盖率 {0} %", "coverage {0}%"),
     "used_part": ("仅已知部分", "known part only"),
     "unknown_size": ("另有 {0} 小时数量未知", "{0} hours of an unknown amount beside"),
     "unsized": (
@@ -433,8 +434,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Thresholds are local parameters and no standard; changing one changes the threshold version.",
     ),
     "method_hash": (
-        "数据指纹为全部计算输入的 SHA-256；相同数据和相同阈值得到相同的指纹，可用于核对。",
-        "The data hash is SHA-256 of all that figures were computed from; the same data and thresholds have the same hashes.",
+        "数据指纹为所用数据、文件和全部计算结果的 SHA-256，与格式、语言、文件名和生成时间无关；数据和参数相同则指纹相同，可用于核对。",
+        "The data hash is SHA-256 of the data, the files and every figure made of them, whatever the format, the language, "
+        "names of files and the time; the same data and parameters have the same hash.",
     ),
     "parameters_caption": ("本期采用的阈值", "Thresholds in force"),
     "parameter": ("参数", "Parameter"),
