@@ -32,7 +32,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "allocated": Text("已分配", "Allocated"),
     "used": Text("已使用", "Used"),
     "known": Text("已知占比", "Known"),
-    "vcpu_hours": Text("本月核时", "vCPU hours"),
+    "vcpu_hours": Text("本月核·时", "vCPU hours"),
     "servers": Text("云主机", "Servers"),
     "stopped": Text("已关机", "Stopped"),
     "volumes": Text("云硬盘 GiB", "Volumes GiB"),

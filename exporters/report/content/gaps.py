@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from exporters.report.content.gapwords import INSUFFICIENT, OTHERWISE, SAID, Said
-from exporters.report.content.sums import released
+from exporters.report.content.sums import released, unseen
 from exporters.report.document import Capacity, DayPoint, Department, Gap, MonthPoint
 from exporters.usage.lives import Life
+from rules.model import Text
 from rules.usagejudgement import Judgement
 
 MEASURED: Final = ("idle", "low", "right-sized", "busy")
@@ -34,6 +35,8 @@ class Known(NamedTuple):
     year: str
     unmatched: Sequence[str]  # exemptions
     given: Mapping[str, bool]  # of PARTS
+    unpriced: Sequence[str] = ()  # departments of the price table that are none
+    follow_ups: Text = Text("", "")  # why they were not carried on
 
 
 def gaps(known: Known) -> tuple[Gap, ...]:
@@ -90,7 +93,8 @@ def _insufficient(judgements: Sequence[Judgement]) -> Iterator[Gap]:
 
 def _of_resources(known: Known) -> Iterator[Gap]:
     every = known.judgements
-    granted = [it for it in every if it.kind != "host" and not released(it)]
+    gone = unseen(every)
+    granted = [it for it in every if not (it.kind == "host" or released(it) or it.resource in gone)]
     measured = [it for it in every if it.found in MEASURED]
     yield from _some(
         "memory_unknown", [it for it in measured if "memory" not in it.figures], len(measured)
@@ -129,6 +133,17 @@ def _of_facts(known: Known) -> Iterator[Gap]:
         yield _gap("trend", SAID["trend"], len(empty), len(known.trend), empty[::-1])
     if known.unmatched:
         yield _gap("exemptions", SAID["exemptions"], len(known.unmatched), None, known.unmatched)
+    if known.unpriced:
+        yield _gap(
+            "price_departments",
+            SAID["price_departments"],
+            len(known.unpriced),
+            None,
+            known.unpriced,
+        )
+    if known.follow_ups.zh:
+        said = SAID["follow_ups_stand"]._replace(why=known.follow_ups)
+        yield _gap("follow_ups_stand", said, 1)
 
 
 def _unsized(one: Judgement) -> bool:

@@ -96,7 +96,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "semicolon": ("；", "; "),
     "full_stop": ("。", ". "),
     "comma": ("、", ", "),
-    "unpriced_some": ("部分未定价", "part unpriced"),
+    "unpriced_some": ("不完整", "not all of it"),
     "same": ("与上月持平", "as last month"),
     "against": ("较上月", "on last month"),
     "before_unknown": ("上月无可比数据", "nothing to compare with last month"),
@@ -158,8 +158,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "used_share": ("使用率", "Used"),
     "of_usable": ("占可分配", "of usable"),
     "capacity_caption": (
-        "容量与分配；使用为月均，按已知部分计",
-        "Capacity and grants; use is the month's average of what is known",
+        "容量与分配；使用为月均，只计已知部分，覆盖率低于阈值时不给出",
+        "Capacity and grants; use is the month's average of what is known, not told of less than the threshold asks for",
     ),
     "load_caption": ("全域服务器合并使用率", "Use of all servers together"),
     "average": ("平均", "Average"),
@@ -237,8 +237,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     # money
     "money_hint": (
-        "同一价格表分别乘以分配量和使用量，两者并列；没有价格的部分记为“未定价”，不按 0 计。",
-        "One price table times what was granted and what was used, side by side; what has no price is unpriced, not 0.",
+        "同一价格表分别乘以分配量和使用量，两者并列；没有价格的部分记为“未定价”，不按 0 计。使用费用只与用量已知部分的分配费用相比。",
+        "One price table times what was granted and what was used, side by side; what has no price is unpriced, not 0. "
+        "Costs of use compare with those of what has known use alone.",
     ),
     "money_caption": ("分项费用", "By item"),
     "money_departments": ("分部门费用", "By department"),
@@ -249,19 +250,30 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "used_amount": ("使用量", "Used"),
     "granted_cost": ("按分配计", "By grant"),
     "used_cost": ("按使用计", "By use"),
-    "cost_share": ("使用 / 分配", "Used / granted"),
+    "known_cost": ("其中用量已知", "Of it, use known"),
+    "cost_share": ("使用 / 用量已知", "Used / use known"),
     "reclaimable_cost": ("每月可节约", "Could be saved a month"),
     "unpriced": ("未定价", "unpriced"),
     "unpriced_part": ("其中 {0} 未定价", "{0} of it unpriced"),
+    "used_of": ("覆盖率 {0} %", "coverage {0}%"),
     "used_part": ("仅已知部分", "known part only"),
+    "unknown_size": ("另有 {0} 小时数量未知", "{0} hours of an unknown amount beside"),
     "unsized": (
-        "另有 {0} 小时的服务器规格未知，未计入任何一项。",
-        "{0} server hours are of a size that is not known, and in no item.",
+        "{0} 台·时的云主机规格不全：未知的部分未计入费用。",
+        "{0} server hours have a size that is not known: that part is in no amount.",
+    ),
+    "unsized_volumes": (
+        "{0} 块·时的云硬盘容量未知，未计入费用。",
+        "{0} volume hours are of unknown size, and in no amount.",
+    ),
+    "cost_days": (
+        "本月 {1} 天中只有 {0} 天有数据，费用只是这些天的费用。",
+        "There are data of {0} of the month's {1} days, and costs are of those days alone.",
     ),
     "hosts_list": ("物理机（不计入分配）", "Machines themselves (in no sum)"),
     "incomplete": (
-        "有未定价的部分：下列金额不含这些部分。",
-        "Some of it is unpriced: amounts are without that part.",
+        "有未定价或规格未知的部分，金额不含这些部分。",
+        "Some of it is unpriced or of unknown size: amounts are without that part.",
     ),
     "incomplete_above": (
         "以上金额不含未定价的部分。",
@@ -428,8 +440,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Thresholds are local parameters and no standard; changing one changes the threshold version.",
     ),
     "method_hash": (
-        "数据指纹为全部计算输入的 SHA-256；相同数据和相同阈值得到相同的指纹，可用于核对。",
-        "The data hash is SHA-256 of all that figures were computed from; the same data and thresholds have the same hashes.",
+        "数据指纹为所用数据、文件和全部计算结果的 SHA-256，与格式、语言、文件名和生成时间无关；数据和参数相同则指纹相同，可用于核对。",
+        "The data hash is SHA-256 of the data, the files and every figure made of them, whatever the format, the language, "
+        "names of files and the time; the same data and parameters have the same hash.",
     ),
     "parameters_caption": ("本期采用的阈值", "Thresholds in force"),
     "parameter": ("参数", "Parameter"),

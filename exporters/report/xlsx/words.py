@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from exporters.report.document import Showback
 from rules.model import Text
 
 WORDS: Final[Mapping[str, Text]] = {
@@ -103,6 +104,20 @@ WORDS: Final[Mapping[str, Text]] = {
     "parameter": Text("阈值参数", "Threshold"),
     "term": Text("术语", "Term"),
     "meaning": Text("含义", "Meaning"),
+    "costs_incomplete": Text(
+        "有未定价或规格未知的部分，费用不含这些部分。",
+        "Some of it is unpriced or of unknown size: costs are without that part.",
+    ),
+    "costs_unsized": Text(
+        "{0:,} 台·时的云主机规格不全。", "{0:,} server hours have a size that is not known."
+    ),
+    "costs_unsized_volumes": Text(
+        "{0:,} 块·时的云硬盘容量未知。", "{0:,} volume hours are of unknown size."
+    ),
+    "costs_days": Text(
+        "本月 {1:g} 天中只有 {0:g} 天有数据，费用只是这些天的费用。",
+        "There are data of {0:g} of the month's {1:g} days, and costs are of those days alone.",
+    ),
 }
 TERMS: Final[tuple[tuple[Text, Text], ...]] = (
     (
@@ -115,14 +130,14 @@ TERMS: Final[tuple[tuple[Text, Text], ...]] = (
     (
         Text("使用率", "used"),
         Text(
-            "使用的核时 ÷ 使用情况已知的核时；未知部分不在分子也不在分母。",
+            "使用的核·时 ÷ 使用情况已知的核·时；未知部分不在分子也不在分母。",
             "Core hours used of those whose use is known; what is not known is in neither part.",
         ),
     ),
     (
         Text("覆盖率", "coverage"),
         Text(
-            "使用情况已知的核时 ÷ 分配的核时。",
+            "使用情况已知的核·时 ÷ 分配的核·时。",
             "Core hours whose use is known of those that were granted.",
         ),
     ),
@@ -184,6 +199,20 @@ TERMS: Final[tuple[tuple[Text, Text], ...]] = (
         ),
     ),
 )
+
+
+def costs_note(part: Showback | None, language: str) -> str:
+    """Why costs are not of all that was granted, or not of all of the month."""
+    if part is None:
+        return ""
+    days, whole = (round(it or 0, 1) for it in (part.days, part.days_in_month))
+    told = (
+        (not part.complete, "costs_incomplete", ()),
+        (part.unsized, "costs_unsized", (round(part.unsized),)),
+        (part.unsized_volumes, "costs_unsized_volumes", (round(part.unsized_volumes),)),
+        (days < whole, "costs_days", (days, whole)),
+    )
+    return " ".join(say(key, language).format(*it) for there, key, it in told if there)
 
 
 def say(key: str, language: str) -> str:

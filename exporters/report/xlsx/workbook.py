@@ -23,7 +23,7 @@ from exporters.report.xlsx.estate import estate
 from exporters.report.xlsx.names import SheetNames, link
 from exporters.report.xlsx.page import MAX_ROWS, Page
 from exporters.report.xlsx.styles import Styles
-from exporters.report.xlsx.words import say
+from exporters.report.xlsx.words import costs_note, say
 from exporters.usage.amounts import department as shown
 
 _OPTIONS: Final = {
@@ -143,8 +143,10 @@ class _Book:
             self._table(RESOURCES, some, say("uncounted", self._language), totals=False)
 
     def _note(self, table: Table[Any]) -> str:
-        told = self._document.follow_ups
-        return told.note.of(self._language) if table is usage.FOLLOW_UPS and told else ""
+        document, language = self._document, self._language
+        if table is usage.FOLLOW_UPS and document.follow_ups:
+            return document.follow_ups.note.of(language)
+        return costs_note(document.showback, language) if table is usage.SHOWBACK else ""
 
     def _table(
         self,
