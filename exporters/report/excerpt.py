@@ -14,6 +14,10 @@ from typing import Final
 import msgspec
 
 from collectors.cloud.owners import UNASSIGNED
+from exporters.report.content.numbers import count, gib, quantity
+from exporters.report.content.summary import EACH, GIB
+from exporters.report.content.sums import released
+from exporters.report.columns import total
 from exporters.report.document import (
     BaselinePart,
     Department,
@@ -32,7 +36,6 @@ from exporters.report.document import (
 from exporters.report.excerptwords import WORDS, say
 from exporters.report.resourcecolumns import counted
 from exporters.usage.amounts import department as shown
-from exporters.usage.amounts import gib, plain
 from rules.model import Text
 from rules.usagejudgement import Amount, Judgement
 
@@ -78,7 +81,7 @@ def _found(departments: Sequence[Department], name: str) -> Department:
 
 def _estate(own: Department) -> Estate:
     """Its own, without what is the city's: capacity, trend, and days."""
-    kinds = dict(sorted(Counter(it.kind for it in own.resources).items()))
+    kinds = dict(sorted(Counter(it.kind for it in own.resources if not released(it)).items()))
     parts = (own.states, own.load, (), (), own.due, own.watched)
     return Estate((), own.granted, kinds, *parts)
 
@@ -108,27 +111,28 @@ def _used(load: Load) -> Text:
 def _amounts(sums: Sums) -> dict[str, object]:
     unknown = sums.vcpus.unknown + sums.memory.unknown + sums.disk.unknown
     return {
-        "vcpus": plain(sums.vcpus.value),
-        "memory": plain(gib(sums.memory.value)),
-        "disk": plain(gib(sums.disk.value)),
+        "vcpus": quantity(count(total(sums.vcpus)), EACH),
+        "memory": quantity(gib(total(sums.memory)), GIB),
+        "disk": quantity(gib(total(sums.disk)), GIB),
         "unknown": say("unknown", n=unknown) if unknown else _NOTHING,
     }
 
 
 def _figures(own: Department) -> tuple[Figure, ...]:
-    def of(total: Total) -> tuple[float, None, Text]:
-        return total.value, None, say("n_unknown", n=total.unknown) if total.unknown else _NOTHING
-
-    granted, granted_before, granted_note = of(own.granted.vcpus)
-    due, due_before, due_note = of(own.due.vcpus)
+    """Of the month before what departments have of it."""
     grow = float(own.advice.get("grow", 0))
     return (
         Figure("cpu", WORDS["average"], own.load.average, "percent", own.cpu_before),
-        Figure("granted", WORDS["granted"], granted, "vcpus", granted_before, granted_note),
-        Figure("reclaimable", WORDS["reclaimable"], due, "vcpus", due_before, due_note),
+        _vcpus("granted", own.granted.vcpus),
+        _vcpus("reclaimable", own.due.vcpus),
         Figure("grow", WORDS["grow"], grow, "count"),
         Figure("coverage", WORDS["coverage"], own.load.coverage, "percent"),
     )
+
+
+def _vcpus(key: str, sum_of: Total) -> Figure:
+    note = say("n_unknown", n=sum_of.unknown) if sum_of.unknown else _NOTHING
+    return Figure(key, WORDS[key], total(sum_of), "vcpus", None, note)
 
 
 def _exemptions(every: Sequence[Exemption], own: Department) -> tuple[Exemption, ...]:

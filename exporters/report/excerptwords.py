@@ -9,9 +9,9 @@ from rules.model import Text
 
 WORDS: Final[Mapping[str, Text]] = {
     "held": Text(
-        "{name}持有资源 {resources} 项，已分配 {vcpus} vCPU、内存 {memory} GiB、存储 {disk} GiB{unknown}。",
-        "{name} holds {resources} resources: {vcpus} vCPUs, {memory} GiB of memory and {disk} GiB of "
-        "storage{unknown}.",
+        "{name}持有资源 {resources} 项，已分配 vCPU{vcpus}、内存{memory}、存储{disk}{unknown}。",
+        "{name} holds {resources} resources, with vCPUs: {vcpus}, memory: {memory}, storage: "
+        "{disk}{unknown}.",
     ),
     "unknown": Text("（另有 {n} 项规格未知，未计入）", " (sizes not known and not in it: {n})"),
     "used": Text(
@@ -27,10 +27,10 @@ WORDS: Final[Mapping[str, Text]] = {
     ),
     "same": Text("与上月持平。", "That is as much as in the month before."),
     "due": Text(
-        "建议回收 {reclaim} 项、缩减 {shrink} 项，可释放 {vcpus} vCPU、内存 {memory} GiB、存储 {disk} GiB"
-        "{unknown}；建议扩容 {grow} 项。",
-        "{reclaim} are to be reclaimed and {shrink} shrunk, by which {vcpus} vCPUs, {memory} GiB of memory "
-        "and {disk} GiB of storage come free{unknown}; {grow} are to grow.",
+        "建议回收 {reclaim} 项、缩减 {shrink} 项，可释放 vCPU{vcpus}、内存{memory}、存储{disk}{unknown}；"
+        "建议扩容 {grow} 项。",
+        "{reclaim} are to be reclaimed and {shrink} shrunk, by which these come free: vCPUs: {vcpus}, "
+        "memory: {memory}, storage: {disk}{unknown}; {grow} are to grow.",
     ),
     "states": Text(
         "闲置 {idle} 项，低使用 {low} 项，繁忙 {busy} 项，数据不足 {insufficient} 项。",

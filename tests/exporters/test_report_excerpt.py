@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections import Counter
 
@@ -11,13 +12,13 @@ import msgspec
 import openpyxl
 import pytest
 
-from exporters.report.document import Document
+from exporters.report.document import Document, Sums, Total
 from exporters.report.excerpt import excerpt
 from exporters.report.jsonform import encode
 from exporters.report.tables import csvs
 from exporters.report.xlsx.workbook import xlsx
 from exporters.usage.amounts import department as shown
-from rules.usagejudgement import Amount
+from rules.usagejudgement import Amount, Reason
 from tests.reportsample import sample
 
 PLAIN = sample(6, 150)
@@ -141,6 +142,39 @@ def test_it_is_its_own_sums() -> None:
         assert found.lines is None
         assert all(it.department == one.name for it in found.held)
         assert all(it.departments == (one.name,) for it in found.exemptions)
+
+
+def changed(**changes: object) -> Document:
+    """The excerpt of the first department, which is another than it was."""
+    first, *others = PLAIN.departments
+    own = msgspec.structs.replace(first, **changes)
+    document = msgspec.structs.replace(PLAIN, departments=(own, *others))
+    return excerpt(document, first.name)
+
+
+def test_what_is_not_known_is_never_0() -> None:
+    unknown = Sums(3, Total(0.0, 3), Total(0.0, 3), Total(0.0, 3))
+    found = changed(granted=unknown, due=unknown)
+    by_key = {it.key: it for it in found.figures}
+    assert by_key["granted"].value is by_key["reclaimable"].value is None
+    assert by_key["granted"].note.en == "sizes not known: 3"
+    for text in (found.summary[0], found.summary[-1]):
+        assert not re.search(r"\b0\b", text.zh.partition("vCPU")[2].partition("；")[0])
+        assert text.zh.count("（数量未知）") == 3
+        assert text.en.count("(not known how much)") == 3
+    some = Sums(3, Total(8.0, 2), Total(2.0**35), Total(0.0))
+    found = changed(granted=some)
+    assert {it.key: it.value for it in found.figures}["granted"] == 8
+    assert "vCPU 8 个、内存 32 GiB、存储 0 GiB（另有 2 项" in found.summary[0].zh
+
+
+def test_kinds_are_of_what_is_held_when_the_month_ends() -> None:
+    first = PLAIN.departments[0]
+    gone = tuple(
+        msgspec.structs.replace(it, reasons=(Reason("released"),)) for it in first.resources
+    )
+    assert excerpt(PLAIN, first.name).estate.kinds
+    assert changed(resources=gone).estate.kinds == {}
 
 
 def test_parts_of_all_departments_are_the_whole() -> None:
