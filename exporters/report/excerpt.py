@@ -14,10 +14,11 @@ from typing import Final
 import msgspec
 
 from collectors.cloud.owners import UNASSIGNED
+from exporters.report.columns import total
+from exporters.report.content.gaps import PARTS
 from exporters.report.content.numbers import count, gib, quantity
 from exporters.report.content.summary import EACH, GIB
 from exporters.report.content.sums import released
-from exporters.report.columns import total
 from exporters.report.document import (
     BaselinePart,
     Department,
@@ -33,7 +34,7 @@ from exporters.report.document import (
     Sums,
     Total,
 )
-from exporters.report.excerptwords import WORDS, say
+from exporters.report.excerptwords import LEFT_OUT, WORDS, say
 from exporters.report.resourcecolumns import counted
 from exporters.usage.amounts import department as shown
 from rules.model import Text
@@ -44,8 +45,9 @@ EXAMPLES: Final = 5
 _MEASURED: Final = ("idle", "low", "right-sized", "busy")
 _OPEN: Final[Sequence[str]] = ("notified", "confirmed", "carried_out")
 _NOTHING: Final = Text("", "")
-# Gaps of the month itself, alike for everybody; their examples are days and years.
-_SHARED: Final = ("days", "few_days", "under_way", "calendar")
+# Gaps of the month itself, alike for everybody; their examples are days and years. Then parts that nobody has.
+_SHARED: Final = ("days", "few_days", "under_way", "calendar", *PARTS)
+_PARTS: Final = ("showback", "follow_ups", "lines", "ipv6", "baseline")
 
 
 def excerpt(document: Document, department: str) -> Document:
@@ -53,7 +55,7 @@ def excerpt(document: Document, department: str) -> Document:
     department is called so."""
     own = _found(document.departments, department)
     coverage = own.load.coverage
-    return Document(
+    made = Document(
         scope=msgspec.structs.replace(document.scope, department=own.name, coverage=coverage),
         summary=_summary(own),
         figures=_figures(own),
@@ -62,11 +64,12 @@ def excerpt(document: Document, department: str) -> Document:
         showback=own.showback,
         held=tuple(it for it in document.held if it.department == own.name),
         exemptions=_exemptions(document.exemptions, own),
-        gaps=(*_gaps(document.gaps, own.resources), _left_out()),
+        gaps=tuple(_gaps(document.gaps, own.resources)),
         follow_ups=_follow_ups(document, own),
         ipv6=_ipv6(document.ipv6, own.name),
         baseline=_baseline(document.baseline, own.name),
     )
+    return msgspec.structs.replace(made, gaps=(*made.gaps, *_left_out(document, made)))
 
 
 def _found(departments: Sequence[Department], name: str) -> Department:
@@ -237,5 +240,9 @@ def _unsized(one: Judgement) -> bool:
     return None in ((amount.disk,) if one.kind == "volume" else (amount.vcpus, amount.memory))
 
 
-def _left_out() -> Gap:
-    return Gap("excerpt", WORDS["left_out"], WORDS["others"], 1)
+def _left_out(whole: Document, made: Document) -> Iterable[Gap]:
+    """What the whole report has, and not this."""
+    yield Gap("excerpt", WORDS["left_out"], WORDS["others"], 1)
+    for part in _PARTS:
+        if getattr(whole, part) is not None and getattr(made, part) is None:
+            yield Gap(LEFT_OUT + part, WORDS[part], WORDS["in_the_whole"], 1)

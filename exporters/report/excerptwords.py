@@ -7,6 +7,7 @@ from typing import Final
 
 from rules.model import Text
 
+LEFT_OUT: Final = "excerpt_"  # begins the codes of gaps of parts that the whole report has
 WORDS: Final[Mapping[str, Text]] = {
     "held": Text(
         "{name}持有资源 {resources} 项，已分配 vCPU{vcpus}、内存{memory}、存储{disk}{unknown}。",
@@ -58,8 +59,17 @@ WORDS: Final[Mapping[str, Text]] = {
     "gone": Text("云平台不再报告，是否仍在占用未知", "the cloud tells of it no more"),
     "left_out": Text("未列入摘录的内容", "what is not in an excerpt"),
     "others": Text(
-        "全市容量与趋势、线路可用率不分部门，不列入部门摘录",
-        "capacity, trend and lines are the city's and of no department",
+        "全市容量、趋势和逐日用量不分部门，见全市通报",
+        "capacity, trend and days are the city's and of no department: the whole report has them",
+    ),
+    "showback": Text("未列入摘录：费用分摊", "not in this excerpt: showback"),
+    "follow_ups": Text("未列入摘录：整改跟踪", "not in this excerpt: follow-up"),
+    "lines": Text("未列入摘录：线路可用率", "not in this excerpt: availability of lines"),
+    "ipv6": Text("未列入摘录：IPv6 就绪度", "not in this excerpt: IPv6"),
+    "baseline": Text("未列入摘录：安全基线", "not in this excerpt: the baseline"),
+    "in_the_whole": Text(
+        "全市通报有此部分，其中没有按本部门分列的内容",
+        "the whole report has it; nothing of it is told of this department by itself",
     ),
 }
 
