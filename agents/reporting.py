@@ -71,7 +71,8 @@ class ReportSchedule:
         """Have it made if it is not, and say what is wrong, if anything is."""
         now = self._now().astimezone(self._zone)
         month = schedule.last_month(now)
-        if month not in schedule.read(self._file).done and now.time() >= schedule.AT:
+        missing = month not in schedule.read(self._file).done and now.time() >= schedule.AT
+        if missing or self.problem is None:  # at first, so that a wrong profile is told at once
             ended = children.run(self._arguments, DEADLINE, stop=self._rounds.stopping)
             if ended.problem or ended.status:
                 return ended.problem or f"jianwei report --schedule: exit status {ended.status}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -19,16 +19,20 @@ from exporters.report.delivery import settings as settings_of_delivery
 from exporters.report.delivery.settings import DeliverySettings
 from exporters.report.rendering import FORMATS, Format
 from exporters.report.sections.settings import BaselineSettings, Ipv6Settings, LinesSettings
+from rules import pack as packs
+from rules.usagemodel import PACK
+from rules.usagethresholds import thresholds_of
 
 GIB: Final = 2**30
+Capacity = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 
 
 class CapacitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the city can grant, where its clouds do not tell."""
 
-    vcpus: float | None = None
-    memory_gib: float | None = None
-    disk_tib: float | None = None
+    vcpus: Capacity | None = None
+    memory_gib: Capacity | None = None
+    disk_tib: Capacity | None = None
 
     @property
     def size(self) -> Size:
@@ -86,6 +90,10 @@ def load(path: str) -> Profile:
         tuple(map(workcalendar.Hours.parse, profile.hours))
     except ValueError as error:
         raise document.error(("hours",), str(error)) from error
+    try:
+        thresholds_of(packs.resolve(packs.outline(PACK), profile.params))
+    except ValueError as error:
+        raise document.error(("params",), str(error)) from error
     folder = os.path.dirname(os.path.abspath(path))
     for part, names in _PATHS.items():
         if not part:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 from agents.config import Config
 from agents.errors import UserError
@@ -14,10 +16,12 @@ from agents.reportmaking import Maker, Opened, Watch, source_of
 from agents.reportprofile import Profile
 from agents.state import state_dir
 from exporters.report import files
+from exporters.report.content.followupfile import holding
 from exporters.report.delivery.deliver import deliver
 from exporters.report.delivery.ledger import LedgerError
 from exporters.report.delivery.outcome import Outcome
 from exporters.report.delivery.plan import Edition, edition
+from exporters.report.delivery.settings import DeliverySettings
 from exporters.report.document import Document
 from exporters.report.excerpt import excerpt
 from exporters.report.fonts import FontError
@@ -50,33 +54,43 @@ class Told(NamedTuple):
 
 
 def run(wanted: Wanted, label: str | None, watch: Watch) -> Told:
-    """Everything raises UserError and DocumentError; then nothing was written."""
-    profile, delivery = wanted.profile, wanted.profile.delivery
-    sends = wanted.delivered and delivery is not None
-    formats = _formats(profile, sends)
+    """Raises UserError and DocumentError; unless it is of the delivery, nothing was written then."""
+    profile, whole = wanted.profile, wanted.department is None
+    sends = wanted.delivered and profile.delivery is not None
     try:
-        ready(formats, profile.font)
-        with source_of(profile, wanted.config, watch) as it:
-            maker = Maker(profile, wanted.config, wanted.thresholds, watch)
-            made = maker.make(it, month_of(label, it))
-        editions = [
-            _edition(one, formats, profile, watch) for one in _documents(wanted, made.document)
-        ]
-        every = {file.name: file.content for one in editions for file in one.files}
-        written = files.write(wanted.folder, every) if wanted.folder else []
-        if wanted.department is None:
-            made.carry()
-        outcomes: list[Outcome] = []
-        if sends and delivery is not None:
-            state, now = state_dir(wanted.config) / "report", datetime.now(it.source.zone)
-            state.mkdir(parents=True, exist_ok=True)
-            outcomes = deliver(delivery, editions, state, now, wanted.again)
-    except (SourceError, FontError, PdfError, LedgerError) as error:
+        ready(_formats(profile, sends), profile.font)
+        files.check(wanted.folder)
+        with holding(profile.follow_up) if profile.follow_up and whole else nullcontext():
+            with source_of(profile, wanted.config, watch) as it:
+                maker = Maker(profile, wanted.config, wanted.thresholds, watch)
+                made = maker.make(it, month_of(label, it))
+            editions = [
+                _edition(one, _formats(profile, sends), profile, watch)
+                for one in _documents(wanted, made.document)
+            ]
+            every = {file.name: file.content for one in editions for file in one.files}
+            written = files.write(wanted.folder, every) if wanted.folder else []
+            if whole:
+                made.carry()
+    except (SourceError, FontError, PdfError) as error:
         raise UserError(str(error)) from error
     except OSError as error:
-        where = error.filename or wanted.folder
-        raise UserError(f"{where}: cannot be written: {error.strerror or error}") from error
+        raise UserError(f"{wanted.folder}: cannot be written: {error.strerror or error}") from error
+    outcomes = _delivered(wanted, editions, it.source.zone) if sends else []
     return Told(made.document, written, outcomes)
+
+
+def _delivered(wanted: Wanted, editions: list[Edition], zone: ZoneInfo) -> list[Outcome]:
+    state = state_dir(wanted.config) / "report"
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        settings = wanted.profile.delivery or DeliverySettings()
+        return deliver(settings, editions, state, datetime.now(zone), wanted.again)
+    except LedgerError as error:
+        raise UserError(str(error)) from error
+    except OSError as error:
+        where = error.filename or state
+        raise UserError(f"{where}: cannot be written: {error.strerror or error}") from error
 
 
 def month_of(label: str | None, it: Opened) -> str:

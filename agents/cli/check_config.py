@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from agents import config as configuration
-from agents import scapolicies
+from agents import reportprofile, scapolicies
 from agents.errors import UserError
 from agents.probing import Probing
 from collectors import strictyaml
@@ -50,6 +50,8 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
     config = configuration.load(file)
     _check_packs(config)
     ownerfiles.load(config.attribution)
+    if config.report.profile:
+        reportprofile.load(config.report.profile)
     lines_file = config.probes.lines_file
     probing = Probing.load(
         config.probes, config.paths, config.bandwidth, config.audit.params.get(PACK, {})
@@ -72,6 +74,8 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
     if config.clouds.sources:
         names = " ".join(source.name for source in config.clouds.sources)
         click.echo(f"  clouds      {names} every {config.clouds.interval:g} s")
+    if config.report.profile:
+        click.echo(f"  report      by {config.report.profile}, on the first workday of a month")
     if lines_file:
         _tell(probing.lines)
 

@@ -17,7 +17,7 @@ import msgspec
 from agents import config as configuration
 from agents import reportprofile
 from agents.cli.auditinput import params_of
-from agents.cli.options import config_option, language_option, param_option, progress
+from agents.cli.options import config_option, param_option, progress
 from agents.errors import UserError
 from agents.reportmaking import source_of
 from agents.reportprofile import Profile
@@ -82,7 +82,7 @@ def _formats(_: click.Context, option: click.Parameter, value: str | None) -> tu
 @click.option("--json", "as_json", is_flag=True, help="Print what was written, or found, as JSON.")
 @param_option
 @config_option
-@language_option
+@click.option("--lang", type=click.Choice(["zh", "en"]), help="Language; else the profile's.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -113,10 +113,11 @@ def command(
       jianwei report --month 2026-10 --profile city.yaml --out report --department 市财政局
     Exit codes: 0 done, 1 --check found what makes figures wrong or somebody was not delivered to, 2 bad input.
     """
+    profile_path = profile_path and os.path.expanduser(profile_path)
     profile = _profile(profile_path, history, prometheus, formats, lang)
     config = configuration.load(path or profile.config or None)
     thresholds = _thresholds(config, profile, assignments)
-    folder = folder or profile.out
+    folder = os.path.expanduser(folder or "") or profile.out
     sends = (delivered or schedule) and profile.delivery is not None and profile.delivery.wanted
     if not (folder or check or sends):
         raise UserError("--out is missing: name the folder to write to")

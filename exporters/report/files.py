@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -9,6 +10,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from exporters.aside import replacing
+
+
+def check(folder: str) -> None:
+    """Whether files can be written there, before anything is computed for them; raises OSError."""
+    place = Path(folder or ".").absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+    if not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
+        raise PermissionError(errno.EACCES, "nobody like you may write there", str(place))
 
 
 def write(folder: str, files: Mapping[str, bytes]) -> list[str]:

@@ -153,6 +153,9 @@ def test_what_is_wrong_with_a_profile_has_its_line(history: Path, tmp_path: Path
         ("city: 示范市\nprices: 5\n", 2, "prices"),
         ("city: 示范市\n\npriecs: x\n", 3, "prices"),
         ("hours: [9-12]\n", 1, "09:00-12:00"),
+        ("city: 示范市\ncapacity: {vcpus: -5}\n", 2, "capacity"),
+        ("capacity: {vcpus: .nan}\n", 1, "capacity"),
+        ("city: 示范市\nparams: {nope: 1}\n", 2, "nope"),
         ("delivery: {smtp: {host: x, from: a}}\n", 1, "delivery"),
     ):
         path.write_text(text, encoding="utf-8")
@@ -172,6 +175,18 @@ def test_a_folder_that_cannot_be_written_loses_nothing(
     assert "cannot be written" in told
     assert (tmp_path / "file").read_text() == "kept"
     assert not (tmp_path / "followup.csv").exists()  # nobody was told of anything
+
+
+def test_a_follow_up_file_that_cannot_be_kept_is_told_first(history: Path, tmp_path: Path) -> None:
+    profile = tmp_path / "city.yaml"
+    profile.write_text("follow_up: none/followup.csv\n")
+    out = tmp_path / "out"
+    told = refused(
+        *("--month", MONTH, "--history", history, "--profile", profile, "--format", "json"),
+        *("--out", out),
+    )
+    assert "make it" in told
+    assert not out.exists()
 
 
 def test_missing_fonts_are_told_before_anything_is_made(history: Path, tmp_path: Path) -> None:
@@ -239,3 +254,14 @@ def test_who_is_killed_leaves_no_process_and_no_file(
     assert alive == []
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "followup.csv").exists()
+
+
+def test_check_config_reads_the_profile(tmp_path: Path) -> None:
+    config = tmp_path / "jianwei.yaml"
+    config.write_text("report: {profile: city.yaml}\n")
+    argv = [sys.executable, "-P", "-m", "agents", "check-config", str(config)]
+    for text, status, words in (("citi: x\n", 2, "city.yaml:1"), ("city: x\n", 0, "first workday")):
+        (tmp_path / "city.yaml").write_text(text)
+        ended = subprocess.run(argv, capture_output=True, text=True)
+        assert ended.returncode == status, ended.stderr
+        assert words in ended.stdout + ended.stderr

@@ -10,7 +10,8 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -63,23 +64,29 @@ class File(NamedTuple):
 
 def carry(path: str, facts: Facts, language: str = "zh", write: bool = True) -> FollowUps:
     """Take the file on by a month and tell what became of the advice in it; with `write` it is written where that
-    changes anything. No file is an empty one. Raises FollowUpErrors, and DocumentError where it cannot be read or
-    written."""
-    if not write:
-        return _carried(path, _read(path), facts, language)[1]
+    changes anything, by who is `holding` it. No file is an empty one. Raises FollowUpErrors, and DocumentError where
+    it cannot be read or written."""
+    content = _read(path)
+    new, told = _carried(path, content, facts, language)
+    if write and new is not None:
+        _write(Path(path), new, content)
+    return told
+
+
+@contextmanager
+def holding(path: str) -> Iterator[None]:
+    """No other report uses the file meanwhile. Raises DocumentError."""
     at = Path(path)
     try:
         lock = locks.locked(at.with_name(f".{at.name}.lock"), "another report is using it")
+    except FileNotFoundError as error:
+        raise DocumentError(path, None, f"there is no folder {at.parent}; make it") from error
     except OSError as error:
         raise DocumentError(path, None, f"cannot be locked: {error.strerror}") from error
     try:
-        content = _read(path)
-        new, told = _carried(path, content, facts, language)
-        if new is not None:
-            _write(at, new, content)
+        yield
     finally:
         os.close(lock)
-    return told
 
 
 def _carried(
