@@ -6,6 +6,7 @@ values for whoever does not compute.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
@@ -24,6 +25,7 @@ MAX_HEADER: Final = 60  # characters of what others named, of the 255 that Excel
 _A4: Final = 9
 _FIRST_DAY: Final = 1900  # of Excel's calendar
 _LEAST_WIDTH: Final = 9.0
+_READABLE: Final = 260  # characters across the paper
 _HEAD_HEIGHT: Final = 54
 Shown = str | float | int | date | None
 
@@ -49,6 +51,7 @@ class Page:
 
     def __init__(self, sheet: Worksheet, name: str, styles: Styles, language: str) -> None:
         self.sheet, self.name, self.styles, self.language = sheet, name, styles, language
+        self._wide = 0.0
 
     def text(self, row: int, column: int, text: str, style: str) -> None:
         self.sheet.write_string(row, column, plain.long(text), self.styles.of(style))
@@ -177,19 +180,24 @@ class Page:
     def widths(self, *tables: Sequence[Column[Any]]) -> None:
         """As wide as the first of the tables has them; numbers and times of the others fit, too."""
         main, others = tables[0], tables[1:]
+        self._wide = 0.0
         for number, column in enumerate(main):
             width = column.width or WIDTHS[column.kind]
             below = [it[number] for it in others if number < len(it)]
             least = [WIDTHS[it.kind] for it in below if it.kind not in ("text", "long")]
-            self.sheet.set_column(number, number, max(_LEAST_WIDTH, width, *least))
+            self._wide += (wide := max(_LEAST_WIDTH, width, *least))
+            self.sheet.set_column(number, number, wide)
 
-    def printed(self, title: str, repeated: tuple[int, int] | None) -> None:
-        """On A4 across, as wide as the paper; rows that begin every page."""
+    def printed(self, title: str, repeated: tuple[int, int] | None, columns: int = 0) -> None:
+        """On A4 across, as few sheets of it beside each other as can be read; rows and columns that begin each."""
         sheet = self.sheet
         sheet.set_landscape()
         sheet.set_paper(_A4)
         sheet.set_margins(left=0.4, right=0.4, top=0.7, bottom=0.6)
-        sheet.fit_to_pages(1, 0)
+        across = math.ceil(self._wide / _READABLE) or 1
+        sheet.fit_to_pages(across, 0)
+        if across > 1 and columns:
+            sheet.repeat_columns(0, columns - 1)
         sheet.set_header(f"&L{_code(title)}&R&A")
         sheet.set_footer("&C" + say("page", self.language))
         if repeated is not None:
