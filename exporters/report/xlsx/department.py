@@ -15,10 +15,14 @@ from exporters.usage.words import ADVICE, STATE
 from rules.model import Text
 
 # What fits on a page; the others are in the sheets of resources and systems.
-RESOURCE: Final = RESOURCES.some(
-    *("name", "resource", "system", "state", "advice"),
-    *("granted_vcpus", "granted_memory", "granted_disk", "target_vcpus", "target_memory"),
-    *("due_vcpus", "due_memory", "due_disk", "cpu_average", "cpu_p95", "reason"),
+_NARROW: Final[Mapping[Kind, int]] = {"amount": 10, "hours": 11, "money": 12, "long": 40}
+RESOURCE: Final = tuple(
+    it._replace(width=_NARROW.get(it.kind, it.width))
+    for it in RESOURCES.some(
+        *("name", "resource", "system", "state", "advice"),
+        *("granted_vcpus", "granted_memory", "granted_disk", "target_vcpus", "target_memory"),
+        *("due_vcpus", "due_memory", "due_disk", "cpu_average", "cpu_p95", "reason"),
+    )
 )
 _SYSTEM: Final = some(
     system_columns(),
@@ -26,7 +30,9 @@ _SYSTEM: Final = some(
     *("due_vcpus", "due_memory", "due_disk", "cpu_average", "cpu_p95", "cpu_peak"),
     *("state_idle", "state_low", "state_busy", "state_insufficient"),
 )
-_COST: Final = SHOWBACK.columns[1:]
+_COST: Final = tuple(
+    it._replace(width=_NARROW.get(it.kind, it.width)) for it in SHOWBACK.columns[1:]
+)
 _SUMS: Final = ("vcpus", "memory", "disk")
 _KEYS: Final = ("resources", *(f"{one}_{it}" for one in ("granted", "due") for it in _SUMS))
 _LABEL: Final = 26  # width
@@ -53,7 +59,7 @@ def department(page: Page, one: Department, number: int, row: int, rows: int) ->
     if outside:
         title = WORDS["not_counted"]
         _block(page, placed.last + 2, title, RESOURCE, outside, f"others_{number}", totals=False)
-    if len(inside) <= room:
+    if 0 < len(inside) <= room:
         _linked(page, figures, placed.totals)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from xlsxwriter.utility import xl_range, xl_rowcol_to_cell
 from xlsxwriter.worksheet import Worksheet
 
+from exporters.findings.text import width as text_width
 from exporters.report import plain
 from exporters.report.columns import WIDTHS, Column, Kind
 from exporters.report.sheet import FORMULA
@@ -27,6 +28,8 @@ _FIRST_DAY: Final = 1900  # of Excel's calendar
 _LEAST_WIDTH: Final = 9.0
 _READABLE: Final = 260  # characters across the paper
 _HEAD_HEIGHT: Final = 54
+_LINE: Final = 15  # its height
+_MOST_LINES: Final = 8
 Shown = str | float | int | date | None
 
 
@@ -61,8 +64,6 @@ class Page:
 
     def cell(self, row: int, column: int, value: Shown, kind: Kind, role: Role = "cell") -> None:
         """Percent is given as 0 to 100, and is a share of 1 in the sheet."""
-        if value is None and role == "cell":
-            return
         if value is None:
             self.sheet.write_blank(row, column, None, self.styles.cell(kind, role))
         elif isinstance(value, str):
@@ -128,11 +129,16 @@ class Page:
         sums: list[float | None] = [None] * len(columns)
         described = [(number, it, it.kind, it.adds) for number, it in enumerate(columns)]
         for at, one in enumerate(rows, first):
+            lines = 1
             for number, column, kind, adds in described:
                 value = column.of(one, self.language)
                 self.cell(at, number, value, kind, role)
+                if role == "wrapped" and isinstance(value, str):
+                    lines = max(lines, _lines(value, column))
                 if adds and isinstance(value, (int, float)):
                     sums[number] = (sums[number] or 0) + value
+            if lines > 1:
+                self.sheet.set_row(at, _LINE * lines)
         return sums
 
     def _totals(
@@ -182,9 +188,9 @@ class Page:
         main, others = tables[0], tables[1:]
         self._wide = 0.0
         for number, column in enumerate(main):
-            width = column.width or WIDTHS[column.kind]
+            width = _width(column)
             below = [it[number] for it in others if number < len(it)]
-            least = [WIDTHS[it.kind] for it in below if it.kind not in ("text", "long")]
+            least = [_width(it) for it in below if it.kind not in ("text", "long")]
             self._wide += (wide := max(_LEAST_WIDTH, width, *least))
             self.sheet.set_column(number, number, wide)
 
@@ -202,6 +208,15 @@ class Page:
         sheet.set_footer("&C" + say("page", self.language))
         if repeated is not None:
             sheet.repeat_rows(*repeated)
+
+
+def _width(column: Column[Any]) -> int:
+    return column.width or WIDTHS[column.kind]
+
+
+def _lines(text: str, column: Column[Any]) -> int:
+    """That a text takes where it is wrapped; not every program makes rows as high as it needs."""
+    return min(math.ceil(text_width(text) / (_width(column) - 1)), _MOST_LINES)
 
 
 def _whole(number: float, kind: Kind) -> bool:
