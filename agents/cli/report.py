@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -113,6 +114,7 @@ def command(
       jianwei report --month 2026-10 --profile city.yaml --out report --department 市财政局
     Exit codes: 0 done, 1 --check found what makes figures wrong or somebody was not delivered to, 2 bad input.
     """
+    signal.signal(signal.SIGTERM, _ended)
     profile_path = profile_path and os.path.expanduser(profile_path)
     profile = _profile(profile_path, history, prometheus, formats, lang)
     config = configuration.load(path or profile.config or None)
@@ -245,6 +247,11 @@ def _check(profile: Profile, config: configuration.Config, label: str | None, as
     else:
         click.echo(checktable.table(found, profile.language))
     return 1 if any(one.level == "error" for one in found) else 0
+
+
+def _ended(number: int, _: object) -> None:
+    """So that files that are written aside go away."""
+    sys.exit(128 + number)
 
 
 def _watch(label: str) -> None:

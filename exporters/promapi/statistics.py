@@ -22,7 +22,7 @@ from exporters.history.schema import SLOT
 from exporters.history.workcalendar import WorkCalendar
 from exporters.promapi.asking import Asker
 from exporters.promapi.client import Sample, Series, TooMuch
-from exporters.promapi.selectors import each, ranged
+from exporters.promapi.selectors import each, recorded
 from exporters.promapi.windows import Windows, alike, days, moments, runs
 from exporters.usage.source import SourceError
 from rules.usagemodel import UPPER, Measured
@@ -64,7 +64,7 @@ def counted(of: Metric, period: Span) -> Counted:
     slots = period.end - period.first
     if slots < 1:
         return Counted({})
-    query = f"count_over_time({ranged(of.series, '', slots)})"
+    query = f"count_over_time({recorded(of.series, '', slots)})"
     try:
         told = of.asker.once(query, period.end * SLOT)
     except TooMuch:
@@ -143,7 +143,7 @@ def _quantiles_at_once(of: Metric, period: Span, ids: Sequence[str]) -> list[dic
     told = ", ".join(map(repr, of.quantiles))
 
     def query(matcher: str) -> str:
-        its = ranged(of.series, matcher, period.end - period.first)
+        its = recorded(of.series, matcher, period.end - period.first)
         return f'max by (resource, quantile) (quantiles_over_time("quantile", {told}, {its}))'
 
     jobs = of.asker.instants(query, period.end * SLOT, ids)
@@ -171,7 +171,7 @@ def _statistic(of: Metric, function: str, period: Span, ids: Sequence[str]) -> d
 
 
 def _query(function: str, series: str, slots: int, matcher: str) -> str:
-    return each(function, series, matcher, slots)
+    return each(function, series, matcher, slots, recorded)
 
 
 def _by_resource(told: Iterable[Sample]) -> dict[str, float]:
@@ -215,8 +215,8 @@ def _peaks(of: Metric, period: Span, ids: Sequence[str]) -> dict[str, tuple[floa
 def _highest(series: str, day: Span, matcher: str) -> str:
     """The value of each slot that is the highest of its day; nothing of others."""
     slots = day.end - day.first
-    whole = f"max_over_time({ranged(series, matcher, slots)} @ {day.end * SLOT})"
-    return f"{each('max_over_time', series, matcher, 1)} == max by (resource) ({whole})"
+    whole = f"max_over_time({recorded(series, matcher, slots)} @ {day.end * SLOT})"
+    return f"{each('max_over_time', series, matcher, 1, recorded)} == max by (resource) ({whole})"
 
 
 def _worked(

@@ -177,6 +177,13 @@ def test_a_folder_that_cannot_be_written_loses_nothing(
     assert not (tmp_path / "followup.csv").exists()  # nobody was told of anything
 
 
+def test_all_files_or_none(history: Path, tmp_path: Path) -> None:
+    (tmp_path / f"report-{MONTH}.zh.html").mkdir()
+    arguments = ("--month", MONTH, "--history", history, "--format", "html,json,csv")
+    assert "is a folder" in refused(*arguments, "--out", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f"report-{MONTH}.zh.html"]
+
+
 def test_a_follow_up_file_that_cannot_be_kept_is_told_first(history: Path, tmp_path: Path) -> None:
     profile = tmp_path / "city.yaml"
     profile.write_text("follow_up: none/followup.csv\n")

@@ -42,7 +42,8 @@ from tests.promlab import SLOT, needs_prometheus, needs_victoria, prometheus, vi
 
 SERVERS = [
     pytest.param((prometheus, 0), marks=needs_prometheus, id="prometheus"),
-    pytest.param((prometheus, 137), marks=needs_prometheus, id="prometheus-137"),
+    pytest.param((prometheus, 217), marks=needs_prometheus, id="prometheus-217"),
+    pytest.param((prometheus, 400), marks=needs_prometheus, id="prometheus-400"),
     pytest.param((victoria, 0), marks=needs_victoria, id="victoria"),
 ]
 
