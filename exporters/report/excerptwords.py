@@ -8,6 +8,7 @@ from typing import Final
 from rules.model import Text
 
 LEFT_OUT: Final = "excerpt_"  # begins the codes of gaps of parts that the whole report has
+OF_OTHERS: Final = "（涉及其他部门，略 · names others: left out）"
 WORDS: Final[Mapping[str, Text]] = {
     "held": Text(
         "{name}持有资源 {resources} 项，已分配 vCPU{vcpus}、内存{memory}、存储{disk}{unknown}。",
@@ -43,20 +44,11 @@ WORDS: Final[Mapping[str, Text]] = {
     "grow": Text("需扩容资源", "Resources to grow"),
     "coverage": Text("数据覆盖率", "Coverage of data"),
     "n_unknown": Text("另有 {n} 项规格未知", "sizes not known: {n}"),
-    "insufficient": Text("数据不足的资源", "resources of which too little is known"),
-    "see": Text("见各资源的理由", "see the reasons of each"),
-    "memory_unknown": Text("内存使用未知的资源", "resources whose use of memory is not known"),
-    "no_memory": Text("采集端未提供内存使用量", "nobody told how much of it is used"),
-    "network_unknown": Text("网络流量未知的资源", "resources whose network is not known"),
-    "no_network": Text(
-        "缺一个方向或样本过少，不判为闲置", "a direction or too much of it is missing"
+    "moved": Text("本月划入的资源", "resources that came to it within the month"),
+    "month": Text(
+        "整月统计含原部门使用时段，不列入摘录",
+        "what was measured in the month is of others, too, and not in an excerpt",
     ),
-    "unsized": Text("规格不全的资源", "resources with a size that is not known"),
-    "no_size": Text(
-        "云平台未提供，未计入相应合计", "the cloud did not tell; they are in no sum of it"
-    ),
-    "not_seen": Text("月末未见到的资源", "resources not seen when the month ended"),
-    "gone": Text("云平台不再报告，是否仍在占用未知", "the cloud tells of it no more"),
     "left_out": Text("未列入摘录的内容", "what is not in an excerpt"),
     "others": Text(
         "全市容量、趋势和逐日用量不分部门，见全市通报",

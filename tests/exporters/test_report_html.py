@@ -28,6 +28,7 @@ from exporters.report.html.page import html, paper
 from exporters.report.html.rows import MAX_ALL, MAX_LIST
 from exporters.report.html.view import CHAPTERS
 from exporters.report.html.words import LANGUAGES, WORDS, say
+from rules.usagejudgement import Amount
 from tests.reportsample import sample
 
 VOID = {"meta", "br", "rect", "path", "line", "circle"}
@@ -200,6 +201,16 @@ def test_definitions_are_those_of_the_source_and_its_zone(
         assert say("method_hours", language).format("America/Lima") in told
         for word in ("北京时间", "国务院", "China"):
             assert word not in told
+
+
+def test_a_saving_that_is_not_known_is_not_unpriced(document: Document) -> None:
+    part = document.follow_ups
+    assert part is not None
+    for total, told in ((Amount(), "—"), (Amount(4.0, 2**33, 0), say("unpriced", "zh"))):
+        follow_ups = msgspec.structs.replace(part, realised_total=total, saved_cost=None)
+        text = html(msgspec.structs.replace(document, follow_ups=follow_ups), "zh")
+        shown = section(text, "follow_ups").partition(say("saved_cost", "zh"))[2][:80]
+        assert f'<dd class="text">{told}</dd>' in shown
 
 
 def cells(text: str) -> list[str]:
