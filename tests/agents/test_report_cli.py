@@ -134,6 +134,7 @@ def test_excerpts_of_all(history: Path, tmp_path: Path) -> None:
         (("--month", MONTH, "--department", "部门7"), "部门07"),
         (("--month", MONTH, "--check"), "--prometheus URL"),
         (("--month", MONTH, "--prometheus", "http://127.0.0.1:9"), "leave one out"),
+        (("--month", MONTH, "--schedule"), "leave --month and --department out"),
         (("--month", MONTH, "--deliver"), "the profile names nobody"),
         (("--month", MONTH, "--param", "idle_cpu=x"), "idle_cpu"),
         (("--month", MONTH, "--profile", "/nowhere.yaml"), "/nowhere.yaml"),
@@ -221,6 +222,8 @@ def test_the_schedule_makes_the_last_month_once(profile: Path, tmp_path: Path) -
     assert f'"{last}"' in (tmp_path / "state" / "report" / "schedule.json").read_text()
     again = report(*wanted)
     assert (again.returncode, again.stdout) == (0, "")
+    assert f"nothing is due; the last report that was made: {last}" in again.stderr
+    assert json.loads(report(*wanted, "--json").stdout)["done"].keys() == {last}
 
 
 def test_two_departments_never_have_one_file(tmp_path: Path) -> None:
