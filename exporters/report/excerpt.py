@@ -16,7 +16,7 @@ import msgspec
 from collectors.cloud.owners import UNASSIGNED
 from exporters.report.columns import total
 from exporters.report.content.gaps import PARTS, of_departments
-from exporters.report.content.numbers import count, gib, quantity
+from exporters.report.content.numbers import count, gib, quantity, unknown_of
 from exporters.report.content.summary import EACH, GIB
 from exporters.report.content.sums import released
 from exporters.report.document import (
@@ -155,7 +155,7 @@ def _used(load: Load) -> Text:
 
 
 def _amounts(sums: Sums) -> dict[str, object]:
-    unknown = sums.vcpus.unknown + sums.memory.unknown + sums.disk.unknown
+    unknown = unknown_of(sums)
     return {
         "vcpus": quantity(count(total(sums.vcpus)), EACH),
         "memory": quantity(gib(total(sums.memory)), GIB),

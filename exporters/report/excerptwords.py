@@ -15,7 +15,9 @@ WORDS: Final[Mapping[str, Text]] = {
         "{name} holds {resources} resources, with vCPUs: {vcpus}, memory: {memory}, storage: "
         "{disk}{unknown}.",
     ),
-    "unknown": Text("（另有 {n} 项规格未知，未计入）", " (sizes not known and not in it: {n})"),
+    "unknown": Text(
+        "（另有 {n} 项规格不全，未计入相应合计）", " ({n} of unknown size are not in it)"
+    ),
     "used": Text(
         "CPU 平均使用率 {used} %，数据覆盖率 {coverage} %。",
         "{used} % of its CPU were used on average; {coverage} % of it is known.",

@@ -165,6 +165,7 @@ def test_what_is_not_known_is_never_0() -> None:
         assert not re.search(r"\b0\b", text.zh.partition("vCPU")[2].partition("；")[0])
         assert text.zh.count("（数量未知）") == 3
         assert text.en.count("(not known how much)") == 3
+        assert "（另有 3 项规格不全" in text.zh  # three resources, not nine parts of them
     some = Sums(3, Total(8.0, 2), Total(2.0**35), Total(0.0))
     found = changed(granted=some)
     assert {it.key: it.value for it in found.figures}["granted"] == 8
