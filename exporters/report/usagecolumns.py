@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from exporters.report.amountcolumns import amounts, load, named, sums
@@ -233,3 +233,18 @@ FOLLOW_UPS: Final[Table[FollowUp]] = Table(
     ),
     lambda document: None if document.follow_ups is None else document.follow_ups.rows,
 )
+STEPS: Final[Table[tuple[str, int]]] = Table(
+    "followup_steps",
+    Text("整改进度", "Follow-up steps"),
+    "a step, and how many are at it, ended ones of months before included",
+    (
+        Column("step", "text", lambda it, language: of(STEP, it[0], language), width=12),
+        Column("count", "count", lambda it, _: it[1], True),
+    ),
+    lambda document: None if document.follow_ups is None else steps(document.follow_ups.steps),
+)
+
+
+def steps(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """In order; steps that are not told of are none of them."""
+    return [(step, counts[step]) for step in STEP if step in counts]

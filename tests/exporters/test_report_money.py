@@ -93,7 +93,7 @@ def test_the_summary_tells_what_the_use_is_a_part_of(report: Document) -> None:
         ({"days": 3.0}, "（全月 31 天中只有 3 天有数据，只计这些天）；其中"),
     ):
         other = msgspec.structs.replace(money, **changed)
-        words = summary(msgspec.structs.replace(report, showback=other), 0, 0)
+        words = summary(msgspec.structs.replace(report, showback=other), 0, 0, 0)
         assert [it for it in words if said in it.zh], said
 
 

@@ -15,6 +15,7 @@ from exporters.report.document import (
     Figure,
     Total,
 )
+from exporters.report.excerptwords import LEFT_OUT
 from exporters.report.html import chartsbars, drawings, figures, money, picked, rows
 from exporters.report.html.figures import NONE, number, percent, short, size
 from exporters.report.html.svg import set_in
@@ -34,7 +35,11 @@ CHAPTERS: Final = (
     *("baseline", "follow_ups", "gaps", "method"),
 )
 _ORDINALS: Final = ("", "一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二")
-_ALONE: Final = {"estate": "estate_department", "departments": "departments_department"}
+_ALONE: Final = {
+    "estate": "estate_department",
+    "departments": "departments_department",
+    "load_caption": "load_caption_department",
+}
 _STEPS: Final = ("notified", "confirmed", "carried_out", "reviewed")
 
 
@@ -60,7 +65,7 @@ class View:
         from markupsafe import Markup
 
         document, language = self._document, self._language
-        scope = self._scope
+        scope, gaps = self._scope, {it.code: it for it in document.gaps}
 
         def svg(text: str) -> Markup:
             return Markup(set_in(text, self._font))  # noqa: S704 - our own, escaped
@@ -71,6 +76,7 @@ class View:
             "language": language,
             "excerpt": scope.department is not None,
             "chapters": self._chapters,
+            "elsewhere": lambda key: gaps.get(LEFT_OUT + key),
             "ordinal": self.ordinal,
             "heading": self.heading,
             "say": self.say,
@@ -222,6 +228,8 @@ class View:
         return short(it.value), "vCPU" if it.unit == "vcpus" else self.say("unit_count")
 
     def change(self, it: Figure) -> Change:
+        if it.before is None and self._scope.department is not None:
+            return Change("", "")  # the whole report may have it
         if it.value is None or it.before is None:
             return Change("", self.say("before_unknown"))
         if it.unit == "percent":

@@ -65,6 +65,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "生成本期通报时没有这部分数据，不代表没有问题。",
         "No data of it were given for this report, which does not mean that all is well.",
     ),
+    "left_out": ("本专页未列：{0}", "Not in this excerpt: {0}"),
     # chapters
     "summary": ("摘要", "Summary"),
     "estate": ("总体情况", "The estate"),
@@ -162,6 +163,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Capacity and grants; use is the month's average of what is known, not told of less than the threshold asks for",
     ),
     "load_caption": ("全域服务器合并使用率", "Use of all servers together"),
+    "load_caption_department": ("本部门服务器合并使用率", "Use of all its servers together"),
     "average": ("平均", "Average"),
     "peak": ("峰值", "Peak"),
     "peak_at": ("峰值时间", "Peak at"),
@@ -412,12 +414,20 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "none_gaps": ("没有未测内容。", "Nothing was left unmeasured."),
     # method
     "method_average": (
-        "平均、P50、P95：以五分钟均值为样本。P95 指 95% 的时间不高于该值。峰值为任一时刻的最高值。",
-        "Average, P50, P95: of five-minute averages. P95 is not exceeded 95% of the time. The peak is of any moment.",
+        "平均、P50、P95：以五分钟均值为样本。P95 指 95% 的时间不高于该值。",
+        "Average, P50, P95: of five-minute averages. P95 is not exceeded 95% of the time.",
+    ),
+    "method_peak_history": (
+        "峰值：单项资源的为任一时刻的最高值；部门、系统等多项合并的，为合并后五分钟均值的最高值。",
+        "Peak: of one resource it is of any moment; of several together, the highest five-minute average of their sum.",
+    ),
+    "method_peak_prometheus": (
+        "峰值：五分钟均值的最高值；部门、系统等多项合并的，先合并再取最高值。",
+        "Peak: the highest five-minute average; of several together, that of their sum.",
     ),
     "method_hours": (
-        "工作时间与非工作时间：按北京时间和国务院公布的放假、调休安排划分，以封面所列工作日历为准。",
-        "Work and off hours: by China time and the calendar of holidays and make-up workdays named on the cover.",
+        "工作时间与非工作时间：按 {0} 时区和封面所列工作日历划分。",
+        "Work and off hours: in the time zone {0}, by the work calendar named on the cover.",
     ),
     "method_unknown": (
         "未知：没有测到的数据不作推算，不计为 0，也不计为闲置；覆盖率不足的资源列为“数据不足”。",

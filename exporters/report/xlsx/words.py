@@ -9,7 +9,7 @@ from exporters.report.document import Showback
 from rules.model import Text
 
 WORDS: Final[Mapping[str, Text]] = {
-    "title": Text("月度资源使用通报", "Monthly report of the use of cloud resources"),
+    "title": Text("月度资源使用通报", "Monthly Resource Utilisation Report"),
     "total": Text("合计（随筛选）", "Total (of what is shown)"),
     "none": Text("无", "none"),
     "page": Text("第 &P 页，共 &N 页", "Page &P of &N"),
@@ -35,6 +35,8 @@ WORDS: Final[Mapping[str, Text]] = {
     "zone": Text("时区", "Time zone"),
     "made": Text("生成时间", "Made"),
     "source": Text("数据来源", "Data from"),
+    "history": Text("内嵌历史库 {0}", "embedded history {0}"),
+    "prometheus": Text("时序数据库 {0}", "time-series database {0}"),
     "error": Text("估算分位数的最大相对误差", "Largest relative error of estimated quantiles"),
     "days": Text("有数据的天数", "Days with data"),
     "days_in_month": Text("本月天数（至今）", "Days of the month so far"),

@@ -34,7 +34,7 @@ _OPTIONS: Final = {
 }
 _TOP: Final = 3  # rows over a table: title, link and note, and one that is empty
 _TABLES: Final[tuple[Table[Any], ...]] = (
-    *(usage.SHOWBACK, usage.HELD, usage.EXEMPTIONS, usage.FOLLOW_UPS),
+    *(usage.SYSTEMS, usage.SHOWBACK, usage.HELD, usage.EXEMPTIONS, usage.FOLLOW_UPS, usage.STEPS),
     *(
         sections.LEVELS,
         sections.LINES,
@@ -96,10 +96,9 @@ class _Book:
             department(page, one, number, _TOP, self._rows)
             page.sheet.freeze_panes(1, 1)
             page.printed(self._title, (0, 0))
-        if not excerpt:
-            every = list(RESOURCES.rows(document) or ())
-            self._table(RESOURCES, [it for it in every if counted(it)])
-            self._uncounted([it for it in every if not counted(it)])
+        every = list(RESOURCES.rows(document) or ())
+        self._table(RESOURCES, [it for it in every if counted(it)])
+        self._uncounted([it for it in every if not counted(it)])
         for table in _TABLES:
             rows = table.rows(document)
             if rows is not None:
@@ -136,7 +135,7 @@ class _Book:
         placed = page.table(_TOP, _RANKING, rows)
         page.bars(placed, _RANKING, "waste")
         page.sheet.freeze_panes(placed.head + 1, _FROZEN + 1)
-        page.printed(self._title, (0, placed.head))
+        page.printed(self._title, (0, placed.head), _FROZEN + 1)
 
     def _uncounted(self, some: Sequence[Any]) -> None:
         if some:
@@ -165,4 +164,4 @@ class _Book:
             some = rows[start : start + room]
             placed = page.table(_TOP, table.columns, some, summed, wrap=table in _WRAPPED)
             page.sheet.freeze_panes(placed.head + 1, _FROZEN)
-            page.printed(self._title, (0, placed.head))
+            page.printed(self._title, (0, placed.head), _FROZEN)
