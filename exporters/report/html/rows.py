@@ -23,6 +23,7 @@ _UNMEASURED: Final = Figures()
 LISTS: Final = (("idle", "low", "stopped", "detached"), ("busy",), ("insufficient",), ("exempt",))
 CAPS: Final = (MAX_LIST, 100, 60, 40, 30, 20, 15, 10, 8, 5)  # of a list in print
 PAPER_ROWS: Final = 450  # of all lists of all departments
+FEW: Final = 3
 _ADVICE_ORDER: Final = {"reclaim": 0, "shrink": 1, "watch": 2, "grow": 3, "none": 4}
 
 
@@ -103,6 +104,11 @@ def on_paper(departments: Sequence[Department]) -> int:
         for states in LISTS
     ]
     return next((cap for cap in CAPS if sum(min(it, cap) for it in listed) <= PAPER_ROWS), CAPS[-1])
+
+
+def few(printed: int) -> int:
+    """Of a list that asks for nothing to be done, where lists are cut."""
+    return printed if printed == MAX_LIST else min(printed, FEW)
 
 
 def row(it: Judgement, twice: frozenset[str], language: str) -> Row:

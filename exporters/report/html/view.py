@@ -67,6 +67,8 @@ class View:
         document, language = self._document, self._language
         scope, gaps = self._scope, {it.code: it for it in document.gaps}
 
+        printed = rows.on_paper(document.departments)
+
         def svg(text: str) -> Markup:
             return Markup(set_in(text, self._font))  # noqa: S704 - our own, escaped
 
@@ -127,7 +129,8 @@ class View:
             "top": [it for it in document.departments if it.rank is not None][:TOP],
             "four": rows.four,
             "max_rows": MAX_ROWS,
-            "paper_list": rows.on_paper(document.departments),
+            "paper_list": printed,
+            "paper_few": rows.few(printed),
             "paper_table": MAX_ROWS if scope.department is not None else PAPER_TABLE,
             "max_worst": MAX_WORST,
             "max_bars": chartsbars.MAX_BARS,
