@@ -105,8 +105,8 @@ def _of_resources(known: Known) -> Iterator[Gap]:
     yield from _some("unassigned", [it for it in granted if not it.department], len(granted))
     yield from _some("conflicts", [it for it in granted if _disputed(it, known)], len(granted))
     # of those that are insufficient for it there is a gap of its own
-    unseen = [it for it in every if not it.seen and it.state != "insufficient"]
-    yield from _some("not_seen", unseen, len(every))
+    lost = [it for it in every if not it.seen and it.state != "insufficient"]
+    yield from _some("not_seen", lost, len(every))
     yield from _same_names(every)
 
 
