@@ -44,10 +44,12 @@ DECIDED: dict[type[msgspec.Struct], str] = {
     Sums: ("resources vcpus memory disk"),
     Total: ("value unknown"),
     Showback: (
-        "currency lines granted_cost used_cost reclaimable_cost complete unsized known_cost"
+        "currency lines granted_cost used_cost reclaimable_cost complete unsized known_cost "
+        "unsized_volumes days days_in_month"
     ),
     Cost: (
-        "item title unit granted used granted_cost used_cost unpriced used_known prices known_cost"
+        "item title unit granted used granted_cost used_cost unpriced used_known prices known_cost "
+        "unsized"
     ),
     Held: ("resource name kind department system since days amount due"),
     Exemption: ("id reason owner approver expires days_left resources granted departments"),
