@@ -117,6 +117,7 @@ class Maker:
             capacity=self._capacity(),
             files=self._hashes(),
             unmatched=[one.id for one in self.exemptions.unmatched(judged)],
+            unpriced=self.prices.unmatched(shown.departments) if self.prices and shown else (),
             showback=shown.estate if shown else None,
             showbacks=shown.departments if shown else {},
             follow_ups=follow_up,
@@ -141,7 +142,7 @@ class Maker:
         def shares_of(since: float, until: float) -> Any:
             return shares(source, Period(period.label, since, until), owner)
 
-        return showback.showback(self.prices, period, source.zone, shares_of, due)
+        return showback.showback(self.prices, period, source.zone, shares_of, due, source.extent())
 
     def _follow_up(
         self,

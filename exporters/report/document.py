@@ -154,12 +154,14 @@ class Estate(msgspec.Struct, frozen=True):
 class Cost(msgspec.Struct, frozen=True):
     """One line of showback: amounts in units of the price (core hours, GiB hours), money where there is a price.
     `unpriced` is the part of `granted` that no price was in force for: then money is of the rest, and None where
-    there is no rest. `used_known` is False where the use of a part of it is not known: `used` is then of what is."""
+    there is no rest. `used_known` is False where the use of a part of it is not known: `used` is then of what is, and
+    `used_cost` a part of `known_cost`, what that was granted for. `unsized` are hours of what has this size and nobody
+    knows it: they are in no other number, and `granted` is None where nothing else is."""
 
     item: str  # vcpu, memory, disk, or an item of the table
     title: Text
     unit: Text
-    granted: float
+    granted: float | None
     used: float | None
     granted_cost: float | None
     used_cost: float | None
@@ -167,11 +169,13 @@ class Cost(msgspec.Struct, frozen=True):
     used_known: bool = True
     prices: tuple[str, ...] = ()  # `0.12/h (2026-01-01 → 2026-06-30)`, as they were in force
     known_cost: float | None = None
+    unsized: float = 0.0
 
 
 class Showback(msgspec.Struct, frozen=True):
     """None as cost where nothing is priced. `complete` is False where something is unpriced, be it that there is no
-    price or that the size of servers is not known: `unsized` hours of them are in no line. All money is in millionths,
+    price or that a size is not known: of servers with any such for `unsized` hours, of volumes for `unsized_volumes`.
+    Hours are of the `days` alone of which there are data, of the month's `days_in_month`. All money is in millionths,
     and that of the estate is the sum of that of its departments, exactly."""
 
     currency: str
@@ -181,9 +185,10 @@ class Showback(msgspec.Struct, frozen=True):
     reclaimable_cost: float | None  # a month, of what is due
     complete: bool
     unsized: float = 0.0
-    known_cost: float | None = (
-        None  # of all lines: how full disks are is not known, so they are not in it
-    )
+    known_cost: float | None = None  # of all lines but disks: how full they are nobody knows
+    unsized_volumes: float = 0.0
+    days: float | None = None  # of 24 hours
+    days_in_month: float | None = None
 
 
 class System(msgspec.Struct, frozen=True):

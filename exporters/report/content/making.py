@@ -58,6 +58,7 @@ class Inputs(NamedTuple):
     told_by: Text = Text("报告配置", "the profile")
     files: Mapping[str, str] = {}
     unmatched: Sequence[str] = ()  # ids of exemptions that are for no resource
+    unpriced: Sequence[str] = ()  # departments of the price table that are none
     showback: Showback | None = None
     showbacks: Mapping[str, Showback] = {}  # by department
     follow_ups: FollowUps | None = None
@@ -162,6 +163,8 @@ def _told(inputs: Inputs, made: Document, lives: Mapping[str, Life]) -> Document
             "ipv6": inputs.ipv6 is not None,
             "baseline": inputs.baseline is not None,
         },
+        unpriced=inputs.unpriced,
+        follow_ups=inputs.follow_ups.note if inputs.follow_ups else Text("", ""),
     )
     of_parts = parts.gaps(inputs.lines, inputs.ipv6, inputs.baseline)
     made = msgspec.structs.replace(made, gaps=(*gaps.gaps(known), *of_parts))

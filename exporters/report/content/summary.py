@@ -21,7 +21,7 @@ from exporters.report.content.numbers import (
 )
 from exporters.report.content.summarywords import WORDS
 from exporters.report.content.words import fill, listed
-from exporters.report.document import Department, Document, Load, Scope
+from exporters.report.document import Department, Document, Load, Scope, Showback
 from rules.model import Text
 
 NOTHING: Final = Text("", "")
@@ -224,9 +224,10 @@ def _parts(document: Document) -> Iterator[Text]:
         yield _say(
             "cost",
             granted=_money(cost.granted_cost),
-            used=_money(cost.used_cost),
+            use=_cost_of_use(cost),
             currency=cost.currency,
             unpriced=NOTHING if cost.complete else _say("unpriced"),
+            days=_days_of(cost),
         )
     if lines := document.lines:
         yield _say(
@@ -250,6 +251,26 @@ def _parts(document: Document) -> Iterator[Text]:
             hosts=count(sum(it.hosts for it in baseline.departments)),
             hits=quantity(count(every), EACH),
         )
+
+
+def _cost_of_use(cost: Showback) -> Text:
+    """What was used is a part of what has known use, and of that alone."""
+    if not cost.known_cost and cost.granted_cost != 0:
+        return _say("cost_use_unknown")
+    return _say(
+        "cost_use",
+        known=_money(cost.known_cost),
+        used=_money(cost.used_cost),
+        currency=cost.currency,
+        rest=NOTHING if cost.known_cost == cost.granted_cost else _say("cost_rest_unknown"),
+    )
+
+
+def _days_of(cost: Showback) -> Text:
+    if cost.days is None or cost.days_in_month is None:
+        return NOTHING
+    days, whole = round(cost.days, 1), round(cost.days_in_month, 1)
+    return _say("cost_days", days=f"{days:g}", whole=f"{whole:g}") if days < whole else NOTHING
 
 
 def _money(value: float | None) -> str:

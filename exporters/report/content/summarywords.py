@@ -100,10 +100,23 @@ WORDS: Final[Mapping[str, Text]] = {
         "Followed up: {rows}. By review {now} vCPUs came free this month, {ever} in all.",
     ),
     "cost": Text(
-        "按价格表，本月分配费用 {granted} {currency}，其中已使用部分 {used} {currency}{unpriced}。",
-        "By the price table what was granted cost {granted} {currency}, what was used {used} {currency}{unpriced}.",
+        "按价格表，本月分配费用 {granted} {currency}{days}；{use}{unpriced}。",
+        "By the price table what was granted cost {granted} {currency}{days}; {use}{unpriced}.",
     ),
-    "unpriced": Text("（部分项目无价格，未计入）", " (some has no price and is not in it)"),
+    "cost_use": Text(
+        "其中用量已知的部分 {known} {currency}，这部分中已使用 {used} {currency}{rest}",
+        "{known} {currency} of it is for what has known use, {used} {currency} of that for what was used{rest}",
+    ),
+    "cost_rest_unknown": Text("，其余用量未知", "; how much of the rest was used is not known"),
+    "cost_use_unknown": Text("用量未知", "how much of it was used is not known"),
+    "cost_days": Text(
+        "（全月 {whole} 天中只有 {days} 天有数据，只计这些天）",
+        " (for the {days} of {whole} days alone of which there are data)",
+    ),
+    "unpriced": Text(
+        "（部分项目无价格或规格未知，未计入）",
+        " (some has no price or unknown size and is not in it)",
+    ),
     "lines": Text(
         "线路 {lines} 条，已测 {measured} 条，其中未达标 {missed} 条。",
         "Of {lines} lines {measured} were measured, and {missed} missed their target.",

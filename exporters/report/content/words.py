@@ -17,7 +17,7 @@ CAUSE: Final[Mapping[What, Text]] = {
     "gone": Text("释放或不再见到 {n} 台（{points}）", "{n} gone ({points})"),
     "moved_out": Text("划出 {n} 台（{points}）", "{n} moved out ({points})"),
     "resized": Text("调整规格 {n} 台（{points}）", "{n} resized ({points})"),
-    "measured": Text("新有数据 {n} 台（{points}）", "{n} newly measured ({points})"),
+    "measured": Text("新有数据 {n} 台（{points}）", "{n} measured now and not before ({points})"),
     "unmeasured": Text("本月缺数据 {n} 台（{points}）", "{n} not measured now ({points})"),
     "hours": Text("计入时长变化 {n} 台（{points}）", "{n} counted for other hours ({points})"),
 }
