@@ -98,7 +98,7 @@ def lines(random: Random, since: datetime, hostile: bool) -> LinesPart:
                     availability=up,
                     target=target,
                     met=met,
-                    down=down if known else 0.0,
+                    down=down if known else None,
                     unknown=unknown,
                     maintenance=maintenance,
                     outages=None if not known else int(down) + 1 if down else 0,
@@ -122,7 +122,7 @@ def _level(level: str, target: float | None, found: Sequence[Line]) -> LineLevel
     some = [it for it in found if it.level == level]
     measured = [it for it in some if it.availability is not None]
     known = sum(_HOURS - it.unknown - it.maintenance for it in measured)
-    down = sum(it.down for it in measured)
+    down = sum(it.down or 0.0 for it in measured)
     return LineLevel(
         *(level, len(some), len(measured), 100 * (1 - down / known) if known else None, target),
         *(sum(it.met is True for it in some), sum(it.met is False for it in some)),

@@ -234,7 +234,7 @@ class Held(msgspec.Struct, frozen=True):
 
 class Line(msgspec.Struct, frozen=True):
     """`availability` is percent of known time outside maintenance; hours. `met` is None where nothing is known or
-    promised. `whole` is False where known time is less than the profile asks for."""
+    promised, `down` where nothing is known. `whole` is False where known time is less than the profile asks for."""
 
     name: str
     site: str
@@ -243,7 +243,7 @@ class Line(msgspec.Struct, frozen=True):
     availability: float | None
     target: float | None
     met: bool | None
-    down: float
+    down: float | None
     unknown: float
     maintenance: float
     outages: int | None = None
@@ -252,6 +252,9 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class LineLevel(msgspec.Struct, frozen=True):
+    """Of lines that are neither `met` nor `missed` nobody says whether the promise was kept. `down` is of those that were
+    measured, None where none was."""
+
     level: str
     lines: int
     measured: int
@@ -259,7 +262,7 @@ class LineLevel(msgspec.Struct, frozen=True):
     target: float | None
     met: int
     missed: int
-    down: float
+    down: float | None
     unknown: float
     maintenance: float
 

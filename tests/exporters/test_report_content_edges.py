@@ -17,7 +17,7 @@ from exporters.history.compaction import compact
 from exporters.history.importing import Form, load
 from exporters.history.store import Known, Span
 from exporters.report.content.making import document
-from exporters.report.document import Document
+from exporters.report.document import Document, LineLevel, LinesPart
 from exporters.usage.period import month
 from exporters.usage.source import CapacityTold, SourceError
 from tests.reportestate import (
@@ -264,3 +264,25 @@ def test_the_load_of_planetlab_is_that_of_its_traces(tmp_path: Path, day: str) -
         used = (raw[own] * vcpus[own, None]).sum() / 1200
         assert one.used_core_hours == pytest.approx(used, rel=1e-6)
     assert report.scope.days == 1
+
+
+@pytest.mark.parametrize(
+    ("met", "missed", "told"),
+    [
+        (0, 0, "线路 4 条，已测 3 条；因未设目标或数据不足，均未评判是否达标。"),
+        (
+            *(1, 1),
+            "线路 4 条，已测 3 条；可评判 2 条，其中达标 1 条、未达标 1 条；"
+            "另有 2 条因未设目标或数据不足未评判，不视为达标。",
+        ),
+        (3, 1, "线路 4 条，已测 3 条；可评判 4 条，其中达标 3 条、未达标 1 条。"),
+    ],
+)
+def test_a_line_that_nobody_judged_has_not_passed(
+    city: City, met: int, missed: int, told: str
+) -> None:
+    city.server("a", "市税务局")
+    city.measured("cpu", "a", at(10), flat(at(10), at(11), 20.0))
+    level = LineLevel("city", 4, 3, 96.6, None, met, missed, 74.4, 900.0, 0.0)
+    report = made(city, lines=LinesPart((level,), (), (), ()))
+    assert told in " ".join(it.zh for it in report.summary)

@@ -19,7 +19,7 @@ from exporters.report.content.numbers import (
 )
 from exporters.report.content.summarywords import WORDS
 from exporters.report.content.words import fill, listed
-from exporters.report.document import Department, Document, Load
+from exporters.report.document import Department, Document, LinesPart, Load
 from rules.model import Text
 
 NOTHING: Final = Text("", "")
@@ -203,13 +203,8 @@ def _parts(document: Document) -> Iterator[Text]:
             currency=cost.currency,
             unpriced=NOTHING if cost.complete else _say("unpriced"),
         )
-    if lines := document.lines:
-        yield _say(
-            "lines",
-            lines=count(sum(it.lines for it in lines.levels)),
-            measured=count(sum(it.measured for it in lines.levels)),
-            missed=count(sum(it.missed for it in lines.levels)),
-        )
+    if document.lines:
+        yield _lines(document.lines)
     if ipv6 := document.ipv6:
         change = NOTHING
         if ipv6.score is not None and ipv6.before is not None:
@@ -225,6 +220,21 @@ def _parts(document: Document) -> Iterator[Text]:
             hosts=count(sum(it.hosts for it in baseline.departments)),
             hits=quantity(count(every), EACH),
         )
+
+
+def _lines(part: LinesPart) -> Text:
+    """A line that nobody judged has not passed."""
+    every, measured, met, missed = (
+        sum(getattr(it, key) for it in part.levels) for key in ("lines", "measured", "met", "missed")
+    )
+    judged, left = met + missed, every - met - missed
+    told = NOTHING
+    if judged:
+        told = _say("lines_judged", judged=count(judged), met=count(met), missed=count(missed))
+    if left:
+        more = _say("lines_left" if judged else "lines_none", left=count(left))
+        told = listed([told, more], "", "")
+    return _say("lines", lines=count(every), measured=count(measured), judged=told)
 
 
 def _money(value: float | None) -> str:

@@ -92,8 +92,20 @@ WORDS: Final[Mapping[str, Text]] = {
     ),
     "unpriced": Text("（部分项目无价格，未计入）", " (some has no price and is not in it)"),
     "lines": Text(
-        "线路 {lines} 条，已测 {measured} 条，其中未达标 {missed} 条。",
-        "Of {lines} lines {measured} were measured, and {missed} missed their target.",
+        "线路 {lines} 条，已测 {measured} 条{judged}。",
+        "Of {lines} lines {measured} were measured{judged}.",
+    ),
+    "lines_judged": Text(
+        "；可评判 {judged} 条，其中达标 {met} 条、未达标 {missed} 条",
+        "; of {judged} that could be judged {met} kept their target and {missed} missed it",
+    ),
+    "lines_left": Text(
+        "；另有 {left} 条因未设目标或数据不足未评判，不视为达标",
+        "; {left} were not judged, for want of a target or of data, and have not passed",
+    ),
+    "lines_none": Text(
+        "；因未设目标或数据不足，均未评判是否达标",
+        "; none was judged, for want of a target or of data, and none has passed",
     ),
     "ipv6": Text("IPv6 综合得分 {score}{change}。", "The score of IPv6 is {score}{change}."),
     "baseline": Text(
