@@ -116,7 +116,7 @@ class Maker:
             issuer=self.profile.issuer,
             capacity=self._capacity(),
             files=self._hashes(),
-            unmatched=[one.id for one in self.exemptions.unmatched(judged)],
+            exemptions=self.exemptions,
             showback=shown.estate if shown else None,
             showbacks=shown.departments if shown else {},
             follow_ups=follow_up,

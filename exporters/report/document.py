@@ -412,6 +412,10 @@ class Gap(msgspec.Struct, frozen=True):
 
 
 class Exemption(msgspec.Struct, frozen=True):
+    """One that is in force when the month ends, ended within it, or ended before and would be needed. `resources` are
+    those in its scope then, idle or not; `by_department` are their sums. `departments` are theirs, and those that it
+    names."""
+
     id: str
     reason: str
     owner: str
@@ -421,6 +425,7 @@ class Exemption(msgspec.Struct, frozen=True):
     resources: int
     granted: Sums
     departments: tuple[str, ...]
+    by_department: Mapping[str, Sums] = {}
 
 
 class Document(msgspec.Struct, frozen=True):

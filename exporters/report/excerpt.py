@@ -132,25 +132,22 @@ def _figures(own: Department) -> tuple[Figure, ...]:
 
 
 def _exemptions(every: Sequence[Exemption], own: Department) -> tuple[Exemption, ...]:
-    """With those of its own resources that each is for."""
+    """Those that are for its own resources, or name it."""
     found = []
     for one in every:
-        some = [it for it in own.resources if it.exemption and it.exemption.id == one.id]
-        if some:
-            changes = {"resources": len(some), "granted": _sums(some), "departments": (own.name,)}
-            found.append(msgspec.structs.replace(one, **changes))
+        if own.name in one.departments:
+            sums = one.by_department.get(own.name, Sums())
+            only = {own.name: sums} if sums.resources else {}
+            found.append(
+                msgspec.structs.replace(
+                    one,
+                    resources=sums.resources,
+                    granted=sums,
+                    departments=(own.name,),
+                    by_department=only,
+                )
+            )
     return tuple(found)
-
-
-def _sums(some: Iterable[Judgement]) -> Sums:
-    amounts = [it.granted for it in some if counted(it)]
-
-    def of(part: str) -> Total:
-        values = [getattr(it, part) for it in amounts]
-        known = [it for it in values if it is not None]
-        return Total(float(sum(known)), len(values) - len(known))
-
-    return Sums(len(amounts), of("vcpus"), of("memory"), of("disk"))
 
 
 def _follow_ups(document: Document, own: Department) -> FollowUps | None:

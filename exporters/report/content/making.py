@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, NamedTuple
 
 import msgspec
@@ -35,9 +35,11 @@ from exporters.report.sections import gaps as parts
 from exporters.usage.lives import Life, Otherwise
 from exporters.usage.period import Period
 from exporters.usage.source import CapacityTold, SourceError, UsageSource
+from rules.exemptions import Exemptions
 from rules.model import Text
 from rules.usagejudgement import Judgement
 from rules.usagethresholds import Thresholds
+from rules.utilisation import NOBODY
 
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
@@ -61,7 +63,7 @@ class Inputs(NamedTuple):
     capacity: CapacityTold | None = None
     told_by: Text = Text("报告配置", "the profile")
     files: Mapping[str, str] = {}
-    unmatched: Sequence[str] = ()  # ids of exemptions that are for no resource
+    exemptions: Exemptions = NOBODY
     showback: Showback | None = None
     showbacks: Mapping[str, Showback] = {}  # by department
     follow_ups: FollowUps | None = None
@@ -132,7 +134,7 @@ def document(inputs: Inputs, watch: Callable[[str], None] = lambda _: None) -> D
         departments=found,
         showback=inputs.showback,
         held=held(inputs.judgements, lives, period, source.zone),
-        exemptions=exemptions(inputs.judgements),
+        exemptions=exemptions(inputs.judgements, inputs.exemptions, *_days(inputs)),
         gaps=(),
         follow_ups=inputs.follow_ups,
         lines=inputs.lines,
@@ -158,7 +160,7 @@ def _told(inputs: Inputs, made: Document, lives: Mapping[str, Life]) -> Document
         least_days=least,
         holidays=inputs.period.label[:4] in inputs.calendar.sources,
         year=inputs.period.label[:4],
-        unmatched=inputs.unmatched,
+        unmatched=[it.id for it in inputs.exemptions.unmatched(inputs.judgements)],
         given={
             "prices": inputs.showback is not None,
             "follow_ups": inputs.follow_ups is not None,
@@ -272,6 +274,13 @@ def _usable_before(inputs: Inputs) -> float | None:
 def _least_days(inputs: Inputs, days: int) -> float:
     """Of how many days there must be data for anything to be judged."""
     return min(inputs.thresholds.coverage / 100 * days, inputs.thresholds.age_days)
+
+
+def _days(inputs: Inputs) -> tuple[date, date]:
+    """The first and the last of the month so far."""
+    period, zone = inputs.period, inputs.source.zone
+    first, last = (datetime.fromtimestamp(at, zone) for at in (period.since, period.until - 1))
+    return first.date(), last.date()
 
 
 def _days_to_come(inputs: Inputs) -> int:

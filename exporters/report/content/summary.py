@@ -225,7 +225,8 @@ def _parts(document: Document) -> Iterator[Text]:
 def _lines(part: LinesPart) -> Text:
     """A line that nobody judged has not passed."""
     every, measured, met, missed = (
-        sum(getattr(it, key) for it in part.levels) for key in ("lines", "measured", "met", "missed")
+        sum(getattr(it, key) for it in part.levels)
+        for key in ("lines", "measured", "met", "missed")
     )
     judged, left = met + missed, every - met - missed
     told = NOTHING
