@@ -29,6 +29,7 @@ ATTACHED: Final = "jianwei_resource_attachments"  # of a volume: servers that it
 CREATED: Final = "jianwei_resource_created_timestamp_seconds"
 PHYSICAL: Final = "jianwei_estate_physical"  # label resource: vcpus, memory_bytes, disk_bytes
 USABLE: Final = "jianwei_estate_usable"
+COMPLETE: Final = "jianwei_estate_complete"  # label part: 1 where all clouds told all of it
 
 # Lines of the extranet; label `line`. Recorded as a history keeps them (exporters/history/units.py).
 LINE_INFO: Final = "jianwei_line_info"  # carrier level peer role site

@@ -99,7 +99,7 @@ class Load(msgspec.Struct, frozen=True):
 
 class Capacity(msgspec.Struct, frozen=True):
     """`physical` is what there is, `usable` what can be granted (overcommitment counted in); from the clouds or from the
-    profile (`told_by`)."""
+    profile (`told_by`). `untold` are the clouds for which neither is known, as they did not tell and others did."""
 
     resource: Literal["vcpus", "memory", "disk"]
     physical: float | None
@@ -107,6 +107,7 @@ class Capacity(msgspec.Struct, frozen=True):
     granted: Total
     used: float | None  # average; of what is known
     told_by: Text = Text("", "")
+    untold: tuple[str, ...] = ()
 
 
 class MonthPoint(msgspec.Struct, frozen=True):

@@ -62,7 +62,9 @@ def capacity_rows(
                 break
         use = {"vcpus": used[0], "memory": used[1]}.get(resource)
         total_of = getattr(granted, resource)
-        rows.append(Capacity(resource, _number(physical), _number(usable), total_of, use, whose))
+        untold = by_cloud.untold.get(resource, ()) if by_cloud and usable is None else ()
+        own = _number(physical), _number(usable), total_of, use, whose
+        rows.append(Capacity(resource, *own, untold))
     return tuple(rows)
 
 
