@@ -74,7 +74,7 @@ def sample(
         gaps=gaps(judged, parts),
         follow_ups=follow_ups(random, judged, month),
         lines=lines(random, since, hostile),
-        ipv6=ipv6(random, given),
+        ipv6=ipv6(random, given, since),
         baseline=baseline(random, given, since),
     )
 

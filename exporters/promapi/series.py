@@ -40,5 +40,6 @@ LINE_KNOWN: Final = "jianwei:line_known:percent"
 IPV6_SCORE: Final = "jianwei_ipv6_score"  # layer subject; 0 to 100
 PACK_SCORE: Final = "jianwei_pack_score_ratio"  # instance pack; 0 to 1
 PACK_VERDICTS: Final = "jianwei_pack_verdicts"  # instance pack verdict
+AUDITED: Final = "jianwei_audit_timestamp_seconds"  # instance
 HITS: Final = "jianwei_hits"  # instance severity state
 OLDEST_HIT: Final = "jianwei_hit_oldest_open_seconds"  # instance severity

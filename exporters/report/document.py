@@ -290,12 +290,21 @@ class LinesPart(msgspec.Struct, frozen=True):
     source: str = ""
 
 
+class Outdated(msgspec.Struct, frozen=True):
+    """Somebody of whom the only results were made long before the month's end, or after it: none of the month's."""
+
+    name: str
+    department: str
+    time: datetime  # of the last
+
+
 class Ipv6Subject(msgspec.Struct, frozen=True):
     name: str
     kind: str
     department: str
     score: float | None  # None: not tested
     before: float | None
+    time: datetime | None = None  # when it was tested, where that is told
 
 
 class Ipv6Department(msgspec.Struct, frozen=True):
@@ -314,11 +323,13 @@ class Ipv6Part(msgspec.Struct, frozen=True):
     departments: tuple[Ipv6Department, ...]
     subjects: tuple[Ipv6Subject, ...]
     source: str = ""
+    outdated: tuple[Outdated, ...] = ()
 
 
 class BaselineDepartment(msgspec.Struct, frozen=True):
     """`score` is the mean over hosts that were audited, percent; `failed`, `unknown` and `manual` are rules on them.
-    `open_hits` is None where nobody keeps hits."""
+    `since` and `until` are when the first and the last of those audits began. `open_hits` were found before the month
+    ended; None where nobody knows of any of its hosts."""
 
     name: str
     hosts: int
@@ -329,6 +340,8 @@ class BaselineDepartment(msgspec.Struct, frozen=True):
     unknown: int
     manual: int
     open_hits: int | None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 class OldHit(msgspec.Struct, frozen=True):
@@ -358,6 +371,7 @@ class BaselinePart(msgspec.Struct, frozen=True):
     oldest: tuple[OldHit, ...]
     waivers: tuple[Waiver, ...]
     source: str = ""
+    outdated: tuple[Outdated, ...] = ()
 
 
 Step = Literal["notified", "confirmed", "carried_out", "reviewed", "declined", "lapsed"]

@@ -193,7 +193,8 @@ def _ipv6(part: Ipv6Part | None, name: str) -> Ipv6Part | None:
     if not departments:
         return None
     own = departments[0]
-    return Ipv6Part(own.score, own.before, departments, subjects, part.source)
+    outdated = tuple(it for it in part.outdated if it.department == name)
+    return Ipv6Part(own.score, own.before, departments, subjects, part.source, outdated)
 
 
 def _baseline(part: BaselinePart | None, name: str) -> BaselinePart | None:
@@ -204,7 +205,8 @@ def _baseline(part: BaselinePart | None, name: str) -> BaselinePart | None:
     waivers = tuple(it for it in part.waivers if it.department == name)
     if not (departments or oldest or waivers):
         return None
-    return BaselinePart(departments, oldest, waivers, part.source)
+    outdated = tuple(it for it in part.outdated if it.department == name)
+    return BaselinePart(departments, oldest, waivers, part.source, outdated)
 
 
 def _gaps(every: Sequence[Gap], resources: Sequence[Judgement]) -> Iterable[Gap]:

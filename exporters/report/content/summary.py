@@ -211,14 +211,14 @@ def _parts(document: Document) -> Iterator[Text]:
             change = _say("change", points=signed(ipv6.score - ipv6.before))
         yield _say("ipv6", score="?" if ipv6.score is None else f"{ipv6.score:.1f}", change=change)
     if baseline := document.baseline:
-        hits = [it.open_hits for it in baseline.departments]
-        known_hits = [it for it in hits if it is not None]
-        every = sum(known_hits) if len(known_hits) == len(hits) else None
+        hits = [it.open_hits for it in baseline.departments if it.open_hits is not None]
+        blind = len(baseline.departments) - len(hits)
         yield _say(
             "baseline",
             audited=count(sum(it.audited for it in baseline.departments)),
             hosts=count(sum(it.hosts for it in baseline.departments)),
-            hits=quantity(count(every), EACH),
+            hits=quantity(count(sum(hits) if hits else None), EACH),
+            blind=_say("blind", n=count(blind)) if hits and blind else NOTHING,
         )
 
 

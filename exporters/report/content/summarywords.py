@@ -74,8 +74,8 @@ WORDS: Final[Mapping[str, Text]] = {
         "them for long enough to be reclaimed.",
     ),
     "exempt": Text(
-        "豁免 {n} 项在案，其中 {soon} 项将在 30 天内到期，{expired} 项已过期。",
-        "Exemptions: {n}, of which {soon} end within 30 days and {expired} have ended.",
+        "豁免 {n} 项在案，按月末计，其中 {soon} 项将在 30 天内到期，{expired} 项已过期。",
+        "Exemptions: {n}, of which, as the month ended, {soon} were to end within 30 days and {expired} had ended.",
     ),
     "unjudged": Text(
         "数据不足而未评判的资源 {insufficient} 项，未归属任何部门的资源 {unassigned} 项。数据不足不等于闲置，详见数据质量一节。",
@@ -109,9 +109,10 @@ WORDS: Final[Mapping[str, Text]] = {
     ),
     "ipv6": Text("IPv6 综合得分 {score}{change}。", "The score of IPv6 is {score}{change}."),
     "baseline": Text(
-        "基线核查主机 {audited} 台（共 {hosts} 台），未关闭的问题{hits}。",
-        "{audited} of {hosts} hosts were audited against the baseline; open hits: {hits}.",
+        "基线核查主机 {audited} 台（共 {hosts} 台），未关闭的问题{hits}{blind}。",
+        "{audited} of {hosts} hosts were audited against the baseline; open hits: {hits}{blind}.",
     ),
+    "blind": Text("（另有 {n} 个部门未知）", " (of {n} departments that is not known)"),
     "few_days": Text(
         "本月仅有 {days} 天数据（应有 {whole} 天），不足以评判，本报告数字仅供参考。",
         "There are data of {days} days alone (of {whole}), too few to judge by: all figures are for information.",
