@@ -65,7 +65,7 @@ def usage(path: str, days: int) -> Statistics:
     return {
         name: [
             its.mean,
-            its.p50,
+            its.p50 if its.p50 is not None else -1,
             its.p95,
             its.maximum,
             its.maximum_at,

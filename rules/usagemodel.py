@@ -23,12 +23,13 @@ class Measured(msgspec.Struct, frozen=True, gc=False):
     `coverage` is the share of the period's slots that have a value, 0 to 1. `work` and `off` are averages
     in and out of working hours, None where nothing was measured then. `estimated`: quantiles are from
     sketches, with their relative error (exporters/history/sketch.py), since rollups are not kept so long.
-    `upper` is the quantile UPPER, of which two bound the 95th percentile of a sum.
+    `upper` is the quantile UPPER, of which two bound the 95th percentile of a sum. It and `p50` are None where they
+    were not asked for.
     """
 
     samples: int
     mean: float
-    p50: float
+    p50: float | None
     p95: float
     maximum: float
     maximum_at: float  # Unix time of the slot

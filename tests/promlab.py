@@ -46,9 +46,9 @@ class Made(NamedTuple):
 
 
 def every_five_minutes(since: float, until: float, after: float = 0) -> NDArray[np.float64]:
-    """Moments at which a rule is evaluated within (since, until]: `after` seconds after the full five minutes,
-    at 0 at their end."""
-    return np.arange(since + (after or SLOT), until + 1, SLOT, dtype=np.float64)
+    """Moments at which a rule is evaluated, one for each five minutes of [since, until): `after` seconds after those
+    begin, at 0 when they end."""
+    return since + (after or SLOT) + np.arange(0.0, until - since, SLOT)
 
 
 def month(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -113,10 +114,12 @@ def command(
       jianwei report --month 2026-10 --profile city.yaml --out report --department 市财政局
     Exit codes: 0 done, 1 --check found what makes figures wrong or somebody was not delivered to, 2 bad input.
     """
+    signal.signal(signal.SIGTERM, _ended)
+    profile_path = profile_path and os.path.expanduser(profile_path)
     profile = _profile(profile_path, history, prometheus, formats, lang)
     config = configuration.load(path or profile.config or None)
     thresholds = _thresholds(config, profile, assignments)
-    folder = folder or profile.out
+    folder = os.path.expanduser(folder or "") or profile.out
     sends = (delivered or schedule) and profile.delivery is not None and profile.delivery.wanted
     if not (folder or check or sends):
         raise UserError("--out is missing: name the folder to write to")
@@ -127,11 +130,15 @@ def command(
     department = None if department is None else clean(department)
     wanted = Wanted(profile, config, thresholds, folder, department, excerpts or profile.excerpts)
     wanted = wanted._replace(delivered=delivered or schedule, again=again)
+    if schedule and (label or department is not None):
+        raise UserError(
+            "--schedule says by itself which month, and of all: leave --month and --department out"
+        )
     try:
         if check:
             ctx.exit(_check(profile, config, label, as_json))
         if schedule:
-            ctx.exit(_scheduled(wanted))
+            ctx.exit(_scheduled(wanted, as_json))
         told = run(wanted, label, _watch)
     finally:
         progress("")
@@ -139,7 +146,7 @@ def command(
     ctx.exit(1 if failed(told.outcomes) else 0)
 
 
-def _scheduled(wanted: Wanted) -> int:
+def _scheduled(wanted: Wanted, as_json: bool) -> int:
     """What is due, if anything is."""
     zone = ZoneInfo(wanted.config.history.zone)
     holidays = wanted.profile.holidays or workcalendar.CHINA
@@ -147,7 +154,7 @@ def _scheduled(wanted: Wanted) -> int:
 
     def make(label: str) -> str:
         told = run(wanted, label, _watch)
-        _print(told, wanted.profile.language, as_json=False)
+        _print(told, wanted.profile.language, as_json)
         return "; ".join(one.line("en") for one in told.outcomes if one.state == "failed")
 
     try:
@@ -157,7 +164,20 @@ def _scheduled(wanted: Wanted) -> int:
         raise UserError(str(error)) from error
     except OSError as error:
         raise UserError(f"{error.filename}: {error.strerror or error}") from error
-    return 1 if done and done[1] else 0
+    if done is None:
+        known = timetable.read(path)
+        lasting = {month: it.problem for month, it in known.failed.items()}
+        if as_json:
+            sys.stdout.buffer.write(
+                msgspec.json.encode({"done": known.done, "failed": lasting}) + b"\n"
+            )
+        else:
+            last = max(known.done, default="none yet")
+            click.echo(f"nothing is due; the last report that was made: {last}", err=True)
+            for month, problem in lasting.items():
+                click.echo(f"{month} is tried again later: {problem}", err=True)
+        return 1 if lasting else 0
+    return 1 if done[1] else 0
 
 
 def _print(told: Told, language: str, as_json: bool) -> None:
@@ -173,7 +193,13 @@ def _print(told: Told, language: str, as_json: bool) -> None:
         "coverage": scope.coverage,
         "files": told.written,
         "deliveries": [
-            {"channel": one.parcel.channel, "to": one.parcel.to, "state": one.state}
+            {
+                "channel": one.parcel.channel,
+                "to": one.parcel.to,
+                "department": one.parcel.department or None,
+                "state": one.state,
+                "why": one.why.en or None,
+            }
             for one in told.outcomes
         ],
     }
@@ -244,6 +270,11 @@ def _check(profile: Profile, config: configuration.Config, label: str | None, as
     else:
         click.echo(checktable.table(found, profile.language))
     return 1 if any(one.level == "error" for one in found) else 0
+
+
+def _ended(number: int, _: object) -> None:
+    """So that files that are written aside go away."""
+    sys.exit(128 + number)
 
 
 def _watch(label: str) -> None:

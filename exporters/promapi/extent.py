@@ -8,7 +8,7 @@ from typing import Final
 
 from exporters.history.schema import SLOT
 from exporters.promapi.asking import Asker
-from exporters.promapi.selectors import ranged
+from exporters.promapi.selectors import recorded
 from exporters.promapi.windows import DAY, Windows, moments
 
 LOOKED_BACK: Final = 400  # days
@@ -35,4 +35,4 @@ def _there(asker: Asker, series: str, windows: Windows) -> list[int]:
 
 
 def _counted(series: str, slots: int, matcher: str) -> str:
-    return f"count(count_over_time({ranged(series, matcher, slots)}))"
+    return f"count(count_over_time({recorded(series, matcher, slots)}))"

@@ -15,7 +15,7 @@ from typing import Generic, NamedTuple, TypeVar
 from exporters.history.schema import SLOT
 from exporters.promapi.asking import Asker
 from exporters.promapi.client import Series
-from exporters.promapi.selectors import Range, each
+from exporters.promapi.selectors import Range, each, recorded
 from exporters.promapi.timelines import Timeline, Told, doubtful, timeline
 from exporters.promapi.windows import DAY, Windows, moments
 
@@ -62,10 +62,10 @@ def number(series: str, over: Range) -> Fact[float]:
 
 
 def presence(series: str) -> Fact[bool]:
-    """Whether there was anything."""
+    """Whether there was anything of a rule."""
 
     def query(matcher: str, slots: int) -> str:
-        return each("count_over_time", series, matcher, slots)
+        return each("count_over_time", series, matcher, slots, recorded)
 
     return Fact((query,), lambda _, count: True if count > 0 else None, all)
 

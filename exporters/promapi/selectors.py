@@ -45,6 +45,12 @@ def ranged(name: str, matcher: str, slots: int) -> str:
     return f"{name}{{{matcher}}}[{slots * SLOT * 1000 - 1}ms]"
 
 
+def recorded(name: str, matcher: str, slots: int) -> str:
+    """The same of a rule, which a server evaluates anywhere within five minutes: each sample is of the slot that
+    is nearest to the five minutes before it."""
+    return f"{ranged(name, matcher, slots)} offset -{SLOT // 2}s"
+
+
 def sampled(name: str, matcher: str, slots: int) -> str:
     """The same of a fact, which agents are asked for several times a minute and which seldom changes: one sample an
     hour, at full hours, is what longer ranges have. A subquery, but of few points."""

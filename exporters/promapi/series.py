@@ -1,7 +1,7 @@
 """Series that the monthly report asks a time-series database for: those that agents serve, and those that the
 recording rules of deploy/prometheus make of them every five minutes.
 
-A recorded value at time t is of the five minutes up to t. Recorded series have the label `resource` alone: whose a
+A recorded value at time t is of the five minutes up to t, and counts for the slot that is nearest to those. Recorded series have the label `resource` alone: whose a
 resource is changes, what it used does not.
 """
 

@@ -1,9 +1,8 @@
 """Statistics of a recorded metric over a period, each made by the server out of a plain range of samples: no
 subqueries, which keep every point that they make in memory, and are refused.
 
-Quantiles interpolate linearly between the two nearest values, as numpy's default does; `upper` is asked for of those
-metrics alone that are added up. `off` is what is left of
-all without the working hours.
+Quantiles interpolate linearly between the two nearest values, as numpy's default does. `off` is what is left of all
+without the working hours.
 """
 
 from __future__ import annotations
@@ -23,16 +22,18 @@ from exporters.history.schema import SLOT
 from exporters.history.workcalendar import WorkCalendar
 from exporters.promapi.asking import Asker
 from exporters.promapi.client import Sample, Series, TooMuch
-from exporters.promapi.selectors import each, ranged
+from exporters.promapi.selectors import each, recorded
 from exporters.promapi.windows import Windows, alike, days, moments, runs
 from exporters.usage.source import SourceError
 from rules.usagemodel import UPPER, Measured
 
-QUANTILES: Final = (0.5, 0.95)
-SUMMED: Final = (
-    "net_rx",
-    "net_tx",
-)  # metrics of which UPPER bounds a sum: a server sorts all for each quantile
+P50, P95 = 0.5, 0.95
+# Those that a page or a judgement has: most servers sort all samples anew for each.
+QUANTILES: Final[Mapping[str, tuple[float, ...]]] = {
+    "steal": (P95,),
+    "net_rx": (P95, UPPER),
+    "net_tx": (P95, UPPER),
+}
 NOTHING: Final = 1e-11  # of a sum: what is less is the rounding of its parts
 Totals = dict[str, tuple[float, float]]  # sum and count, by resource
 
@@ -48,7 +49,7 @@ class Metric(NamedTuple):
 
     @property
     def quantiles(self) -> tuple[float, ...]:
-        return (*QUANTILES, UPPER) if self.what in SUMMED else QUANTILES
+        return QUANTILES.get(self.what, (P50, P95))
 
 
 class Counted(NamedTuple):
@@ -63,7 +64,7 @@ def counted(of: Metric, period: Span) -> Counted:
     slots = period.end - period.first
     if slots < 1:
         return Counted({})
-    query = f"count_over_time({ranged(of.series, '', slots)})"
+    query = f"count_over_time({recorded(of.series, '', slots)})"
     try:
         told = of.asker.once(query, period.end * SLOT)
     except TooMuch:
@@ -106,10 +107,10 @@ def measured(
             continue
         inside, outside = _parted(mean * count, count, work.get(id, (0.0, 0.0)))
         coverage = count / (period.end - period.first)
-        p50, p95, *rest = own
-        upper = rest[0] if rest else None
+        told = dict(zip(of.quantiles, own, strict=True))
         found[id] = Measured(
-            count, mean, p50, p95, *peaks[id], coverage, inside, outside, False, upper
+            *(count, mean, told.get(P50), told[P95], *peaks[id], coverage, inside, outside, False),
+            told.get(UPPER),
         )
     return found
 
@@ -142,7 +143,7 @@ def _quantiles_at_once(of: Metric, period: Span, ids: Sequence[str]) -> list[dic
     told = ", ".join(map(repr, of.quantiles))
 
     def query(matcher: str) -> str:
-        its = ranged(of.series, matcher, period.end - period.first)
+        its = recorded(of.series, matcher, period.end - period.first)
         return f'max by (resource, quantile) (quantiles_over_time("quantile", {told}, {its}))'
 
     jobs = of.asker.instants(query, period.end * SLOT, ids)
@@ -170,7 +171,7 @@ def _statistic(of: Metric, function: str, period: Span, ids: Sequence[str]) -> d
 
 
 def _query(function: str, series: str, slots: int, matcher: str) -> str:
-    return each(function, series, matcher, slots)
+    return each(function, series, matcher, slots, recorded)
 
 
 def _by_resource(told: Iterable[Sample]) -> dict[str, float]:
@@ -214,8 +215,8 @@ def _peaks(of: Metric, period: Span, ids: Sequence[str]) -> dict[str, tuple[floa
 def _highest(series: str, day: Span, matcher: str) -> str:
     """The value of each slot that is the highest of its day; nothing of others."""
     slots = day.end - day.first
-    whole = f"max_over_time({ranged(series, matcher, slots)} @ {day.end * SLOT})"
-    return f"{each('max_over_time', series, matcher, 1)} == max by (resource) ({whole})"
+    whole = f"max_over_time({recorded(series, matcher, slots)} @ {day.end * SLOT})"
+    return f"{each('max_over_time', series, matcher, 1, recorded)} == max by (resource) ({whole})"
 
 
 def _worked(

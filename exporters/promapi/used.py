@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from exporters.history.reader import Span, span
 from exporters.history.schema import SLOT
 from exporters.promapi.client import Series
-from exporters.promapi.selectors import each, ranged
+from exporters.promapi.selectors import each, recorded
 from exporters.promapi.statistics import Counted, Metric
 from exporters.promapi.windows import Windows, moments
 from exporters.usage.source import Key, Segment, Used
@@ -80,9 +80,9 @@ def _jobs(
 ) -> Sequence[Callable[[], list[Series]]]:
     def query(matcher: str) -> str:
         if doubled:
-            return f"sum({each(function, of.series, matcher, 1)})"
+            return f"sum({each(function, of.series, matcher, 1, recorded)})"
         # several times as fast
-        return f"sum({function}({ranged(of.series, matcher, 1)}))"
+        return f"sum({function}({recorded(of.series, matcher, 1)}))"
 
     windows = Windows(1, own.first + 1, own.end, 1)
     return list(of.asker.overs(query, *moments(windows), ids))

@@ -27,6 +27,9 @@ def write(folder: str, files: Mapping[str, bytes]) -> list[str]:
     """Write all of them, then rename all of them; raises OSError and leaves nothing half done."""
     os.makedirs(folder, exist_ok=True)
     paths = [os.path.join(folder, name) for name in files]
+    for path in paths:
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, f"{path} is a folder", path)
     with ExitStack() as aside:
         for path, content in zip(paths, files.values(), strict=True):
             _write(aside.enter_context(replacing(Path(path))), content)

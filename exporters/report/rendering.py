@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import multiprocessing.connection
+import multiprocessing
 import os
 import re
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from multiprocessing import connection
+from multiprocessing.connection import Connection
 from typing import Final, Literal, get_args
 
 from exporters.report import fonts
@@ -91,36 +93,52 @@ def _setting(page: str, family: str, wanted: bool) -> Iterator[Callable[[], byte
     if not wanted:
         yield lambda: b""
         return
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
+    from exporters.report.pdf import PdfError
 
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    setter = context.Process(target=_set, args=(sender, page, family), name="pages")
+    setter.start()
+    sender.close()
+
+    def content() -> bytes:
+        try:
+            made = receiver.recv()
+        except EOFError as error:
+            raise PdfError(
+                "the process that sets the pages was killed; is memory short?"
+            ) from error
+        if isinstance(made, Exception):
+            raise made
+        for warning in made.warnings:
+            log.warning("PDF: %s", warning)
+        found: bytes = made.content
+        return found
+
+    try:
+        yield content
+    finally:
+        setter.kill()
+        setter.join()
+
+
+def _set(sender: Connection, page: str, family: str) -> None:
     from exporters.report import pdf
 
-    with ProcessPoolExecutor(1, get_context("spawn"), _end_with_parent) as pool:
-        made = pool.submit(pdf.make, page, family)
-
-        def content() -> bytes:
-            try:
-                it = made.result()
-            except BrokenProcessPool as error:
-                raise pdf.PdfError(
-                    "the process that sets the pages was killed; is memory short?"
-                ) from error
-            for warning in it.warnings:
-                log.warning("PDF: %s", warning)
-            return it.content
-
-        yield content
+    _end_with_parent()
+    try:
+        sender.send(pdf.make(page, family))
+    except (fonts.FontError, pdf.PdfError) as error:
+        sender.send(error)
 
 
 def _end_with_parent() -> None:
-    """A process that sets pages for somebody who was killed would do so for ever: it waits for more."""
+    """Nobody wants the pages of somebody who was killed."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:
         if parent is not None:
-            multiprocessing.connection.wait([parent.sentinel])
+            connection.wait([parent.sentinel])
             os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

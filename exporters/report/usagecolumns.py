@@ -166,7 +166,7 @@ def costs(document: Document) -> Iterator[CostRow]:
 
 HELD: Final[Table[Held]] = Table(
     "held",
-    Text("占而不用", "Held without use"),
+    Text("占而未用", "Held without use"),
     "a stopped server, or a volume attached to nothing",
     (
         Column("resource", "text", lambda it, _: it.resource, width=24),

@@ -134,6 +134,7 @@ def test_excerpts_of_all(history: Path, tmp_path: Path) -> None:
         (("--month", MONTH, "--department", "部门7"), "部门07"),
         (("--month", MONTH, "--check"), "--prometheus URL"),
         (("--month", MONTH, "--prometheus", "http://127.0.0.1:9"), "leave one out"),
+        (("--month", MONTH, "--schedule"), "leave --month and --department out"),
         (("--month", MONTH, "--deliver"), "the profile names nobody"),
         (("--month", MONTH, "--param", "idle_cpu=x"), "idle_cpu"),
         (("--month", MONTH, "--profile", "/nowhere.yaml"), "/nowhere.yaml"),
@@ -177,6 +178,13 @@ def test_a_folder_that_cannot_be_written_loses_nothing(
     assert not (tmp_path / "followup.csv").exists()  # nobody was told of anything
 
 
+def test_all_files_or_none(history: Path, tmp_path: Path) -> None:
+    (tmp_path / f"report-{MONTH}.zh.html").mkdir()
+    arguments = ("--month", MONTH, "--history", history, "--format", "html,json,csv")
+    assert "is a folder" in refused(*arguments, "--out", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f"report-{MONTH}.zh.html"]
+
+
 def test_a_follow_up_file_that_cannot_be_kept_is_told_first(history: Path, tmp_path: Path) -> None:
     profile = tmp_path / "city.yaml"
     profile.write_text("follow_up: none/followup.csv\n")
@@ -214,6 +222,8 @@ def test_the_schedule_makes_the_last_month_once(profile: Path, tmp_path: Path) -
     assert f'"{last}"' in (tmp_path / "state" / "report" / "schedule.json").read_text()
     again = report(*wanted)
     assert (again.returncode, again.stdout) == (0, "")
+    assert f"nothing is due; the last report that was made: {last}" in again.stderr
+    assert json.loads(report(*wanted, "--json").stdout)["done"].keys() == {last}
 
 
 def test_two_departments_never_have_one_file(tmp_path: Path) -> None:

@@ -246,9 +246,10 @@ def _nothing(inputs: Inputs) -> SourceError:
     if extent:
         since, until = (datetime.fromtimestamp(at, inputs.source.zone).date() for at in extent)
         has = f"what it has begins on {since} and ends on {until}"
+    where = "what --check says" if inputs.source.kind == "prometheus" else "whether the agent ran"
     return SourceError(
         f"{inputs.source.name} has no data of {inputs.period.label}: {has}; "
-        "name another month, or see whether the agent ran"
+        f"name another month, or see {where}"
     )
 
 

@@ -8,16 +8,16 @@ from typing import Final
 from rules.model import Text
 
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
-    "subject": ("{0}{1}资源使用情况通报", "{0}: utilisation report for {2}"),
-    "subject_of": ("{0}{1}资源使用情况通报（{3}）", "{0}: utilisation report for {2} ({3})"),
+    "subject": ("{0}{1}资源使用通报", "{0}: utilisation report for {2}"),
+    "subject_of": ("{0}{1}资源使用通报（{3}）", "{0}: utilisation report for {2} ({3})"),
     "dear": ("各相关单位：", "To whom it concerns,"),
     "dear_of": ("{0}：", "To {0},"),
     "sent": (
-        "现将{0}{1}政务云资源使用情况通报发送给你们，请查收附件。",
+        "现将{0}{1}月度资源使用通报发送给你们，请查收附件。",
         "please find attached the utilisation report of {0} for {2}.",
     ),
     "sent_of": (
-        "现将{0}{1}政务云资源使用情况通报中涉及你单位的部分发送给你们，请查收附件，并按要求反馈确认意见。",
+        "现将{0}{1}月度资源使用通报中涉及你单位的部分发送给你们，请查收附件，并按要求反馈确认意见。",
         "please find attached the part of the utilisation report of {0} for {2} that is about you; please confirm it.",
     ),
     "files": ("附件（SHA-256）：", "Attachments (SHA-256):"),

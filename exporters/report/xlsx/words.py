@@ -8,7 +8,7 @@ from typing import Final
 from rules.model import Text
 
 WORDS: Final[Mapping[str, Text]] = {
-    "title": Text("云资源使用月度通报", "Monthly report of the use of cloud resources"),
+    "title": Text("月度资源使用通报", "Monthly report of the use of cloud resources"),
     "total": Text("合计（随筛选）", "Total (of what is shown)"),
     "none": Text("无", "none"),
     "page": Text("第 &P 页，共 &N 页", "Page &P of &N"),
