@@ -101,10 +101,14 @@ class HistorySource:
             if getattr(size, it) is not None
         ]
         held = self.connection.execute(
-            "SELECT DISTINCT cloud, kind FROM resources WHERE first_seen < ? AND last_seen >= ?"
+            # whose it is its identity tells: of Nova's servers the hypervisors tell as well
+            "SELECT DISTINCT coalesce((SELECT json_extract(value, '$.cloud') FROM spans"
+            " WHERE resource = number AND aspect = 'identity' AND since < ?"
+            " ORDER BY since DESC LIMIT 1), cloud), kind"
+            " FROM resources WHERE first_seen < ? AND last_seen >= ?"
             " AND NOT EXISTS (SELECT 1 FROM spans WHERE resource = number AND aspect = 'state'"
             " AND value = '\"released\"' AND since < ? AND (until IS NULL OR until >= ?))",
-            (until, until - FORGOTTEN, until, until),
+            (until, until, until - FORGOTTEN, until, until),
         )
         return of_whole(*capacities.together(kept), held, known)
 

@@ -325,6 +325,7 @@ def test_a_cloud_that_does_not_tell_its_capacity_leaves_that_of_all_unknown(city
     assert (gaps["clouds"].count, gaps["clouds"].examples) == (1, ("B",))
     assert gaps["capacity"].examples == ("存储 disk",)
     assert {it.key: it.value for it in report.figures}["granted"] is None
+    assert "有 1 个云平台未提供容量" in report.summary[0].zh
     by_hand = made(city, capacity=CapacityTold(Size(), Size(100)))
     assert by_hand.estate.capacity[0].untold == ()
     assert {it.key: it.value for it in by_hand.figures}["granted"] == pytest.approx(80)

@@ -64,6 +64,8 @@ def _scale(document: Document) -> Text:
     vcpus = document.estate.capacity[0]
     share = next((it.value for it in document.figures if it.key == "granted"), None)
     capacity = _say("capacity_unknown")
+    if vcpus.untold:
+        capacity = _say("capacity_partly", n=count(len(vcpus.untold)))
     if vcpus.usable is not None:
         capacity = _say("capacity", usable=count(vcpus.usable), share=percent(share))
     city = document.scope.city

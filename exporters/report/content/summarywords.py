@@ -27,6 +27,10 @@ WORDS: Final[Mapping[str, Text]] = {
         "可分配容量未提供，分配率无法计算。",
         "Usable capacity is not told, so what share is granted is not known.",
     ),
+    "capacity_partly": Text(
+        "有 {n} 个云平台未提供容量，可分配总量未知，分配率无法计算。",
+        "Clouds that did not tell what they have: {n}, so what share is granted is not known.",
+    ),
     "use": Text(
         "CPU 平均使用率 {average}{change}{quantiles}{hours}。数据覆盖率 {coverage}，以上均按使用情况已知的核时计算{unknown}。",
         "Average use of CPU was {average}{change}{quantiles}{hours}. Coverage of data is {coverage}: "
