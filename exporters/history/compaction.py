@@ -22,7 +22,9 @@ from exporters.history.schema import KEEP, KEEP_SKETCHES, KEPT, KEPT_SKETCHES, S
 from exporters.history.stored import damaged_order
 from exporters.history.transactions import transaction as transaction
 
-_SERIES: Final = 5_000  # of a day in one transaction, for which who writes must wait: 2 to 3 seconds
+_SERIES: Final = (
+    5_000  # of a day in one transaction, for which who writes must wait: 2 to 3 seconds
+)
 
 
 def compact(

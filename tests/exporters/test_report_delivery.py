@@ -186,8 +186,7 @@ def test_mail(how: str, tls: ssl.SSLContext, tmp_path: Path) -> None:
     assert [mail.to for mail in server.mails] == [(one.address,) for one in (ONE, TWO, THREE)]
     first, second, third = (mail.message for mail in server.mails)
     assert (
-        first["Subject"]
-        == "滨海市2026年10月资源使用通报 / 滨海市: utilisation report for 2026-10"
+        first["Subject"] == "滨海市2026年10月资源使用通报 / 滨海市: utilisation report for 2026-10"
     )
     assert str(second["To"]) == "主任 <b@city.example>"
     assert str(second["From"]) == "资源通报 <report@city.example>"
