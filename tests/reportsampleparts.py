@@ -138,9 +138,9 @@ def ipv6(random: Random, departments: Sequence[str], at: datetime) -> Ipv6Part:
             score = None if (n + m) % 5 == 4 else random.uniform(20, 100)
             before = None if (n + m) % 6 == 5 else random.uniform(20, 100)
             kind = ("site", "host", "line")[m]
-            tested = None if score is None else at + timedelta(days=n)
+            when = None if score is None else at + timedelta(days=n)
             whose = f"{kind}{n}.example.gov", kind, department
-            subjects.append(Ipv6Subject(*whose, score, before, tested))
+            subjects.append(Ipv6Subject(*whose, score, before, when))
     found = []
     for department in (*departments, ""):
         some = [it for it in subjects if it.department == department]
