@@ -117,6 +117,7 @@ class Maker:
             capacity=self._capacity(),
             files=self._hashes(),
             exemptions=self.exemptions,
+            unpriced=self.prices.unmatched(shown.departments) if self.prices and shown else (),
             showback=shown.estate if shown else None,
             showbacks=shown.departments if shown else {},
             follow_ups=follow_up,
@@ -141,7 +142,7 @@ class Maker:
         def shares_of(since: float, until: float) -> Any:
             return shares(source, Period(period.label, since, until), owner)
 
-        return showback.showback(self.prices, period, source.zone, shares_of, due)
+        return showback.showback(self.prices, period, source.zone, shares_of, due, source.extent())
 
     def _follow_up(
         self,
@@ -161,9 +162,7 @@ class Maker:
                 return showback.monthly(table, department, amount, of_month)
 
         today = datetime.now(zone).date()
-        facts = followup.Facts(
-            label, today, judged, {**released, **followupnow.now_of(judged)}, saved
-        )
+        facts = followup.Facts(label, today, judged, followupnow.now_of(judged, released), saved)
         language = self.profile.language
         shown = followupfile.carry(path, facts, language, write=False)
         return shown, lambda: followupfile.carry(path, facts, language)

@@ -20,7 +20,7 @@ from exporters.promapi.asking import WORKERS, Asker, Client, Progress
 from exporters.promapi.capacity import capacity
 from exporters.promapi.extent import extent
 from exporters.promapi.statistics import Counted, Metric
-from exporters.usage.lives import Life
+from exporters.usage.lives import Life, known_at
 from exporters.usage.source import CapacityTold, Key, Segment, Used
 from rules.usagemodel import Measured
 
@@ -77,7 +77,8 @@ class PrometheusSource:
                 used[id].add(name)
         found = lives.lives(self._asker, since, until, used)
         self._departments |= {one.id: one.owner(until).owner.department for one in found}
-        self._tell("lives", since, until, sorted(found, key=lambda it: it.id))
+        then = (known_at(it, until) for it in sorted(found, key=lambda it: it.id))
+        self._tell("lives", since, until, list(then))
         return found
 
     def measured(

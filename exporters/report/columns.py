@@ -72,8 +72,12 @@ class Table(NamedTuple, Generic[T]):
     rows: Callable[[Document], Iterable[T] | None]
 
     def some(self, *keys: str) -> tuple[Column[T], ...]:
-        by_key = {it.key: it for it in self.columns}
-        return tuple(by_key[key] for key in keys)
+        return some(self.columns, *keys)
+
+
+def some(columns: Iterable[Column[T]], *keys: str) -> tuple[Column[T], ...]:
+    by_key = {it.key: it for it in columns}
+    return tuple(by_key[key] for key in keys)
 
 
 def gib(value: float | None) -> float | None:

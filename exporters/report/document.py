@@ -29,9 +29,10 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """What the report is about. `data_hash` is SHA-256 (hex) of all that figures were computed from, `thresholds` that
-    of the parameters they were judged by; the same data by the same thresholds has the same two. `coverage` is the share
-    (percent) of granted vCPU hours of which the use is known. `department` is set in an excerpt: nothing of others is in
+    """What the report is about. `data_hash` is SHA-256 (hex) of what the source and the files told, and of every figure made of
+    it, `thresholds` that of the parameters they were judged by; the same data and parameters have the same two. `coverage` is the share
+    (percent) of granted vCPU hours of the month of which the use is known: while there are no data at all, what was
+    granted is taken to be as it was otherwise. `department` is set in an excerpt: nothing of others is in
     it. `days` are those of the month of which there is anything; `days_in_month` those that it has so far."""
 
     city: str
@@ -93,20 +94,23 @@ class Load(msgspec.Struct, frozen=True):
     peak_at: datetime | None = None
     work: float | None = None
     off: float | None = None
-    cores: float | None = None  # average
-    coverage: float | None = None  # percent of granted vCPU hours whose use is known
+    cores: float | None = None  # average; None where too little is known
+    coverage: float | None = None  # percent of granted vCPU hours of the month whose use is known
 
 
 class Capacity(msgspec.Struct, frozen=True):
     """`physical` is what there is, `usable` what can be granted (overcommitment counted in); from the clouds or from the
-    profile (`told_by`). `untold` are the clouds for which neither is known, as they did not tell and others did."""
+    profile (`told_by`). `used` is of what is known, `coverage` percent of what was granted; None where that is less than
+    the threshold asks for. `untold` are the clouds for which neither capacity is known, as they did not tell and others
+    did."""
 
     resource: Literal["vcpus", "memory", "disk"]
     physical: float | None
     usable: float | None
     granted: Total
-    used: float | None  # average; of what is known
+    used: float | None  # average
     told_by: Text = Text("", "")
+    coverage: float | None = None
     untold: tuple[str, ...] = ()
 
 
@@ -133,7 +137,8 @@ class DayPoint(msgspec.Struct, frozen=True):
 
 
 class Estate(msgspec.Struct, frozen=True):
-    """`kinds` are of what was held when the month ended, `states` of all that was judged. `hosts` are machines that are of
+    """`granted` and `kinds` are of what was held when the month ended, as far as it was seen then; `states` are of all that
+    was not given back. `hosts` are machines that are of
     no department: they are what there is to hold, and in no sum of what was granted."""
 
     capacity: tuple[Capacity, ...]
@@ -151,12 +156,14 @@ class Estate(msgspec.Struct, frozen=True):
 class Cost(msgspec.Struct, frozen=True):
     """One line of showback: amounts in units of the price (core hours, GiB hours), money where there is a price.
     `unpriced` is the part of `granted` that no price was in force for: then money is of the rest, and None where
-    there is no rest. `used_known` is False where the use of a part of it is not known: `used` is then of what is."""
+    there is no rest. `used_known` is False where the use of a part of it is not known: `used` is then of what is, and
+    `used_cost` a part of `known_cost`, what that was granted for. `unsized` are hours of what has this size and nobody
+    knows it: they are in no other number, and `granted` is None where nothing else is."""
 
     item: str  # vcpu, memory, disk, or an item of the table
     title: Text
     unit: Text
-    granted: float
+    granted: float | None
     used: float | None
     granted_cost: float | None
     used_cost: float | None
@@ -164,11 +171,13 @@ class Cost(msgspec.Struct, frozen=True):
     used_known: bool = True
     prices: tuple[str, ...] = ()  # `0.12/h (2026-01-01 → 2026-06-30)`, as they were in force
     known_cost: float | None = None
+    unsized: float = 0.0
 
 
 class Showback(msgspec.Struct, frozen=True):
     """None as cost where nothing is priced. `complete` is False where something is unpriced, be it that there is no
-    price or that the size of servers is not known: `unsized` hours of them are in no line. All money is in millionths,
+    price or that a size is not known: of servers with any such for `unsized` hours, of volumes for `unsized_volumes`.
+    Hours are of the `days` alone of which there are data, of the month's `days_in_month`. All money is in millionths,
     and that of the estate is the sum of that of its departments, exactly."""
 
     currency: str
@@ -178,9 +187,10 @@ class Showback(msgspec.Struct, frozen=True):
     reclaimable_cost: float | None  # a month, of what is due
     complete: bool
     unsized: float = 0.0
-    known_cost: float | None = (
-        None  # of all lines: how full disks are is not known, so they are not in it
-    )
+    known_cost: float | None = None  # of all lines but disks: how full they are nobody knows
+    unsized_volumes: float = 0.0
+    days: float | None = None  # of 24 hours
+    days_in_month: float | None = None
 
 
 class System(msgspec.Struct, frozen=True):

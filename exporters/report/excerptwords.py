@@ -7,13 +7,17 @@ from typing import Final
 
 from rules.model import Text
 
+LEFT_OUT: Final = "excerpt_"  # begins the codes of gaps of parts that the whole report has
+OF_OTHERS: Final = "（涉及其他部门，略 · names others: left out）"
 WORDS: Final[Mapping[str, Text]] = {
     "held": Text(
-        "{name}持有资源 {resources} 项，已分配 {vcpus} vCPU、内存 {memory} GiB、存储 {disk} GiB{unknown}。",
-        "{name} holds {resources} resources: {vcpus} vCPUs, {memory} GiB of memory and {disk} GiB of "
-        "storage{unknown}.",
+        "{name}持有资源 {resources} 项，已分配 vCPU{vcpus}、内存{memory}、存储{disk}{unknown}。",
+        "{name} holds {resources} resources, with vCPUs: {vcpus}, memory: {memory}, storage: "
+        "{disk}{unknown}.",
     ),
-    "unknown": Text("（另有 {n} 项规格未知，未计入）", " (sizes not known and not in it: {n})"),
+    "unknown": Text(
+        "（另有 {n} 项规格不全，未计入相应合计）", " ({n} of unknown size are not in it)"
+    ),
     "used": Text(
         "CPU 平均使用率 {used} %，数据覆盖率 {coverage} %。",
         "{used} % of its CPU were used on average; {coverage} % of it is known.",
@@ -27,10 +31,10 @@ WORDS: Final[Mapping[str, Text]] = {
     ),
     "same": Text("与上月持平。", "That is as much as in the month before."),
     "due": Text(
-        "建议回收 {reclaim} 项、缩减 {shrink} 项，可释放 {vcpus} vCPU、内存 {memory} GiB、存储 {disk} GiB"
-        "{unknown}；建议扩容 {grow} 项。",
-        "{reclaim} are to be reclaimed and {shrink} shrunk, by which {vcpus} vCPUs, {memory} GiB of memory "
-        "and {disk} GiB of storage come free{unknown}; {grow} are to grow.",
+        "建议回收 {reclaim} 项、缩减 {shrink} 项，可释放 vCPU{vcpus}、内存{memory}、存储{disk}{unknown}；"
+        "建议扩容 {grow} 项。",
+        "{reclaim} are to be reclaimed and {shrink} shrunk, by which these come free: vCPUs: {vcpus}, "
+        "memory: {memory}, storage: {disk}{unknown}; {grow} are to grow.",
     ),
     "states": Text(
         "闲置 {idle} 项，低使用 {low} 项，繁忙 {busy} 项，数据不足 {insufficient} 项。",
@@ -42,24 +46,24 @@ WORDS: Final[Mapping[str, Text]] = {
     "grow": Text("需扩容资源", "Resources to grow"),
     "coverage": Text("数据覆盖率", "Coverage of data"),
     "n_unknown": Text("另有 {n} 项规格未知", "sizes not known: {n}"),
-    "insufficient": Text("数据不足的资源", "resources of which too little is known"),
-    "see": Text("见各资源的理由", "see the reasons of each"),
-    "memory_unknown": Text("内存使用未知的资源", "resources whose use of memory is not known"),
-    "no_memory": Text("采集端未提供内存使用量", "nobody told how much of it is used"),
-    "network_unknown": Text("网络流量未知的资源", "resources whose network is not known"),
-    "no_network": Text(
-        "缺一个方向或样本过少，不判为闲置", "a direction or too much of it is missing"
+    "moved": Text("本月划入的资源", "resources that came to it within the month"),
+    "month": Text(
+        "整月统计含原部门使用时段，不列入摘录",
+        "what was measured in the month is of others, too, and not in an excerpt",
     ),
-    "unsized": Text("规格不全的资源", "resources with a size that is not known"),
-    "no_size": Text(
-        "云平台未提供，未计入相应合计", "the cloud did not tell; they are in no sum of it"
-    ),
-    "not_seen": Text("月末未见到的资源", "resources not seen when the month ended"),
-    "gone": Text("云平台不再报告，是否仍在占用未知", "the cloud tells of it no more"),
     "left_out": Text("未列入摘录的内容", "what is not in an excerpt"),
     "others": Text(
-        "全市容量与趋势、线路可用率不分部门，不列入部门摘录",
-        "capacity, trend and lines are the city's and of no department",
+        "全市容量、趋势和逐日用量不分部门，见全市通报",
+        "capacity, trend and days are the city's and of no department: the whole report has them",
+    ),
+    "showback": Text("未列入摘录：费用分摊", "not in this excerpt: showback"),
+    "follow_ups": Text("未列入摘录：整改跟踪", "not in this excerpt: follow-up"),
+    "lines": Text("未列入摘录：线路可用率", "not in this excerpt: availability of lines"),
+    "ipv6": Text("未列入摘录：IPv6 就绪度", "not in this excerpt: IPv6"),
+    "baseline": Text("未列入摘录：安全基线", "not in this excerpt: the baseline"),
+    "in_the_whole": Text(
+        "全市通报有此部分，其中没有按本部门分列的内容",
+        "the whole report has it; nothing of it is told of this department by itself",
     ),
 }
 

@@ -19,7 +19,7 @@ from exporters.report.resourcecolumns import RESOURCES
 
 TABLES: Final[tuple[Table[Any], ...]] = (
     *(RESOURCES, usage.DEPARTMENTS, usage.SYSTEMS, usage.SHOWBACK, usage.HELD),
-    *(usage.EXEMPTIONS, usage.FOLLOW_UPS, sections.TREND, sections.DAYS),
+    *(usage.EXEMPTIONS, usage.FOLLOW_UPS, usage.STEPS, sections.TREND, sections.DAYS),
     *(
         sections.LEVELS,
         sections.LINES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from exporters.report.amountcolumns import amounts, load, named, sums
@@ -74,6 +74,9 @@ DEPARTMENTS: Final[Table[Department]] = Table(
         Column("used_cost", "money", lambda it, _: _money(it, "used_cost"), True),
         Column("reclaimable_cost", "money", lambda it, _: _money(it, "reclaimable_cost"), True),
         Column("unsized_hours", "hours", lambda it, _: _money(it, "unsized"), True),
+        Column("unsized_volume_hours", "hours", lambda it, _: _money(it, "unsized_volumes"), True),
+        Column("costs_complete", "text", lambda it, _: _money(it, "complete"), width=10),
+        Column("costs_days", "amount", lambda it, _: _money(it, "days")),
     ),
     lambda document: document.departments,
 )  # fmt: skip
@@ -137,7 +140,7 @@ SYSTEMS: Final[Table[SystemRow]] = Table(
 SHOWBACK: Final[Table[CostRow]] = Table(
     "showback",
     Text("费用分摊", "Showback"),
-    "an item of a department's showback; what has no price has no cost",
+    "an item of a department's showback; what has no price, or a size that is not known, has no cost",
     (
         named(lambda it: it.department),
         Column("item", "text", lambda it, _: it.cost.title, width=12),
@@ -147,6 +150,7 @@ SHOWBACK: Final[Table[CostRow]] = Table(
         Column("used_amount", "hours", lambda it, _: it.cost.used),
         Column("used_known", "text", lambda it, _: it.cost.used_known, width=10),
         Column("unpriced", "hours", lambda it, _: it.cost.unpriced),
+        Column("unknown_size_hours", "hours", lambda it, _: it.cost.unsized),
         Column("granted_cost", "money", lambda it, _: it.cost.granted_cost, True),
         Column("known_cost", "money", lambda it, _: it.cost.known_cost, True),
         Column("used_cost", "money", lambda it, _: it.cost.used_cost, True),
@@ -229,3 +233,18 @@ FOLLOW_UPS: Final[Table[FollowUp]] = Table(
     ),
     lambda document: None if document.follow_ups is None else document.follow_ups.rows,
 )
+STEPS: Final[Table[tuple[str, int]]] = Table(
+    "followup_steps",
+    Text("整改进度", "Follow-up steps"),
+    "a step, and how many are at it, ended ones of months before included",
+    (
+        Column("step", "text", lambda it, language: of(STEP, it[0], language), width=12),
+        Column("count", "count", lambda it, _: it[1], True),
+    ),
+    lambda document: None if document.follow_ups is None else steps(document.follow_ups.steps),
+)
+
+
+def steps(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """In order; steps that are not told of are none of them."""
+    return [(step, counts[step]) for step in STEP if step in counts]

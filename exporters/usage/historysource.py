@@ -45,7 +45,8 @@ class HistorySource:
 
     def lives(self, since: float, until: float) -> list[Life]:
         found = list(lives.lives(self.connection, since, until))
-        self._tell("lives", since, until, sorted(found, key=lambda it: it.id))
+        then = (lives.known_at(it, until) for it in sorted(found, key=lambda it: it.id))
+        self._tell("lives", since, until, list(then))
         return found
 
     def measured(

@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from collectors.cloud.model import ResourceKind, Size
 from collectors.cloud.owners import Attribution
 from collectors.cloud.spans import VALUES, Aspect, decoded
@@ -120,6 +122,18 @@ class Life(NamedTuple):
             and span.until - span.since > AWAY
         ]
         return max([self.first_seen, *back])
+
+
+def known_at(life: Life, until: float) -> Life:
+    """As it was known at a moment: what came later is no part of it."""
+    spans = {
+        aspect: [
+            it if it.until is None or it.until < until else msgspec.structs.replace(it, until=None)
+            for it in its
+        ]
+        for aspect, its in life.spans.items()
+    }
+    return life._replace(last_seen=min(life.last_seen, until), spans=spans)
 
 
 # Whose a resource was within [since, until) by what the history does not have: since when whose, from its

@@ -24,8 +24,8 @@ HOUR: Final = 3600.0
 class Share(msgspec.Struct, frozen=True):
     """Of one department (empty: nobody's). Core hours are virtual CPUs × hours; `used` are of `known`, those of
     which the use is known; byte hours likewise. Servers only, running or stopped, but for disks: those of servers
-    and volumes. `unsized` hours are of servers whose virtual CPUs are not known, `unsized_other` of servers whose
-    memory, and of servers and volumes whose disk is not."""
+    and volumes. What has a size that is not known is in no granted hours: `unsized_vcpu`, `_memory` and `_disk` hours
+    are of that size. Of servers of which any is not known every hour is in `unsized_hours`, once; of volumes apart."""
 
     department: str
     granted_core_hours: float = 0.0
@@ -37,7 +37,10 @@ class Share(msgspec.Struct, frozen=True):
     known_memory_byte_hours: float = 0.0
     used_memory_byte_hours: float = 0.0
     granted_disk_byte_hours: float = 0.0
-    unsized_other_hours: float = 0.0
+    unsized_volume_hours: float = 0.0
+    unsized_vcpu_hours: float = 0.0
+    unsized_memory_hours: float = 0.0
+    unsized_disk_hours: float = 0.0
 
     @property
     def used_ratio(self) -> float | None:
@@ -65,7 +68,7 @@ def shares(
         if life.kind == "volume":
             for one in segments(life, period, otherwise):
                 total = sums.get(one.department, Share(one.department))
-                sums[one.department] = _with_disk(total, one)
+                sums[one.department] = _volume(total, one)
     made = [
         msgspec.structs.replace(total, resources=len(members[name])) for name, total in sums.items()
     ]
@@ -81,34 +84,37 @@ def segments_of(
 
 
 def _with_disk(total: Share, one: Segment) -> Share:
-    hours, disk = (one.until - one.since) / HOUR, one.size.disk or 0
+    hours, disk = (one.until - one.since) / HOUR, one.size.disk
     return msgspec.structs.replace(
         total,
-        granted_disk_byte_hours=total.granted_disk_byte_hours + disk * hours,
-        unsized_other_hours=total.unsized_other_hours + (hours if one.size.disk is None else 0),
+        granted_disk_byte_hours=total.granted_disk_byte_hours + (disk or 0) * hours,
+        unsized_disk_hours=total.unsized_disk_hours + hours * (disk is None),
     )
+
+
+def _volume(total: Share, one: Segment) -> Share:
+    hours = (one.until - one.since) / HOUR if one.size.disk is None else 0.0
+    unsized = total.unsized_volume_hours + hours
+    return msgspec.structs.replace(_with_disk(total, one), unsized_volume_hours=unsized)
 
 
 def _added(
     total: Share, one: Segment, cpu: tuple[float, float], memory: tuple[float, float]
 ) -> Share:
-    total = _with_disk(total, one)
-    hours, vcpus, size = (one.until - one.since) / HOUR, one.size.vcpus, one.size.memory or 0
-    total = msgspec.structs.replace(
-        total,
-        granted_memory_byte_hours=total.granted_memory_byte_hours + size * hours,
-        known_memory_byte_hours=total.known_memory_byte_hours + size * memory[1],
-        used_memory_byte_hours=total.used_memory_byte_hours + size * memory[0],
-        unsized_other_hours=total.unsized_other_hours
-        + (hours if one.size.memory is None and one.size.disk is not None else 0),
-    )
-    if vcpus is None:
-        return msgspec.structs.replace(total, unsized_hours=total.unsized_hours + hours)
+    total, size = _with_disk(total, one), one.size
+    hours, vcpus, held = (one.until - one.since) / HOUR, size.vcpus or 0, size.memory or 0
+    unsized = None in (size.vcpus, size.memory, size.disk)
     return msgspec.structs.replace(
         total,
         granted_core_hours=total.granted_core_hours + vcpus * hours,
         known_core_hours=total.known_core_hours + vcpus * cpu[1],
         used_core_hours=total.used_core_hours + vcpus * cpu[0],
+        granted_memory_byte_hours=total.granted_memory_byte_hours + held * hours,
+        known_memory_byte_hours=total.known_memory_byte_hours + held * memory[1],
+        used_memory_byte_hours=total.used_memory_byte_hours + held * memory[0],
+        unsized_hours=total.unsized_hours + hours * unsized,
+        unsized_vcpu_hours=total.unsized_vcpu_hours + hours * (size.vcpus is None),
+        unsized_memory_hours=total.unsized_memory_hours + hours * (size.memory is None),
     )
 
 

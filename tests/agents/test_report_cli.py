@@ -28,7 +28,7 @@ capacity: {vcpus: 500, memory_gib: 2000, disk_tib: 20}
 prices: prices.csv
 follow_up: followup.csv
 """
-PRICES = "项目,单价,单位\nvcpu,0.12,小时\nmemory,20,月\n"
+PRICES = "项目,单价,单位,部门\nvcpu,0.12,小时,\nmemory,20,月,\nvcpu,0.1,小时,部们07\n"
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,9 @@ def test_a_report_in_all_formats(history: Path, profile: Path, tmp_path: Path) -
     page = (out / f"report-{MONTH}.zh.html").read_text(encoding="utf-8")
     assert "示范市" in page
     assert "部门07" in page
+    assert made["showback"]["days"] == made["showback"]["days_in_month"] == 31
+    [gap] = [it for it in made["gaps"] if it["code"] == "price_departments"]
+    assert gap["examples"] == ["部们07"]
     followed = (tmp_path / "followup.csv").read_bytes()
     assert report(*wanted, "--format", "json").returncode == 0
     assert (tmp_path / "followup.csv").read_bytes() == followed  # the same month adds nothing

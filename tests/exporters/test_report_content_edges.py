@@ -106,6 +106,8 @@ def test_days_that_are_known_by_sketches_alone_have_averages_and_no_peak(city: C
     assert after.estate.load.average == pytest.approx(before.estate.load.average)
     assert after.estate.load.cores == pytest.approx(before.estate.load.cores)
     load = after.departments[0].load
+    assert load.cores == pytest.approx(before.departments[0].load.cores)
+    assert load.cores == after.estate.load.cores == after.estate.capacity[0].used
     assert (load.p50, load.p95, load.peak, load.peak_at, load.work) == (None,) * 5
     for old, new in zip(before.estate.days, after.estate.days, strict=True):
         assert new.average == pytest.approx(old.average)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from exporters.history import workcalendar
 from exporters.report.content import decomposition, gapwords, numbers, ranking, scope, summarywords
-from exporters.report.content.decomposition import Member
+from exporters.report.content.decomposition import DAY, Member, Stretch
 from exporters.report.content.exemptions import exemptions
 from exporters.report.content.ledger import Hours, total
 from exporters.report.content.reason import reason
@@ -25,37 +25,61 @@ HOURS = st.floats(0, 1e6, allow_subnormal=False)
 SIZES = st.frozensets(st.sampled_from([1.0, 4.0, None]), min_size=1)
 
 
-@st.composite
-def months(draw: st.DrawFn) -> tuple[dict[str, Member], dict[str, Member], set[str], set[str]]:
-    """Two months of a group, and servers of all groups."""
+BEFORE, NOW = Stretch(0.0, 30 * DAY), Stretch(30 * DAY, 60 * DAY)
+MONTHS = Stretch(BEFORE.since, NOW.until)
+Told = tuple[dict[str, Member], dict[str, Member], dict[str, Stretch]]
 
-    def month() -> dict[str, Member]:
+
+def member(
+    within: Stretch,
+    known: float,
+    used: float,
+    sizes: frozenset[float | None] = frozenset([4.0]),
+    since: float = 0.0,
+    until: float = 30.0,
+) -> Member:
+    """There from one day of the month until another."""
+    whole = Hours(known + 1, known, used)
+    return Member(whole, sizes, within.since + since * DAY, within.since + until * DAY)
+
+
+def everywhere(*months: dict[str, Member]) -> dict[str, Stretch]:
+    found: dict[str, Stretch] = {}
+    for name, it in (one for month in months for one in month.items()):
+        old = found.get(name, Stretch(it.since, it.until))
+        found[name] = Stretch(min(old.since, it.since), max(old.until, it.until))
+    return found
+
+
+@st.composite
+def months(draw: st.DrawFn) -> Told:
+    """Two months of a group, and when servers were of any."""
+    days = st.floats(0, 30)
+
+    def month(within: Stretch) -> dict[str, Member]:
         found = {}
         for name in draw(st.sets(st.sampled_from("abcdefgh"))):
             known = draw(st.one_of(st.just(0.0), st.floats(1, 1e6)))
+            since, until = sorted((draw(days), draw(days)))
             used = known * draw(st.floats(0, 1))
-            found[name] = Member(Hours(known + 1, known, used), draw(SIZES))
+            found[name] = member(within, known, used, draw(SIZES), since, until)
         return found
 
-    before, now = month(), month()
-    more = st.sets(st.sampled_from("abcdefgh"))
-    return before, now, before.keys() | draw(more), now.keys() | draw(more)
+    before, now = month(BEFORE), month(NOW)
+    return before, now, everywhere(before, now, month(BEFORE), month(NOW))
 
 
 @given(months())
-def test_a_decomposition_adds_up_to_the_change(
-    told: tuple[dict[str, Member], dict[str, Member], set[str], set[str]],
-) -> None:
-    before, now, past, present = told
-    found = decomposition.causes(before, now, past, present)
+def test_a_decomposition_adds_up_to_the_change(told: Told) -> None:
+    before, now, of_all = told
+    found = decomposition.causes(before, now, of_all, MONTHS)
     was, is_ = (total(it.hours for it in one.values()).percent for one in (before, now))
     if was is None or is_ is None:
         assert found == []
         return
     assert sum(it.points for it in found) == pytest.approx(is_ - was, abs=1e-6)
-    counted = sum(it.servers for it in found)
     known = {n for one in (before, now) for n, it in one.items() if it.hours.known > 0}
-    assert counted == len(known)
+    assert all(0 < it.servers <= len(known) for it in found)
     assert len({it.what for it in found}) == len(found)
 
 
@@ -64,10 +88,11 @@ def test_a_decomposition_adds_up_to_the_change(
     [
         ({"a": (100, 50)}, {"a": (100, 50), "b": (100, 10)}, {"new": -20, "use": 0}),
         ({"a": (100, 50), "b": (100, 10)}, {"a": (100, 50)}, {"gone": 20, "use": 0}),
-        ({"a": (100, 50)}, {"a": (50, 50)}, {"use": 50}),
         ({"a": (100, 20)}, {"b": (100, 30)}, {"gone": 5, "new": 5}),
         ({"a": (100, 50)}, {"a": (100, 50), "m": (100, 90)}, {"moved_in": 20, "use": 0}),
         ({"a": (0, 0), "b": (10, 1)}, {"a": (10, 3), "b": (10, 1)}, {"measured": 10, "use": 0}),
+        # no one used more, but one is known for less of the month
+        ({"a": (50, 50), "b": (50, 0)}, {"a": (50, 50), "b": (25, 0)}, {"use": 0, "hours": 50 / 3}),
     ],
 )
 def test_causes_are_what_people_would_say(
@@ -75,18 +100,45 @@ def test_causes_are_what_people_would_say(
     now: dict[str, tuple[float, float]],
     expected: dict[str, float],
 ) -> None:
-    def members(of: dict[str, tuple[float, float]]) -> dict[str, Member]:
-        return {n: Member(Hours(k, k, u), frozenset([4.0])) for n, (k, u) in of.items()}
+    def members(of: dict[str, tuple[float, float]], within: Stretch) -> dict[str, Member]:
+        return {n: member(within, k, u) for n, (k, u) in of.items()}
 
-    past = {*before, "m"}
-    found = decomposition.causes(members(before), members(now), past, set(now))
+    one, other = members(before, BEFORE), members(now, NOW)
+    of_all = everywhere(one, other, {"m": member(BEFORE, 1, 1)})
+    found = decomposition.causes(one, other, of_all, MONTHS)
     assert {it.what: pytest.approx(it.points) for it in found} == expected
 
 
+def test_who_left_or_came_within_a_month_did_not_use_more() -> None:
+    """Each uses what it always did: all of the change is by who was there."""
+    before = {
+        "left": member(BEFORE, 300, 90),
+        "moved": member(BEFORE, 300, 150),
+        "came": member(BEFORE, 100, 10, since=20),
+    }
+    now = {
+        "left": member(NOW, 150, 45, until=15),
+        "moved": member(NOW, 100, 50, until=10),
+        "came": member(NOW, 300, 30),
+        "new": member(NOW, 100, 80, since=20),
+    }
+    of_all = everywhere(before, now, {"moved": member(NOW, 1, 1)})
+    found = {it.what: it for it in decomposition.causes(before, now, of_all, MONTHS)}
+    assert list(found) == ["new", "came", "gone", "moved_out"]
+    assert [it.servers for it in found.values()] == [1, 1, 1, 1]
+    assert sum(it.points for it in found.values()) == pytest.approx(100 * (205 / 650 - 250 / 700))
+    stayed = {"stayed": member(BEFORE, 300, 60)}, {"stayed": member(NOW, 300, 90)}
+    one, other = before | stayed[0], now | stayed[1]
+    found = {it.what: it for it in decomposition.causes(one, other, everywhere(one, other), MONTHS)}
+    assert found["use"].servers == 1
+    assert 0 < found["use"].points < 10
+    assert found["gone"].servers == 2
+
+
 def test_who_was_resized_is_told_apart() -> None:
-    before = {"a": Member(Hours(100, 100, 50), frozenset([4.0]))}
-    now = {"a": Member(Hours(200, 200, 50), frozenset([4.0, 8.0]))}
-    [cause] = decomposition.causes(before, now, before, now)
+    before = {"a": member(BEFORE, 100, 50)}
+    now = {"a": member(NOW, 200, 50, frozenset([4.0, 8.0]))}
+    [cause] = decomposition.causes(before, now, everywhere(before, now), MONTHS)
     assert cause.what == "resized"
     assert cause.points == pytest.approx(-25)
     assert reason(50, 25, [cause]).zh == "使用率 −25.0 个百分点：调整规格 1 台（−25.0）"
@@ -137,7 +189,6 @@ def test_numbers_are_told_with_thousands_and_unknown_is_no_number() -> None:
 def test_hours_of_which_nothing_is_known_have_no_percent(granted: float, used: float) -> None:
     assert Hours(granted, 0.0, 0.0).percent is None
     assert Hours(granted, 0.0, 0.0).waste is None
-    assert Hours(0.0, 0.0, 0.0).coverage is None
     if granted > used > 0:
         assert 0 <= (Hours(granted, granted, used).percent or 0) <= 100
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections import Counter
 
@@ -11,13 +12,13 @@ import msgspec
 import openpyxl
 import pytest
 
-from exporters.report.document import Document
+from exporters.report.document import Document, Sums, Total
 from exporters.report.excerpt import excerpt
 from exporters.report.jsonform import encode
 from exporters.report.tables import csvs
 from exporters.report.xlsx.workbook import xlsx
 from exporters.usage.amounts import department as shown
-from rules.usagejudgement import Amount
+from rules.usagejudgement import Amount, Reason
 from tests.reportsample import sample
 
 PLAIN = sample(6, 150)
@@ -130,7 +131,10 @@ def test_it_is_its_own_sums() -> None:
         assert found.scope.department == one.name
         assert found.scope.data_hash == PLAIN.scope.data_hash
         assert found.scope.thresholds == PLAIN.scope.thresholds
-        assert found.departments == (one,)
+        mine = found.departments[0]
+        assert msgspec.structs.replace(mine, resources=one.resources) == one
+        for told, whole in zip(mine.resources, one.resources, strict=True):
+            assert told == whole or any(it.code == "moved" for it in whole.reasons)
         assert found.estate.granted == one.granted
         assert found.estate.load == one.load
         assert found.estate.due == one.due
@@ -142,6 +146,40 @@ def test_it_is_its_own_sums() -> None:
         assert found.lines is None
         assert all(it.department == one.name for it in found.held)
         assert all(it.departments == (one.name,) for it in found.exemptions)
+
+
+def changed(**changes: object) -> Document:
+    """The excerpt of the first department, which is another than it was."""
+    first, *others = PLAIN.departments
+    own = msgspec.structs.replace(first, **changes)
+    document = msgspec.structs.replace(PLAIN, departments=(own, *others))
+    return excerpt(document, first.name)
+
+
+def test_what_is_not_known_is_never_0() -> None:
+    unknown = Sums(3, Total(0.0, 3), Total(0.0, 3), Total(0.0, 3))
+    found = changed(granted=unknown, due=unknown)
+    by_key = {it.key: it for it in found.figures}
+    assert by_key["granted"].value is by_key["reclaimable"].value is None
+    assert by_key["granted"].note.en == "sizes not known: 3"
+    for text in (found.summary[0], found.summary[-1]):
+        assert not re.search(r"\b0\b", text.zh.partition("vCPU")[2].partition("；")[0])
+        assert text.zh.count("（数量未知）") == 3
+        assert text.en.count("(not known how much)") == 3
+        assert "（另有 3 项规格不全" in text.zh  # three resources, not nine parts of them
+    some = Sums(3, Total(8.0, 2), Total(2.0**35), Total(0.0))
+    found = changed(granted=some)
+    assert {it.key: it.value for it in found.figures}["granted"] == 8
+    assert "vCPU 8 个、内存 32 GiB、存储 0 GiB（另有 2 项" in found.summary[0].zh
+
+
+def test_kinds_are_of_what_is_held_when_the_month_ends() -> None:
+    first = PLAIN.departments[0]
+    gone = tuple(
+        msgspec.structs.replace(it, reasons=(Reason("released"),)) for it in first.resources
+    )
+    assert excerpt(PLAIN, first.name).estate.kinds
+    assert changed(resources=gone).estate.kinds == {}
 
 
 def test_parts_of_all_departments_are_the_whole() -> None:
@@ -212,10 +250,13 @@ def test_gaps_count_its_own_alone() -> None:
     for one in PLAIN.departments:
         gaps = {it.code: it for it in excerpt(PLAIN, one.name).gaps}
         few = [it for it in one.resources if it.state == "insufficient"]
-        assert ("insufficient" in gaps) is bool(few)
-        if few:
-            assert gaps["insufficient"].count == len(few)
-            assert set(gaps["insufficient"].examples) <= {it.name for it in few}
+        told = [it for code, it in gaps.items() if code.startswith("insufficient")]
+        assert sum(it.count for it in told) == len(few)
+        assert {name for it in told for name in it.examples} <= {it.name for it in few}
+        estimated = [it for it in one.resources if any(m.estimated for m in it.measured.values())]
+        assert ("estimates" in gaps) is bool(estimated)
+        unknown = one.granted_core_hours - one.known_core_hours
+        assert gaps["core_hours"].count == round(unknown)
         assert gaps["days"].examples == ("2026-10-09",)
         assert "excerpt" in gaps
 
@@ -226,3 +267,86 @@ def test_an_excerpt_of_parts_that_are_not_there_has_none() -> None:
     assert found.follow_ups is None
     assert found.ipv6 is None
     assert found.baseline is None
+
+
+def test_why_quantiles_are_not_known_is_said_in_an_excerpt() -> None:
+    load = msgspec.structs.replace(PLAIN.departments[0].load, p50=None, p95=None, peak=None)
+    assert "no_slots" in {it.code for it in changed(load=load).gaps}
+
+
+def test_what_nobody_gave_is_told_in_an_excerpt_too_and_what_the_whole_report_has_as_such() -> None:
+    prices = msgspec.structs.replace(PLAIN.gaps[0], code="prices")
+    document = msgspec.structs.replace(PLAIN, gaps=(*PLAIN.gaps, prices), ipv6=None)
+    codes = {it.code for it in excerpt(document, PLAIN.departments[0].name).gaps}
+    assert {"prices", "excerpt", "excerpt_lines"} <= codes
+    assert "excerpt_ipv6" not in codes
+
+
+def test_nothing_is_told_of_the_time_when_a_resource_was_another_s() -> None:
+    first = PLAIN.departments[0]
+    one = next(it for it in first.resources if it.state == "low" and it.measured)
+    reasons = (*one.reasons, Reason("moved", text="2026-10-11"))
+    moved = msgspec.structs.replace(one, reasons=reasons)
+    found = changed(resources=(moved,))
+    told = found.departments[0].resources[0]
+    assert (told.measured, told.figures) == ({}, {})
+    assert "moved" in {it.code for it in told.reasons}
+    assert not {it.code for it in told.reasons} & {"cpu_below", "memory_below"}
+    gaps = {it.code: it for it in found.gaps}
+    assert gaps["moved"].count == 1
+    assert "memory_unknown" not in gaps  # it is known, and not told
+
+
+def test_a_free_text_that_names_another_department_is_not_told() -> None:
+    first, other = [it for it in PLAIN.departments if it.name][:2]
+    for text, kept in ((f"{first.name}容灾", True), (f"{first.name}、{other.name}共用", False)):
+        exemptions = tuple(msgspec.structs.replace(it, reason=text) for it in PLAIN.exemptions)
+        departments = tuple(
+            msgspec.structs.replace(one, resources=tuple(
+                (it.exemption and msgspec.structs.replace(
+                    it, exemption=msgspec.structs.replace(it.exemption, owner=text))) or it
+                for it in one.resources))
+            for one in PLAIN.departments
+        )  # fmt: skip
+        changes = {"exemptions": exemptions, "departments": departments}
+        found = excerpt(msgspec.structs.replace(PLAIN, **changes), first.name)
+        assert found.exemptions
+        assert all((it.reason == text) is kept for it in found.exemptions)
+        exempted = [it.exemption for it in found.departments[0].resources if it.exemption]
+        assert exempted
+        assert all((it.owner == text) is kept for it in exempted)
+        assert (other.name in encode(found).decode()) is False
+
+
+def test_what_is_open_is_told_to_whoever_holds_it_now() -> None:
+    whole = PLAIN.follow_ups
+    assert whole is not None
+    row = next(it for it in whole.rows if it.step == "notified" and it.department)
+    holder = next(it for it in PLAIN.departments if it.name not in ("", row.department))
+    now = msgspec.structs.replace(holder.resources[0], resource=row.resource, name="new name")
+    moved = msgspec.structs.replace(row, note=f"现归属 {holder.name}")
+    departments = tuple(
+        msgspec.structs.replace(
+            one,
+            resources=(*(it for it in one.resources if it.resource != row.resource),
+                       *([now] if one is holder else [])),
+        )
+        for one in PLAIN.departments
+    )  # fmt: skip
+    rows = tuple(moved if it is row else it for it in whole.rows)
+    follow_ups = msgspec.structs.replace(whole, rows=rows)
+    document = msgspec.structs.replace(PLAIN, departments=departments, follow_ups=follow_ups)
+    old, new = (excerpt(document, it).follow_ups for it in (row.department, holder.name))
+    assert old is not None
+    assert new is not None
+    assert row.id not in {it.id for it in old.rows}
+    told = next(it for it in new.rows if it.id == row.id)
+    assert (told.department, told.system, told.name) == (holder.name, now.system, "new name")
+    # what was closed stays where it was done, and names nobody else
+    closed = msgspec.structs.replace(moved, step="declined")
+    rows = tuple(closed if it is row else it for it in whole.rows)
+    follow_ups = msgspec.structs.replace(whole, rows=rows)
+    document = msgspec.structs.replace(PLAIN, departments=departments, follow_ups=follow_ups)
+    old = excerpt(document, row.department).follow_ups
+    assert old is not None
+    assert holder.name not in next(it for it in old.rows if it.id == row.id).note

@@ -782,3 +782,11 @@ def test_the_last_day_of_a_month() -> None:
         30,
     ]
     assert now_of([released(day="no day")])["vm-1"] == Now(NOTHING, True, None)
+
+
+def test_the_day_of_a_release_is_that_of_the_history() -> None:
+    """The judgement of the month has a text for it, which may be no day."""
+    day = date(2026, 10, 10)
+    for told in ("no day", "2026-10-31"):
+        now = now_of([released(day=told)], {"vm-1": Now(NOTHING, True, day)})
+        assert now["vm-1"] == Now(NOTHING, True, day)

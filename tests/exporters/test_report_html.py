@@ -28,6 +28,7 @@ from exporters.report.html.page import html, paper
 from exporters.report.html.rows import MAX_ALL, MAX_LIST
 from exporters.report.html.view import CHAPTERS
 from exporters.report.html.words import LANGUAGES, WORDS, say
+from rules.usagejudgement import Amount
 from tests.reportsample import sample
 
 VOID = {"meta", "br", "rect", "path", "line", "circle"}
@@ -150,6 +151,68 @@ def test_a_part_that_is_none_is_said_in_its_place(language: str) -> None:
         assert not re.search(r"\d", part.replace("IPv6", ""))
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_excerpt_tells_what_the_whole_report_has_from_what_nobody_was_given(
+    document: Document, language: str
+) -> None:
+    few = msgspec.structs.replace(document, baseline=None)
+    page = html(excerpt(few, document.departments[0].name), language)
+
+    def start(key: str) -> str:
+        return Page(f"<div>{section(page, key).partition('</h2>')[2]}</div>").words
+
+    assert start("lines").startswith(say("left_out", language).format(say("lines", language)))
+    assert say("not_given_hint", language) not in start("lines")
+    absent = say("not_given", language).format(say("baseline", language))
+    assert start("baseline").startswith(absent)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_excerpt_says_nothing_of_a_month_before_that_it_does_not_have(
+    document: Document, language: str
+) -> None:
+    one = next(it for it in document.departments if it.cpu_before is not None and it.change)
+    cards = section(html(excerpt(document, one.name), language), "summary")
+    assert say("before_unknown", language) not in cards
+    told = re.findall('<p class="change">(.*?)</p>', cards)
+    assert [bool(it) for it in told] == [True, False, False, False, False]  # the use of CPU
+
+
+def test_an_excerpt_calls_what_is_the_department_s_its_own(document: Document) -> None:
+    own = excerpt(document, document.departments[0].name)
+    for language in LANGUAGES:
+        every = say("load_caption", language)
+        assert every in html(document, language)
+        assert every not in html(own, language)
+        assert say("load_caption_department", language) in html(own, language)
+    assert "全域" not in re.sub("<li>.*?</li>", "", section(html(own, "zh"), "estate"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_definitions_are_those_of_the_source_and_its_zone(
+    document: Document, language: str
+) -> None:
+    for kind, other in (("history", "prometheus"), ("prometheus", "history")):
+        source = msgspec.structs.replace(document.scope.source, kind=kind)
+        scope = msgspec.structs.replace(document.scope, source=source, zone="America/Lima")
+        told = section(html(msgspec.structs.replace(document, scope=scope), language), "method")
+        assert say(f"method_peak_{kind}", language) in told
+        assert say(f"method_peak_{other}", language) not in told
+        assert say("method_hours", language).format("America/Lima") in told
+        for word in ("北京时间", "国务院", "China"):
+            assert word not in told
+
+
+def test_a_saving_that_is_not_known_is_not_unpriced(document: Document) -> None:
+    part = document.follow_ups
+    assert part is not None
+    for total, told in ((Amount(), "—"), (Amount(4.0, 2**33, 0), say("unpriced", "zh"))):
+        follow_ups = msgspec.structs.replace(part, realised_total=total, saved_cost=None)
+        text = html(msgspec.structs.replace(document, follow_ups=follow_ups), "zh")
+        shown = section(text, "follow_ups").partition(say("saved_cost", "zh"))[2][:80]
+        assert f'<dd class="text">{told}</dd>' in shown
+
+
 def cells(text: str) -> list[str]:
     return [
         re.sub("<[^>]*>", " ", it).strip() for it in re.findall("<td.*?>(.*?)</td>", text, re.S)
@@ -207,12 +270,10 @@ def test_what_is_not_known_is_never_0(language: str) -> None:
     assert say("before_unknown", language) in cards
 
 
-def test_a_share_of_what_is_known_in_part_is_at_least(document: Document) -> None:
-    """Use that is not known is no use of 0, and what has no price costs not 0."""
+def test_what_has_no_price_costs_not_0(document: Document) -> None:
     assert document.showback is not None
     text = section(html(document, "en"), "showback")
     told = cells(text)
-    assert [it for it in told if it.startswith("≥\N{NO-BREAK SPACE}")]
     assert "unpriced" in told
     storage = next(
         it for it in document.departments if it.showback and not it.showback.granted_cost

@@ -162,11 +162,81 @@ def test_servers_of_unknown_size_are_in_no_line_and_make_it_incomplete() -> None
     prices = table("item: vcpu, unit: hour, price: 0.3")
 
     def shares_of(since: float, until: float) -> list[Share]:
-        return [Share("甲", granted_core_hours=2.0, unsized_hours=(until - since) / 3600)]
+        hours = (until - since) / 3600
+        return [
+            Share("甲", granted_core_hours=2.0, unsized_hours=hours, unsized_vcpu_hours=hours),
+            Share("", unsized_volume_hours=hours, unsized_disk_hours=hours),
+        ]
 
     shown = showback(prices, OCTOBER, CHINA, shares_of, {})
     assert shown.departments["甲"].unsized == shown.estate.unsized == 744
-    assert not shown.estate.complete
+    assert shown.departments[""].unsized_volumes == shown.estate.unsized_volumes == 744
+    assert not any(it.complete for it in (*shown.departments.values(), shown.estate))
+    vcpu = lines(shown.departments["甲"])["vcpu"]
+    assert (vcpu.granted, vcpu.granted_cost, vcpu.unsized) == (2, 0.6, 744)
+    assert not vcpu.used_known
+
+
+def test_what_is_of_unknown_size_alone_costs_no_0(city: City) -> None:
+    """A server without any size, and a volume without one, each for every hour of the month once."""
+    for id, kind in (("vm", "server"), ("disk", "volume")):
+        city.server(
+            id,
+            ("owner", day(1), None, owned("甲" if kind == "server" else "")),
+            ("size", day(1), None, Size(None, None, None)),
+            ("state", day(1), None, "active"),
+            kind=kind,
+        )
+    prices = table(*(f"item: {it}, unit: hour, price: 0.3" for it in ("vcpu", "memory", "disk")))
+    with closing(connect(city.path)) as connection:
+        source = HistorySource(connection, "x")
+
+        def shares_of(since: float, until: float) -> list[Share]:
+            return shares(source, OCTOBER._replace(since=since, until=until))
+
+        shown = showback(prices, OCTOBER, CHINA, shares_of, {})
+    whole, nobodys = shown.departments["甲"], shown.departments[""]
+    assert (whole.unsized, whole.unsized_volumes) == (744, 0)
+    assert (nobodys.unsized, nobodys.unsized_volumes) == (0, 744)
+    for one in (*whole.lines, lines(nobodys)["disk"], *shown.estate.lines):
+        told = (one.granted, one.used, one.granted_cost, one.known_cost, one.used_cost)
+        assert told == (None,) * 5
+        assert not one.used_known
+        assert one.prices  # it is the size that is missing
+    assert [it.unsized for it in shown.estate.lines] == [744, 744, 1488]
+    assert (whole.granted_cost, whole.known_cost, whole.used_cost) == (None, None, None)
+    for part in (nobodys, shown.estate):
+        assert (part.granted_cost, part.known_cost, part.used_cost) == (None, None, None)
+
+
+def test_0_beside_what_has_no_price_is_no_sum() -> None:
+    """One department has something due without a price, another has nothing due."""
+    prices = table("item: vcpu, unit: hour, price: 0.3")
+    all_of = {"甲": due(0, 0, 500), "乙": due(0, 0, 0)}
+    shown = showback(prices, OCTOBER, CHINA, lambda _, __: [], all_of)
+    costs = {name: it.reclaimable_cost for name, it in shown.departments.items()}
+    assert costs == {"甲": None, "乙": 0.0}
+    assert shown.estate.reclaimable_cost is None
+    free = table("item: vcpu, unit: hour, price: 0, department: 市财政局")
+
+    def shares_of(since: float, until: float) -> list[Share]:
+        return [*Steady()(since, until), *Steady("乙")(since, until)]
+
+    shown = showback(free, OCTOBER, CHINA, shares_of, {})
+    assert lines(shown.departments["市财政局"])["vcpu"].granted_cost == 0.0
+    assert lines(shown.estate)["vcpu"].granted_cost is None
+    assert shown.estate.granted_cost is None
+
+
+def test_it_says_for_how_many_days_it_is() -> None:
+    prices = table("item: vcpu, unit: hour, price: 0.3")
+    extent = OCTOBER.since - 86400, OCTOBER.since + 2.5 * 86400
+    some = showback(prices, OCTOBER, CHINA, Steady(), {}, extent)
+    assert (some.estate.days, some.estate.days_in_month) == (2.5, 31)
+    assert some.departments["市财政局"].days == 2.5
+    under_way = month("2026-10", CHINA, OCTOBER.since + 4 * 86400)
+    assert showback(prices, under_way, CHINA, Steady(), {}).estate.days == 4
+    assert showback(prices, OCTOBER, CHINA, Steady(), {}).estate.days == 31
 
 
 def due(vcpus: float, memory: float, disk: float, unknown: int = 0) -> Sums:
@@ -279,18 +349,25 @@ def test_nothing_of_a_month_is_no_error() -> None:
 
 
 AMOUNT = st.floats(0, 1e6, allow_nan=False)
-SHARE = st.builds(
-    Share,
-    st.sampled_from(["", "甲", "乙", "丙"]),
-    granted_core_hours=AMOUNT,
-    known_core_hours=AMOUNT,
-    used_core_hours=AMOUNT,
-    granted_memory_byte_hours=AMOUNT.map(lambda it: it * GIB),
-    granted_disk_byte_hours=AMOUNT.map(lambda it: it * GIB),
-)
+PART = st.floats(0, 1, allow_nan=False)
 
 
-@given(st.lists(SHARE, max_size=8), st.decimals(0, 10, places=4), st.integers(2, 31))
+@st.composite
+def share(draw: st.DrawFn) -> Share:
+    """What is used is of what is known, and that is of what was granted."""
+    granted, memory = draw(AMOUNT), draw(AMOUNT) * GIB
+    known = granted * draw(PART)
+    return Share(
+        draw(st.sampled_from(["", "甲", "乙", "丙"])),
+        granted_core_hours=granted,
+        known_core_hours=known,
+        used_core_hours=known * draw(PART),
+        granted_memory_byte_hours=memory,
+        granted_disk_byte_hours=draw(AMOUNT) * GIB,
+    )
+
+
+@given(st.lists(share(), max_size=8), st.decimals(0, 10, places=4), st.integers(2, 31))
 def test_the_estate_is_the_sum_of_its_departments_exactly(
     shares: Sequence[Share], price: Decimal, day: int
 ) -> None:
@@ -304,7 +381,7 @@ def test_the_estate_is_the_sum_of_its_departments_exactly(
         told = [getattr(it, key) for it in shown.departments.values()]
         known = [Decimal(repr(it)) for it in told if it is not None]
         estate = getattr(shown.estate, key)
-        assert (estate is None) == (not known)
+        assert estate is not None or not sum(known)
         assert estate is None or Decimal(repr(estate)) == sum(known)
         for number in range(3):
             of_item = [getattr(it.lines[number], key) for it in shown.departments.values()]

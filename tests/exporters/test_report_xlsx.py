@@ -16,13 +16,16 @@ import openpyxl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openpyxl.utils import get_column_letter
 
+from exporters.findings.text import width as text_width
 from exporters.report import usagecolumns
 from exporters.report.columns import gib
-from exporters.report.document import Total
+from exporters.report.document import Sums, Total
+from exporters.report.excerpt import excerpt
 from exporters.report.resourcecolumns import DUE, RESOURCES, counted
 from exporters.report.sheet import FORMULA
-from exporters.report.tablewords import HEADS
+from exporters.report.tablewords import HEADS, STEP
 from exporters.report.xlsx.names import SheetNames
 from exporters.report.xlsx.words import say
 from exporters.report.xlsx.workbook import xlsx
@@ -299,6 +302,60 @@ def test_filters_frozen_panes_and_print(books: dict[str, bytes]) -> None:
         assert rows == sum(counted(it) for it in one.resources)
 
 
+def test_what_is_printed_can_be_read(books: dict[str, bytes]) -> None:
+    """A department's sheet has what fits on a page; of the others several pages stand beside each other."""
+    book = opened(books["plain"])
+    for one in PLAIN.departments:
+        sheet = book[one.name or "未归属"]
+        assert sheet.max_column <= 16
+        assert sheet.page_setup.fitToWidth in (None, 1)
+        head = head_row(sheet, "resource", "reason")
+        reason = column(sheet, head, "reason")
+        width = sheet.column_dimensions[get_column_letter(reason)].width
+        tall = [
+            row
+            for row in range(head + 1, sheet.max_row + 1)
+            if text_width(sheet.cell(row, reason).value or "") > 2 * width
+        ]
+        assert all(sheet.row_dimensions[row].height >= 30 for row in tall)
+        assert sheet.cell(head + 1, reason).alignment.wrap_text
+    sheet = book[RESOURCES.title.zh]
+    assert sheet.page_setup.fitToWidth >= 3
+    assert sheet.print_title_cols == "$A:$B"
+
+
+def test_steps_of_follow_up_are_counted_and_systems_are_whole(books: dict[str, bytes]) -> None:
+    book = opened(books["plain"])
+    sheet = book[usagecolumns.STEPS.title.zh]
+    head = head_row(sheet, "step", "count")
+    assert PLAIN.follow_ups is not None
+    told = {
+        sheet.cell(row, 1).value: sheet.cell(row, 2).value
+        for row in range(head + 1, sheet.max_row + 1)
+    }
+    steps = PLAIN.follow_ups.steps
+    assert told == {text.zh: steps[key] for key, text in STEP.items() if key in steps}
+    sheet = book[usagecolumns.SYSTEMS.title.zh]
+    head = head_row(sheet, "system", "cpu_peak_at")
+    assert sheet.max_row - head == sum(len(it.systems) for it in PLAIN.departments)
+
+
+def test_a_department_that_holds_nothing_holds_0() -> None:
+    first = PLAIN.departments[0]
+    one = msgspec.structs.replace(first, resources=(), granted=Sums(), due=Sums())
+    document = msgspec.structs.replace(PLAIN, departments=(one,))
+    sheet = opened(xlsx(document, "zh"), values=True)[first.name]
+    told = {row[0].value: row[1].value for row in sheet.iter_rows(max_row=30, max_col=2)}
+    assert [told[say(f"granted_{it}", "zh")] for it in ("vcpus", "memory", "disk")] == [0, 0, 0]
+
+
+def test_an_excerpt_has_all_columns_of_its_resources() -> None:
+    one = PLAIN.departments[1]
+    sheet = opened(xlsx(excerpt(PLAIN, one.name), "zh"))[RESOURCES.title.zh]
+    head = head_row(sheet, *(it.key for it in RESOURCES.columns))
+    assert sheet.max_row - head == sum(counted(it) for it in one.resources)
+
+
 def test_nobody_s_machines_are_in_a_sheet_of_their_own_and_in_no_total(
     books: dict[str, bytes],
 ) -> None:
@@ -318,7 +375,7 @@ def test_a_document_without_its_parts_and_without_resources() -> None:
     bare = msgspec.structs.replace(PLAIN, **empty, departments=(one,), held=(), exemptions=())
     book = opened(xlsx(bare, "zh"))
     assert "费用分摊" not in book.sheetnames
-    assert "占而不用" in book.sheetnames
+    assert "占而未用" in book.sheetnames
     assert (
         opened(xlsx(msgspec.structs.replace(bare, departments=()), "en")).sheetnames[0] == "Cover"
     )

@@ -4,23 +4,22 @@ sums of each day, with no highest five minutes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from exporters.history.reader import Span, span
-from exporters.history.schema import SLOT
 from exporters.report.content.ledger import Entry
 from exporters.report.content.slots import Grid, Together, day_points
 from exporters.report.document import DayPoint
-from exporters.usage.shares import HOUR
-from exporters.usage.source import UsageSource
+from exporters.usage.source import Key, UsageSource
 
 
 class Daily(NamedTuple):
-    """`hours` are those of which anything is known: of days known by their sums all of them."""
+    """`known` are the days of which anything is known of a department's system, where not all is known slot by slot."""
 
     points: tuple[DayPoint, ...]
-    hours: float
+    known: Mapping[Key, set[Span]]
 
 
 def daily(
@@ -28,35 +27,49 @@ def daily(
 ) -> Daily:
     """`slots` is None where not all is known slot by slot. Raises SourceError."""
     if slots is not None:
-        return Daily(day_points(grid, slots), int((slots.known > 0).sum()) * SLOT / HOUR)
+        return Daily(day_points(grid, slots), {})
     stretched = [
-        (it.segment.resource, span(it.segment.since, it.segment.until), it.segment.size.vcpus)
+        _Part(
+            it.segment.resource,
+            span(it.segment.since, it.segment.until),
+            it.segment.size.vcpus,
+            (it.segment.department, it.segment.system),
+        )
         for it in entries
         if it.segment.size.vcpus and it.cpu.known > 0
     ]
-    points, hours = [], 0.0
+    points: list[DayPoint] = []
+    days: defaultdict[Key, set[Span]] = defaultdict(set)
     for day, part in grid.days:
-        used, known = _of_day(source, part, stretched)
+        used = known = 0.0
+        for of, vcpus, core_slots in _of_day(source, part, stretched):
+            used += vcpus
+            known += core_slots
+            if core_slots > 0:
+                days[of].add(part)
         average = 100 * used / known if known > 0 else None
         points.append(DayPoint(day, average, None, grid.calendar.workday(day)))
-        hours += (part.end - part.first) * SLOT / HOUR if known > 0 else 0.0
-    return Daily(tuple(points), hours)
+    return Daily(tuple(points), days)
+
+
+class _Part(NamedTuple):
+    resource: str
+    whole: Span
+    vcpus: float
+    of: Key
 
 
 def _of_day(
-    source: UsageSource, day: Span, stretched: Sequence[tuple[str, Span, float]]
-) -> tuple[float, float]:
-    """Virtual CPUs × slots that were used, and of which that is known."""
-    stretches: dict[str, list[Span]] = {}
-    weights: dict[str, list[float]] = {}
-    for resource, whole, vcpus in stretched:
-        part = Span(max(whole.first, day.first), min(whole.end, day.end))
+    source: UsageSource, day: Span, parts: Sequence[_Part]
+) -> Iterator[tuple[Key, float, float]]:
+    """Virtual CPUs × slots that were used, and of which that is known, part by part."""
+    stretches: defaultdict[str, list[Span]] = defaultdict(list)
+    there: defaultdict[str, list[_Part]] = defaultdict(list)
+    for one in parts:
+        part = Span(max(one.whole.first, day.first), min(one.whole.end, day.end))
         if part.first < part.end:
-            stretches.setdefault(resource, []).append(part)
-            weights.setdefault(resource, []).append(vcpus)
-    used = known = 0.0
+            stretches[one.resource].append(part)
+            there[one.resource].append(one)
     for resource, told in source.sums("cpu", day, stretches).items():
-        for (value, count), vcpus in zip(told, weights[resource], strict=True):
-            used += vcpus * value / 100
-            known += vcpus * count
-    return used, known
+        for (value, count), one in zip(told, there[resource], strict=True):
+            yield one.of, one.vcpus * value / 100, one.vcpus * count

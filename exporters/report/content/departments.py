@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from exporters.report.content.decomposition import causes, members
-from exporters.report.content.ledger import NO_HOURS, Entry, Hours, total
+from exporters.history.reader import Span
+from exporters.history.schema import SLOT
+from exporters.report.content.decomposition import Stretch, causes, members, stretches
+from exporters.report.content.ledger import NO_HOURS, Entry, Hours, Ledger, Seen, total
 from exporters.report.content.ranking import ranks
 from exporters.report.content.reason import reason
 from exporters.report.content.slots import Grid, Together, load, together
 from exporters.report.content.sums import added
 from exporters.report.document import Department, Load, Showback, System
 from exporters.usage.judgements import ordered
+from exporters.usage.period import Period
+from exporters.usage.shares import HOUR
 from exporters.usage.source import Key, Used
 from rules.usagejudgement import Judgement
 
@@ -21,8 +26,11 @@ from rules.usagejudgement import Judgement
 class Slots:
     """What is known slot by slot, by department and system."""
 
-    def __init__(self, grid: Grid, used: Mapping[Key, Used], entries: Iterable[Entry]) -> None:
-        self.grid, self._used = grid, used
+    def __init__(
+        self, grid: Grid, seen: Seen, used: Mapping[Key, Used], entries: Iterable[Entry]
+    ) -> None:
+        self.grid, self.seen, self._used = grid, seen, used
+        self.days: Mapping[Key, set[Span]] = {}  # known by their sums, of what is not slot by slot
         self._known = {
             (it.segment.department, it.segment.system) for it in entries if it.cpu.known > 0
         }
@@ -37,23 +45,46 @@ class Slots:
     def all(self) -> Together | None:
         return self.of(self._known)
 
-    def load(self, hours: Hours, keys: Iterable[Key]) -> Load:
-        return load(self.grid, hours, self.of(keys))
+    def load(self, entries: Sequence[Entry]) -> Load:
+        """Of all that is one's, or one's of a system."""
+        hours, coverage = total(it.cpu for it in entries), self.seen.coverage(entries)
+        cores = self.average(entries, hours, coverage)
+        return load(self.grid, hours, coverage, self.of(_keys(entries)), cores)
+
+    def average(
+        self, entries: Sequence[Entry], hours: Hours, coverage: float | None
+    ) -> float | None:
+        """What is used, over the time of which anything is known; None where that is not enough."""
+        keys = _keys(entries)
+        slots = self.of(keys)
+        if slots is not None:
+            known = int((slots.known > 0).sum())
+        else:
+            days = set().union(*(self.days.get(key, ()) for key in keys))
+            known = sum(day.end - day.first for day in days)
+        return hours.used / (known * SLOT / HOUR) if known and self.seen.enough(coverage) else None
+
+
+def _keys(entries: Iterable[Entry]) -> set[Key]:
+    return {(it.segment.department, it.segment.system) for it in entries}
 
 
 class Month(NamedTuple):
-    """Entries of a month, by department; the servers of all."""
+    """Entries of a month, by department."""
 
+    period: Period
     by_department: Mapping[str, Sequence[Entry]]
-    servers: frozenset[str]
+
+    @property
+    def entries(self) -> Iterator[Entry]:
+        return itertools.chain.from_iterable(self.by_department.values())
 
 
-def month(entries: Iterable[Entry]) -> Month:
+def month(of: Ledger) -> Month:
     found: defaultdict[str, list[Entry]] = defaultdict(list)
-    for one in entries:
+    for one in of.entries:
         found[one.segment.department].append(one)
-    every = (it.segment.resource for parts in found.values() for it in parts)
-    return Month(found, frozenset(every))
+    return Month(of.period, found)
 
 
 def departments(
@@ -62,6 +93,7 @@ def departments(
     before: Month | None,
     slots: Slots,
     showbacks: Mapping[str, Showback],
+    gone: Container[str],
 ) -> tuple[Department, ...]:
     """In order of rank; then those of whom nothing is known, then what is nobody's. `before` is None where there is
     no month before. A machine that is nobody's own is of no department."""
@@ -73,10 +105,13 @@ def departments(
     wastes = {name: _cpu(now, name).waste for name in names}
     places = ranks(wastes)
     earlier: Mapping[str, int] = {}
+    everywhere = stretches([*(before.entries if before else ()), *now.entries])
     if before:
         earlier = ranks({name: _cpu(before, name).waste for name in before.by_department})
     found = [
-        _department(name, theirs[name], now, before, slots, places, earlier, showbacks)
+        _department(
+            name, theirs[name], now, before, everywhere, slots, places, earlier, showbacks, gone
+        )
         for name in names
     ]
     last = len(names) + 1
@@ -88,18 +123,21 @@ def _department(
     judgements: Sequence[Judgement],
     now: Month,
     before: Month | None,
+    everywhere: Mapping[str, Stretch],
     slots: Slots,
     places: Mapping[str, int],
     earlier: Mapping[str, int],
     showbacks: Mapping[str, Showback],
+    gone: Container[str],
 ) -> Department:
     entries = now.by_department.get(name, ())
     past = before.by_department.get(name, ()) if before else ()
     cpu, was = total(it.cpu for it in entries), total(it.cpu for it in past)
-    sums = added(judgements)
+    sums = added(judgements, gone)
     change = None if cpu.percent is None or was.percent is None else cpu.percent - was.percent
-    why = causes(members(past), members(entries), before.servers if before else (), now.servers)
-    systems = _systems(judgements, entries, slots)
+    months = Stretch((before or now).period.since, slots.seen.there.until)
+    why = causes(members(past), members(entries), everywhere, months)
+    systems = _systems(judgements, entries, slots, gone)
     return Department(
         name=name,
         rank=places.get(name),
@@ -109,7 +147,7 @@ def _department(
         used_core_hours=cpu.used,
         known_core_hours=cpu.known,
         waste=cpu.waste,
-        load=slots.load(cpu, ((name, it.name) for it in systems)),
+        load=slots.load(entries),
         cpu_before=was.percent,
         change=change,
         reason=reason(was.percent, cpu.percent, why, before is not None),
@@ -125,7 +163,10 @@ def _department(
 
 
 def _systems(
-    judgements: Iterable[Judgement], entries: Iterable[Entry], slots: Slots
+    judgements: Iterable[Judgement],
+    entries: Iterable[Entry],
+    slots: Slots,
+    gone: Container[str],
 ) -> tuple[System, ...]:
     """The one that was granted most first; what is of none last."""
     theirs: defaultdict[str, list[Judgement]] = defaultdict(list)
@@ -136,9 +177,7 @@ def _systems(
         used[entry.segment.system].append(entry)
     found = []
     for name in {*theirs, *used}:
-        sums, hours = added(theirs[name]), total(it.cpu for it in used[name])
-        keys = {(it.segment.department, name) for it in used[name]}
-        load_of = slots.load(hours, keys)
+        sums, load_of = added(theirs[name], gone), slots.load(used[name])
         found.append(System(name, sums.granted, load_of, sums.states, sums.due))
     return tuple(sorted(found, key=lambda it: (not it.name, -it.granted.vcpus.value, it.name)))
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final, Literal
 
-from exporters.report.content.ledger import Ledger, total
+from exporters.report.content.ledger import Ledger, Seen, total
 from exporters.report.content.sums import Added, released
 from exporters.report.content.words import say
 from exporters.report.document import Capacity, DayPoint, Estate, Load, MonthPoint, Sums
 from exporters.usage.period import Period
-from exporters.usage.shares import HOUR
 from exporters.usage.source import CapacityTold
 from rules.model import Text
 from rules.usagejudgement import Judgement
@@ -22,15 +21,17 @@ _RESOURCES: Final[tuple[Literal["vcpus", "memory", "disk"], ...]] = ("vcpus", "m
 def estate(
     judgements: Sequence[Judgement],
     added: Added,
+    gone: Container[str],
     load: Load,
     capacity: tuple[Capacity, ...],
     trend: Sequence[MonthPoint],
     days: Sequence[DayPoint],
 ) -> Estate:
+    held = (it for it in judgements if it.resource not in gone and not released(it))
     return Estate(
         capacity=capacity,
         granted=added.granted,
-        kinds=dict(sorted(Counter(it.kind for it in judgements if not released(it)).items())),
+        kinds=dict(sorted(Counter(it.kind for it in held).items())),
         states=added.states,
         load=load,
         trend=tuple(trend),
@@ -46,10 +47,11 @@ def capacity_rows(
     by_hand: CapacityTold | None,
     told_by: Text,
     granted: Sums,
-    used: tuple[float | None, float | None],
+    used: Sequence[tuple[float | None, float | None]],
 ) -> tuple[Capacity, ...]:
     """What was told by hand goes before what the clouds say, part by part. `used` are virtual CPUs and bytes of
-    memory, on average; how full disks are is seen from inside alone."""
+    memory, on average, each with the percent of what was granted that it is of; how full disks are is seen from
+    inside alone."""
     rows = []
     for resource in _RESOURCES:
         physical, usable, whose = None, None, say("told_by_nobody")
@@ -60,11 +62,10 @@ def capacity_rows(
             if one is not None or other is not None:
                 physical, usable, whose = one, other, by
                 break
-        use = {"vcpus": used[0], "memory": used[1]}.get(resource)
-        total_of = getattr(granted, resource)
+        use, known = dict(zip(_RESOURCES, used, strict=False)).get(resource, (None, None))
+        total_of, sizes = getattr(granted, resource), (_number(physical), _number(usable))
         untold = by_cloud.untold.get(resource, ()) if by_cloud and usable is None else ()
-        own = _number(physical), _number(usable), total_of, use, whose
-        rows.append(Capacity(resource, *own, untold))
+        rows.append(Capacity(resource, *sizes, total_of, use, whose, known, untold))
     return tuple(rows)
 
 
@@ -77,21 +78,18 @@ def clipped(period: Period, extent: tuple[float, float] | None) -> Period | None
 
 
 def point(one: Ledger, month: Period) -> MonthPoint:
-    """`one` is of that part of the month of which there is anything: what was granted is averaged over that, and its
-    coverage is of the whole month (so far)."""
+    """`one` is of that part of the month of which there is anything: what was granted is averaged over that."""
     if not one.entries:
         return MonthPoint(month.label)
     cpu, memory = total(it.cpu for it in one.entries), total(it.memory for it in one.entries)
-    hours = (month.until - month.since) / HOUR
-    vcpus = cpu.granted / one.hours
     return MonthPoint(
         month.label,
-        granted_vcpus=vcpus,
+        granted_vcpus=cpu.granted / one.hours,
         granted_memory=memory.granted / one.hours,
         granted_disk=one.disk / one.hours,
         cpu=cpu.percent,
         memory=memory.percent,
-        coverage=100 * cpu.known / (vcpus * hours) if vcpus else None,
+        coverage=Seen(month, one.period).coverage(one.entries),
         resources=one.servers,
     )
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from exporters.history.schema import SLOT
 from exporters.report.content.ledger import Ledger, total
 from exporters.report.content.numbers import count
-from exporters.report.content.sums import added
+from exporters.report.content.sums import added, unseen
 from exporters.report.content.words import say
 from exporters.report.document import Capacity, Estate, Figure, Total
 from rules.usagejudgement import Judgement
@@ -15,7 +14,6 @@ from rules.usagejudgement import Judgement
 
 def figures(
     estate: Estate,
-    coverage: float | None,
     grow: int,
     before: Ledger | None,
     usable_before: float | None,
@@ -23,7 +21,7 @@ def figures(
 ) -> tuple[Figure, ...]:
     """`grow` servers are to grow. Of the month before what is not known is None."""
     past = total(it.cpu for it in before.entries) if before and before.entries else None
-    old = added(judgements_before) if judgements_before else None
+    old = added(judgements_before, unseen(judgements_before)) if judgements_before else None
     vcpus = estate.capacity[0]
     unsized = estate.granted.vcpus.unknown
     note = say("granted_untold" if vcpus.usable is None else "granted_note")
@@ -44,7 +42,7 @@ def figures(
             say("granted"),
             _share(vcpus),
             "percent",
-            _ratio(_at_end(before) if past and before else None, usable_before),
+            _ratio(known(old.granted.vcpus) if old else None, usable_before),
             note,
         ),
         Figure(
@@ -66,9 +64,9 @@ def figures(
         Figure(
             "coverage",
             say("coverage"),
-            coverage,
+            estate.load.coverage,
             "percent",
-            past and past.coverage,
+            estate.trend[-2].coverage if len(estate.trend) > 1 else None,
             say("coverage_note"),
         ),
     )
@@ -85,9 +83,3 @@ def known(one: Total) -> float | None:
 
 def _ratio(part: float | None, whole: float | None) -> float | None:
     return 100 * part / whole if part is not None and whole else None
-
-
-def _at_end(one: Ledger) -> float:
-    """Virtual CPUs of servers that were held when the month ended."""
-    last = one.period.until - SLOT
-    return sum(it.segment.size.vcpus or 0 for it in one.entries if it.segment.until > last)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -23,9 +23,10 @@ class Now(NamedTuple):
     changed: date | None = None
 
 
-def now_of(judgements: Iterable[Judgement]) -> dict[str, Now]:
-    """By resource, as far as judgements tell it: nothing of what nobody saw."""
-    return {one.resource: _now(one) for one in judgements if one.seen}
+def now_of(judgements: Iterable[Judgement], released: Mapping[str, Now] = {}) -> dict[str, Now]:
+    """By resource, as far as judgements tell it: nothing of what nobody saw. `released` goes before them: it has the
+    day."""
+    return {**{one.resource: _now(one) for one in judgements if one.seen}, **released}
 
 
 def released_of(lives: Iterable[Life], until: float, zone: ZoneInfo) -> dict[str, Now]:

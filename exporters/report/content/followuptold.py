@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
+from exporters.report.content.costs import total
 from exporters.report.content.followuprow import Row
-from exporters.report.content.showback import total
 from exporters.report.document import FollowUp, FollowUps
 from rules.model import Text
 from rules.usagejudgement import Amount

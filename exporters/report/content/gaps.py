@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from exporters.report.content.gapwords import INSUFFICIENT, OTHERWISE, SAID, Said
-from exporters.report.content.sums import released
+from exporters.report.content.sums import released, unseen
 from exporters.report.document import Capacity, DayPoint, Department, Gap, MonthPoint
 from exporters.usage.lives import Life
+from rules.model import Text
 from rules.usagejudgement import Judgement
 
 MEASURED: Final = ("idle", "low", "right-sized", "busy")
@@ -34,18 +36,29 @@ class Known(NamedTuple):
     year: str
     unmatched: Sequence[str]  # exemptions
     given: Mapping[str, bool]  # of PARTS
+    unpriced: Sequence[str] = ()  # departments of the price table that are none
+    follow_ups: Text = Text("", "")  # why they were not carried on
 
 
 def gaps(known: Known) -> tuple[Gap, ...]:
     """The most general first."""
     return (
         *_of_days(known),
-        *_of_use(known),
-        *_insufficient(known.judgements),
-        *_of_resources(known),
+        *of_departments(known.departments, known.judgements, partial(_disputed, known=known)),
         *_of_facts(known),
         *(_gap(part, SAID[part], 1) for part in PARTS if not known.given.get(part)),
     )
+
+
+def of_departments(
+    departments: Sequence[Department],
+    judgements: Sequence[Judgement],
+    disputed: Callable[[Judgement], bool] = lambda _: False,
+) -> Iterator[Gap]:
+    """Of these departments and their resources alone; `disputed` tells of which the sources disagree."""
+    yield from _of_use(departments)
+    yield from _insufficient(judgements)
+    yield from _of_resources(judgements, disputed)
 
 
 def _of_days(known: Known) -> Iterator[Gap]:
@@ -62,20 +75,20 @@ def _of_days(known: Known) -> Iterator[Gap]:
         yield _gap("calendar", SAID["calendar"], 1, examples=[known.year])
 
 
-def _of_use(known: Known) -> Iterator[Gap]:
-    granted = sum(it.granted_core_hours for it in known.departments)
-    unknown = granted - sum(it.known_core_hours for it in known.departments)
+def _of_use(departments: Sequence[Department]) -> Iterator[Gap]:
+    granted = sum(it.granted_core_hours for it in departments)
+    unknown = granted - sum(it.known_core_hours for it in departments)
     if granted > 0 and unknown / granted > 0.0005:
         worst = sorted(
-            (it for it in known.departments if it.granted_core_hours > it.known_core_hours),
+            (it for it in departments if it.granted_core_hours > it.known_core_hours),
             key=lambda it: it.known_core_hours - it.granted_core_hours,
         )
         names = [it.name for it in worst if it.name]
         yield _gap("core_hours", SAID["core_hours"], round(unknown), granted, names)
-    blind = [it for it in known.departments if it.load.average is not None and it.load.p95 is None]
+    blind = [it for it in departments if it.load.average is not None and it.load.p95 is None]
     if blind:
         names = [it.name for it in blind if it.name]
-        yield _gap("no_slots", SAID["no_slots"], len(blind), len(known.departments), names)
+        yield _gap("no_slots", SAID["no_slots"], len(blind), len(departments), names)
 
 
 def _insufficient(judgements: Sequence[Judgement]) -> Iterator[Gap]:
@@ -88,9 +101,11 @@ def _insufficient(judgements: Sequence[Judgement]) -> Iterator[Gap]:
         yield _of(f"insufficient_{code}" if code else "insufficient", said, them, len(judgements))
 
 
-def _of_resources(known: Known) -> Iterator[Gap]:
-    every = known.judgements
-    granted = [it for it in every if it.kind != "host" and not released(it)]
+def _of_resources(
+    every: Sequence[Judgement], disputed: Callable[[Judgement], bool]
+) -> Iterator[Gap]:
+    gone = unseen(every)
+    granted = [it for it in every if not (it.kind == "host" or released(it) or it.resource in gone)]
     measured = [it for it in every if it.found in MEASURED]
     yield from _some(
         "memory_unknown", [it for it in measured if "memory" not in it.figures], len(measured)
@@ -102,10 +117,10 @@ def _of_resources(known: Known) -> Iterator[Gap]:
     yield from _some("estimates", estimated, len(every))
     yield from _some("unsized", [it for it in granted if _unsized(it)], len(granted))
     yield from _some("unassigned", [it for it in granted if not it.department], len(granted))
-    yield from _some("conflicts", [it for it in granted if _disputed(it, known)], len(granted))
+    yield from _some("conflicts", [it for it in granted if disputed(it)], len(granted))
     # of those that are insufficient for it there is a gap of its own
-    unseen = [it for it in every if not it.seen and it.state != "insufficient"]
-    yield from _some("not_seen", unseen, len(every))
+    lost = [it for it in every if not it.seen and it.state != "insufficient"]
+    yield from _some("not_seen", lost, len(every))
     yield from _same_names(every)
 
 
@@ -132,6 +147,17 @@ def _of_facts(known: Known) -> Iterator[Gap]:
         yield _gap("trend", SAID["trend"], len(empty), len(known.trend), empty[::-1])
     if known.unmatched:
         yield _gap("exemptions", SAID["exemptions"], len(known.unmatched), None, known.unmatched)
+    if known.unpriced:
+        yield _gap(
+            "price_departments",
+            SAID["price_departments"],
+            len(known.unpriced),
+            None,
+            known.unpriced,
+        )
+    if known.follow_ups.zh:
+        said = SAID["follow_ups_stand"]._replace(why=known.follow_ups)
+        yield _gap("follow_ups_stand", said, 1)
 
 
 def _unsized(one: Judgement) -> bool:

@@ -175,6 +175,15 @@ SAID: Final[Mapping[str, Said]] = {
         Text("资源已不存在，或填写有误", "what they are for is gone, or mistyped"),
         Text("核对豁免文件", "see the file of exemptions"),
     ),
+    "price_departments": Said(
+        Text("价格表中没有对应资源的部门", "departments of the price table that hold nothing"),
+        Text("部门名称填写有误，或本月没有资源", "mistyped, or without resources this month"),
+        Text("核对价格表中的部门名称", "see the names of departments in the price table"),
+    ),
+    "follow_ups_stand": Said(
+        Text("本次未更新的整改台账", "the file of follow-ups was not carried on"),
+        Text("", ""),
+    ),
     "calendar": Said(
         Text("缺少节假日数据的年份", "years without holidays"),
         Text(

@@ -6,7 +6,7 @@ A server that moved or was resized counts for whose it was, and with what it had
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from exporters.usage.lives import Life, Otherwise
 from exporters.usage.period import Period
@@ -25,11 +25,6 @@ class Hours(NamedTuple):
     def percent(self) -> float | None:
         """Used of known; None where nothing is known."""
         return 100 * self.used / self.known if self.known > 0 else None
-
-    @property
-    def coverage(self) -> float | None:
-        """Percent known of granted; None where nothing was granted."""
-        return 100 * self.known / self.granted if self.granted > 0 else None
 
     @property
     def waste(self) -> float | None:
@@ -92,6 +87,32 @@ def total(hours: Iterable[Hours]) -> Hours:
         known += one.known
         used += one.used
     return Hours(granted, known, used)
+
+
+class Seen(NamedTuple):
+    """`there` is the part of a month (so far) of which the source has anything; below a coverage of `least` percent
+    nothing is told absolutely."""
+
+    month: Period
+    there: Period
+    least: float = 0.0
+
+    def coverage(
+        self, entries: Iterable[Entry], of: Literal["cpu", "memory"] = "cpu"
+    ) -> float | None:
+        """Percent known of granted over all of the month: what was granted while nothing is known is taken to be as
+        it was on average. None where nothing was granted."""
+        granted = known = 0.0
+        for one in entries:
+            size = one.segment.size.vcpus if of == "cpu" else one.segment.size.memory
+            since = max(one.segment.since, self.there.since)
+            granted += (size or 0) * max(min(one.segment.until, self.there.until) - since, 0) / HOUR
+            known += (one.cpu if of == "cpu" else one.memory).known
+        whole, part = ((it.until - it.since) for it in (self.month, self.there))
+        return 100 * known / (granted * whole / part) if granted > 0 else None
+
+    def enough(self, coverage: float | None) -> bool:
+        return coverage is not None and coverage >= self.least
 
 
 def by_resource(entries: Iterable[Entry]) -> Mapping[str, list[Entry]]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import calendar
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date, datetime
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,10 +16,9 @@ from exporters.report.content import estate, figures, gaps, scope, summary
 from exporters.report.content.daily import Daily, daily
 from exporters.report.content.exemptions import exemptions
 from exporters.report.content.held import held
-from exporters.report.content.ledger import Hours, Ledger, ledger, total
-from exporters.report.content.slots import Grid, Together
-from exporters.report.content.slots import load as load_of
-from exporters.report.content.sums import Added, added, released
+from exporters.report.content.ledger import Ledger, Seen, ledger, total
+from exporters.report.content.slots import Grid
+from exporters.report.content.sums import Added, added, released, unseen
 from exporters.report.document import (
     BaselinePart,
     Document,
@@ -40,8 +38,6 @@ from rules.model import Text
 from rules.usagejudgement import Judgement
 from rules.usagethresholds import Thresholds
 from rules.utilisation import NOBODY
-
-_ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
 class Inputs(NamedTuple):
@@ -64,6 +60,7 @@ class Inputs(NamedTuple):
     told_by: Text = Text("报告配置", "the profile")
     files: Mapping[str, str] = {}
     exemptions: Exemptions = NOBODY
+    unpriced: Sequence[str] = ()  # departments of the price table that are none
     showback: Showback | None = None
     showbacks: Mapping[str, Showback] = {}  # by department
     follow_ups: FollowUps | None = None
@@ -93,19 +90,21 @@ def document(inputs: Inputs, watch: Callable[[str], None] = lambda _: None) -> D
     entries = months.now.entries
     servers = [it.segment for it in entries]
     used = source.used(span(period.since, period.until), servers)
-    slots = whose.Slots(grid, used, entries)
-    every = slots.all()
-    by_day = daily(source, grid, entries, every)
+    there = estate.clipped(period, source.extent()) or period
+    slots = whose.Slots(grid, Seen(period, there, inputs.thresholds.coverage), used, entries)
+    by_day = daily(source, grid, entries, slots.all())
+    slots.days = by_day.known
+    gone = unseen(inputs.judgements)
     found = whose.departments(
         inputs.judgements,
-        whose.month(entries),
-        whose.month(months.before.entries) if months.before else None,
+        whose.month(months.now),
+        whose.month(months.before) if months.before else None,
         slots,
         inputs.showbacks,
+        gone,
     )
-    sums = added(inputs.judgements)
-    whole = _estate(inputs, sums, months, every, grid, by_day)
-    coverage = total(it.cpu for it in entries).coverage
+    sums = added(inputs.judgements, gone)
+    whole = _estate(inputs, sums, gone, months, slots, by_day)
     made = Document(
         scope=scope.scope(
             scope.source_of(source, _estimated(inputs.judgements)),
@@ -113,10 +112,9 @@ def document(inputs: Inputs, watch: Callable[[str], None] = lambda _: None) -> D
             period,
             inputs.calendar,
             inputs.thresholds,
-            digest=_digest(inputs, months.trend),
             days=[it.average is not None for it in by_day.points],
             workdays=grid.workdays,
-            coverage=coverage,
+            coverage=whole.load.coverage,
             city=inputs.city,
             issuer=inputs.issuer,
             made=inputs.now,
@@ -124,7 +122,6 @@ def document(inputs: Inputs, watch: Callable[[str], None] = lambda _: None) -> D
         summary=(),
         figures=figures.figures(
             whole,
-            coverage,
             sums.advice.get("grow", 0),
             months.before,
             _usable_before(inputs),
@@ -168,11 +165,16 @@ def _told(inputs: Inputs, made: Document, lives: Mapping[str, Life]) -> Document
             "ipv6": inputs.ipv6 is not None,
             "baseline": inputs.baseline is not None,
         },
+        unpriced=inputs.unpriced,
+        follow_ups=inputs.follow_ups.note if inputs.follow_ups else Text("", ""),
     )
     of_parts = parts.gaps(inputs.lines, inputs.ipv6, inputs.baseline)
     made = msgspec.structs.replace(made, gaps=(*gaps.gaps(known), *of_parts))
-    unassigned = sum(not it.department for it in granted)
-    return msgspec.structs.replace(made, summary=summary.summary(made, unassigned, least))
+    gone = unseen(inputs.judgements)
+    lost = sum(it.resource in gone for it in granted)
+    unassigned = sum(not it.department and it.resource not in gone for it in granted)
+    made = msgspec.structs.replace(made, summary=summary.summary(made, unassigned, lost, least))
+    return _hashed(inputs, made)
 
 
 def _months(inputs: Inputs, lives: Mapping[str, Life], watch: Callable[[str], None]) -> _Months:
@@ -203,34 +205,29 @@ def _part(inputs: Inputs, period: Period, extent: tuple[float, float] | None) ->
 def _estate(
     inputs: Inputs,
     sums: Added,
+    gone: Container[str],
     months: _Months,
-    slots: Together | None,
-    grid: Grid,
+    slots: whose.Slots,
     by_day: Daily,
 ) -> Estate:
-    cpu = total(it.cpu for it in months.now.entries)
-    memory = total(it.memory for it in months.now.entries)
-    load = load_of(grid, cpu, slots)
-    cores = _each(cpu, by_day.hours)
+    entries = months.now.entries
+    load, of_memory = slots.load(entries), slots.seen.coverage(entries, "memory")
+    memory = slots.average(entries, total(it.memory for it in entries), of_memory)
     return estate.estate(
         inputs.judgements,
         sums,
-        msgspec.structs.replace(load, cores=cores),
+        gone,
+        load,
         estate.capacity_rows(
             inputs.source.capacity(inputs.period.until),
             inputs.capacity,
             inputs.told_by,
             sums.granted,
-            (cores, _each(memory, by_day.hours)),
+            ((load.cores, load.coverage), (memory, of_memory)),
         ),
         months.trend,
         by_day.points,
     )
-
-
-def _each(hours: Hours, known: float) -> float | None:
-    """On average of the hours of which anything is known."""
-    return hours.used / known if known > 0 and hours.known > 0 else None
 
 
 def _measured(inputs: Inputs, now: Ledger) -> bool:
@@ -253,14 +250,14 @@ def _nothing(inputs: Inputs) -> SourceError:
     )
 
 
-def _digest(inputs: Inputs, trend: Sequence[MonthPoint]) -> str:
-    source = inputs.source
+def _hashed(inputs: Inputs, made: Document) -> Document:
     digests = {
-        it.label: source.digest(it.since, it.until) for it in (*inputs.before, inputs.period)
+        it.label: inputs.source.digest(it.since, it.until) for it in (*inputs.before, inputs.period)
     }
-    given = (inputs.lines, inputs.ipv6, inputs.baseline, inputs.showback)
-    made = {"parts": hashlib.sha256(_ENCODER.encode(given)).hexdigest()}
-    return scope.data_hash(digests, {**inputs.files, **made}, trend)
+    digest = scope.data_hash(made, digests, inputs.files)
+    return msgspec.structs.replace(
+        made, scope=msgspec.structs.replace(made.scope, data_hash=digest)
+    )
 
 
 def _usable_before(inputs: Inputs) -> float | None:

@@ -12,7 +12,7 @@ import msgspec
 
 from exporters.history.workcalendar import WorkCalendar
 from exporters.report.content.words import say
-from exporters.report.document import MonthPoint, Scope, Source
+from exporters.report.document import Document, Scope, Source
 from exporters.usage.period import Period
 from exporters.usage.source import UsageSource
 from rules.model import Text
@@ -22,12 +22,46 @@ from rules.usagethresholds import Thresholds
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
-def data_hash(
-    digests: Mapping[str, str], files: Mapping[str, str], trend: Sequence[MonthPoint]
-) -> str:
-    """Of what the source told of each month, of the files that were read, by what they are, and of the sums of
-    months of which nothing else was asked."""
-    return hashlib.sha256(_ENCODER.encode([digests, files, trend])).hexdigest()
+def data_hash(made: Document, digests: Mapping[str, str], files: Mapping[str, str]) -> str:
+    """Of what the source told of each month, of the files that were read, by what they are, and of every figure: of
+    the document but for when and for whom it was made, names of files, and what the source has of other times. Sums
+    count with nine digits: a database may add up in any order."""
+    source = msgspec.structs.replace(made.scope.source, name="", since=None, until=None)
+    scope = msgspec.structs.replace(
+        made.scope,
+        source=source,
+        data_hash="",
+        made=made.scope.until,
+        city="",
+        issuer="",
+    )
+    unnamed = {
+        name: msgspec.structs.replace(part, source="")
+        for name in ("lines", "ipv6", "baseline")
+        if (part := getattr(made, name))
+    }
+    bare = msgspec.structs.replace(
+        made,
+        scope=scope,
+        summary=(),
+        estate=msgspec.structs.replace(made.estate, hosts=()),
+        departments=tuple(msgspec.structs.replace(it, resources=()) for it in made.departments),
+        **unnamed,
+    )
+    found = hashlib.sha256(_ENCODER.encode([digests, files, _rounded(msgspec.to_builtins(bare))]))
+    for one in (*(it for own in made.departments for it in own.resources), *made.estate.hosts):
+        found.update(_ENCODER.encode(one))
+    return found.hexdigest()
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, float):
+        return float(f"{value:.9g}")
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(one) for one in value]
+    return value
 
 
 def thresholds_hash(thresholds: Thresholds) -> str:
@@ -58,7 +92,6 @@ def scope(
     calendar: WorkCalendar,
     thresholds: Thresholds,
     *,
-    digest: str,
     days: Sequence[bool],
     workdays: int,
     coverage: float | None,
@@ -66,7 +99,7 @@ def scope(
     issuer: str,
     made: float,
 ) -> Scope:
-    """`days` says of each of the month (so far) whether there is anything of it."""
+    """`days` says of each of the month (so far) whether there is anything of it. Its hash is of all, so it comes last."""
     return Scope(
         city=city,
         month=period.label,
@@ -75,7 +108,7 @@ def scope(
         zone=zone.key,
         made=datetime.fromtimestamp(made, zone),
         source=source,
-        data_hash=digest,
+        data_hash="",
         thresholds=thresholds_hash(thresholds),
         parameters=msgspec.structs.asdict(thresholds),
         days=sum(days),

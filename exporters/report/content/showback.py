@@ -14,30 +14,28 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from exporters.report.content.prices import ITEMS, Item, Price, Prices
+from exporters.report.content.costs import (
+    GIB,
+    TITLES,
+    UNITS,
+    Line,
+    as_float,
+    lines_of,
+    millionths,
+    sums_of,
+    total,
+)
+from exporters.report.content.prices import ITEMS, Item, Prices
 from exporters.report.document import Cost, Showback, Sums, Total
 from exporters.usage.period import Period, month
 from exporters.usage.shares import Share
-from rules.model import Text
 from rules.usagejudgement import Amount
 
-GIB: Final = 2**30
-TITLES: Final[Mapping[Item, Text]] = {
-    "vcpu": Text("vCPU", "vCPU"),
-    "memory": Text("内存", "Memory"),
-    "disk": Text("存储", "Storage"),
-}
-UNITS: Final[Mapping[Item, Text]] = {
-    "vcpu": Text("核·时", "core hours"),
-    "memory": Text("GiB·时", "GiB hours"),
-    "disk": Text("GiB·时", "GiB hours"),
-}
-_TINY: Final = 1e-6  # of floating-point sums that ought to be equal
 SharesOf = Callable[[float, float], Sequence[Share]]
 
 
@@ -69,23 +67,28 @@ def showback(
     zone: ZoneInfo,
     shares_of: SharesOf,
     due: Mapping[str, Sums],
+    extent: tuple[float, float] | None = None,
 ) -> Shown:
     """Of a month. `shares_of(since, until)` is asked for each piece of it; `due` is what would come free, by
-    department."""
+    department; `extent` the time of which there are data at all, None where that is any."""
     of_month = Month.of(period.label, zone)
-    lines: defaultdict[str, dict[Item, _Line]] = defaultdict(_lines)
-    unsized: defaultdict[str, float] = defaultdict(float)
+    lines: defaultdict[str, dict[Item, Line]] = defaultdict(lines_of)
+    servers: defaultdict[str, float] = defaultdict(float)  # hours of unknown size
+    volumes: defaultdict[str, float] = defaultdict(float)
     for day, since, until in pieces(prices, period, zone):
         for share in shares_of(since, until):
-            unsized[share.department] += share.unsized_hours + share.unsized_other_hours
+            servers[share.department] += share.unsized_hours
+            volumes[share.department] += share.unsized_volume_hours
             for item, line in lines[share.department].items():
                 line.add(share, prices.at(item, share.department, day), of_month.hours)
+    days = _days(period, extent), float(of_month.hours / 24)
     departments = {}
     for name in sorted({*lines, *due}, key=lambda it: (not it, it)):
         saved = reclaimable(prices, name, due.get(name, Sums()), of_month)
-        costs = [line.cost(prices, name, of_month) for line in lines[name].values()]
-        departments[name] = _summed(prices.currency, costs, [saved], unsized[name])
-    return Shown(_estate(prices, departments.values()), departments)
+        costs = [line.cost(prices, name, of_month.last) for line in lines[name].values()]
+        hours = servers[name], volumes[name]
+        departments[name] = _summed(prices.currency, costs, [saved], hours, days)
+    return Shown(_estate(prices, departments.values(), days), departments)
 
 
 def pieces(prices: Prices, period: Period, zone: ZoneInfo) -> Iterator[tuple[date, float, float]]:
@@ -111,7 +114,7 @@ def monthly(prices: Prices, department: str, amount: Amount, of_month: Month) ->
         memory=total(amount.memory or 0, amount.memory is None),
         disk=total(amount.disk or 0, amount.disk is None),
     )
-    return _float(reclaimable(prices, department, sums, of_month).cost)
+    return as_float(reclaimable(prices, department, sums, of_month).cost)
 
 
 class Saved(NamedTuple):
@@ -132,133 +135,75 @@ def reclaimable(prices: Prices, department: str, due: Sums, of_month: Month) -> 
                 cost += value * price.hourly(of_month.hours) * of_month.hours
                 priced = True
     nothing = complete and not priced  # to be reclaimed
-    return Saved(_millionths(cost) if priced or nothing else None, complete)
+    return Saved(millionths(cost) if priced or nothing else None, complete)
 
 
-class _Line:
-    """Sums of one item of one department over the pieces of a month."""
-
-    def __init__(self, item: Item) -> None:
-        self.item = item
-        self.granted = self.used = self.known = self.unpriced = Fraction(0)
-        self.known_priced = Fraction(0)
-        self.granted_cost = self.known_cost = self.used_cost = Fraction(0)
-        self.prices: dict[Price, None] = {}
-
-    def add(self, share: Share, price: Price | None, hours_of_month: Fraction) -> None:
-        granted, known, used = _hours(self.item, share)
-        self.granted += granted
-        self.known += known
-        self.used += used
-        if price is None:
-            self.unpriced += granted
-            return
-        self.prices[price] = None
-        hourly = price.hourly(hours_of_month)
-        self.known_priced += known
-        self.granted_cost += granted * hourly
-        self.known_cost += known * hourly
-        self.used_cost += used * hourly
-
-    def cost(self, prices: Prices, department: str, of_month: Month) -> Cost:
-        if not self.granted:
-            # nothing costs 0 at a price, and without one it is unpriced
-            price = prices.at(self.item, department, of_month.last)
-            self.prices = {price: None} if price else {}
-        measured = self.item != "disk"  # how full a disk is nobody outside can see
-        rest = self.granted - self.unpriced  # has a price
-        priced = bool(self.prices) and (rest > 0 or not self.granted)
-        used_priced = priced and measured and bool(self.known_priced or not rest)
-        return Cost(
-            self.item,
-            TITLES[self.item],
-            UNITS[self.item],
-            granted=float(self.granted),
-            used=float(self.used) if measured and (self.known or not self.granted) else None,
-            granted_cost=_float(_millionths(self.granted_cost)) if priced else None,
-            used_cost=_float(_millionths(self.used_cost)) if used_priced else None,
-            unpriced=float(self.unpriced),
-            used_known=measured and self.known >= self.granted * Fraction(1 - _TINY),
-            prices=tuple(it.told for it in self.prices) if priced else (),
-            known_cost=_float(_millionths(self.known_cost)) if used_priced else None,
-        )
-
-
-def _lines() -> dict[Item, _Line]:
-    return {item: _Line(item) for item in ITEMS}
-
-
-def _hours(item: Item, share: Share) -> tuple[Fraction, Fraction, Fraction]:
-    """Granted, known and used, in hours of what is priced."""
-    if item == "vcpu":
-        hours = (share.granted_core_hours, share.known_core_hours, share.used_core_hours)
-        return Fraction(hours[0]), Fraction(hours[1]), Fraction(hours[2])
-    if item == "memory":
-        return (
-            Fraction(share.granted_memory_byte_hours) / GIB,
-            Fraction(share.known_memory_byte_hours) / GIB,
-            Fraction(share.used_memory_byte_hours) / GIB,
-        )
-    return Fraction(share.granted_disk_byte_hours) / GIB, Fraction(0), Fraction(0)
+def _days(period: Period, extent: tuple[float, float] | None) -> float:
+    """Of the month those of which there are data."""
+    since, until = extent or (period.since, period.until)
+    return max(0.0, min(until, period.until) - max(since, period.since)) / 86400
 
 
 def _summed(
-    currency: str, lines: Sequence[Cost], saved: Sequence[Saved], unsized: float
+    currency: str,
+    lines: Sequence[Cost],
+    saved: Sequence[Saved],
+    unsized: tuple[float, float],
+    days: tuple[float, float],
 ) -> Showback:
+    """`unsized` hours of servers and of volumes; `days` of which there are data, and of the month."""
     unpriced = any(it.unpriced or (it.granted and it.granted_cost is None) for it in lines)
+    granted_cost, known_cost, used_cost = sums_of(lines)
     return Showback(
         currency,
         tuple(lines),
-        granted_cost=total(it.granted_cost for it in lines),
-        used_cost=total(it.used_cost for it in lines),
-        reclaimable_cost=total(_float(it.cost) for it in saved),
-        complete=not (unpriced or unsized) and all(it.complete for it in saved),
-        unsized=unsized,
-        known_cost=total(it.known_cost for it in lines),
+        granted_cost=granted_cost,
+        used_cost=used_cost,
+        reclaimable_cost=total(as_float(it.cost) for it in saved),
+        complete=not (unpriced or any(unsized)) and all(it.complete for it in saved),
+        unsized=unsized[0],
+        known_cost=known_cost,
+        unsized_volumes=unsized[1],
+        days=days[0],
+        days_in_month=days[1],
     )
 
 
-def _estate(prices: Prices, departments: Iterable[Showback]) -> Showback:
+def _estate(prices: Prices, departments: Iterable[Showback], days: tuple[float, float]) -> Showback:
     """The sum of departments, line by line."""
     all_of = list(departments)
     costs = []
     for number, item in enumerate(ITEMS):
         lines = [it.lines[number] for it in all_of]
-        measured = [it.used for it in lines if it.used is not None]
+        granted = math.fsum(it.granted or 0.0 for it in lines)
+        unsized = math.fsum(it.unsized for it in lines)
+        measurable = item != "disk"
+        held = [it for it in lines if it.granted != 0]  # something, be it not known how much
+        measured = [it.used for it in held if it.used is not None]
+        granted_cost, known_cost, used_cost = sums_of(lines)
         cost = Cost(
             item,
             TITLES[item],
             UNITS[item],
-            granted=math.fsum(it.granted for it in lines),
-            used=math.fsum(measured) if measured else None,
-            granted_cost=total(it.granted_cost for it in lines),
-            used_cost=total(it.used_cost for it in lines),
+            granted=granted if granted or not unsized else None,
+            used=math.fsum(measured) if measured or (measurable and not held) else None,
+            granted_cost=granted_cost,
+            used_cost=used_cost,
             unpriced=math.fsum(it.unpriced for it in lines),
-            used_known=item != "disk" and all(it.used_known for it in lines),
+            used_known=measurable and all(it.used_known for it in lines),
             prices=tuple(dict.fromkeys(told for it in lines for told in it.prices)),
-            known_cost=total(it.known_cost for it in lines),
+            known_cost=known_cost,
+            unsized=unsized,
         )
         costs.append(cost)
-    summed = _summed(prices.currency, costs, [], math.fsum(it.unsized for it in all_of))
+    servers = math.fsum(it.unsized for it in all_of)
+    volumes = math.fsum(it.unsized_volumes for it in all_of)
+    summed = _summed(prices.currency, costs, [], (servers, volumes), days)
     return msgspec.structs.replace(
         summed,
         reclaimable_cost=total(it.reclaimable_cost for it in all_of),
         complete=all(it.complete for it in all_of),
     )
-
-
-def total(costs: Iterable[float | None]) -> float | None:
-    """Exactly the sum of what is known, None where nothing is."""
-    known = [Decimal(repr(it)) for it in costs if it is not None]
-    return float(sum(known, Decimal(0))) if known else None
-
-
-def _millionths(cost: Fraction) -> Decimal:
-    return Decimal(round(cost * 10**6)).scaleb(-6)
-
-
-def _float(cost: Decimal | None) -> float | None:
-    return None if cost is None else float(cost)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> float:

@@ -22,7 +22,6 @@ from exporters.history.workcalendar import WorkCalendar
 from exporters.report.content.ledger import Hours
 from exporters.report.document import DayPoint, Load
 from exporters.usage.period import Period
-from exporters.usage.shares import HOUR
 from exporters.usage.source import Used
 
 Array = NDArray[np.float64]
@@ -79,11 +78,13 @@ def together(grid: Grid, parts: Iterable[Used]) -> Together:
     return found
 
 
-def load(grid: Grid, hours: Hours, slots: Together | None) -> Load:
+def load(
+    grid: Grid, hours: Hours, coverage: float | None, slots: Together | None, cores: float | None
+) -> Load:
     """`hours` are of all that is known, by sketches as well; `slots` is None where not all of it is known slot by
     slot."""
     if slots is None or not (there := _telling(grid, slots)).any():
-        return Load(average=hours.percent, coverage=hours.coverage)
+        return Load(average=hours.percent, cores=cores, coverage=coverage)
     percents = 100 * slots.cores[there] / slots.known[there]
     p50, p95 = np.quantile(percents, (0.5, 0.95)).tolist()
     highest = int(np.argmax(percents))
@@ -96,8 +97,8 @@ def load(grid: Grid, hours: Hours, slots: Together | None) -> Load:
         peak_at=datetime.fromtimestamp(slot * SLOT, grid.zone),
         work=_percent(slots, grid.working),
         off=_percent(slots, ~grid.working),
-        cores=hours.used / (int((slots.known > 0).sum()) * SLOT / HOUR),
-        coverage=hours.coverage,
+        cores=cores,
+        coverage=coverage,
     )
 
 

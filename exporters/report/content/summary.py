@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 from exporters.report.content.figures import known
 from exporters.report.content.numbers import (
+    UNKNOWN,
     count,
     gib,
     moment,
@@ -19,7 +21,7 @@ from exporters.report.content.numbers import (
 )
 from exporters.report.content.summarywords import WORDS
 from exporters.report.content.words import fill, listed
-from exporters.report.document import Department, Document, LinesPart, Load
+from exporters.report.document import Department, Document, LinesPart, Load, Scope, Showback
 from rules.model import Text
 
 NOTHING: Final = Text("", "")
@@ -28,26 +30,33 @@ TIB: Final = Text("TiB", "TiB")
 EACH: Final = Text("个", "")
 SOON: Final = 30  # days
 MOST: Final = 3  # departments
+_MISSED: Final = timedelta(days=1)
 _SAID: Final = 0.05  # percent or points that are not 0.0
 
 
-def summary(document: Document, unassigned: int, least_days: float) -> tuple[Text, ...]:
-    """Paragraphs. Of a document that is whole but for them."""
-    return tuple(_paragraphs(document, unassigned, least_days))
+def summary(document: Document, unassigned: int, lost: int, least_days: float) -> tuple[Text, ...]:
+    """Paragraphs. Of a document that is whole but for them; `lost` are not seen in the end."""
+    return tuple(_paragraphs(document, unassigned, lost, least_days))
 
 
-def _paragraphs(document: Document, unassigned: int, least_days: float) -> Iterator[Text]:
+def _paragraphs(
+    document: Document, unassigned: int, lost: int, least_days: float
+) -> Iterator[Text]:
     scope = document.scope
     if scope.under_way:
         yield _say("under_way", until=moment(scope.until))
     if scope.days < least_days:
         yield _say("few_days", days=scope.days, whole=scope.days_in_month)
-    yield _scale(document)
+    since, until = seen(scope)
+    if since - scope.since > _MISSED or scope.until - until > _MISSED:
+        yield _say("part_of_month", since=moment(since), until=moment(until))
+    yield _scale(document, lost)
     yield _use(document)
     if ranked := [it for it in document.departments if it.rank and it.waste]:
         yield _joined([_waste(ranked), *_risen(document.departments)])
     yield _advice(document)
-    yield _joined([*_held(document), *_exempt(document)])
+    if held := [*_held(document), *_exempt(document)]:
+        yield _joined(held)
     yield _say(
         "unjudged",
         insufficient=count(document.estate.states.get("insufficient", 0)),
@@ -58,7 +67,21 @@ def _paragraphs(document: Document, unassigned: int, least_days: float) -> Itera
     yield _say("note")
 
 
-def _scale(document: Document) -> Text:
+def seen(scope: Scope) -> tuple[datetime, datetime]:
+    """Of which time of the month (so far) the source can have anything."""
+    since, until = scope.source.since or scope.since, scope.source.until or scope.until
+    return max(since, scope.since), min(until, scope.until)
+
+
+def _when(scope: Scope) -> Text:
+    """Of when it is known what was held: when the month ended, or else the last that is known."""
+    until = seen(scope)[1]
+    if scope.under_way or scope.until - until > _MISSED:
+        return _say("when_seen", until=moment(until))
+    return _say("when")
+
+
+def _scale(document: Document, lost: int) -> Text:
     granted, kinds = document.estate.granted, document.estate.kinds
     unknown = unknown_of(granted)
     vcpus = document.estate.capacity[0]
@@ -73,6 +96,7 @@ def _scale(document: Document) -> Text:
     return _say(
         "scale",
         month=month(document.scope.month),
+        when=_when(document.scope),
         city=Text(city, f" in {city}" if city else ""),
         departments=count(sum(1 for it in document.departments if it.name)),
         systems=count(len(systems)),
@@ -82,6 +106,7 @@ def _scale(document: Document) -> Text:
         memory=quantity(gib(known(granted.memory)), GIB),
         disk=quantity(tib(known(granted.disk)), TIB),
         unsized=_say("unsized", n=count(unknown)) if unknown else NOTHING,
+        lost=_say("lost", n=count(lost)) if lost else NOTHING,
         capacity=capacity,
     )
 
@@ -201,9 +226,10 @@ def _parts(document: Document) -> Iterator[Text]:
         yield _say(
             "cost",
             granted=_money(cost.granted_cost),
-            used=_money(cost.used_cost),
+            use=_cost_of_use(cost),
             currency=cost.currency,
             unpriced=NOTHING if cost.complete else _say("unpriced"),
+            days=_days_of(cost),
         )
     if document.lines:
         yield _lines(document.lines)
@@ -240,6 +266,26 @@ def _lines(part: LinesPart) -> Text:
     return _say("lines", lines=count(every), measured=count(measured), judged=told)
 
 
+def _cost_of_use(cost: Showback) -> Text:
+    """What was used is a part of what has known use, and of that alone."""
+    if not cost.known_cost and cost.granted_cost != 0:
+        return _say("cost_use_unknown")
+    return _say(
+        "cost_use",
+        known=_money(cost.known_cost),
+        used=_money(cost.used_cost),
+        currency=cost.currency,
+        rest=NOTHING if cost.known_cost == cost.granted_cost else _say("cost_rest_unknown"),
+    )
+
+
+def _days_of(cost: Showback) -> Text:
+    if cost.days is None or cost.days_in_month is None:
+        return NOTHING
+    days, whole = round(cost.days, 1), round(cost.days_in_month, 1)
+    return _say("cost_days", days=f"{days:g}", whole=f"{whole:g}") if days < whole else NOTHING
+
+
 def _money(value: float | None) -> str:
     return "?" if value is None else f"{value:,.2f}"
 
@@ -249,4 +295,6 @@ def _joined(parts: Sequence[Text]) -> Text:
 
 
 def _say(key: str, **values: object) -> Text:
-    return fill(WORDS[key], **values)
+    """What is not known is said in words."""
+    told = {k: _say("unknown") if value == UNKNOWN else value for k, value in values.items()}
+    return fill(WORDS[key], **told)

@@ -9,16 +9,28 @@ from rules.model import Text
 
 WORDS: Final[Mapping[str, Text]] = {
     "scale": Text(
-        "{month}，{city}共有 {departments} 个部门、{systems} 个业务系统在用云资源，月末已分配云主机 "
-        "{servers} 台、云硬盘 {volumes} 块，合计 vCPU{vcpus}、内存{memory}、存储{disk}{unsized}。"
+        "{month}，{city}共有 {departments} 个部门、{systems} 个业务系统在用云资源，{when}已分配云主机 "
+        "{servers} 台、云硬盘 {volumes} 块，合计 vCPU{vcpus}、内存{memory}、存储{disk}{unsized}{lost}。"
         "{capacity}",
         "In {month}, {departments} departments with {systems} systems held cloud resources{city}: "
-        "{servers} servers and {volumes} volumes when the month ended, with vCPUs: "
-        "{vcpus}, memory: {memory}, storage: {disk}{unsized}. {capacity}",
+        "{servers} servers and {volumes} volumes {when}, with vCPUs: "
+        "{vcpus}, memory: {memory}, storage: {disk}{unsized}{lost}. {capacity}",
+    ),
+    "when": Text("月末", "when the month ended"),
+    "when_seen": Text("截至 {until} ", "as of {until}"),
+    "part_of_month": Text(
+        "本月仅 {since} 至 {until} 有数据，此外的分配和使用均未知；核时和费用只计有数据的时段，数据覆盖率按全月计算。",
+        "There are data from {since} to {until} alone: what was granted and used at other times of the month is not "
+        "known. Core hours and money are of that time, coverage of data is of the whole month.",
     ),
     "unsized": Text(
         "（另有 {n} 项规格不全，未计入相应合计）", " ({n} of unknown size are not in it)"
     ),
+    "lost": Text(
+        "（另有 {n} 项此前已不再见到，是否仍占用未知，未计入）",
+        " ({n} were seen no more before that: whether they are held is not known, and they are not in it)",
+    ),
+    "unknown": Text("未知", "not known"),
     "capacity": Text(
         "可分配 vCPU {usable} 个，分配率 {share}。",
         "Of {usable} usable vCPUs, {share} are granted.",
@@ -78,23 +90,37 @@ WORDS: Final[Mapping[str, Text]] = {
         "them for long enough to be reclaimed.",
     ),
     "exempt": Text(
-        "豁免 {n} 项在案，按月末计，其中 {soon} 项将在 30 天内到期，{expired} 项已过期。",
-        "Exemptions: {n}, of which, as the month ended, {soon} were to end within 30 days and {expired} had ended.",
+        "豁免 {n} 项在案，其中 {soon} 项将在月末后 30 天内到期，{expired} 项至月末已过期。",
+        "Exemptions: {n}, of which {soon} end within 30 days of the end of the month and {expired} have ended by then.",
     ),
     "unjudged": Text(
-        "数据不足而未评判的资源 {insufficient} 项，未归属任何部门的资源 {unassigned} 项。数据不足不等于闲置，详见数据质量一节。",
-        "Not judged for lack of data: {insufficient}; of no department: {unassigned}. Lack of data is not "
-        "idleness; see the quality of data.",
+        "未能评判的资源 {insufficient} 项（数据不足、刚分配或本月调整过规格），未归属任何部门的资源 {unassigned} 项。"
+        "未评判不等于闲置，详见数据质量一节。",
+        "Not judged (too few data, just granted, or resized within the month): {insufficient}; of no department: "
+        "{unassigned}. What is not judged is not idle; see the quality of data.",
     ),
     "saved": Text(
         "整改台账 {rows} 项；本月经复核落实释放 vCPU {now} 个，累计 {ever} 个。",
         "Followed up: {rows}. By review {now} vCPUs came free this month, {ever} in all.",
     ),
     "cost": Text(
-        "按价格表，本月分配费用 {granted} {currency}，其中已使用部分 {used} {currency}{unpriced}。",
-        "By the price table what was granted cost {granted} {currency}, what was used {used} {currency}{unpriced}.",
+        "按价格表，本月分配费用 {granted} {currency}{days}；{use}{unpriced}。",
+        "By the price table what was granted cost {granted} {currency}{days}; {use}{unpriced}.",
     ),
-    "unpriced": Text("（部分项目无价格，未计入）", " (some has no price and is not in it)"),
+    "cost_use": Text(
+        "其中用量已知的部分 {known} {currency}，这部分中已使用 {used} {currency}{rest}",
+        "{known} {currency} of it is for what has known use, {used} {currency} of that for what was used{rest}",
+    ),
+    "cost_rest_unknown": Text("，其余用量未知", "; how much of the rest was used is not known"),
+    "cost_use_unknown": Text("用量未知", "how much of it was used is not known"),
+    "cost_days": Text(
+        "（全月 {whole} 天中只有 {days} 天有数据，只计这些天）",
+        " (for the {days} of {whole} days alone of which there are data)",
+    ),
+    "unpriced": Text(
+        "（部分项目无价格或规格未知，未计入）",
+        " (some has no price or unknown size and is not in it)",
+    ),
     "lines": Text(
         "线路 {lines} 条，已测 {measured} 条{judged}。",
         "Of {lines} lines {measured} were measured{judged}.",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
 from exporters.report.document import Sums, Total
@@ -11,7 +12,7 @@ from rules.usagejudgement import Judgement
 
 
 class Added(NamedTuple):
-    """`granted` is what was held when the month ended."""
+    """`granted` is what was held when the month ended, the others are of all that was not given back."""
 
     granted: Sums
     states: Mapping[str, int]
@@ -20,10 +21,12 @@ class Added(NamedTuple):
     watched: Sums
 
 
-def added(judgements: Iterable[Judgement]) -> Added:
-    judgements = list(judgements)
-    every = summarise(judgements).total
-    held = summarise(it for it in judgements if not released(it)).total
+def added(judgements: Iterable[Judgement], gone: Container[str] = ()) -> Added:
+    """`gone` are ids of what nobody saw in the end: whether that is held is not known."""
+    there = [it for it in judgements if not released(it)]
+    every, held = (
+        summarise(its).total for its in (there, [it for it in there if it.resource not in gone])
+    )
     return Added(
         sums(held.granted),
         {name: count for name, count in every.states.items() if count},
@@ -31,6 +34,21 @@ def added(judgements: Iterable[Judgement]) -> Added:
         sums(every.due),
         sums(every.watched),
     )
+
+
+def unseen(judgements: Iterable[Judgement]) -> frozenset[str]:
+    """Ids of what was seen no more when others were."""
+    days = {it.resource: _unseen(it) for it in judgements}
+    least = min((value for value, _ in days.values()), default=0.0)
+    return frozenset(id for id, (value, limit) in days.items() if value - least > limit)
+
+
+def _unseen(one: Judgement) -> tuple[float, float]:
+    """For how many days, and how many are too many."""
+    for reason in one.reasons:
+        if reason.code == "not_seen":
+            return math.inf if reason.value is None else reason.value, reason.limit or 0.0
+    return 0.0, 0.0
 
 
 def released(one: Judgement) -> bool:

@@ -11,11 +11,15 @@ from rules.model import Text
 CAUSE: Final[Mapping[What, Text]] = {
     "new": Text("新增 {n} 台（{points}）", "{n} new ({points})"),
     "moved_in": Text("划入 {n} 台（{points}）", "{n} moved in ({points})"),
-    "gone": Text("回收 {n} 台（{points}）", "{n} gone ({points})"),
+    "came": Text(
+        "上月中途新增或划入 {n} 台（{points}）", "{n} came during the month before ({points})"
+    ),
+    "gone": Text("释放或不再见到 {n} 台（{points}）", "{n} gone ({points})"),
     "moved_out": Text("划出 {n} 台（{points}）", "{n} moved out ({points})"),
     "resized": Text("调整规格 {n} 台（{points}）", "{n} resized ({points})"),
-    "measured": Text("新有数据 {n} 台（{points}）", "{n} measured again ({points})"),
+    "measured": Text("新有数据 {n} 台（{points}）", "{n} measured now and not before ({points})"),
     "unmeasured": Text("本月缺数据 {n} 台（{points}）", "{n} not measured now ({points})"),
+    "hours": Text("计入时长变化 {n} 台（{points}）", "{n} counted for other hours ({points})"),
 }
 USE: Final[Mapping[int, Text]] = {
     1: Text("原有 {n} 台用量上升（{points}）", "more use of {n} as before ({points})"),
@@ -47,7 +51,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "grow": Text("需扩容云主机", "Servers to grow"),
     "coverage": Text("数据覆盖率", "Coverage of data"),
     "cpu_note": Text("占使用情况已知的核时", "of core hours whose use is known"),
-    "granted_note": Text("月末已分配 ÷ 可分配", "granted at the end of the month ÷ usable"),
+    "granted_note": Text("最后已分配 ÷ 可分配", "granted in the end ÷ usable"),
     "granted_untold": Text("可分配容量未提供", "usable capacity is not told"),
     "unsized_note": Text("另有 {n} 项规格未知，未计入", "{n} of unknown size are not in it"),
     "reclaimable_note": Text("建议回收和缩减的资源", "of resources to be reclaimed or shrunk"),

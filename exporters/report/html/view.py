@@ -10,14 +10,13 @@ from exporters.findings.table import SEVERITY
 from exporters.findings.text import cut
 from exporters.report import plain
 from exporters.report.document import (
-    Cost,
     Department,
     Document,
     Figure,
-    Showback,
     Total,
 )
-from exporters.report.html import chartsbars, drawings, figures, picked, rows
+from exporters.report.excerptwords import LEFT_OUT
+from exporters.report.html import chartsbars, drawings, figures, money, picked, rows
 from exporters.report.html.figures import NONE, number, percent, short, size
 from exporters.report.html.words import WORDS, say
 from exporters.usage import holdingwords
@@ -35,7 +34,11 @@ CHAPTERS: Final = (
     *("baseline", "follow_ups", "gaps", "method"),
 )
 _ORDINALS: Final = ("", "一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二")
-_ALONE: Final = {"estate": "estate_department", "departments": "departments_department"}
+_ALONE: Final = {
+    "estate": "estate_department",
+    "departments": "departments_department",
+    "load_caption": "load_caption_department",
+}
 _STEPS: Final = ("notified", "confirmed", "carried_out", "reviewed")
 
 
@@ -60,7 +63,7 @@ class View:
         from markupsafe import Markup
 
         document, language = self._document, self._language
-        scope = self._scope
+        scope, gaps = self._scope, {it.code: it for it in document.gaps}
 
         def svg(text: str) -> Markup:
             return Markup(text)  # noqa: S704 - our own, escaped
@@ -71,6 +74,7 @@ class View:
             "language": language,
             "excerpt": scope.department is not None,
             "chapters": self._chapters,
+            "elsewhere": lambda key: gaps.get(LEFT_OUT + key),
             "ordinal": self.ordinal,
             "heading": self.heading,
             "say": self.say,
@@ -93,7 +97,7 @@ class View:
             "day_of": lambda at: self.moment(at)[:10],
             "unknown": self.unknown,
             "figure": self.figure,
-            "money": self.money,
+            **money.names(self.say("unpriced")),
             "currency": self.currency,
             "change": self.change,
             "moved": self.moved,
@@ -102,9 +106,6 @@ class View:
             "signed": drawings.signed,
             "share": share,
             "ratio": lambda part, whole: number(share(part, whole), 1),
-            "priced": self.priced,
-            "cost_ratio": cost_ratio,
-            "used_money": self.used_money,
             "score_change": self.score_change,
             "worst_subjects": picked.worst_subjects(document),
             "left": self.left,
@@ -224,6 +225,8 @@ class View:
         return short(it.value), "vCPU" if it.unit == "vcpus" else self.say("unit_count")
 
     def change(self, it: Figure) -> Change:
+        if it.before is None and self._scope.department is not None:
+            return Change("", "")  # the whole report may have it
         if it.value is None or it.before is None:
             return Change("", self.say("before_unknown"))
         if it.unit == "percent":
@@ -265,23 +268,10 @@ class View:
         )
 
     def currency(self) -> str:
-        money = self._document.showback or next(
+        shown = self._document.showback or next(
             (it.showback for it in self._document.departments if it.showback), None
         )
-        return plain.name(money.currency) if money else self.say("currency_none")
-
-    def money(self, value: float | None) -> str:
-        return (
-            self.say("unpriced") if value is None else number(value, 2 if abs(value) < 1000 else 0)
-        )
-
-    def priced(self, it: Showback, value: float | None) -> str:
-        """0 of which something has no price is no amount."""
-        return self.money(value if value or it.complete else None)
-
-    def used_money(self, it: Cost) -> str:
-        """Unpriced is told of the price alone: a use that is not known is no price missing."""
-        return NONE if it.used is None and it.granted_cost is not None else self.money(it.used_cost)
+        return plain.name(shown.currency) if shown else self.say("currency_none")
 
     def score_change(self, score: float | None, before: float | None) -> Change:
         if score is None or before is None:
@@ -309,13 +299,6 @@ def share(part: float | None, whole: float | None) -> float | None:
 def plain_day(at: Any) -> str:
     """Of a date."""
     return NONE if at is None else f"{at:%Y-%m-%d}"
-
-
-def cost_ratio(lines: Sequence[Cost], used: float | None, granted: float | None) -> str:
-    """Percent; at least so much where the use of a part is not known."""
-    shown = number(share(used, granted), 1)
-    whole = all(it.used_known and it.used is not None for it in lines if it.granted_cost)
-    return shown if shown == NONE or whole else f"≥{figures.SPACE}{shown}"
 
 
 def parameter_value(key: str, value: float | int | Sequence[float]) -> str:

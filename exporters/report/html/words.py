@@ -65,6 +65,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "生成本期通报时没有这部分数据，不代表没有问题。",
         "No data of it were given for this report, which does not mean that all is well.",
     ),
+    "left_out": ("本专页未列：{0}", "Not in this excerpt: {0}"),
     # chapters
     "summary": ("摘要", "Summary"),
     "estate": ("总体情况", "The estate"),
@@ -95,7 +96,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "colon": ("：", ": "),
     "semicolon": ("；", "; "),
     "comma": ("、", ", "),
-    "unpriced_some": ("部分未定价", "part unpriced"),
+    "unpriced_some": ("不完整", "not all of it"),
     "same": ("与上月持平", "as last month"),
     "against": ("较上月", "on last month"),
     "before_unknown": ("上月无可比数据", "nothing to compare with last month"),
@@ -157,10 +158,11 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "used_share": ("使用率", "Used"),
     "of_usable": ("占可分配", "of usable"),
     "capacity_caption": (
-        "容量与分配；使用为月均，按已知部分计",
-        "Capacity and grants; use is the month's average of what is known",
+        "容量与分配；使用为月均，只计已知部分，覆盖率低于阈值时不给出",
+        "Capacity and grants; use is the month's average of what is known, not told of less than the threshold asks for",
     ),
     "load_caption": ("全域服务器合并使用率", "Use of all servers together"),
+    "load_caption_department": ("本部门服务器合并使用率", "Use of all its servers together"),
     "average": ("平均", "Average"),
     "peak": ("峰值", "Peak"),
     "peak_at": ("峰值时间", "Peak at"),
@@ -236,8 +238,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     # money
     "money_hint": (
-        "同一价格表分别乘以分配量和使用量，两者并列；没有价格的部分记为“未定价”，不按 0 计。",
-        "One price table times what was granted and what was used, side by side; what has no price is unpriced, not 0.",
+        "同一价格表分别乘以分配量和使用量，两者并列；没有价格的部分记为“未定价”，不按 0 计。使用费用只与用量已知部分的分配费用相比。",
+        "One price table times what was granted and what was used, side by side; what has no price is unpriced, not 0. "
+        "Costs of use compare with those of what has known use alone.",
     ),
     "money_caption": ("分项费用", "By item"),
     "money_departments": ("分部门费用", "By department"),
@@ -248,19 +251,30 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "used_amount": ("使用量", "Used"),
     "granted_cost": ("按分配计", "By grant"),
     "used_cost": ("按使用计", "By use"),
-    "cost_share": ("使用 / 分配", "Used / granted"),
+    "known_cost": ("其中用量已知", "Of it, use known"),
+    "cost_share": ("使用 / 用量已知", "Used / use known"),
     "reclaimable_cost": ("每月可节约", "Could be saved a month"),
     "unpriced": ("未定价", "unpriced"),
     "unpriced_part": ("其中 {0} 未定价", "{0} of it unpriced"),
+    "used_of": ("覆盖率 {0} %", "coverage {0}%"),
     "used_part": ("仅已知部分", "known part only"),
+    "unknown_size": ("另有 {0} 小时数量未知", "{0} hours of an unknown amount beside"),
     "unsized": (
-        "另有 {0} 小时的服务器规格未知，未计入任何一项。",
-        "{0} server hours are of a size that is not known, and in no item.",
+        "{0} 台·时的云主机规格不全：未知的部分未计入费用。",
+        "{0} server hours have a size that is not known: that part is in no amount.",
+    ),
+    "unsized_volumes": (
+        "{0} 块·时的云硬盘容量未知，未计入费用。",
+        "{0} volume hours are of unknown size, and in no amount.",
+    ),
+    "cost_days": (
+        "本月 {1} 天中只有 {0} 天有数据，费用只是这些天的费用。",
+        "There are data of {0} of the month's {1} days, and costs are of those days alone.",
     ),
     "hosts_list": ("物理机（不计入分配）", "Machines themselves (in no sum)"),
     "incomplete": (
-        "有未定价的部分：下列金额不含这些部分。",
-        "Some of it is unpriced: amounts are without that part.",
+        "有未定价或规格未知的部分，金额不含这些部分。",
+        "Some of it is unpriced or of unknown size: amounts are without that part.",
     ),
     # held
     "stopped_caption": ("停机仍占用的服务器", "Servers stopped and still held"),
@@ -396,12 +410,20 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "none_gaps": ("没有未测内容。", "Nothing was left unmeasured."),
     # method
     "method_average": (
-        "平均、P50、P95：以五分钟均值为样本。P95 指 95% 的时间不高于该值。峰值为任一时刻的最高值。",
-        "Average, P50, P95: of five-minute averages. P95 is not exceeded 95% of the time. The peak is of any moment.",
+        "平均、P50、P95：以五分钟均值为样本。P95 指 95% 的时间不高于该值。",
+        "Average, P50, P95: of five-minute averages. P95 is not exceeded 95% of the time.",
+    ),
+    "method_peak_history": (
+        "峰值：单项资源的为任一时刻的最高值；部门、系统等多项合并的，为合并后五分钟均值的最高值。",
+        "Peak: of one resource it is of any moment; of several together, the highest five-minute average of their sum.",
+    ),
+    "method_peak_prometheus": (
+        "峰值：五分钟均值的最高值；部门、系统等多项合并的，先合并再取最高值。",
+        "Peak: the highest five-minute average; of several together, that of their sum.",
     ),
     "method_hours": (
-        "工作时间与非工作时间：按北京时间和国务院公布的放假、调休安排划分，以封面所列工作日历为准。",
-        "Work and off hours: by China time and the calendar of holidays and make-up workdays named on the cover.",
+        "工作时间与非工作时间：按 {0} 时区和封面所列工作日历划分。",
+        "Work and off hours: in the time zone {0}, by the work calendar named on the cover.",
     ),
     "method_unknown": (
         "未知：没有测到的数据不作推算，不计为 0，也不计为闲置；覆盖率不足的资源列为“数据不足”。",
@@ -424,8 +446,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Thresholds are local parameters and no standard; changing one changes the threshold version.",
     ),
     "method_hash": (
-        "数据指纹为全部计算输入的 SHA-256；相同数据和相同阈值得到相同的指纹，可用于核对。",
-        "The data hash is SHA-256 of all that figures were computed from; the same data and thresholds have the same hashes.",
+        "数据指纹为所用数据、文件和全部计算结果的 SHA-256，与格式、语言、文件名和生成时间无关；数据和参数相同则指纹相同，可用于核对。",
+        "The data hash is SHA-256 of the data, the files and every figure made of them, whatever the format, the language, "
+        "names of files and the time; the same data and parameters have the same hash.",
     ),
     "parameters_caption": ("本期采用的阈值", "Thresholds in force"),
     "parameter": ("参数", "Parameter"),

@@ -76,7 +76,7 @@ def _scope(scope: Scope, language: str) -> list[tuple[str, Shown, Kind]]:
         ("workdays", scope.workdays, "count"),
         ("calendar", scope.calendar.of(language), "text"),
         ("coverage", scope.coverage, "percent"),
-        ("source", f"{source.kind}: {source.name}", "text"),
+        ("source", say(source.kind, language).format(source.name), "text"),
         ("error", 100 * source.error, "percent"),
         ("made", local(scope.made), "moment"),
         ("data_hash", scope.data_hash, "text"),

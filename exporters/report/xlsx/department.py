@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from exporters.report.columns import Column, Kind, gib, local, total
+from exporters.report.columns import Column, Kind, gib, local, some, total
 from exporters.report.document import Department, Total
 from exporters.report.resourcecolumns import RESOURCES, counted
 from exporters.report.usagecolumns import SHOWBACK, SYSTEMS, CostRow, system_columns
@@ -14,19 +14,25 @@ from exporters.report.xlsx.words import WORDS, say
 from exporters.usage.words import ADVICE, STATE
 from rules.model import Text
 
-RESOURCE: Final = RESOURCES.some(
-    *("name", "system", "kind", "state", "advice", "months"),
-    *("granted_vcpus", "granted_memory", "granted_disk", "target_vcpus", "target_memory"),
-    *("due_vcpus", "due_memory", "due_disk"),
-    *("cpu_average", "cpu_p50", "cpu_p95", "cpu_peak", "cpu_peak_at", "cpu_work", "cpu_off"),
-    *("memory_average", "memory_p95", "coverage", "reason", "exemption", "expires", "resource"),
+# What fits on a page; the others are in the sheets of resources and systems.
+_NARROW: Final[Mapping[Kind, int]] = {"amount": 10, "hours": 11, "money": 12, "long": 40}
+RESOURCE: Final = tuple(
+    it._replace(width=_NARROW.get(it.kind, it.width))
+    for it in RESOURCES.some(
+        *("name", "resource", "system", "state", "advice"),
+        *("granted_vcpus", "granted_memory", "granted_disk", "target_vcpus", "target_memory"),
+        *("due_vcpus", "due_memory", "due_disk", "cpu_average", "cpu_p95", "reason"),
+    )
 )
-_SYSTEM: Final = tuple(
-    it
-    for it in system_columns()
-    if not it.key.endswith("_unknown") and it.key not in ("cpu_cores", "coverage")
+_SYSTEM: Final = some(
+    system_columns(),
+    *("system", "resources", "granted_vcpus", "granted_memory", "granted_disk"),
+    *("due_vcpus", "due_memory", "due_disk", "cpu_average", "cpu_p95", "cpu_peak"),
+    *("state_idle", "state_low", "state_busy", "state_insufficient"),
 )
-_COST: Final = SHOWBACK.columns[1:]
+_COST: Final = tuple(
+    it._replace(width=_NARROW.get(it.kind, it.width)) for it in SHOWBACK.columns[1:]
+)
 _SUMS: Final = ("vcpus", "memory", "disk")
 _KEYS: Final = ("resources", *(f"{one}_{it}" for one in ("granted", "due") for it in _SUMS))
 _LABEL: Final = 26  # width
@@ -49,11 +55,11 @@ def department(page: Page, one: Department, number: int, row: int, rows: int) ->
     page.text(row, 0, RESOURCES.title.of(language), "section")
     if len(inside) > room:
         page.text(row, 1, say("rest", language), "note")
-    placed = page.table(row + 1, RESOURCE, inside[:room], listed=f"resources_{number}")
+    placed = page.table(row + 1, RESOURCE, inside[:room], wrap=True, listed=f"resources_{number}")
     if outside:
         title = WORDS["not_counted"]
         _block(page, placed.last + 2, title, RESOURCE, outside, f"others_{number}", totals=False)
-    if len(inside) <= room:
+    if 0 < len(inside) <= room:
         _linked(page, figures, placed.totals)
 
 

@@ -19,7 +19,7 @@ from exporters.usage.words import STATE
 
 _CAPACITY: Final = (
     *("resource", "unit", "physical", "usable", "granted", "unknown", "granted_share", "used"),
-    "told_by",
+    *("coverage", "told_by"),
 )
 
 
@@ -64,7 +64,8 @@ def _capacity(page: Page, row: int, capacity: Sequence[Capacity]) -> int:
         known = f'=IF(OR({part}="",{whole}=""),"",IFERROR({part}/{whole},""))'
         page.formula(at, 6, known, ratio, "percent", "cell")
         page.cell(at, 7, used, "amount")
-        page.cell(at, 8, one.told_by.of(page.language), "text")
+        page.cell(at, 8, one.coverage, "percent")
+        page.cell(at, 9, one.told_by.of(page.language), "text")
     return row + 2 + len(capacity)
 
 

@@ -6,6 +6,7 @@ values for whoever does not compute.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
@@ -13,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from xlsxwriter.utility import xl_range, xl_rowcol_to_cell
 from xlsxwriter.worksheet import Worksheet
 
+from exporters.findings.text import width as text_width
 from exporters.report import plain
 from exporters.report.columns import WIDTHS, Column, Kind
 from exporters.report.sheet import FORMULA
@@ -24,7 +26,10 @@ MAX_HEADER: Final = 60  # characters of what others named, of the 255 that Excel
 _A4: Final = 9
 _FIRST_DAY: Final = 1900  # of Excel's calendar
 _LEAST_WIDTH: Final = 9.0
+_READABLE: Final = 260  # characters across the paper
 _HEAD_HEIGHT: Final = 54
+_LINE: Final = 15  # its height
+_MOST_LINES: Final = 8
 Shown = str | float | int | date | None
 
 
@@ -49,6 +54,7 @@ class Page:
 
     def __init__(self, sheet: Worksheet, name: str, styles: Styles, language: str) -> None:
         self.sheet, self.name, self.styles, self.language = sheet, name, styles, language
+        self._wide = 0.0
 
     def text(self, row: int, column: int, text: str, style: str) -> None:
         self.sheet.write_string(row, column, plain.long(text), self.styles.of(style))
@@ -58,8 +64,6 @@ class Page:
 
     def cell(self, row: int, column: int, value: Shown, kind: Kind, role: Role = "cell") -> None:
         """Percent is given as 0 to 100, and is a share of 1 in the sheet."""
-        if value is None and role == "cell":
-            return
         if value is None:
             self.sheet.write_blank(row, column, None, self.styles.cell(kind, role))
         elif isinstance(value, str):
@@ -125,11 +129,16 @@ class Page:
         sums: list[float | None] = [None] * len(columns)
         described = [(number, it, it.kind, it.adds) for number, it in enumerate(columns)]
         for at, one in enumerate(rows, first):
+            lines = 1
             for number, column, kind, adds in described:
                 value = column.of(one, self.language)
                 self.cell(at, number, value, kind, role)
+                if role == "wrapped" and isinstance(value, str):
+                    lines = max(lines, _lines(value, column))
                 if adds and isinstance(value, (int, float)):
                     sums[number] = (sums[number] or 0) + value
+            if lines > 1:
+                self.sheet.set_row(at, _LINE * lines)
         return sums
 
     def _totals(
@@ -177,23 +186,37 @@ class Page:
     def widths(self, *tables: Sequence[Column[Any]]) -> None:
         """As wide as the first of the tables has them; numbers and times of the others fit, too."""
         main, others = tables[0], tables[1:]
+        self._wide = 0.0
         for number, column in enumerate(main):
-            width = column.width or WIDTHS[column.kind]
+            width = _width(column)
             below = [it[number] for it in others if number < len(it)]
-            least = [WIDTHS[it.kind] for it in below if it.kind not in ("text", "long")]
-            self.sheet.set_column(number, number, max(_LEAST_WIDTH, width, *least))
+            least = [_width(it) for it in below if it.kind not in ("text", "long")]
+            self._wide += (wide := max(_LEAST_WIDTH, width, *least))
+            self.sheet.set_column(number, number, wide)
 
-    def printed(self, title: str, repeated: tuple[int, int] | None) -> None:
-        """On A4 across, as wide as the paper; rows that begin every page."""
+    def printed(self, title: str, repeated: tuple[int, int] | None, columns: int = 0) -> None:
+        """On A4 across, as few sheets of it beside each other as can be read; rows and columns that begin each."""
         sheet = self.sheet
         sheet.set_landscape()
         sheet.set_paper(_A4)
         sheet.set_margins(left=0.4, right=0.4, top=0.7, bottom=0.6)
-        sheet.fit_to_pages(1, 0)
+        across = math.ceil(self._wide / _READABLE) or 1
+        sheet.fit_to_pages(across, 0)
+        if across > 1 and columns:
+            sheet.repeat_columns(0, columns - 1)
         sheet.set_header(f"&L{_code(title)}&R&A")
         sheet.set_footer("&C" + say("page", self.language))
         if repeated is not None:
             sheet.repeat_rows(*repeated)
+
+
+def _width(column: Column[Any]) -> int:
+    return column.width or WIDTHS[column.kind]
+
+
+def _lines(text: str, column: Column[Any]) -> int:
+    """That a text takes where it is wrapped; not every program makes rows as high as it needs."""
+    return min(math.ceil(text_width(text) / (_width(column) - 1)), _MOST_LINES)
 
 
 def _whole(number: float, kind: Kind) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from exporters.report.document import Showback
 from rules.model import Text
 
 WORDS: Final[Mapping[str, Text]] = {
-    "title": Text("月度资源使用通报", "Monthly report of the use of cloud resources"),
+    "title": Text("月度资源使用通报", "Monthly Resource Utilisation Report"),
     "total": Text("合计（随筛选）", "Total (of what is shown)"),
     "none": Text("无", "none"),
     "page": Text("第 &P 页，共 &N 页", "Page &P of &N"),
@@ -34,6 +35,8 @@ WORDS: Final[Mapping[str, Text]] = {
     "zone": Text("时区", "Time zone"),
     "made": Text("生成时间", "Made"),
     "source": Text("数据来源", "Data from"),
+    "history": Text("内嵌历史库 {0}", "embedded history {0}"),
+    "prometheus": Text("时序数据库 {0}", "time-series database {0}"),
     "error": Text("估算分位数的最大相对误差", "Largest relative error of estimated quantiles"),
     "days": Text("有数据的天数", "Days with data"),
     "days_in_month": Text("本月天数（至今）", "Days of the month so far"),
@@ -103,6 +106,20 @@ WORDS: Final[Mapping[str, Text]] = {
     "parameter": Text("阈值参数", "Threshold"),
     "term": Text("术语", "Term"),
     "meaning": Text("含义", "Meaning"),
+    "costs_incomplete": Text(
+        "有未定价或规格未知的部分，费用不含这些部分。",
+        "Some of it is unpriced or of unknown size: costs are without that part.",
+    ),
+    "costs_unsized": Text(
+        "{0:,} 台·时的云主机规格不全。", "{0:,} server hours have a size that is not known."
+    ),
+    "costs_unsized_volumes": Text(
+        "{0:,} 块·时的云硬盘容量未知。", "{0:,} volume hours are of unknown size."
+    ),
+    "costs_days": Text(
+        "本月 {1:g} 天中只有 {0:g} 天有数据，费用只是这些天的费用。",
+        "There are data of {0:g} of the month's {1:g} days, and costs are of those days alone.",
+    ),
 }
 TERMS: Final[tuple[tuple[Text, Text], ...]] = (
     (
@@ -184,6 +201,20 @@ TERMS: Final[tuple[tuple[Text, Text], ...]] = (
         ),
     ),
 )
+
+
+def costs_note(part: Showback | None, language: str) -> str:
+    """Why costs are not of all that was granted, or not of all of the month."""
+    if part is None:
+        return ""
+    days, whole = (round(it or 0, 1) for it in (part.days, part.days_in_month))
+    told = (
+        (not part.complete, "costs_incomplete", ()),
+        (part.unsized, "costs_unsized", (round(part.unsized),)),
+        (part.unsized_volumes, "costs_unsized_volumes", (round(part.unsized_volumes),)),
+        (days < whole, "costs_days", (days, whole)),
+    )
+    return " ".join(say(key, language).format(*it) for there, key, it in told if there)
 
 
 def say(key: str, language: str) -> str:

@@ -23,7 +23,7 @@ from exporters.report.xlsx.estate import estate
 from exporters.report.xlsx.names import SheetNames, link
 from exporters.report.xlsx.page import MAX_ROWS, Page
 from exporters.report.xlsx.styles import Styles
-from exporters.report.xlsx.words import say
+from exporters.report.xlsx.words import costs_note, say
 from exporters.usage.amounts import department as shown
 
 _OPTIONS: Final = {
@@ -34,7 +34,7 @@ _OPTIONS: Final = {
 }
 _TOP: Final = 3  # rows over a table: title, link and note, and one that is empty
 _TABLES: Final[tuple[Table[Any], ...]] = (
-    *(usage.SHOWBACK, usage.HELD, usage.EXEMPTIONS, usage.FOLLOW_UPS),
+    *(usage.SYSTEMS, usage.SHOWBACK, usage.HELD, usage.EXEMPTIONS, usage.FOLLOW_UPS, usage.STEPS),
     *(
         sections.LEVELS,
         sections.LINES,
@@ -96,10 +96,9 @@ class _Book:
             department(page, one, number, _TOP, self._rows)
             page.sheet.freeze_panes(1, 1)
             page.printed(self._title, (0, 0))
-        if not excerpt:
-            every = list(RESOURCES.rows(document) or ())
-            self._table(RESOURCES, [it for it in every if counted(it)])
-            self._uncounted([it for it in every if not counted(it)])
+        every = list(RESOURCES.rows(document) or ())
+        self._table(RESOURCES, [it for it in every if counted(it)])
+        self._uncounted([it for it in every if not counted(it)])
         for table in _TABLES:
             rows = table.rows(document)
             if rows is not None:
@@ -136,15 +135,17 @@ class _Book:
         placed = page.table(_TOP, _RANKING, rows)
         page.bars(placed, _RANKING, "waste")
         page.sheet.freeze_panes(placed.head + 1, _FROZEN + 1)
-        page.printed(self._title, (0, placed.head))
+        page.printed(self._title, (0, placed.head), _FROZEN + 1)
 
     def _uncounted(self, some: Sequence[Any]) -> None:
         if some:
             self._table(RESOURCES, some, say("uncounted", self._language), totals=False)
 
     def _note(self, table: Table[Any]) -> str:
-        told = self._document.follow_ups
-        return told.note.of(self._language) if table is usage.FOLLOW_UPS and told else ""
+        document, language = self._document, self._language
+        if table is usage.FOLLOW_UPS and document.follow_ups:
+            return document.follow_ups.note.of(language)
+        return costs_note(document.showback, language) if table is usage.SHOWBACK else ""
 
     def _table(
         self,
@@ -163,4 +164,4 @@ class _Book:
             some = rows[start : start + room]
             placed = page.table(_TOP, table.columns, some, summed, wrap=table in _WRAPPED)
             page.sheet.freeze_panes(placed.head + 1, _FROZEN)
-            page.printed(self._title, (0, placed.head))
+            page.printed(self._title, (0, placed.head), _FROZEN)
