@@ -116,7 +116,7 @@ class Maker:
             issuer=self.profile.issuer,
             capacity=self._capacity(),
             files=self._hashes(),
-            unmatched=[one.id for one in self.exemptions.unmatched(judged)],
+            exemptions=self.exemptions,
             unpriced=self.prices.unmatched(shown.departments) if self.prices and shown else (),
             showback=shown.estate if shown else None,
             showbacks=shown.departments if shown else {},
@@ -186,8 +186,12 @@ class Maker:
             return None
         self.watch("ipv6")
         if settings.results:
-            return ipv6.ipv6_from_files(settings)
-        return ipv6.ipv6_from_prometheus(self._client(it, "ipv6.results"), period, settings)
+            return ipv6.ipv6_from_files(
+                settings, period, it.source.zone, Path(settings.results).name
+            )
+        return ipv6.ipv6_from_prometheus(
+            self._client(it, "ipv6.results"), period, settings, it.source.name
+        )
 
     def _baseline(self, it: Opened, period: Period) -> BaselinePart | None:
         settings, zone = self.profile.baseline, it.source.zone
@@ -195,9 +199,9 @@ class Maker:
             return None
         self.watch("baseline")
         if settings.audits:
-            return baseline.baseline_from_files(settings, period, zone)
+            return baseline.baseline_from_files(settings, period, zone, Path(settings.audits).name)
         client = self._client(it, "baseline.audits")
-        return baseline.baseline_from_prometheus(client, period, settings, zone)
+        return baseline.baseline_from_prometheus(client, period, settings, zone, it.source.name)
 
     def _client(self, it: Opened, key: str) -> Any:
         if it.client is None:

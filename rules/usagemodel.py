@@ -43,7 +43,7 @@ class Measured(msgspec.Struct, frozen=True, gc=False):
 class ResourceUse(msgspec.Struct, frozen=True):
     """One resource over one period. Sizes are those at its end (bytes); None is not known.
 
-    `measured` has no key where nothing was measured. `stopped_since` and `detached_since` are Unix times,
+    `measured` has no key where nothing was measured. `stopped_since`, `detached_since` and `released_at` are Unix times,
     None while it runs or is attached. `first_seen` is when it was granted. `month` is `2026-10`, or the
     period in words. `resized`: when its size changed within the period. `under_way`: the month is not over,
     and ends now.
@@ -68,6 +68,7 @@ class ResourceUse(msgspec.Struct, frozen=True):
     memory: int | None = None
     disk: int | None = None
     stopped_since: float | None = None
+    released_at: float | None = None
     detached_since: float | None = None
     attached: bool = False  # as far as anybody knows
     resized: tuple[float, ...] = ()

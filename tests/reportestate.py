@@ -169,5 +169,6 @@ def inputs(
         calendar=CALENDAR,
         thresholds=Thresholds(),
         now=NOW,
+        exemptions=exemptions,
         **{"judgements_before": judged(source, before[-3:]) if before else None, **more},
     )

@@ -74,7 +74,7 @@ def sample(
         gaps=gaps(judged, parts),
         follow_ups=follow_ups(random, judged, month),
         lines=lines(random, since, hostile),
-        ipv6=ipv6(random, given),
+        ipv6=ipv6(random, given, since),
         baseline=baseline(random, given, since),
     )
 
@@ -281,5 +281,6 @@ def _exemptions(judged: Sequence[Judgement]) -> tuple[Exemption, ...]:
         assert first is not None
         whose = tuple(sorted({one.department for one in some}))
         said = (id, first.reason, first.owner, first.approver, first.expires, first.days_left)
-        found.append(Exemption(*said, len(some), sums(some), whose))
+        own = {name: sums([it for it in some if it.department == name]) for name in whose}
+        found.append(Exemption(*said, len(some), sums(some), whose, own))
     return tuple(found)

@@ -21,6 +21,7 @@ from exporters.report.document import (
     LinesPart,
     Maintenance,
     OldHit,
+    Outdated,
     Step,
     Waiver,
 )
@@ -98,7 +99,7 @@ def lines(random: Random, since: datetime, hostile: bool) -> LinesPart:
                     availability=up,
                     target=target,
                     met=met,
-                    down=down if known else 0.0,
+                    down=down if known else None,
                     unknown=unknown,
                     maintenance=maintenance,
                     outages=None if not known else int(down) + 1 if down else 0,
@@ -122,7 +123,7 @@ def _level(level: str, target: float | None, found: Sequence[Line]) -> LineLevel
     some = [it for it in found if it.level == level]
     measured = [it for it in some if it.availability is not None]
     known = sum(_HOURS - it.unknown - it.maintenance for it in measured)
-    down = sum(it.down for it in measured)
+    down = sum(it.down or 0.0 for it in measured)
     return LineLevel(
         *(level, len(some), len(measured), 100 * (1 - down / known) if known else None, target),
         *(sum(it.met is True for it in some), sum(it.met is False for it in some)),
@@ -130,14 +131,16 @@ def _level(level: str, target: float | None, found: Sequence[Line]) -> LineLevel
     )
 
 
-def ipv6(random: Random, departments: Sequence[str]) -> Ipv6Part:
+def ipv6(random: Random, departments: Sequence[str], at: datetime) -> Ipv6Part:
     subjects = []
     for n, department in enumerate((*departments, "")):
         for m in range(1 + n % 3):
             score = None if (n + m) % 5 == 4 else random.uniform(20, 100)
             before = None if (n + m) % 6 == 5 else random.uniform(20, 100)
             kind = ("site", "host", "line")[m]
-            subjects.append(Ipv6Subject(f"{kind}{n}.example.gov", kind, department, score, before))
+            when = None if score is None else at + timedelta(days=n)
+            whose = f"{kind}{n}.example.gov", kind, department
+            subjects.append(Ipv6Subject(*whose, score, before, when))
     found = []
     for department in (*departments, ""):
         some = [it for it in subjects if it.department == department]
@@ -145,7 +148,8 @@ def ipv6(random: Random, departments: Sequence[str]) -> Ipv6Part:
         mean = sum(tested) / len(some) if tested else None
         found.append(Ipv6Department(department, len(some), len(tested), mean, None))
     score = sum(it.score or 0.0 for it in subjects) / len(subjects)
-    return Ipv6Part(score, score - 3.5, tuple(found), tuple(subjects), "readiness.json")
+    old = (Outdated(subjects[0].name, subjects[0].department, at - timedelta(days=90)),)
+    return Ipv6Part(score, score - 3.5, tuple(found), tuple(subjects), "readiness.json", old)
 
 
 def baseline(random: Random, departments: Sequence[str], since: datetime) -> BaselinePart:
@@ -157,7 +161,10 @@ def baseline(random: Random, departments: Sequence[str], since: datetime) -> Bas
         counts = (3 * n % 7, n % 3, n % 4) if audited else (0, 0, 0)
         hits_open = None if n % 9 == 5 else n % 5
         found.append(
-            BaselineDepartment(department, 4 + n, audited, score, before, *counts, hits_open)
+            BaselineDepartment(
+                *(department, 4 + n, audited, score, before, *counts, hits_open),
+                *((since + timedelta(days=n % 9), since + timedelta(days=20)) if audited else ()),
+            )
         )
         hits.append(
             OldHit(
@@ -176,4 +183,5 @@ def baseline(random: Random, departments: Sequence[str], since: datetime) -> Bas
             expires = date(2026, 11, 1) + timedelta(days=n - 6)
             waiver = (f"W-{n:03}", department, f"厂商系统暂不支持 {n}", names.PEOPLE[n % 7])
             waivers.append(Waiver(*waiver, expires, n - 6, None if n % 8 == 4 else n + 1))
-    return BaselinePart(tuple(found), tuple(hits), tuple(waivers), "hits.db")
+    old = (Outdated("host-old", departments[0], since - timedelta(days=200)),)
+    return BaselinePart(tuple(found), tuple(hits), tuple(waivers), "hits.db", old)

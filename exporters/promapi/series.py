@@ -29,6 +29,7 @@ ATTACHED: Final = "jianwei_resource_attachments"  # of a volume: servers that it
 CREATED: Final = "jianwei_resource_created_timestamp_seconds"
 PHYSICAL: Final = "jianwei_estate_physical"  # label resource: vcpus, memory_bytes, disk_bytes
 USABLE: Final = "jianwei_estate_usable"
+COMPLETE: Final = "jianwei_estate_complete"  # label part: 1 where all clouds told all of it
 
 # Lines of the extranet; label `line`. Recorded as a history keeps them (exporters/history/units.py).
 LINE_INFO: Final = "jianwei_line_info"  # carrier level peer role site
@@ -39,5 +40,6 @@ LINE_KNOWN: Final = "jianwei:line_known:percent"
 IPV6_SCORE: Final = "jianwei_ipv6_score"  # layer subject; 0 to 100
 PACK_SCORE: Final = "jianwei_pack_score_ratio"  # instance pack; 0 to 1
 PACK_VERDICTS: Final = "jianwei_pack_verdicts"  # instance pack verdict
+AUDITED: Final = "jianwei_audit_timestamp_seconds"  # instance
 HITS: Final = "jianwei_hits"  # instance severity state
 OLDEST_HIT: Final = "jianwei_hit_oldest_open_seconds"  # instance severity

@@ -25,14 +25,14 @@ def amounts(prefix: str, of: Callable[[Any], Amount], disk: bool = True) -> tupl
     return parts if disk else parts[:2]
 
 
-def sums(prefix: str, of: Callable[[Any], Sums]) -> tuple[Column[Any], ...]:
+def sums(prefix: str, of: Callable[[Any], Sums], added: bool = True) -> tuple[Column[Any], ...]:
     return (
-        Column(f"{prefix}_vcpus", "amount", lambda it, _: total(of(it).vcpus), True),
-        Column(f"{prefix}_memory", "amount", lambda it, _: gib(total(of(it).memory)), True),
-        Column(f"{prefix}_disk", "amount", lambda it, _: gib(total(of(it).disk)), True),
-        Column(f"{prefix}_vcpus_unknown", "count", lambda it, _: of(it).vcpus.unknown, True),
-        Column(f"{prefix}_memory_unknown", "count", lambda it, _: of(it).memory.unknown, True),
-        Column(f"{prefix}_disk_unknown", "count", lambda it, _: of(it).disk.unknown, True),
+        Column(f"{prefix}_vcpus", "amount", lambda it, _: total(of(it).vcpus), added),
+        Column(f"{prefix}_memory", "amount", lambda it, _: gib(total(of(it).memory)), added),
+        Column(f"{prefix}_disk", "amount", lambda it, _: gib(total(of(it).disk)), added),
+        Column(f"{prefix}_vcpus_unknown", "count", lambda it, _: of(it).vcpus.unknown, added),
+        Column(f"{prefix}_memory_unknown", "count", lambda it, _: of(it).memory.unknown, added),
+        Column(f"{prefix}_disk_unknown", "count", lambda it, _: of(it).disk.unknown, added),
     )
 
 

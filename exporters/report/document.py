@@ -101,7 +101,8 @@ class Load(msgspec.Struct, frozen=True):
 class Capacity(msgspec.Struct, frozen=True):
     """`physical` is what there is, `usable` what can be granted (overcommitment counted in); from the clouds or from the
     profile (`told_by`). `used` is of what is known, `coverage` percent of what was granted; None where that is less than
-    the threshold asks for."""
+    the threshold asks for. `untold` are the clouds for which neither capacity is known, as they did not tell and others
+    did."""
 
     resource: Literal["vcpus", "memory", "disk"]
     physical: float | None
@@ -110,6 +111,7 @@ class Capacity(msgspec.Struct, frozen=True):
     used: float | None  # average
     told_by: Text = Text("", "")
     coverage: float | None = None
+    untold: tuple[str, ...] = ()
 
 
 class MonthPoint(msgspec.Struct, frozen=True):
@@ -243,7 +245,7 @@ class Held(msgspec.Struct, frozen=True):
 
 class Line(msgspec.Struct, frozen=True):
     """`availability` is percent of known time outside maintenance; hours. `met` is None where nothing is known or
-    promised. `whole` is False where known time is less than the profile asks for."""
+    promised, `down` where nothing is known. `whole` is False where known time is less than the profile asks for."""
 
     name: str
     site: str
@@ -252,7 +254,7 @@ class Line(msgspec.Struct, frozen=True):
     availability: float | None
     target: float | None
     met: bool | None
-    down: float
+    down: float | None
     unknown: float
     maintenance: float
     outages: int | None = None
@@ -261,6 +263,9 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class LineLevel(msgspec.Struct, frozen=True):
+    """Of lines that are neither `met` nor `missed` nobody says whether the promise was kept. `down` is of those that were
+    measured, None where none was."""
+
     level: str
     lines: int
     measured: int
@@ -268,7 +273,7 @@ class LineLevel(msgspec.Struct, frozen=True):
     target: float | None
     met: int
     missed: int
-    down: float
+    down: float | None
     unknown: float
     maintenance: float
 
@@ -295,12 +300,21 @@ class LinesPart(msgspec.Struct, frozen=True):
     source: str = ""
 
 
+class Outdated(msgspec.Struct, frozen=True):
+    """Somebody of whom the only results were made long before the month's end, or after it: none of the month's."""
+
+    name: str
+    department: str
+    time: datetime  # of the last
+
+
 class Ipv6Subject(msgspec.Struct, frozen=True):
     name: str
     kind: str
     department: str
     score: float | None  # None: not tested
     before: float | None
+    time: datetime | None = None  # when it was tested, where that is told
 
 
 class Ipv6Department(msgspec.Struct, frozen=True):
@@ -319,11 +333,13 @@ class Ipv6Part(msgspec.Struct, frozen=True):
     departments: tuple[Ipv6Department, ...]
     subjects: tuple[Ipv6Subject, ...]
     source: str = ""
+    outdated: tuple[Outdated, ...] = ()
 
 
 class BaselineDepartment(msgspec.Struct, frozen=True):
     """`score` is the mean over hosts that were audited, percent; `failed`, `unknown` and `manual` are rules on them.
-    `open_hits` is None where nobody keeps hits."""
+    `since` and `until` are when the first and the last of those audits began. `open_hits` were found before the month
+    ended; None where nobody knows of any of its hosts."""
 
     name: str
     hosts: int
@@ -334,6 +350,8 @@ class BaselineDepartment(msgspec.Struct, frozen=True):
     unknown: int
     manual: int
     open_hits: int | None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 class OldHit(msgspec.Struct, frozen=True):
@@ -363,6 +381,7 @@ class BaselinePart(msgspec.Struct, frozen=True):
     oldest: tuple[OldHit, ...]
     waivers: tuple[Waiver, ...]
     source: str = ""
+    outdated: tuple[Outdated, ...] = ()
 
 
 Step = Literal["notified", "confirmed", "carried_out", "reviewed", "declined", "lapsed"]
@@ -418,6 +437,10 @@ class Gap(msgspec.Struct, frozen=True):
 
 
 class Exemption(msgspec.Struct, frozen=True):
+    """One that is in force when the month ends, ended within it, or ended before and would be needed. `resources` are
+    those in its scope then, idle or not; `by_department` are their sums. `departments` are theirs, and those that it
+    names."""
+
     id: str
     reason: str
     owner: str
@@ -427,6 +450,7 @@ class Exemption(msgspec.Struct, frozen=True):
     resources: int
     granted: Sums
     departments: tuple[str, ...]
+    by_department: Mapping[str, Sums] = {}
 
 
 class Document(msgspec.Struct, frozen=True):

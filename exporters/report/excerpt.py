@@ -35,7 +35,6 @@ from exporters.report.document import (
     Total,
 )
 from exporters.report.excerptwords import LEFT_OUT, OF_OTHERS, WORDS, say
-from exporters.report.resourcecolumns import counted
 from exporters.usage.amounts import department as shown
 from rules.model import Text
 from rules.usagejudgement import Amount, Judgement
@@ -182,25 +181,19 @@ def _vcpus(key: str, sum_of: Total) -> Figure:
 
 
 def _exemptions(every: Sequence[Exemption], own: Department, hush: _Hush) -> tuple[Exemption, ...]:
-    """With those of its own resources that each is for."""
+    """Those that are for its own resources, or name it."""
     found = []
     for one in every:
-        some = [it for it in own.resources if it.exemption and it.exemption.id == one.id]
-        if some:
-            changes = {"resources": len(some), "granted": _sums(some), "departments": (own.name,)}
+        if own.name in one.departments:
+            sums = one.by_department.get(own.name, Sums())
+            changes = {
+                "resources": sums.resources,
+                "granted": sums,
+                "departments": (own.name,),
+                "by_department": {own.name: sums} if sums.resources else {},
+            }
             found.append(hush.of(msgspec.structs.replace(one, **changes), *_PEOPLE))
     return tuple(found)
-
-
-def _sums(some: Iterable[Judgement]) -> Sums:
-    amounts = [it.granted for it in some if counted(it)]
-
-    def of(part: str) -> Total:
-        values = [getattr(it, part) for it in amounts]
-        known = [it for it in values if it is not None]
-        return Total(float(sum(known)), len(values) - len(known))
-
-    return Sums(len(amounts), of("vcpus"), of("memory"), of("disk"))
 
 
 def _follow_ups(document: Document, own: Department, hush: _Hush) -> FollowUps | None:
@@ -261,7 +254,8 @@ def _ipv6(part: Ipv6Part | None, name: str) -> Ipv6Part | None:
     if not departments:
         return None
     own = departments[0]
-    return Ipv6Part(own.score, own.before, departments, subjects, part.source)
+    outdated = tuple(it for it in part.outdated if it.department == name)
+    return Ipv6Part(own.score, own.before, departments, subjects, part.source, outdated)
 
 
 def _baseline(part: BaselinePart | None, name: str, hush: _Hush) -> BaselinePart | None:
@@ -273,7 +267,8 @@ def _baseline(part: BaselinePart | None, name: str, hush: _Hush) -> BaselinePart
     waivers = tuple(hush.of(it, "reason", "owner") for it in own)
     if not (departments or oldest or waivers):
         return None
-    return BaselinePart(departments, oldest, waivers, part.source)
+    outdated = tuple(it for it in part.outdated if it.department == name)
+    return BaselinePart(departments, oldest, waivers, part.source, outdated)
 
 
 def _gaps(every: Sequence[Gap], own: Department) -> Iterable[Gap]:

@@ -132,6 +132,7 @@ IPV6: Final[Table[Ipv6Subject]] = Table(
         Column("score", "points", lambda it, _: it.score),
         Column("score_before", "points", lambda it, _: it.before),
         Column("score_change", "points", lambda it, _: _change(it.score, it.before)),
+        Column("tested_at", "moment", lambda it, _: local(it.time)),
     ),
     lambda document: None if document.ipv6 is None else document.ipv6.subjects,
 )
@@ -150,6 +151,8 @@ BASELINE: Final[Table[BaselineDepartment]] = Table(
         Column("unknown_verdicts", "count", lambda it, _: it.unknown if it.audited else None, True),
         Column("manual", "count", lambda it, _: it.manual if it.audited else None, True),
         Column("open_hits", "count", lambda it, _: it.open_hits, True),
+        Column("first_audit", "moment", lambda it, _: local(it.since)),
+        Column("last_audit", "moment", lambda it, _: local(it.until)),
     ),
     lambda document: None if document.baseline is None else document.baseline.departments,
 )

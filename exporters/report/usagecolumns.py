@@ -188,7 +188,7 @@ HELD: Final[Table[Held]] = Table(
 EXEMPTIONS: Final[Table[Exemption]] = Table(
     "exemptions",
     Text("豁免", "Exemptions"),
-    "an exemption that was used",
+    "an exemption that is in force, or ended within the month; a resource may be in the scope of several",
     (
         Column("exemption", "text", lambda it, _: it.id, width=12),
         Column("exemption_reason", "text", lambda it, _: it.reason, width=30),
@@ -196,8 +196,8 @@ EXEMPTIONS: Final[Table[Exemption]] = Table(
         Column("approver", "text", lambda it, _: it.approver, width=12),
         Column("expires", "date", lambda it, _: it.expires),
         Column("days_left", "count", lambda it, _: it.days_left),
-        Column("resources", "count", lambda it, _: it.resources, True),
-        *sums("granted", lambda it: it.granted),
+        Column("resources", "count", lambda it, _: it.resources),
+        *sums("granted", lambda it: it.granted, added=False),
         Column("departments", "long", lambda it, lang: _listed(it.departments, lang)),
     ),
     lambda document: document.exemptions,

@@ -19,6 +19,7 @@ from exporters.history.schema import SLOT
 from exporters.history.together import Part, together
 from exporters.history.workcalendar import WorkCalendar
 from exporters.usage import lives
+from exporters.usage.capacitytold import of_whole
 from exporters.usage.lives import Life
 from exporters.usage.source import CapacityTold, Key, Segment, Used
 from rules.usagemodel import Measured
@@ -91,7 +92,26 @@ class HistorySource:
         )
         told = {name: decoded("capacity", value) for name, value in rows}
         kept = {name: one for name, one in told.items() if isinstance(one, Capacities)}
-        return CapacityTold(*capacities.together(kept)) if kept else None
+        if not kept:
+            return None
+        each = {name: capacities.together({name: one})[1] for name, one in kept.items()}
+        known = [
+            (name, it)
+            for name, size in each.items()
+            for it in size.__struct_fields__
+            if getattr(size, it) is not None
+        ]
+        held = self.connection.execute(
+            # whose it is its identity tells: of Nova's servers the hypervisors tell as well
+            "SELECT DISTINCT coalesce((SELECT json_extract(value, '$.cloud') FROM spans"
+            " WHERE resource = number AND aspect = 'identity' AND since < ?"
+            " ORDER BY since DESC LIMIT 1), cloud), kind"
+            " FROM resources WHERE first_seen < ? AND last_seen >= ?"
+            " AND NOT EXISTS (SELECT 1 FROM spans WHERE resource = number AND aspect = 'state'"
+            " AND value = '\"released\"' AND since < ? AND (until IS NULL OR until >= ?))",
+            (until, until, until - FORGOTTEN, until, until),
+        )
+        return of_whole(*capacities.together(kept), held, known)
 
     def digest(self, since: float, until: float) -> str:
         found = hashlib.sha256()

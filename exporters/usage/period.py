@@ -111,6 +111,7 @@ def _use(
         vcpus=size.vcpus,
         memory=size.memory,
         disk=size.disk,
+        released_at=state.since if state and state.value == "released" else None,
         stopped_since=state.since if state and state.value == "stopped" else None,
         detached_since=attached.since if attached and attached.value == () else None,
         attached=bool(attached and attached.value),

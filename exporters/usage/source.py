@@ -46,10 +46,12 @@ class Used(NamedTuple):
 
 
 class CapacityTold(NamedTuple):
-    """What all clouds have, and can grant; bytes. None is not told."""
+    """What all clouds have, and can grant; bytes. None is not told. `untold` are, by vcpus, memory and disk, the clouds that
+    hold some of it and did not tell what they have, while others did: what there is in all is then not known."""
 
     physical: Size
     usable: Size
+    untold: Mapping[str, tuple[str, ...]] = {}
 
 
 class UsageSource(Protocol):

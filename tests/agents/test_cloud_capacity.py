@@ -22,19 +22,19 @@ def capacity(path: Path, until: float) -> CapacityTold | None:
         return HistorySource(connection, "x").capacity(until)
 
 
-def hypervisor(at: float, cpus: float, **more: object) -> CloudView:
+def hypervisor(at: float, cpus: float, *held: Resource, **more: object) -> CloudView:
     told = (Capacity("kvm-01", "VCPU", cpus, 0, 1.0), Capacity("kvm-01", "MEMORY_MB", 4096, 0, 1.0))
     host = Resource("h1", "host", "kvm-01", "active")
-    return view(at, host, cloud="kvm", capacity=told, **more)  # type: ignore[arg-type]
+    return view(at, host, *held, cloud="kvm", capacity=told, **more)  # type: ignore[arg-type]
 
 
-def openstack(at: float) -> CloudView:
+def openstack(at: float, *held: Resource) -> CloudView:
     told = (
         Capacity("kvm-01", "VCPU", 16, 2, 4.0, 3.0),
         Capacity("kvm-02", "VCPU", 16, 0, 4.0),
         Capacity("kvm-02", "DISK_GB", 100, 0, 1.0),
     )
-    return view(at, cloud="city", kind="openstack", capacity=told)
+    return view(at, *held, cloud="city", kind="openstack", capacity=told)
 
 
 def test_capacity_is_kept_and_a_host_counts_once(
@@ -70,3 +70,33 @@ def test_changes_are_dated_and_what_was_not_seen_stays(
     with closing(connect(file, reading=True)) as connection:
         there = HistorySource(connection, "x").lives(now, now + DAY)
     assert [life.id for life in there] == ["h1"]  # nobody holds capacity
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_what_a_hypervisor_holds_itself_is_of_no_disk_that_placement_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: bool
+) -> None:
+    path = configured(
+        tmp_path,
+        "test:///default",
+        clouds="    - {name: city, kind: openstack, cloud: c}\n",
+    )
+    file, now = tmp_path / "state" / "history.db", 1_760_000_000.0
+    one, own = (Resource(name, "server", name, "active") for name in ("one", "own"))
+    views = [hypervisor(now, 16, one), openstack(now, one)]
+    keep(file, look_at(monkeypatch, path, *views[:: -1 if later else 1]))
+    told = capacity(file, now + 1)
+    assert told
+    # the fixture's Placement tells of no memory
+    assert (told.usable.disk, told.untold) == (
+        100 * GIB,
+        {"memory": ("city",)},
+    )  # Nova's, whoever tells it last
+    keep(
+        file,
+        look_at(monkeypatch, path, hypervisor(now + 300, 16, one, own), openstack(now + 300, one)),
+    )
+    told = capacity(file, now + 301)
+    assert told
+    assert (told.usable.vcpus, told.usable.disk) == (120, None)
+    assert told.untold == {"disk": ("kvm",), "memory": ("city",)}

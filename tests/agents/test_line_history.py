@@ -249,6 +249,7 @@ def test_lines_are_no_usage_and_are_kept_like_others(driven: Driven, tmp_path: P
     assert (by_name["a"].availability, by_name["a"].outages) == (100, 0)
     c = by_name["c"]
     assert c.maintenance * 3600 == 300
+    assert c.down is not None
     assert c.down * 3600 == pytest.approx(900, abs=30)
     assert c.outages == 2  # before and after maintenance
     compact(driven.path, BEGIN + 2 * 86400)

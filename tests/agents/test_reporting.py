@@ -110,8 +110,10 @@ def test_not_before_dawn(child: Child, tmp_path: Path) -> None:
     path = tmp_path / "j.yaml"
     path.write_text(f"state_dir: {tmp_path}\nreport: {{profile: /etc/city.yaml}}\n")
     night = datetime(2026, 11, 1, 20, 0, tzinfo=UTC)  # 04:00 in China
-    ReportSchedule(str(path), configuration.load(str(path)), lambda: night)._look()
-    assert child.asked == []
+    agent = ReportSchedule(str(path), configuration.load(str(path)), lambda: night)
+    agent._look()
+    agent._look()
+    assert len(child.asked) == 1  # at first, so that a wrong profile is told at once
 
 
 def test_off_by_default() -> None:

@@ -46,6 +46,69 @@ def test_a_server_that_has_nothing(server: Server, tmp_path: Path) -> None:
         assert source.measured("no-such-metric", MONTH, CALENDAR, {}) == {}
 
 
+def agent(
+    name: str, day: int, *clouds: str, own: str = "", vcpus: float | None = None
+) -> list[Made]:
+    """One that looks at clouds for an hour of a day; its servers are its own unless they are said to be `own`."""
+    begin = SINCE + day * 86400.0
+    times = np.arange(begin, begin + 3600, SLOT)
+    mine = {"job": "jianwei", "instance": name}
+    its = [
+        Made(series.INFO, {**mine, "resource": f"{own or name} {cloud}", "cloud": cloud, "kind": "server"}, times, np.ones(len(times)))
+        for cloud in clouds
+    ]  # fmt: skip
+    if vcpus is None:
+        whole = {**mine, "part": "capacity"}
+        return [*its, Made(series.COMPLETE, whole, times, np.zeros(len(times)))]
+    told = np.full(len(times), vcpus)
+    return its + [
+        Made(what, {**mine, "resource": "vcpus"}, times, told)
+        for what in (series.PHYSICAL, series.USABLE)
+    ]
+
+
+@pytest.mark.parametrize("server", BOTH)
+def test_capacity_is_of_all_clouds_or_not_known(server: Server, tmp_path: Path) -> None:
+    told = [
+        # another one's cloud is not told
+        *agent("a:1", 0, "A", vcpus=48),
+        *agent("b:1", 0, "B"),
+        # two that have nothing in common
+        *agent("a:1", 3, "A", vcpus=48),
+        *agent("b:1", 3, "B", vcpus=40),
+        # the hosts of one are those of the other
+        *agent("a:1", 6, "A", own="x", vcpus=48),
+        *agent("b:1", 6, "B", "C", vcpus=40),
+        Made(
+            series.INFO,
+            {
+                "job": "jianwei",
+                "instance": "b:1",
+                "resource": "x A",
+                "cloud": "B",
+                "kind": "server",
+            },
+            SINCE + 6 * 86400.0 + np.arange(0.0, 3600, SLOT),
+            np.ones(12),
+        ),
+        # one that was elsewhere before
+        *agent("a:1", 9, "A", vcpus=48),
+        *agent("a:2", 9, "A", vcpus=50),
+        # one that is told of part of its clouds since
+        *agent("a:1", 45, "A", vcpus=48),
+        *agent("a:1", 47, "A", "B"),
+    ]
+    with server(tmp_path, told) as url, reading(url) as source:
+        found = [source.capacity(SINCE + day * 86400.0 + 7200) for day in (0, 3, 6, 9, 47)]
+    assert [it and (it.usable.vcpus, it.physical.vcpus, it.untold) for it in found] == [
+        (None, None, {"vcpus": ("B",)}),
+        (88, 88, {}),
+        (None, None, {"vcpus": ("A", "B", "C")}),
+        (50, 50, {}),
+        (None, None, {"vcpus": ("A", "B")}),
+    ]
+
+
 class Counting:
     """A client that counts what was refused."""
 

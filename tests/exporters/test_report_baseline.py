@@ -21,6 +21,8 @@ from exporters.report.document import BaselineDepartment, BaselinePart
 from exporters.report.sections import auditfiles
 from exporters.report.sections.audited import Hosts, instance_host
 from exporters.report.sections.baseline import baseline_from_files, baseline_from_prometheus
+from exporters.report.sections.gaps import gaps
+from exporters.report.sections.ofmonth import window
 from exporters.report.sections.settings import BaselineSettings
 from exporters.usage.period import Period
 from rules.hits import Ledger
@@ -101,7 +103,12 @@ def test_departments_from_audits_of_hosts_and_of_inventories(tmp_path: Path, est
         ),
         audit("stranger", pack(score=1.0)),
     )
-    before = lines(tmp_path / "b.json", audit("web-01", pack(score=0.5)), audit("db-01", pack()))
+    then = {"day": 1}
+    before = lines(
+        tmp_path / "b.json",
+        audit("web-01", pack(score=0.5), **then),
+        audit("db-01", pack(), **then),
+    )
     settings = BaselineSettings(estate=estate, audits=str(tmp_path / "now"), before=before)
     part = baseline_from_files(settings, PERIOD, ZONE, "now")
     found = by_name(part)
@@ -115,11 +122,14 @@ def test_departments_from_audits_of_hosts_and_of_inventories(tmp_path: Path, est
         1,
         3,
         None,
+        datetime(2026, 10, 9, tzinfo=UTC),
+        datetime(2026, 10, 15, tzinfo=UTC),
     )
+    at = [datetime(2026, 10, 15, tzinfo=UTC)] * 2
     assert found["乙局"] == BaselineDepartment("乙局", 1, 0, None, 50, 0, 0, 0, None)
     assert found["丙局"] == BaselineDepartment("丙局", 1, 0, None, None, 0, 0, 0, None)
-    assert found["丁局"] == BaselineDepartment("丁局", 1, 1, None, None, 0, 0, 1, None)
-    assert found[""] == BaselineDepartment("", 1, 1, 100, None, 0, 0, 0, None)
+    assert found["丁局"] == BaselineDepartment("丁局", 1, 1, None, None, 0, 0, 1, None, *at)
+    assert found[""] == BaselineDepartment("", 1, 1, 100, None, 0, 0, 0, None, *at)
     assert [one.name for one in part.departments][:3] == ["丁局", "丙局", "乙局"]
     assert not part.oldest
     assert not part.waivers
@@ -162,11 +172,68 @@ def test_hits_the_oldest_first(tmp_path: Path, estate: str) -> None:
         ("web-01", "two", 400, "甲局"), ("web-02", "five", 50, "甲局"), ("web-01", "one", 30, "甲局"),
     ]  # fmt: skip
     found = by_name(part)
-    assert (found["甲局"].open_hits, found["乙局"].open_hits) == (4, 0)
+    assert [found[name].open_hits for name in ("甲局", "乙局", "丙局")] == [3, None, None]
+    assert {one.code: one.examples for one in gaps(None, None, part)}["no_hits"] == ("丙局", "乙局")
     # hits that audits kept count where no file has any
     kept = lines(tmp_path / "k.json", audit("web-01", pack(), hits=(hit("web-01", "one"),)))
     part = baseline_from_files(BaselineSettings(estate=estate, audits=kept), PERIOD, ZONE)
     assert by_name(part)["甲局"].open_hits == 1
+
+
+def test_audits_of_another_time_are_none_of_the_month(tmp_path: Path, estate: str) -> None:
+    def audited(name: str, time: datetime, score: float = 0.9) -> AuditResult:
+        return msgspec.structs.replace(audit(name, pack(score=score)), time=time)
+
+    old, soon, late = BEGIN - timedelta(days=5), END + timedelta(days=6), END + timedelta(days=8)
+    audits = lines(
+        tmp_path / "a.json",
+        audited("web-01", datetime(2025, 3, 1)),  # without a zone
+        audited("web-02", datetime(2025, 3, 1, tzinfo=UTC), 0.1),
+        audited("web-02", soon, 0.5),
+        audited("web-02", late),
+        audited("db-01", late),
+        audited("cold", old),
+    )
+    settings = BaselineSettings(estate=estate, audits=audits)
+    part = baseline_from_files(settings, PERIOD, ZONE)
+    found = by_name(part)
+    its = found["甲局"]
+    assert (its.hosts, its.audited, its.score, its.since, its.until) == (2, 1, 50, soon, soon)
+    assert (found["乙局"].audited, found["乙局"].score, found["乙局"].since) == (0, None, None)
+    assert (found["丙局"].audited, found["丙局"].score) == (0, None)
+    assert [(one.name, one.department, one.time) for one in part.outdated] == [
+        ("web-01", "甲局", datetime(2025, 3, 1, tzinfo=UTC)),
+        ("cold", "丙局", old),
+        ("db-01", "乙局", late),
+    ]
+    # as clocks at the site show them
+    assert {it.time.utcoffset() for it in (*part.outdated,)} == {timedelta(hours=8)}
+    assert its.since
+    assert its.since.utcoffset() == timedelta(hours=8)
+    gap = {one.code: one for one in gaps(None, None, part)}["audits_outdated"]
+    assert (gap.count, gap.examples[0]) == (3, "web-01 2025-03-01")
+
+
+def test_hits_are_known_of_whom_anybody_looked_at(tmp_path: Path, estate: str) -> None:
+    audits = lines(tmp_path / "a.json", audit("web-01", pack(fail=2)), audit("db-01", pack()))
+    settings = BaselineSettings(estate=estate, audits=audits)
+
+    def told(settings: BaselineSettings) -> list[int | None]:
+        found = by_name(baseline_from_files(settings, PERIOD, ZONE))
+        return [found[name].open_hits for name in ("甲局", "乙局", "丙局")]
+
+    assert told(settings) == [None, None, None]  # nobody keeps any
+    hits = lines(tmp_path / "h.json", hit("web-01", state="fixed"), hit("cold", days=-10))
+    # first seen after the month: nothing was open then
+    assert told(msgspec.structs.replace(settings, hits=hits)) == [0, 0, 0]
+    none = lines(tmp_path / "none.json", [])
+    assert told(msgspec.structs.replace(settings, hits=none)) == [0, 0, None]
+    kept = lines(
+        *(tmp_path / "k.json", audit("web-01", pack(fail=1), hits=(hit("web-01"),))),
+        *(audit("db-01", pack()), audit("cold", pack(fail=1))),
+    )
+    # what fails and keeps no hits is not known
+    assert told(BaselineSettings(estate=estate, audits=kept)) == [1, 0, None]
 
 
 def test_hits_as_agents_keep_them(tmp_path: Path) -> None:
@@ -230,7 +297,8 @@ def test_a_real_audit(tmp_path: Path) -> None:
     settings = BaselineSettings(
         estate=str(tmp_path / "hosts.yaml"), audits=str(tmp_path / "a.json")
     )
-    [it] = baseline_from_files(settings, PERIOD, ZONE).departments
+    month = PERIOD._replace(until=result.time.timestamp())
+    [it] = baseline_from_files(settings, month, ZONE).departments
     [judged] = result.packs
     worst = [v.verdict for v in worst_by_rule(judged.verdicts).values()]
     assert judged.score is not None
@@ -264,10 +332,13 @@ def test_mistakes_are_told_with_their_lines(tmp_path: Path, estate: str) -> None
 def test_anything_may_be_in_the_files(content: bytes) -> None:
     import tempfile
 
+    def audits(path: str) -> object:
+        return auditfiles.audits(path, Hosts([]), window(PERIOD.until), ZONE)
+
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         file.write(content)
         file.flush()
-        for read in (lambda path: auditfiles.audits(path, Hosts([])), auditfiles.hits):
+        for read in (audits, auditfiles.hits):
             try:
                 read(file.name)
             except DocumentError as error:
@@ -310,6 +381,7 @@ def test_from_a_time_series_database(estate: str) -> None:
         return One({"instance": instance, "pack": "mlps-l3", **labels}, value)
 
     metric = "jianwei_hit_oldest_open_seconds"
+    old = PERIOD.until - 36 * 86400.0
     database = Database(
         {
             ("jianwei_pack_score_ratio", PERIOD.until): [
@@ -317,7 +389,9 @@ def test_from_a_time_series_database(estate: str) -> None:
                 one("WEB-02:9100", 0.8),
                 one("web-02:9100", 0.1, pack="link-quality"),
                 one("other:9100", 0.3),
+                one("10.0.0.4:9100", 0.9),
             ],
+            ("jianwei_audit_timestamp_seconds", PERIOD.until): [one("10.0.0.4:9100", old)],
             ("jianwei_pack_score_ratio", PERIOD.since): [one("web-01", 0.5)],
             ("jianwei_pack_verdicts", PERIOD.until): [
                 one("10.0.0.1:9100", 4, verdict="fail"),
@@ -353,7 +427,9 @@ def test_from_a_time_series_database(estate: str) -> None:
         1,
         5,
     )
-    assert found["乙局"] == BaselineDepartment("乙局", 1, 1, None, None, 0, 0, 5, 0)
+    assert found["乙局"] == BaselineDepartment("乙局", 1, 1, None, None, 0, 0, 5, None)
+    assert (found["丙局"].audited, found["丙局"].score) == (0, None)
+    assert [(it.name, it.time.timestamp()) for it in part.outdated] == [("cold", old)]
     assert (found[""].hosts, found[""].score) == (1, about(30))
     assert [(one.host, one.severity, one.days) for one in part.oldest] == [
         ("web-01", "low", 40), ("web-02", "high", 3),

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from collectors.cloud.model import Size
-from collectors.cloud.spans import encoded
+from collectors.cloud import capacities
+from collectors.cloud.model import Capacity, Size
+from collectors.cloud.spans import Capacities, encoded
 from exporters.history.compaction import compact
 from exporters.history.importing import Form, load
 from exporters.history.store import Known, Span
 from exporters.report.content.making import document
-from exporters.report.document import Document
+from exporters.report.document import Document, LineLevel, LinesPart
 from exporters.usage.period import month
 from exporters.usage.source import CapacityTold, SourceError
 from tests.reportestate import (
@@ -266,3 +267,82 @@ def test_the_load_of_planetlab_is_that_of_its_traces(tmp_path: Path, day: str) -
         used = (raw[own] * vcpus[own, None]).sum() / 1200
         assert one.used_core_hours == pytest.approx(used, rel=1e-6)
     assert report.scope.days == 1
+
+
+@pytest.mark.parametrize(
+    ("met", "missed", "told"),
+    [
+        (0, 0, "线路 4 条，已测 3 条；因未设目标或数据不足，均未评判是否达标。"),
+        (
+            *(1, 1),
+            "线路 4 条，已测 3 条；可评判 2 条，其中达标 1 条、未达标 1 条；"
+            "另有 2 条因未设目标或数据不足未评判，不视为达标。",
+        ),
+        (3, 1, "线路 4 条，已测 3 条；可评判 4 条，其中达标 3 条、未达标 1 条。"),
+    ],
+)
+def test_a_line_that_nobody_judged_has_not_passed(
+    city: City, met: int, missed: int, told: str
+) -> None:
+    city.server("a", "市税务局")
+    city.measured("cpu", "a", at(10), flat(at(10), at(11), 20.0))
+    level = LineLevel("city", 4, 3, 96.6, None, met, missed, 74.4, 900.0, 0.0)
+    report = made(city, lines=LinesPart((level,), (), (), ()))
+    assert told in " ".join(it.zh for it in report.summary)
+
+
+def tells(city: City, cloud: str, **amounts: float) -> None:
+    told = tuple(
+        Capacity(f"host of {cloud}", what, total, 0, 1.0) for what, total in amounts.items()
+    )
+    id = capacities.id_of(cloud)
+    value = encoded(Capacities("openstack", told))
+    city.writer.add(
+        0,
+        (),
+        [Known(id, capacities.KIND, cloud, cloud, SEPTEMBER.since, NOW)],
+        [Span(id, "capacity", SEPTEMBER.since, None, value)],
+    )
+
+
+def test_a_cloud_that_does_not_tell_its_capacity_leaves_that_of_all_unknown(city: City) -> None:
+    for cloud in ("A", "B"):
+        city.holds(
+            f"of {cloud}",
+            ("owner", SEPTEMBER.since, None, owned("市税务局")),
+            ("size", SEPTEMBER.since, None, Size(40, 8 * GIB, 40 * GIB)),
+            ("state", SEPTEMBER.since, None, "active"),
+        )
+        city.writer.add(
+            *(0, ()), [Known(f"of {cloud}", "server", "", cloud, SEPTEMBER.since, NOW)], []
+        )
+        city.measured("cpu", f"of {cloud}", at(10), flat(at(10), at(11), 30.0))
+    tells(city, "A", VCPU=48, MEMORY_MB=65536)
+    report = made(city)
+    vcpus, memory, disk = report.estate.capacity
+    assert (vcpus.physical, vcpus.usable, vcpus.untold) == (None, None, ("B",))
+    assert (memory.usable, memory.untold) == (None, ("B",))
+    assert (disk.usable, disk.untold) == (None, ())  # nobody told any
+    gaps = {it.code: it for it in report.gaps}
+    assert (gaps["clouds"].count, gaps["clouds"].examples) == (1, ("B",))
+    assert gaps["capacity"].examples == ("存储 disk",)
+    assert {it.key: it.value for it in report.figures}["granted"] is None
+    assert "有 1 个云平台未提供容量" in report.summary[0].zh
+    by_hand = made(city, capacity=CapacityTold(Size(), Size(100)))
+    assert by_hand.estate.capacity[0].untold == ()
+    assert {it.key: it.value for it in by_hand.figures}["granted"] == pytest.approx(80)
+    tells(city, "B", VCPU=52, MEMORY_MB=65536)
+    report = made(city)
+    assert report.estate.capacity[0].usable == 100
+    assert "clouds" not in codes(report)
+
+
+def test_a_cloud_of_which_nothing_is_held_any_more_need_not_tell(city: City) -> None:
+    for cloud, state in (("A", "active"), ("B", "released")):
+        city.server(f"of {cloud}", "市税务局")
+        known = Known(f"of {cloud}", "server", "", cloud, SEPTEMBER.since, NOW)
+        ended = Span(f"of {cloud}", "state", at(10, 5), None, encoded(state))
+        city.writer.add(0, (), [known], [ended])
+    city.measured("cpu", "of A", at(10), flat(at(10), at(11), 30.0))
+    tells(city, "A", VCPU=48)
+    assert made(city).estate.capacity[0].usable == 48

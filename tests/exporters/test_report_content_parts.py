@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,8 @@ from exporters.report.content.exemptions import exemptions
 from exporters.report.content.ledger import Hours, total
 from exporters.report.content.reason import reason
 from exporters.report.content.words import CAUSE, USE, WORDS
-from rules.usagejudgement import Amount, Exempted, Judgement, State
+from rules.exemptions import Exemption, Exemptions
+from rules.usagejudgement import Amount, Exempted, Judgement, Reason, State
 from rules.usagethresholds import Thresholds
 
 HOURS = st.floats(0, 1e6, allow_subnormal=False)
@@ -191,21 +193,40 @@ def test_hours_of_which_nothing_is_known_have_no_percent(granted: float, used: f
         assert 0 <= (Hours(granted, granted, used).percent or 0) <= 100
 
 
-def test_exemptions_are_grouped_and_the_first_to_end_is_first() -> None:
-    def one(n: int, id: str, left: int, department: str) -> Judgement:
-        expires = date.fromordinal(date(2026, 10, 31).toordinal() + left)
-        exempted = Exempted(id, "容灾", "张伟", "李敏", expires, left, left >= 0)
-        state: State = "exempt" if left >= 0 else "idle"
+def test_exemptions_in_force_or_ended_are_listed_whether_or_not_they_are_needed() -> None:
+    def exempt(id: str, expires: date, *departments: str) -> Exemption:
+        return Exemption(id, "容灾", "张伟", "李敏", expires, departments=departments)
+
+    def one(n: int, department: str, state: State = "right-sized", **more: Any) -> Judgement:
+        granted = Amount(2.0, None, 1)
         return Judgement(
-            f"r{n}", "", "server", "2026-10", state, "idle", "none", 1, (), department,
-            granted=Amount(2.0, None, 1), exemption=exempted,
+            *(f"r{n}", "", "server", "2026-10", state, state, "none", 1), more.pop("reasons", ()), department,
+            **{"granted": granted, **more},
         )  # fmt: skip
 
-    found = exemptions([one(1, "E-2", 20, "b"), one(2, "E-2", 20, "a"), one(3, "E-1", -4, "a")])
-    assert [(it.id, it.days_left, it.resources) for it in found] == [("E-1", -4, 1), ("E-2", 20, 2)]
-    assert found[1].departments == ("a", "b")
-    assert found[1].granted.vcpus.value == 4
-    assert found[1].granted.memory.unknown == 2
+    long_ago = exempt("E-7", date(2026, 8, 1), "a")
+    every = Exemptions(
+        [
+            exempt("E-2", date(2026, 11, 10), "a", "b"),
+            exempt("E-1", date(2026, 10, 15), "a"),
+            exempt("E-3", date(2027, 11, 10), "gone"),
+            exempt("E-4", date(2026, 9, 30), "a"),
+            long_ago,
+        ]
+    )
+    ended = Exempted("E-7", "容灾", "张伟", "李敏", long_ago.expires, -91, False)
+    given_back = one(4, "b", "insufficient", reasons=(Reason("released"),))
+    judgements = [one(1, "b"), one(2, "a"), one(3, "a", "idle", exemption=ended), given_back]
+    found = exemptions(judgements, every, date(2026, 10, 1), date(2026, 10, 31))
+    assert [(it.id, it.days_left, it.resources, it.departments) for it in found] == [
+        ("E-7", -91, 2, ("a",)),
+        ("E-1", -16, 2, ("a",)),
+        ("E-2", 10, 3, ("a", "b")),
+        ("E-3", 375, 0, ("gone",)),
+    ]
+    two = found[2]
+    assert (two.granted.vcpus.value, two.granted.memory.unknown) == (6, 3)
+    assert {name: it.vcpus.value for name, it in two.by_department.items()} == {"a": 4, "b": 2}
 
 
 def test_the_calendar_says_which_holidays_were_taken() -> None:

@@ -65,7 +65,8 @@ def marked(document: Document) -> Document:
         for row in one["systems"]:
             name(row, ("name",), mark)
     for rows in (told["held"], told["follow_ups"]["rows"], told["baseline"]["oldest"],
-                 told["baseline"]["waivers"], told["ipv6"]["subjects"]):  # fmt: skip
+                 told["baseline"]["waivers"], told["ipv6"]["subjects"],
+                 told["baseline"]["outdated"], told["ipv6"]["outdated"]):  # fmt: skip
         for row in rows:
             keys = ("resource", "name", "system", "host", "instance", "id", "reason", "department")
             name(row, keys, marks.get(row["department"], "LOOSEMARK"))

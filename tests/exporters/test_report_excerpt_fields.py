@@ -44,13 +44,17 @@ DECIDED: dict[type[msgspec.Struct], str] = {
     Sums: ("resources vcpus memory disk"),
     Total: ("value unknown"),
     Showback: (
-        "currency lines granted_cost used_cost reclaimable_cost complete unsized known_cost"
+        "currency lines granted_cost used_cost reclaimable_cost complete unsized known_cost "
+        "unsized_volumes days days_in_month"
     ),
     Cost: (
-        "item title unit granted used granted_cost used_cost unpriced used_known prices known_cost"
+        "item title unit granted used granted_cost used_cost unpriced used_known prices known_cost "
+        "unsized"
     ),
     Held: ("resource name kind department system since days amount due"),
-    Exemption: ("id reason owner approver expires days_left resources granted departments"),
+    Exemption: (
+        "id reason owner approver expires days_left resources granted departments by_department"
+    ),
     Gap: ("code what why count share examples remedy"),
     FollowUps: ("rows steps realised realised_total saved_cost note"),
     FollowUp: (
@@ -58,8 +62,10 @@ DECIDED: dict[type[msgspec.Struct], str] = {
         "saved_cost confirmed carried_out reviewed by note"
     ),
     Ipv6Department: ("name subjects tested score before"),
-    Ipv6Subject: ("name kind department score before"),
-    BaselineDepartment: ("name hosts audited score before failed unknown manual open_hits"),
+    Ipv6Subject: ("name kind department score before time"),
+    BaselineDepartment: (
+        "name hosts audited score before failed unknown manual open_hits since until"
+    ),
     OldHit: ("host department rule title severity instance since days state"),
     Waiver: ("id department reason owner expires days_left hits"),
     Judgement: (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -12,12 +14,16 @@ import pytest
 from collectors.strictyaml import DocumentError
 from exporters.estate.readiness import report
 from exporters.report.document import Ipv6Part
+from exporters.report.sections.gaps import gaps
 from exporters.report.sections.ipv6 import ipv6_from_files, ipv6_from_prometheus
 from exporters.report.sections.settings import Ipv6Settings
 from exporters.usage.period import Period
 from tests import estatesample as sample
 from tests.estatesample import BUREAU, DB, ESTATE, ODD, PORTAL, RESULTS, TOWN, WEB
 
+ZONE = ZoneInfo("Asia/Shanghai")
+BEGIN = sample.TIME - timedelta(days=28)
+FEBRUARY = Period("2026-02", BEGIN.timestamp(), sample.TIME.timestamp())  # as the sample's results
 PERIOD = Period("2026-10", 1_790_784_000.0, 1_793_462_400.0)
 
 
@@ -40,7 +46,7 @@ def test_as_the_report_of_the_estate(tmp_path: Path) -> None:
         estate=estate_file(tmp_path / "estate.yaml"),
         results=results_file(tmp_path / "now.jsonl", RESULTS),
     )
-    part = ipv6_from_files(settings, "now.jsonl")
+    part = ipv6_from_files(settings, FEBRUARY, ZONE, "now.jsonl")
     wanted = report(ESTATE, {(r.subject.kind, r.subject.name): r for r in RESULTS})
     assert part.score == pytest.approx(wanted.whole.mean)
     assert part.before is None
@@ -59,8 +65,14 @@ def test_as_the_report_of_the_estate(tmp_path: Path) -> None:
 
 def test_change_from_the_month_before(tmp_path: Path) -> None:
     (tmp_path / "before").mkdir()
-    results_file(tmp_path / "before" / "a.json", [sample.result(BUREAU), sample.result(WEB)])
-    results_file(tmp_path / "before" / "b.jsonl", [sample.problem(TOWN, "no address")])
+    results_file(
+        tmp_path / "before" / "a.json",
+        [sample.result(BUREAU, time=BEGIN), sample.result(WEB, time=BEGIN)],
+    )
+    results_file(
+        tmp_path / "before" / "b.jsonl",
+        [msgspec.structs.replace(sample.problem(TOWN, "no address"), time=BEGIN)],
+    )
     settings = Ipv6Settings(
         estate=estate_file(tmp_path / "estate.yaml", [BUREAU, TOWN, DB]),
         results=results_file(
@@ -69,7 +81,7 @@ def test_change_from_the_month_before(tmp_path: Path) -> None:
         before=str(tmp_path / "before"),
         estate_before=estate_file(tmp_path / "old.yaml", [BUREAU, TOWN, WEB]),
     )
-    part = ipv6_from_files(settings)
+    part = ipv6_from_files(settings, FEBRUARY, ZONE)
     assert scores(part) == {"bureau": (None, 100), "town": (100, None), "db-01": (None, None)}
     departments = {one.name: one for one in part.departments}
     b = departments["乙局"]
@@ -80,16 +92,47 @@ def test_change_from_the_month_before(tmp_path: Path) -> None:
     assert part.before == pytest.approx(200 / 3)
 
 
+def test_results_of_another_time_are_none_of_the_month(tmp_path: Path) -> None:
+    def days(number: float) -> Any:
+        return sample.TIME + timedelta(days=number)
+
+    settings = Ipv6Settings(
+        estate=estate_file(tmp_path / "estate.yaml", [BUREAU, TOWN, WEB, DB]),
+        results=results_file(
+            tmp_path / "now.jsonl",
+            [
+                sample.result(BUREAU, time=days(-36)),
+                sample.result(TOWN, time=days(-34)),
+                sample.result(WEB, time=days(6)),
+                sample.result(DB, time=days(8)),
+            ],
+        ),
+    )
+    part = ipv6_from_files(settings, FEBRUARY, ZONE)
+    assert {it.name: (it.score, it.time) for it in part.subjects} == {
+        "bureau": (None, None), "db-01": (None, None), "town": (100, days(-34)), "web-01": (100, days(6)),
+    }  # fmt: skip
+    assert [(it.name, it.time) for it in part.outdated] == [
+        ("bureau", days(-36)),
+        ("db-01", days(8)),
+    ]
+    found = {it.code: it for it in gaps(None, part, None)}
+    assert found["ipv6_untested"].count == 2
+    assert found["ipv6_outdated"].examples == ("bureau 2026-01-24", "db-01 2026-03-09")
+    [dated] = {it.department: it for it in part.outdated if it.name == "bureau"}.values()
+    assert dated.department == {it.name: it.department for it in part.subjects}["bureau"]
+
+
 def test_a_result_of_nobody_is_told_with_its_line(tmp_path: Path) -> None:
     settings = Ipv6Settings(
         estate=estate_file(tmp_path / "estate.yaml", [BUREAU]),
         results=results_file(tmp_path / "now.jsonl", [sample.result(BUREAU), sample.result(ODD)]),
     )
     with pytest.raises(DocumentError, match=r"now\.jsonl:2: the estate has no host 'odd'"):
-        ipv6_from_files(settings)
+        ipv6_from_files(settings, FEBRUARY, ZONE)
     missing = msgspec.structs.replace(settings, results=str(tmp_path / "none"))
     with pytest.raises(DocumentError, match="cannot be read"):
-        ipv6_from_files(missing)
+        ipv6_from_files(missing, FEBRUARY, ZONE)
 
 
 class One(NamedTuple):

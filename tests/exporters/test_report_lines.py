@@ -167,18 +167,18 @@ def check(part: LinesPart | None, made: Made) -> None:
         it, wanted = lines[name], by_hand(made, row)
         if wanted.availability is None:
             assert it.availability is None
-            assert (it.outages, it.longest, it.met) == (None, None, None)
+            assert (it.outages, it.longest, it.met, it.down) == (None, None, None, None)
         else:
             assert it.availability == pytest.approx(wanted.availability, abs=1e-6)
             assert it.outages == wanted.outages
             assert it.longest == pytest.approx(wanted.longest / 3600, abs=1e-6)
-        assert it.down == pytest.approx(wanted.down / 3600, abs=1e-6)
+            assert it.down == pytest.approx(wanted.down / 3600, abs=1e-6)
         assert it.unknown == pytest.approx(wanted.unknown / 3600, abs=1e-6)
         assert it.maintenance == wanted.maintenance / 3600
         assert it.site == f"s{row // 2}"
         assert it.target == {"city": 99.9, "county": 99.0, "town": 97.0, "village": None}[it.level]
     never = lines["never"]
-    assert (never.availability, never.met, never.whole) == (None, None, False)
+    assert (never.availability, never.met, never.down, never.whole) == (None, None, None, False)
     assert never.unknown + never.maintenance == DAYS * 24
 
 
@@ -216,6 +216,19 @@ def test_levels_add_up(history: sqlite3.Connection, made: Made, files: LinesSett
         time = DAYS * 86400 - np.array([one.unknown + one.maintenance for one in wanted])
         down = sum(one.down for one in wanted)
         assert level.availability == pytest.approx(100 * (1 - down / time.sum()))
+
+
+def test_a_level_of_which_nothing_was_measured_has_no_hours_down(
+    history: sqlite3.Connection, tmp_path: Path
+) -> None:
+    (tmp_path / "lines.yaml").write_text(
+        "lines: [{name: none, targets: [192.0.2.1], site: s, level: village}]\n"
+    )
+    settings = LinesSettings(lines=str(tmp_path / "lines.yaml"))
+    part = lines_from_history(history, PERIOD, settings, ZONE)
+    assert part
+    [level] = [one for one in part.levels if one.level == "village"]
+    assert (level.lines, level.measured, level.down) == (1, 0, None)
 
 
 def test_windows_are_shown_with_what_they_took(

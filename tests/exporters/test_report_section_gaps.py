@@ -47,7 +47,7 @@ def test_everything_that_is_not_known() -> None:
         "maintenance_nothing": (1, ("b",)),
         "ipv6_untested": (1, ("s",)),
         "not_audited": (3, ("甲局",)),
-        "no_hits": (1, ()),
+        "no_hits": (1, ("甲局",)),
     }
     assert found["lines_unmeasured"].share == 75
     assert found["not_audited"].share == 75

@@ -201,7 +201,8 @@ def test_what_was_released_is_not_held_and_what_came_back_was_granted_anew(city:
         }
         found = {one.department: one for one in shares(HistorySource(connection, "x"), OCTOBER)}
     assert uses.keys() == {"ended", "back"}
-    assert uses["ended"].state == "released"
+    assert (uses["ended"].state, uses["ended"].released_at) == ("released", day(6))
+    assert all(use.released_at is None for name, use in uses.items() if use.state != "released")
     assert uses["ended"].department == "市财政局"  # whose it was
     assert uses["back"].first_seen == day(16)
     assert found["市财政局"].granted_core_hours == pytest.approx(2 * 24 * 5)

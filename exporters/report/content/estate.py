@@ -64,7 +64,8 @@ def capacity_rows(
                 break
         use, known = dict(zip(_RESOURCES, used, strict=False)).get(resource, (None, None))
         total_of, sizes = getattr(granted, resource), (_number(physical), _number(usable))
-        rows.append(Capacity(resource, *sizes, total_of, use, whose, known))
+        untold = by_cloud.untold.get(resource, ()) if by_cloud and usable is None else ()
+        rows.append(Capacity(resource, *sizes, total_of, use, whose, known, untold))
     return tuple(rows)
 
 

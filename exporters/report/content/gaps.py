@@ -136,9 +136,12 @@ def _same_names(judgements: Iterable[Judgement]) -> Iterator[Gap]:
 
 
 def _of_facts(known: Known) -> Iterator[Gap]:
-    untold = [CAPACITIES[it.resource] for it in known.capacity if it.usable is None]
+    lacking = [it for it in known.capacity if it.usable is None]
+    untold = [CAPACITIES[it.resource] for it in lacking if not it.untold]
     if untold:
         yield _gap("capacity", SAID["capacity"], len(untold), len(known.capacity), untold)
+    if clouds := sorted({cloud for it in lacking for cloud in it.untold}):
+        yield _gap("clouds", SAID["clouds"], len(clouds), None, clouds)
     empty = [it.month for it in known.trend if it.granted_vcpus is None]
     if empty:
         yield _gap("trend", SAID["trend"], len(empty), len(known.trend), empty[::-1])

@@ -155,6 +155,17 @@ SAID: Final[Mapping[str, Said]] = {
         Text("云平台和报告配置均未提供，无法计算分配率", "neither cloud nor profile tell them"),
         Text("在报告配置中填写容量", "enter them in the profile"),
     ),
+    "clouds": Said(
+        Text("未提供容量的云平台", "clouds that did not tell their capacity"),
+        Text(
+            "其上有已分配资源而容量未知，全域可分配总量未知，无法计算分配率",
+            "they hold resources, so what there is in all is not known, nor what share is granted",
+        ),
+        Text(
+            "核对采集账号能否读取该平台容量，或在报告配置中填写全域容量",
+            "see whether its capacity may be read, or enter that of all in the profile",
+        ),
+    ),
     "trend": Said(
         Text("趋势中没有数据的月份", "months of the trend without data"),
         Text("当时尚未采集，或已过保留期", "nothing looked then, or it is kept no more"),

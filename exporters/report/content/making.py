@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Callable, Container, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -33,9 +33,11 @@ from exporters.report.sections import gaps as parts
 from exporters.usage.lives import Life, Otherwise
 from exporters.usage.period import Period
 from exporters.usage.source import CapacityTold, SourceError, UsageSource
+from rules.exemptions import Exemptions
 from rules.model import Text
 from rules.usagejudgement import Judgement
 from rules.usagethresholds import Thresholds
+from rules.utilisation import NOBODY
 
 
 class Inputs(NamedTuple):
@@ -57,7 +59,7 @@ class Inputs(NamedTuple):
     capacity: CapacityTold | None = None
     told_by: Text = Text("报告配置", "the profile")
     files: Mapping[str, str] = {}
-    unmatched: Sequence[str] = ()  # ids of exemptions that are for no resource
+    exemptions: Exemptions = NOBODY
     unpriced: Sequence[str] = ()  # departments of the price table that are none
     showback: Showback | None = None
     showbacks: Mapping[str, Showback] = {}  # by department
@@ -129,7 +131,7 @@ def document(inputs: Inputs, watch: Callable[[str], None] = lambda _: None) -> D
         departments=found,
         showback=inputs.showback,
         held=held(inputs.judgements, lives, period, source.zone),
-        exemptions=exemptions(inputs.judgements),
+        exemptions=exemptions(inputs.judgements, inputs.exemptions, *_days(inputs)),
         gaps=(),
         follow_ups=inputs.follow_ups,
         lines=inputs.lines,
@@ -155,7 +157,7 @@ def _told(inputs: Inputs, made: Document, lives: Mapping[str, Life]) -> Document
         least_days=least,
         holidays=inputs.period.label[:4] in inputs.calendar.sources,
         year=inputs.period.label[:4],
-        unmatched=inputs.unmatched,
+        unmatched=[it.id for it in inputs.exemptions.unmatched(inputs.judgements)],
         given={
             "prices": inputs.showback is not None,
             "follow_ups": inputs.follow_ups is not None,
@@ -270,6 +272,13 @@ def _usable_before(inputs: Inputs) -> float | None:
 def _least_days(inputs: Inputs, days: int) -> float:
     """Of how many days there must be data for anything to be judged."""
     return min(inputs.thresholds.coverage / 100 * days, inputs.thresholds.age_days)
+
+
+def _days(inputs: Inputs) -> tuple[date, date]:
+    """The first and the last of the month so far."""
+    period, zone = inputs.period, inputs.source.zone
+    first, last = (datetime.fromtimestamp(at, zone) for at in (period.since, period.until - 1))
+    return first.date(), last.date()
 
 
 def _days_to_come(inputs: Inputs) -> int:

@@ -21,7 +21,7 @@ from exporters.report.content.numbers import (
 )
 from exporters.report.content.summarywords import WORDS
 from exporters.report.content.words import fill, listed
-from exporters.report.document import Department, Document, Load, Scope, Showback
+from exporters.report.document import Department, Document, LinesPart, Load, Scope, Showback
 from rules.model import Text
 
 NOTHING: Final = Text("", "")
@@ -87,6 +87,8 @@ def _scale(document: Document, lost: int) -> Text:
     vcpus = document.estate.capacity[0]
     share = next((it.value for it in document.figures if it.key == "granted"), None)
     capacity = _say("capacity_unknown")
+    if vcpus.untold:
+        capacity = _say("capacity_partly", n=count(len(vcpus.untold)))
     if vcpus.usable is not None:
         capacity = _say("capacity", usable=count(vcpus.usable), share=percent(share))
     city = document.scope.city
@@ -229,28 +231,39 @@ def _parts(document: Document) -> Iterator[Text]:
             unpriced=NOTHING if cost.complete else _say("unpriced"),
             days=_days_of(cost),
         )
-    if lines := document.lines:
-        yield _say(
-            "lines",
-            lines=count(sum(it.lines for it in lines.levels)),
-            measured=count(sum(it.measured for it in lines.levels)),
-            missed=count(sum(it.missed for it in lines.levels)),
-        )
+    if document.lines:
+        yield _lines(document.lines)
     if ipv6 := document.ipv6:
         change = NOTHING
         if ipv6.score is not None and ipv6.before is not None:
             change = _say("change", points=signed(ipv6.score - ipv6.before))
         yield _say("ipv6", score="?" if ipv6.score is None else f"{ipv6.score:.1f}", change=change)
     if baseline := document.baseline:
-        hits = [it.open_hits for it in baseline.departments]
-        known_hits = [it for it in hits if it is not None]
-        every = sum(known_hits) if len(known_hits) == len(hits) else None
+        hits = [it.open_hits for it in baseline.departments if it.open_hits is not None]
+        blind = len(baseline.departments) - len(hits)
         yield _say(
             "baseline",
             audited=count(sum(it.audited for it in baseline.departments)),
             hosts=count(sum(it.hosts for it in baseline.departments)),
-            hits=quantity(count(every), EACH),
+            hits=quantity(count(sum(hits) if hits else None), EACH),
+            blind=_say("blind", n=count(blind)) if hits and blind else NOTHING,
         )
+
+
+def _lines(part: LinesPart) -> Text:
+    """A line that nobody judged has not passed."""
+    every, measured, met, missed = (
+        sum(getattr(it, key) for it in part.levels)
+        for key in ("lines", "measured", "met", "missed")
+    )
+    judged, left = met + missed, every - met - missed
+    told = NOTHING
+    if judged:
+        told = _say("lines_judged", judged=count(judged), met=count(met), missed=count(missed))
+    if left:
+        more = _say("lines_left" if judged else "lines_none", left=count(left))
+        told = listed([told, more], "", "")
+    return _say("lines", lines=count(every), measured=count(measured), judged=told)
 
 
 def _cost_of_use(cost: Showback) -> Text:

@@ -39,6 +39,10 @@ WORDS: Final[Mapping[str, Text]] = {
         "可分配容量未提供，分配率无法计算。",
         "Usable capacity is not told, so what share is granted is not known.",
     ),
+    "capacity_partly": Text(
+        "有 {n} 个云平台未提供容量，可分配总量未知，分配率无法计算。",
+        "Clouds that did not tell what they have: {n}, so what share is granted is not known.",
+    ),
     "use": Text(
         "CPU 平均使用率 {average}{change}{quantiles}{hours}。数据覆盖率 {coverage}，以上均按使用情况已知的核·时计算{unknown}。",
         "Average use of CPU was {average}{change}{quantiles}{hours}. Coverage of data is {coverage}: "
@@ -118,14 +122,27 @@ WORDS: Final[Mapping[str, Text]] = {
         " (some has no price or unknown size and is not in it)",
     ),
     "lines": Text(
-        "线路 {lines} 条，已测 {measured} 条，其中未达标 {missed} 条。",
-        "Of {lines} lines {measured} were measured, and {missed} missed their target.",
+        "线路 {lines} 条，已测 {measured} 条{judged}。",
+        "Of {lines} lines {measured} were measured{judged}.",
+    ),
+    "lines_judged": Text(
+        "；可评判 {judged} 条，其中达标 {met} 条、未达标 {missed} 条",
+        "; of {judged} that could be judged {met} kept their target and {missed} missed it",
+    ),
+    "lines_left": Text(
+        "；另有 {left} 条因未设目标或数据不足未评判，不视为达标",
+        "; {left} were not judged, for want of a target or of data, and have not passed",
+    ),
+    "lines_none": Text(
+        "；因未设目标或数据不足，均未评判是否达标",
+        "; none was judged, for want of a target or of data, and none has passed",
     ),
     "ipv6": Text("IPv6 综合得分 {score}{change}。", "The score of IPv6 is {score}{change}."),
     "baseline": Text(
-        "基线核查主机 {audited} 台（共 {hosts} 台），未关闭的问题{hits}。",
-        "{audited} of {hosts} hosts were audited against the baseline; open hits: {hits}.",
+        "基线核查主机 {audited} 台（共 {hosts} 台），未关闭的问题{hits}{blind}。",
+        "{audited} of {hosts} hosts were audited against the baseline; open hits: {hits}{blind}.",
     ),
+    "blind": Text("（另有 {n} 个部门未知）", " (of {n} departments that is not known)"),
     "few_days": Text(
         "本月仅有 {days} 天数据（应有 {whole} 天），不足以评判，本报告数字仅供参考。",
         "There are data of {days} days alone (of {whole}), too few to judge by: all figures are for information.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from math import fsum
 from typing import Final, NamedTuple
 
@@ -15,12 +16,13 @@ OTHERS: Final = frozenset({"ipv6-readiness", "link-quality", "utilisation"})
 
 
 class Audited(NamedTuple):
-    """One host: its score in percent (None: nothing counted), and its rules by how they came out."""
+    """One host: its score in percent (None: nothing counted), its rules by how they came out, and when it was audited."""
 
     score: float | None
     failed: int = 0
     unknown: int = 0
     manual: int = 0
+    times: tuple[datetime, ...] = ()
 
 
 class Hosts:
@@ -74,14 +76,17 @@ def departments(
     hosts: Hosts,
     now: Mapping[str, Audited],
     before: Mapping[str, Audited],
-    open_hits: Mapping[str, int] | None,
+    open_hits: Mapping[str, int],
 ) -> tuple[BaselineDepartment, ...]:
-    """Worst first. A host of which there is no audit is counted, and in no score; `open_hits` are by host."""
-    names = {*hosts.departments, *now, *(open_hits or ())}
+    """Worst first. A host of which there is no audit is counted, and in no score; `open_hits` are by host, of those of
+    which anybody knows them."""
+    names = {*hosts.departments, *now, *open_hits}
     found = []
     for department in {hosts.whose(name) for name in names}:
         own = [name for name in names if hosts.whose(name) == department]
         its = [now[name] for name in own if name in now]
+        kept = [open_hits[name] for name in own if name in open_hits]
+        times = [at for it in its for at in it.times]
         then = [it for name, it in before.items() if hosts.whose(name) == department]
         found.append(
             BaselineDepartment(
@@ -93,9 +98,9 @@ def departments(
                 failed=sum(it.failed for it in its),
                 unknown=sum(it.unknown for it in its),
                 manual=sum(it.manual for it in its),
-                open_hits=None
-                if open_hits is None
-                else sum(open_hits.get(name, 0) for name in own),
+                open_hits=sum(kept) if kept else None,
+                since=min(times, default=None),
+                until=max(times, default=None),
             )
         )
     return tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from itertools import chain
 
 import msgspec
@@ -14,6 +14,7 @@ from collectors.rowsfile import RowErrors
 from collectors.strictyaml import DocumentError
 from exporters.report import jsonlines, plain
 from exporters.report.sections.audited import Audited, Hosts, counts
+from exporters.report.sections.ofmonth import Window, aware
 from rules.hits import Ledger
 from rules.model import AuditResult, Hit, PackResult
 from rules.score import worst_by_rule
@@ -34,32 +35,42 @@ class _OfInventory(msgspec.Struct, frozen=True):
 
 
 class Audits:
-    """The newest of each host and pack. `hits` are those of the audits that kept some, by host."""
+    """The newest of each host and pack within a window. `hits` are those of the audits that kept some, by host; `outside`
+    is when hosts were audited last of which there is none within it."""
 
-    def __init__(self) -> None:
+    def __init__(self, window: Window, zone: tzinfo) -> None:
+        self.window, self.zone = window, zone
+        self.outside: dict[str, datetime] = {}
         self.packs: dict[str, dict[str, tuple[datetime, PackResult]]] = {}
         self.hits: dict[str, tuple[datetime, tuple[Hit, ...]]] = {}
 
     def add(self, host: str, result: AuditResult) -> None:
+        time = aware(result.time, self.zone)
+        if not self.window.holds(time):
+            if host not in self.packs:
+                self.outside[host] = max(time, self.outside.get(host, time))
+            return
+        self.outside.pop(host, None)
         own = self.packs.setdefault(host, {})
         for pack in result.packs:
-            if pack.pack not in own or own[pack.pack][0] < result.time:
-                own[pack.pack] = result.time, pack
-        if result.hits and (host not in self.hits or self.hits[host][0] < result.time):
-            self.hits[host] = result.time, result.hits
+            if pack.pack not in own or own[pack.pack][0] < time:
+                own[pack.pack] = time, pack
+        if result.hits and (host not in self.hits or self.hits[host][0] < time):
+            self.hits[host] = time, result.hits
 
     def figures(self, wanted: Collection[str]) -> dict[str, Audited]:
         """Of the packs that count; a host that none of them judged was not audited."""
         found = {}
         for host, packs in self.packs.items():
-            if its := [pack for _, pack in packs.values() if counts(pack.pack, wanted)]:
-                found[host] = _audited(its)
+            if its := [(at, pack) for at, pack in packs.values() if counts(pack.pack, wanted)]:
+                judged = _audited([pack for _, pack in its])
+                found[host] = judged._replace(times=tuple(sorted({at for at, _ in its})))
         return found
 
 
-def audits(path: str, hosts: Hosts) -> Audits:
+def audits(path: str, hosts: Hosts, window: Window, zone: tzinfo) -> Audits:
     """Raises DocumentError, and AuditErrors for lines that are no audits."""
-    found, mistakes = Audits(), list[DocumentError]()
+    found, mistakes = Audits(window, zone), list[DocumentError]()
     one, many = msgspec.json.Decoder(AuditResult), msgspec.json.Decoder(_OfInventory)
     for file in jsonlines.files(path):
         for number, line in jsonlines.lines(file, mistakes):

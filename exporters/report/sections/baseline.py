@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Final
 from collectors.ipv6.estate.file import hosts as inventory
 from exporters.promapi import series
 from exporters.report import plain
-from exporters.report.document import BaselinePart, OldHit, Waiver
+from exporters.report.document import BaselinePart, OldHit, Outdated, Waiver
 from exporters.report.sections import auditfiles
 from exporters.report.sections.audited import Audited, Hosts, counts, departments, instance_host
+from exporters.report.sections.ofmonth import aware, window
 from exporters.report.sections.prometheus import last_within
 from exporters.report.sections.settings import BaselineSettings
 from exporters.usage.period import Period
@@ -37,22 +38,36 @@ def baseline_from_files(
 ) -> BaselinePart:
     """Raises DocumentError for what is wrong with the files."""
     hosts = Hosts(inventory(settings.estate))
-    found = auditfiles.audits(settings.audits, hosts)
+    found = auditfiles.audits(settings.audits, hosts, window(period.until), zone)
     now = found.figures(settings.packs)
-    before = (
-        auditfiles.audits(settings.before, hosts).figures(settings.packs) if settings.before else {}
-    )
+    before: Mapping[str, Audited] = {}
+    if settings.before:
+        then = auditfiles.audits(settings.before, hosts, window(period.since), zone)
+        before = then.figures(settings.packs)
     hits = _hits(settings, found)
-    open_hits = None
-    if hits is not None:
-        own = [hit for hit in hits if hit.state in OPEN]
-        open_hits = Counter(hosts.found(hit.host.name, hit.host.id) for hit in own)
+    # of whom there are hits or an audit that found none; with a list of hits, of everybody who was audited
+    known = {host for host, it in now.items() if settings.hits or (hits and not it.failed)}
+    open_hits = Counter(dict.fromkeys(known, 0))
+    for hit in hits or ():
+        open_hits[hosts.found(hit.host.name, hit.host.id)] += _open(hit, period)
     return BaselinePart(
         departments=departments(hosts, now, before, open_hits),
-        oldest=_oldest(hits or (), hosts, period, settings.oldest),
+        oldest=_oldest(hits or (), hosts, period, settings.oldest, zone),
         waivers=_waivers(settings, hosts, hits, period, zone),
         source=source,
+        outdated=_outdated(found.outside, hosts),
     )
+
+
+def _outdated(times: Mapping[str, datetime], hosts: Hosts) -> tuple[Outdated, ...]:
+    """The oldest first."""
+    found = [Outdated(host, hosts.whose(host), at) for host, at in times.items()]
+    return tuple(sorted(found, key=lambda it: (it.time, it.name)))
+
+
+def _open(hit: Hit, period: Period) -> bool:
+    """Whether it is open, and was there before the period ended."""
+    return hit.state in OPEN and aware(hit.first_seen, UTC).timestamp() < period.until
 
 
 def _hits(settings: BaselineSettings, found: auditfiles.Audits) -> list[Hit] | None:
@@ -70,12 +85,14 @@ def _hits(settings: BaselineSettings, found: auditfiles.Audits) -> list[Hit] | N
     ]
 
 
-def _oldest(hits: Iterable[Hit], hosts: Hosts, period: Period, most: int) -> tuple[OldHit, ...]:
+def _oldest(
+    hits: Iterable[Hit], hosts: Hosts, period: Period, most: int, zone: tzinfo
+) -> tuple[OldHit, ...]:
     """Open ones that were first seen before the end of the period, the longest open first."""
     found = []
     for hit in hits:
-        first = hit.first_seen if hit.first_seen.tzinfo else hit.first_seen.replace(tzinfo=UTC)
-        if hit.state in OPEN and first.timestamp() < period.until:
+        if _open(hit, period):
+            first = aware(hit.first_seen, zone)
             host = hosts.found(hit.host.name, hit.host.id)
             found.append(
                 OldHit(
@@ -159,26 +176,23 @@ def baseline_from_prometheus(
     """By the hosts of `instance`. Raises what the client does, and DocumentError for the files."""
     hosts = Hosts(inventory(settings.estate))
     seconds = period.until - period.since
-    now = _scores(client, period.until, seconds, hosts, settings)
+    now, outside = _scores(client, period.until, seconds, hosts, settings, zone)
+    before, _ = _scores(client, period.since, MONTH, hosts, settings, zone)
     hits: dict[tuple[str, ...], int] = {}
     kept = client.instant(last_within(series.HITS, seconds), period.until)
+    open_hits = Counter({_host(hosts, one.labels): 0 for one in kept})
     for one in kept:
         if one.labels.get("state") in OPEN:
             key = _host(hosts, one.labels), one.labels.get("severity", ""), one.labels["state"]
             hits[key] = max(hits.get(key, 0), round(one.value))
-    open_hits: Counter[str] = Counter()
     for (host, *_), count in hits.items():
         open_hits[host] += count
     return BaselinePart(
-        departments=departments(
-            hosts,
-            now,
-            _scores(client, period.since, MONTH, hosts, settings),
-            open_hits if kept else None,
-        ),
-        oldest=_oldest_asked(client, period, hosts, settings.oldest),
+        departments=departments(hosts, now, before, open_hits),
+        oldest=_oldest_asked(client, period, hosts, settings.oldest, zone),
         waivers=_waivers(settings, hosts, None, period, zone),
         source=source,
+        outdated=_outdated(outside, hosts),
     )
 
 
@@ -187,9 +201,20 @@ def _host(hosts: Hosts, labels: Mapping[str, str]) -> str:
 
 
 def _scores(
-    client: Client, at: float, seconds: float, hosts: Hosts, settings: BaselineSettings
-) -> dict[str, Audited]:
-    """As each agent told them last within some seconds before a moment; of a host that is told of twice the worst."""
+    client: Client,
+    at: float,
+    seconds: float,
+    hosts: Hosts,
+    settings: BaselineSettings,
+    zone: tzinfo,
+) -> tuple[dict[str, Audited], dict[str, datetime]]:
+    """As each agent told them last within some seconds before a moment; of a host that is told of twice the worst. And when
+    those were audited whose audits are out of date: an agent goes on telling of the last."""
+    audited: dict[str, datetime] = {}
+    for one in client.instant(last_within(series.AUDITED, seconds), at):
+        host, time = _host(hosts, one.labels), datetime.fromtimestamp(one.value, zone)
+        audited[host] = max(time, audited.get(host, time))
+    outside = {host: time for host, time in audited.items() if not window(at).holds(time)}
     found: dict[tuple[str, str], float] = {}
     for one in client.instant(last_within(series.PACK_SCORE, seconds), at):
         if counts(pack := one.labels.get("pack", ""), settings.packs):
@@ -206,16 +231,19 @@ def _scores(
     verdicts: dict[str, Counter[str]] = {}
     for (host, _, verdict), count in rules.items():
         verdicts.setdefault(host, Counter())[verdict] += count
-    return {
-        host: Audited(
-            sum(its) / len(its) if (its := scores.get(host)) else None,
-            *(verdicts.get(host, Counter())[key] for key in ("fail", "unknown", "manual")),
-        )
-        for host in {*scores, *verdicts}
-    }
+    made: dict[str, Audited] = {}
+    for host in {*scores, *verdicts} - outside.keys():
+        its, by_verdict = scores.get(host), verdicts.get(host, Counter())
+        mean = sum(its) / len(its) if its else None
+        failed, unknown, manual = (by_verdict[key] for key in ("fail", "unknown", "manual"))
+        times = (audited[host],) if host in audited else ()
+        made[host] = Audited(mean, failed, unknown, manual, times)
+    return made, outside
 
 
-def _oldest_asked(client: Client, period: Period, hosts: Hosts, most: int) -> tuple[OldHit, ...]:
+def _oldest_asked(
+    client: Client, period: Period, hosts: Hosts, most: int, zone: tzinfo
+) -> tuple[OldHit, ...]:
     """Of each host and severity the oldest; which rule it is of only the host's hits tell."""
     metric = series.OLDEST_HIT
     seconds = period.until - period.since
@@ -234,7 +262,7 @@ def _oldest_asked(client: Client, period: Period, hosts: Hosts, most: int) -> tu
                 title=Text("", ""),
                 severity=severity,
                 instance="",
-                since=datetime.fromtimestamp(since, UTC),
+                since=datetime.fromtimestamp(since, zone),
                 days=_days(since, period),
                 state="",
             )

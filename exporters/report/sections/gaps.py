@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from exporters.report.document import BaselinePart, Gap, Ipv6Part, LinesPart
+from exporters.report.document import BaselinePart, Gap, Ipv6Part, LinesPart, Outdated
 from rules.model import Text
 
 EXAMPLES: Final = 5
@@ -16,6 +16,12 @@ class _Said(NamedTuple):
     why: Text
     remedy: Text
 
+
+_OUTDATED: Final = Text(
+    "最近一次早于月末前 35 天或晚于月末后 7 天（日期见示例），按未测处理，不计入得分",
+    "the last was made more than 35 days before the month's end or 7 days after it (see the examples): they count as not"
+    " looked at",
+)
 
 _SAID: Final[Mapping[str, _Said]] = {
     "lines_unmeasured": _Said(
@@ -53,8 +59,18 @@ _SAID: Final[Mapping[str, _Said]] = {
         Text("未核查主机不计入得分，也不视为通过", "those hosts are in no score, and none has passed"),
         Text("安排基线核查", "have them audited"),
     ),
+    "ipv6_outdated": _Said(
+        Text("评测结果不属本月的对象", "sites and hosts whose results are not of this month"),
+        _OUTDATED,
+        Text("按月重新评测，并更新报告配置中的结果文件", "test them every month, and name the new results"),
+    ),
+    "audits_outdated": _Said(
+        Text("核查结果不属本月的主机", "hosts whose audits are not of this month"),
+        _OUTDATED,
+        Text("按月重新核查，并更新报告配置中的结果文件", "audit them every month, and name the new results"),
+    ),
     "no_hits": _Said(
-        Text("未提供问题台账", "no hits were given"),
+        Text("未提供问题台账的部门", "departments of which no hits were given"),
         Text("未整改问题数和最早问题未知", "how many are open, and since when, is not known"),
         Text("用 --hits 保留核查命中，并提供导出结果", "keep them by --hits and give the list"),
     ),
@@ -87,17 +103,24 @@ def _of_lines(part: LinesPart) -> Iterator[Gap]:
 def _of_ipv6(part: Ipv6Part) -> Iterator[Gap]:
     untested = [one.name for one in part.subjects if one.score is None]
     yield from _some("ipv6_untested", untested, len(part.subjects))
+    yield from _some("ipv6_outdated", _dated(part.outdated), len(part.subjects))
 
 
 def _of_baseline(part: BaselinePart) -> Iterator[Gap]:
+    hosts = sum(one.hosts for one in part.departments)
     missing = [one for one in part.departments if one.audited < one.hosts]
     names = [one.name for one in sorted(missing, key=lambda it: it.audited - it.hosts) if one.name]
     if missing:
-        hosts = sum(one.hosts for one in part.departments)
         count = sum(one.hosts - one.audited for one in missing)
         yield _gap("not_audited", count, 100 * count / hosts, names)
-    if part.departments and all(one.open_hits is None for one in part.departments):
-        yield _gap("no_hits", 1)
+    yield from _some("audits_outdated", _dated(part.outdated), hosts)
+    if blind := [one.name for one in part.departments if one.open_hits is None]:
+        share = 100 * len(blind) / len(part.departments)
+        yield _gap("no_hits", len(blind), share, [name for name in blind if name])
+
+
+def _dated(outdated: Sequence[Outdated]) -> list[str]:
+    return [f"{one.name} {one.time.date()}" for one in outdated]
 
 
 def _some(code: str, names: Sequence[str], of: int) -> Iterator[Gap]:

@@ -5,15 +5,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, tzinfo
 from math import fsum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
 
 from collectors.ipv6.estate.file import load
 from collectors.ipv6.estate.model import Estate, EstateRow
 from exporters.estate.joining import scored
 from exporters.estate.results import read
 from exporters.promapi import series
-from exporters.report.document import Ipv6Department, Ipv6Part, Ipv6Subject
+from exporters.report.document import Ipv6Department, Ipv6Part, Ipv6Subject, Outdated
+from exporters.report.sections.ofmonth import Window, window
 from exporters.report.sections.prometheus import last_within
 from exporters.report.sections.settings import Ipv6Settings
 from exporters.usage.period import Period
@@ -26,15 +30,22 @@ MONTH: Final = 31 * 86400.0  # seconds before a month in which a score is that o
 Scores = Mapping[str, float | None]  # by name; None was not tested
 
 
-def ipv6_from_files(settings: Ipv6Settings, source: str = "") -> Ipv6Part:
+def ipv6_from_files(
+    settings: Ipv6Settings, period: Period, zone: tzinfo, source: str = ""
+) -> Ipv6Part:
     """Raises DocumentError for what is wrong with the files."""
     estate = load(settings.estate)
     before: dict[str, EstateRow] = {}
     then: Scores | None = None
     if settings.before:
         old = load(settings.estate_before) if settings.estate_before else estate
-        before, then = _by_name(old), _of_files(old, settings.before)
-    return _part(_by_name(estate), _of_files(estate, settings.results), before, then, source)
+        before, then = (
+            _by_name(old),
+            _of_files(old, settings.before, window(period.since), zone).scores,
+        )
+    found = _of_files(estate, settings.results, window(period.until), zone)
+    part = _part(_by_name(estate), found.scores, before, then, source, found.times)
+    return msgspec.structs.replace(part, outdated=found.outdated)
 
 
 def ipv6_from_prometheus(
@@ -52,9 +63,26 @@ def _by_name(estate: Estate) -> dict[str, EstateRow]:
     return {row.name: row for row in estate.rows}
 
 
-def _of_files(estate: Estate, path: str) -> Scores:
-    found = scored(estate.rows, read(path, estate))
-    return {one.row.name: one.score if one.tested else None for one in found}
+class _Found(NamedTuple):
+    scores: Scores
+    times: Mapping[str, datetime]
+    outdated: tuple[Outdated, ...]
+
+
+def _of_files(estate: Estate, path: str, window: Window, zone: tzinfo) -> _Found:
+    """What is out of date was not tested."""
+    results = read(path, estate)
+    kept = {key: one for key, one in results.items() if window.holds(one.time)}
+    rows = _by_name(estate)
+    return _Found(
+        {it.row.name: it.score if it.tested else None for it in scored(estate.rows, kept)},
+        {name: one.time.astimezone(zone) for (_, name), one in kept.items()},
+        tuple(
+            Outdated(name, _whose(rows, name), one.time.astimezone(zone))
+            for (kind, name), one in sorted(results.items(), key=lambda it: (it[1].time, it[0]))
+            if (kind, name) not in kept
+        ),
+    )
 
 
 def _asked(
@@ -78,6 +106,7 @@ def _part(
     rows_before: Mapping[str, EstateRow],
     before: Scores | None,
     source: str,
+    times: Mapping[str, datetime] = {},
 ) -> Ipv6Part:
     names = sorted({*rows, *now})
     then = before or {}
@@ -88,6 +117,7 @@ def _part(
             department=_whose(rows, name),
             score=now.get(name),
             before=then.get(name),
+            time=times.get(name),
         )
         for name in names
     ]

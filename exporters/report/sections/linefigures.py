@@ -188,8 +188,8 @@ def lines_part(
         lines.append(_line(name, facts.get(name), tally, settings))
     lines.sort(key=lambda one: (_place(one.level), one.name))
     by_name = {one.name: found[one.name] for one in lines if one.name in found}
-    worst = [one for one in lines if one.availability is not None and one.down > 0]
-    worst.sort(key=lambda one: (one.availability, -one.down, one.name))
+    worst = [one for one in lines if one.down]
+    worst.sort(key=lambda one: (one.availability, -(one.down or 0.0), one.name))
     return LinesPart(
         levels=tuple(
             _level(level, [one for one in lines if one.level == level], by_name, settings)
@@ -228,7 +228,7 @@ def _line(name: str, facts: Facts | None, tally: Tally, settings: LinesSettings)
         availability=availability,
         target=target,
         met=met,
-        down=tally.down / _HOUR,
+        down=tally.down / _HOUR if some else None,
         unknown=tally.unknown / _HOUR,
         maintenance=tally.maintenance / _HOUR,
         outages=tally.outages if some else None,
@@ -242,15 +242,16 @@ def _level(
 ) -> LineLevel:
     own = [tallies[one.name] for one in lines if one.name in tallies]
     up, known = (sum(getattr(one, key) for one in own) for key in ("up", "known"))
+    down = [one.down for one in lines if one.down is not None]
     return LineLevel(
         level=level,
         lines=len(lines),
-        measured=sum(one.known > 0 for one in own),
+        measured=len(down),
         availability=100 * up / known if known > 0 else None,
         target=_target(level, settings),
         met=sum(one.met is True for one in lines),
         missed=sum(one.met is False for one in lines),
-        down=sum(one.down for one in lines),
+        down=sum(down) if down else None,
         unknown=sum(one.unknown for one in lines),
         maintenance=sum(one.maintenance for one in lines),
     )
