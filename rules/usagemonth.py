@@ -53,7 +53,9 @@ class Month(NamedTuple):
 def look(use: ResourceUse, limits: Thresholds, zone: tzinfo) -> Month:
     """Judge one month. Raises nothing, whatever the numbers are."""
     if use.state == "released":
-        return Month("insufficient", (Reason("released", text=day(use.released_at or use.last_seen, zone)),))
+        return Month(
+            "insufficient", (Reason("released", text=day(use.released_at or use.last_seen, zone)),)
+        )
     unseen = days(use.last_seen, use.until)
     if unseen is None or unseen > limits.unseen_days:
         reason = Reason("not_seen", unseen, limits.unseen_days, day(use.last_seen, zone))
