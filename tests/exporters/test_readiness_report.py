@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -30,44 +29,13 @@ from rules.model import Text
 from rules.readinessmodel import Evidence, Readiness
 from tests import estatesample as sample
 from tests.estatesample import ESTATE, RESULTS
+from tests.htmlpage import Page
 
 MADE = datetime(2026, 3, 2, tzinfo=UTC)
-VOID = {"meta", "rect", "br"}
 HOSTILE = (
     "<script>document.title='owned'</script>\"'><img src=//e.example/x>&amp;"
     "\u202etxt.exe\x00\x1b[2J\n"
 )
-
-
-class Page(HTMLParser):
-    """What a page is made of; fails where tags do not close as they were opened."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-    @property
-    def words(self) -> str:
-        return " ".join(" ".join(self.text).split())
 
 
 def made(results: Any = RESULTS, rows: Any = ESTATE) -> Report:

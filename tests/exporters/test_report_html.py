@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from html.parser import HTMLParser
 from pathlib import Path
 from string import Formatter
 
@@ -30,46 +29,10 @@ from exporters.report.html.rows import MAX_ALL, MAX_LIST
 from exporters.report.html.view import CHAPTERS
 from exporters.report.html.words import LANGUAGES, WORDS, say
 from rules.usagejudgement import Amount
+from tests.htmlpage import Page
 from tests.reportsample import sample
 
-VOID = {"meta", "br", "rect", "path", "line", "circle"}
 FOLDER = Path(pages.__file__).parent
-
-
-class Page(HTMLParser):
-    """What a page is made of; fails where tags do not close as they were opened."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.text.append(data)
-
-    @property
-    def words(self) -> str:
-        return " ".join(" ".join(self.text).split())
-
-    @property
-    def ids(self) -> list[str]:
-        return [attrs["id"] or "" for _, attrs in self.tags if "id" in attrs]
 
 
 @pytest.fixture(scope="module")
