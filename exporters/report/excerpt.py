@@ -35,6 +35,7 @@ from exporters.report.document import (
     Total,
 )
 from exporters.report.excerptwords import LEFT_OUT, OF_OTHERS, WORDS, say
+from exporters.report.sections import gaps as parts
 from exporters.usage.amounts import department as shown
 from rules.model import Text
 from rules.usagejudgement import Amount, Judgement
@@ -76,7 +77,8 @@ def excerpt(document: Document, department: str) -> Document:
         ipv6=_ipv6(document.ipv6, own.name),
         baseline=_baseline(document.baseline, own.name, hush),
     )
-    return msgspec.structs.replace(made, gaps=(*made.gaps, *_left_out(document, made)))
+    of_parts = parts.gaps(None, made.ipv6, made.baseline)
+    return msgspec.structs.replace(made, gaps=(*made.gaps, *of_parts, *_left_out(document, made)))
 
 
 class _Hush:
@@ -121,7 +123,7 @@ def _found(departments: Sequence[Department], name: str) -> Department:
         return own
     near = get_close_matches(name, [it or UNASSIGNED for it in named], NEAREST, 0.3)
     hint = f"; the nearest: {', '.join(map(repr, near))}" if near else ""
-    raise ValueError(f"no department is called {name!r} in this month{hint}")
+    raise ValueError(f"no department is called {name or UNASSIGNED!r} in this month{hint}")
 
 
 def _estate(own: Department) -> Estate:

@@ -12,7 +12,7 @@ import msgspec
 import openpyxl
 import pytest
 
-from exporters.report.document import Document, Sums, Total
+from exporters.report.document import Document, Outdated, Sums, Total
 from exporters.report.excerpt import excerpt
 from exporters.report.jsonform import encode
 from exporters.report.tables import csvs
@@ -350,3 +350,16 @@ def test_what_is_open_is_told_to_whoever_holds_it_now() -> None:
     old = excerpt(document, row.department).follow_ups
     assert old is not None
     assert holder.name not in next(it for it in old.rows if it.id == row.id).note
+
+
+def test_it_says_what_of_its_own_parts_is_out_of_date() -> None:
+    part = PLAIN.baseline
+    assert part is not None
+    one, other, *_ = (it.name for it in part.departments if it.name)
+    outdated = tuple(Outdated(f"host-of-{name}", name, PLAIN.scope.since) for name in (one, other))
+    baseline = msgspec.structs.replace(part, outdated=outdated)
+    made = excerpt(msgspec.structs.replace(PLAIN, baseline=baseline), one)
+    [told] = [gap for gap in made.gaps if gap.code == "audits_outdated"]
+    assert told.count == 1
+    assert any(f"host-of-{one}" in it for it in told.examples)
+    assert f"host-of-{other}" not in str(made.gaps)
