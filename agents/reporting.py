@@ -37,7 +37,10 @@ class ReportSchedule:
         self._arguments = (
             *("report", "--schedule", "--config", config_path, "--profile", self._profile),
         )
-        self._file, self._zone = schedule.file_of(state_dir(config)), ZoneInfo(config.history.zone)
+        self._file, self._zone = (
+            schedule.file_of(state_dir(config), self._profile),
+            ZoneInfo(config.history.zone),
+        )
         self._now = now
         self.problem: str | None = None
         self.last: float | None = None

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import datetime
+from pathlib import Path
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,6 @@ from agents.config import Config
 from agents.errors import UserError
 from agents.reportmaking import Maker, Opened, Watch, source_of
 from agents.reportprofile import Profile
-from agents.state import state_dir
 from exporters.report import files
 from exporters.report.content.followupfile import holding
 from exporters.report.delivery.deliver import deliver
@@ -35,7 +35,8 @@ _MONTH: Final = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])", re.ASCII)
 
 
 class Wanted(NamedTuple):
-    """`department`: its excerpt alone. `folder` may be empty where the report is delivered."""
+    """`department`: its excerpt alone. `folder` may be empty where the report is delivered; in the folder `state` is kept
+    to whom."""
 
     profile: Profile
     config: Config
@@ -45,6 +46,7 @@ class Wanted(NamedTuple):
     excerpts: bool = False
     delivered: bool = False
     again: bool = False
+    state: Path = Path()
 
 
 class Told(NamedTuple):
@@ -81,15 +83,14 @@ def run(wanted: Wanted, label: str | None, watch: Watch) -> Told:
 
 
 def _delivered(wanted: Wanted, editions: list[Edition], zone: ZoneInfo) -> list[Outcome]:
-    state = state_dir(wanted.config) / "report"
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        wanted.state.mkdir(parents=True, exist_ok=True)
         settings = wanted.profile.delivery or DeliverySettings()
-        return deliver(settings, editions, state, datetime.now(zone), wanted.again)
+        return deliver(settings, editions, wanted.state, datetime.now(zone), wanted.again)
     except LedgerError as error:
         raise UserError(str(error)) from error
     except OSError as error:
-        where = error.filename or state
+        where = error.filename or wanted.state
         raise UserError(f"{where}: cannot be written: {error.strerror or error}") from error
 
 

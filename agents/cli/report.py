@@ -129,7 +129,8 @@ def command(
         )
     department = None if department is None else clean(department)
     wanted = Wanted(profile, config, thresholds, folder, department, excerpts or profile.excerpts)
-    wanted = wanted._replace(delivered=delivered or schedule, again=again)
+    state = timetable.folder_of(state_dir(config), profile_path or "")
+    wanted = wanted._replace(delivered=delivered or schedule, again=again, state=state)
     if schedule and (label or department is not None):
         raise UserError(
             "--schedule says by itself which month, and of all: leave --month and --department out"
@@ -158,7 +159,7 @@ def _scheduled(wanted: Wanted, as_json: bool) -> int:
         return "; ".join(one.line("en") for one in told.outcomes if one.state == "failed")
 
     try:
-        path = timetable.file_of(state_dir(wanted.config))
+        path = wanted.state / "schedule.json"
         done = timetable.run(path, datetime.now(zone), calendar, make)
     except timetable.ScheduleError as error:
         raise UserError(str(error)) from error

@@ -22,7 +22,10 @@ WORDS: Final[Mapping[str, Text]] = {
         "CPU 平均使用率 {used}%，数据覆盖率 {coverage}%。",
         "{used} % of its CPU were used on average; {coverage} % of it is known.",
     ),
-    "used_unknown": Text("本月没有可用的 CPU 数据。", "Nothing is known of its use of CPU."),
+    "used_unknown": Text(
+        "本月 CPU 使用率未知（没有数据，或服务器规格未知）。",
+        "Its use of CPU is not known (no figures, or servers of unknown size).",
+    ),
     "rose": Text(
         "较上月上升 {points} 个百分点。", "That is {points} percentage points more than before."
     ),

@@ -34,7 +34,7 @@ class Child:
     def run(self, arguments: tuple[str, ...], *_: Any, **__: Any) -> Ended:
         self.asked.append(arguments)
         if self.leaves:
-            self._file.parent.mkdir(exist_ok=True)
+            self._file.parent.mkdir(parents=True, exist_ok=True)
             self._file.write_bytes(msgspec.json.encode(self.leaves))
         return self.ended
 
@@ -48,7 +48,7 @@ def agent(tmp_path: Path) -> ReportSchedule:
 
 @pytest.fixture
 def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Child:
-    return Child(schedule.file_of(tmp_path), monkeypatch)
+    return Child(schedule.file_of(tmp_path, str(tmp_path / "city.yaml")), monkeypatch)
 
 
 def told(agent: ReportSchedule) -> dict[str, float]:
@@ -98,8 +98,8 @@ def test_what_fails_is_told(
 
 
 def test_a_damaged_file_is_told(agent: ReportSchedule, child: Child, tmp_path: Path) -> None:
-    path = schedule.file_of(tmp_path)
-    path.parent.mkdir()
+    path = schedule.file_of(tmp_path, str(tmp_path / "city.yaml"))
+    path.parent.mkdir(parents=True)
     path.write_text("{")
     agent._look()
     assert told(agent) == {"jianwei_report_success": 0}

@@ -96,7 +96,7 @@ def test_one_that_cannot_be_made_does_not_stop_the_next() -> None:
 
 
 @given(
-    st.datetimes(datetime(2020, 1, 1), datetime(2030, 12, 31)), st.integers(1, 12), st.booleans()
+    st.datetimes(datetime(2020, 1, 1), datetime(2030, 12, 31)), st.integers(1, 10), st.booleans()
 )
 def test_it_ends_when_all_is_made(moment: datetime, month: int, before: bool) -> None:
     """Whatever is due is over, and when it is made nothing is due again."""
@@ -112,7 +112,7 @@ def test_it_ends_when_all_is_made(moment: datetime, month: int, before: bool) ->
 
 
 def test_run(tmp_path: Path) -> None:
-    path = schedule.file_of(tmp_path / "state")
+    path = schedule.file_of(tmp_path / "state", "c.yaml")
     asked: list[str] = []
 
     def make(month: str) -> str:
@@ -130,7 +130,7 @@ def test_run(tmp_path: Path) -> None:
 
 
 def test_run_notes_what_is_raised(tmp_path: Path) -> None:
-    path = schedule.file_of(tmp_path)
+    path = schedule.file_of(tmp_path, "c.yaml")
 
     def make(month: str) -> str:
         raise ValueError("no font")
@@ -142,8 +142,8 @@ def test_run_notes_what_is_raised(tmp_path: Path) -> None:
 
 def test_two_do_not_make_it_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("exporters.locks.LOCK_PATIENCE", 0.1)
-    path = schedule.file_of(tmp_path)
-    path.parent.mkdir()
+    path = schedule.file_of(tmp_path, "c.yaml")
+    path.parent.mkdir(parents=True)
     lock = locked(path.with_name("schedule.lock"))
     try:
         with pytest.raises(OSError, match="another process makes a report now"):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from exporters.report.content.costs import total
-from exporters.report.content.followuprow import Row
+from exporters.report.content.followuprow import STEPS, Row
 from exporters.report.document import FollowUp, FollowUps
 from rules.model import Text
 from rules.usagejudgement import Amount
@@ -20,12 +20,10 @@ def told(rows: Sequence[Row], month: str, saved: Saved | None, said: Text) -> Fo
     reviewed = [row for row in there if row.step == "reviewed"]
     ended = [row for row in reviewed if _closed(row) <= month]
     costs = [_cost(row, saved) for row in ended]
-    steps: defaultdict[str, int] = defaultdict(int)
-    for row in there:
-        steps[row.step] += 1
+    steps = Counter(row.step for row in there)
     return FollowUps(
         rows=tuple(_follow_up(row, saved) for row in there if _shown(row, month)),
-        steps=dict(steps),
+        steps={step: steps[step] for step in STEPS},
         realised=_sum(row for row in ended if _closed(row) == month),
         realised_total=_sum(ended),
         saved_cost=total(costs) if costs or saved is None else 0.0,

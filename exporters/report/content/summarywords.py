@@ -49,8 +49,8 @@ WORDS: Final[Mapping[str, Text]] = {
         "all of this is of core hours whose use is known{unknown}.",
     ),
     "use_unknown": Text(
-        "本月没有可用的 CPU 使用数据，使用率未知，不作判断。",
-        "There are no figures of CPU for this month: its use is not known, and nothing is said of it.",
+        "本月 CPU 使用率未知（没有数据，或服务器规格未知），不作判断。",
+        "The use of CPU is not known (no figures, or servers of unknown size), and nothing is said of it.",
     ),
     "change": Text("（较上月 {points} 个百分点）", " ({points} points from the month before)"),
     "no_change": Text("（无上月数据可比）", " (no month before to compare with)"),

@@ -30,9 +30,9 @@ WORDS: Final[Mapping[str, Text]] = {
     "change": Text(
         "使用率 {change} 个百分点：{causes}", "use {change} percentage points: {causes}"
     ),
-    "unknown_both": Text("本月和上月均无使用数据", "use is not known of this month or the last"),
-    "unknown_now": Text("本月无使用数据", "use is not known of this month"),
-    "unknown_before": Text("上月无使用数据，无法比较", "use is not known of the month before"),
+    "unknown_both": Text("本月和上月的使用率均未知", "use is not known of this month or the last"),
+    "unknown_now": Text("本月使用率未知", "use is not known of this month"),
+    "unknown_before": Text("上月使用率未知，无法比较", "use is not known of the month before"),
     "no_before": Text("无上月数据，无法比较", "there is no month before to compare with"),
     "calendar": Text(
         "{year}年节假日和调休：{source}；工作时间 {hours}",

@@ -6,6 +6,7 @@ The agent reads that file: nothing heavy is imported here.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -53,9 +54,15 @@ class Made(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"{month!r:.40} is not a month")
 
 
-def file_of(state: Path) -> Path:
-    """In the agent's state folder."""
-    return state / "report" / "schedule.json"
+def folder_of(state: Path, profile: str) -> Path:
+    """Where it is kept what was made and delivered by a profile, in the agent's state folder."""
+    at = os.path.abspath(profile) if profile else ""
+    mark = hashlib.sha256(at.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return state / "report" / mark
+
+
+def file_of(state: Path, profile: str) -> Path:
+    return folder_of(state, profile) / "schedule.json"
 
 
 def read(path: Path) -> Made:
