@@ -451,7 +451,7 @@ def test_a_process_that_hangs_costs_only_its_own_domain(host: Libvirtd) -> None:
     process = host.process(1)
     os.kill(process, signal.SIGSTOP)
     try:
-        looks = [gather(host.uri, timeout=1), gather(host.uri, timeout=1)]
+        looks = [gather(host.uri, timeout=4), gather(host.uri, timeout=4)]
     finally:
         os.kill(process, signal.SIGCONT)
     for view in looks:
