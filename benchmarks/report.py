@@ -1,7 +1,7 @@
 """`python -m benchmarks.report`: the monthly report of a made-up city (reportdata.py), from each source, all formats.
 
 2,000 resources × 31 days × five minutes out of a history file, a real Prometheus backfilled by promtool and a real
-VictoriaMetrics, servers with their limits at their defaults; 10,000 out of a history file with four months. Beside them
+VictoriaMetrics, servers with their limits at their defaults; 10,000 out of a history file with two months. Beside them
 the peer: the same 95th percentiles as dashboards ask for them, by subqueries. A measurement, no judgement: the exit status
 is 0 in any case. Backfilling takes minutes, which are not counted, and some 12 GB of memory.
 """
@@ -142,7 +142,7 @@ def main() -> None:
     given = parser.parse_args()
     parts: dict[str, Callable[[Path], Iterator[Figure]]] = {
         "history": lambda folder: history(folder, given.resources, 1, 30, 1000),
-        "large": lambda folder: history(folder, given.large, 4, 120, 2000),
+        "large": lambda folder: history(folder, given.large, 2, 120, 2000),
         "prometheus": lambda folder: database(
             "Prometheus", folder, given.resources, promlab.prometheus
         ),

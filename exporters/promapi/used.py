@@ -21,6 +21,8 @@ from exporters.promapi.statistics import Counted, Metric
 from exporters.promapi.windows import Windows, moments
 from exporters.usage.source import Key, Segment, Used
 
+OF, COUNT = "of", "count"  # a label that tells the one from the other
+
 
 class Group(NamedTuple):
     """Servers that count alike for a while."""
@@ -34,31 +36,27 @@ def used(
     of: Metric, period: Span, segments: Sequence[Segment], counted: Counted
 ) -> dict[Key, Used]:
     """`counted` is of the period: what is not in it has nothing."""
-    counts = counted.slots
+    counts, slots = counted.slots, period.end - period.first
     found: dict[Key, Used] = {}
-    asked: list[tuple[Group, int]] = []
+    asked: list[Group] = []
     jobs: list[Callable[[], list[Series]]] = []
     for group, ids in grouped(period, segments, counts).items():
-        whole = [id for id in ids if counts[id] == period.end - period.first]
+        whole = all(counts[id] == slots for id in ids)
         if whole:
-            _of(found, group.key, period).known[_part(period, group.own)] += group.vcpus * len(
-                whole
-            )
-        gaps = sorted(set(ids) - set(whole))
-        for place, function, its in ((0, "sum_over_time", ids), (1, "count_over_time", gaps)):
-            own = list(_jobs(of, group.own, function, its, counted.doubled)) if its else []
-            jobs += own
-            asked += [(group, place)] * len(own)
-    answers = of.asker.together(of.what, jobs)
-    for (group, place), told in zip(asked, answers, strict=True):
+            known = _of(found, group.key, period).known
+            known[_part(period, group.own)] += group.vcpus * len(ids)
+        own = _jobs(of, group.own, ids, whole, counted.doubled)
+        jobs += own
+        asked += [group] * len(own)
+    for group, told in zip(asked, of.asker.together(of.what, jobs), strict=True):
         sums = _of(found, group.key, period)
         for series in told:
-            slots = np.rint(series.times / SLOT).astype(np.int64) - 1 - period.first
+            at = np.rint(series.times / SLOT).astype(np.int64) - 1 - period.first
             values = np.where(np.isfinite(series.values), series.values, 0)
-            if place:
-                sums.known[slots] += values * group.vcpus
+            if series.labels.get(OF) == COUNT:
+                sums.known[at] += values * group.vcpus
             else:
-                sums.cores[slots] += values * (group.vcpus / 100)
+                sums.cores[at] += values * (group.vcpus / 100)
     return {key: its for key, its in sorted(found.items()) if its.known.any()}
 
 
@@ -76,16 +74,25 @@ def grouped(
 
 
 def _jobs(
-    of: Metric, own: Span, function: str, ids: Sequence[str], doubled: bool
+    of: Metric, own: Span, ids: Sequence[str], whole: bool, doubled: bool
 ) -> Sequence[Callable[[], list[Series]]]:
-    def query(matcher: str) -> str:
+    """What they used, and unless it is of all of them, of how many, in one query."""
+
+    def added(function: str, matcher: str) -> str:
         if doubled:
             return f"sum({each(function, of.series, matcher, 1, recorded)})"
         # several times as fast
         return f"sum({function}({recorded(of.series, matcher, 1)}))"
 
+    def query(matcher: str) -> str:
+        use = added("sum_over_time", matcher)
+        if whole:
+            return use
+        count = added("count_over_time", matcher)
+        return f'{use} or label_replace({count}, "{OF}", "{COUNT}", "", "")'
+
     windows = Windows(1, own.first + 1, own.end, 1)
-    return list(of.asker.overs(query, *moments(windows), ids))
+    return list(of.asker.overs(query, *moments(windows), ids, copies=1 if whole else 2))
 
 
 def _of(found: dict[Key, Used], key: Key, period: Span) -> Used:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import multiprocessing
@@ -126,6 +127,9 @@ def _set(sender: Connection, page: str, family: str) -> None:
     from exporters.report import pdf
 
     _end_with_parent()
+    gc.set_threshold(
+        100_000, 50, 1000
+    )  # trees of boxes that all stay: looking for cycles is a twelfth
     try:
         sender.send(pdf.make(page, family))
     except (fonts.FontError, pdf.PdfError) as error:
