@@ -247,8 +247,8 @@ def test_the_reason_tells_what_the_change_came_from(report: Document) -> None:
     assert education.load.average == pytest.approx(education.cpu_before + education.change)
     zh = education.reason.zh
     assert all(word in zh for word in ("新增 1 台", "释放或不再见到 1 台", "用量上升")), zh
-    assert of(report, "市卫健委").reason.zh == "上月无使用数据，无法比较"
-    assert of(report, "市档案馆").reason.zh == "本月和上月均无使用数据"
+    assert of(report, "市卫健委").reason.zh == "上月使用率未知，无法比较"
+    assert of(report, "市档案馆").reason.zh == "本月和上月的使用率均未知"
 
 
 def test_what_is_held_without_use(report: Document) -> None:

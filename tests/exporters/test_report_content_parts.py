@@ -154,8 +154,8 @@ def test_rounded_parts_add_up_to_the_rounded_sum(parts: list[float]) -> None:
 
 def test_what_cannot_be_compared_is_said() -> None:
     assert reason(None, None, [], compared=False).zh == "无上月数据，无法比较"
-    assert reason(None, 3.0, []).zh == "上月无使用数据，无法比较"
-    assert reason(3.0, None, []).zh == "本月无使用数据"
+    assert reason(None, 3.0, []).zh == "上月使用率未知，无法比较"
+    assert reason(3.0, None, []).zh == "本月使用率未知"
     assert reason(None, None, []).en == "use is not known of this month or the last"
 
 
