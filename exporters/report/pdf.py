@@ -73,7 +73,8 @@ def _forget_styles(document: Any) -> None:
     """Painting does not look at the styles of elements, a fifth of all memory by then, that the first inline picture
     keeps hold of for all. These are not of WeasyPrint's public face: where they are otherwise, nothing is saved."""
     for page in document.pages:
-        for box in getattr(page, "_page_box").descendants():  # noqa: B009
+        root = getattr(page, "_page_box", None)
+        for box in root.descendants() if root is not None else ():
             context = getattr(getattr(box, "replacement", None), "_context", None)
             if context is not None:
                 context.style_for = None

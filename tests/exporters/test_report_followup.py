@@ -127,7 +127,7 @@ def test_new_advice_is_notified_and_repeated_advice_counts_months() -> None:
     ]
     assert rows[1].granted == size()
     assert (rows[1].target, rows[1].planned) == (Amount(4, 8 * GIB), Amount(4, 8 * GIB, 0))
-    assert {step: n for step, n in told.steps.items() if n} == {"notified": 2}
+    assert told.steps == {**dict.fromkeys(STEPS, 0), "notified": 2}
     assert (told.realised, told.realised_total) == (NOTHING, NOTHING)
     assert all(it.realised is None for it in told.rows)
     rows, told = run(rows, "2026-11", judged("a"), shrink("b"), judged("e"))
