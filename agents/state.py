@@ -13,6 +13,11 @@ def state_dir(config: Config) -> Path:
     """The folder, which need not be there yet; `state_dir` of the configuration, or the usual place."""
     if config.state_dir:
         return Path(config.state_dir).expanduser()
+    return default_state_dir()
+
+
+def default_state_dir() -> Path:
+    """The usual place: of systemd, of root, or of this user."""
     if given := os.environ.get("STATE_DIRECTORY"):
         return Path(given.partition(":")[0])
     if os.geteuid() == 0:

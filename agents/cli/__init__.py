@@ -35,6 +35,7 @@ COMMANDS = {
     "inventory": "Scan what takes long to see, and say how old it is.",
     "cloud": "Show what clouds have, whose it is, and what is used of it.",
     "usage": "Say which resources were idle or busy over a month.",
+    "console": "Serve the review console: hits, waivers, fleet, reports.",
     "report": "Make the monthly report: HTML, PDF, XLSX, CSV, JSON.",
     "probe": "Probe targets over IPv4 and IPv6.",
     "path": "Trace the way to targets over IPv4 and IPv6.",

@@ -1,0 +1,126 @@
+"""The console's database: SQLite in WAL mode by default, PostgreSQL by URL; SQLAlchemy Core, migrated by Alembic.
+
+URLs are SQLAlchemy's: `sqlite:////var/lib/jianwei/console.db`, `postgresql://user@host/name`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+POOL: Final = 8  # connections of one console
+IMMEDIATE: Final = "jianwei_immediate"  # an execution option
+BUSY: Final = 30.0  # seconds that a writer waits for another
+
+
+class DatabaseError(Exception):
+    """A database that cannot be used: `str()` says which and why, and never has its password."""
+
+
+class Database:
+    """`reading` and `writing` give connections in a transaction; `writing` commits at the end.
+
+    On SQLite one writer at a time holds the whole database; on PostgreSQL rows that are read to be changed are
+    locked with `with_for_update()`, which SQLite leaves out.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _url(url)
+        self.engine = _engine(self.url)
+        self.sqlite: Final = self.url.get_backend_name() == "sqlite"
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        with (
+            self.engine.connect().execution_options(**{IMMEDIATE: True}) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def upsert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """An insert with `on_conflict_do_update` and `on_conflict_do_nothing`, which both databases write alike."""
+        return sqlite.insert(table) if self.sqlite else postgresql.insert(table)
+
+    def migrate(self) -> None:
+        """Bring the tables up to date; raises DatabaseError."""
+        from exporters.console.migrations import upgrade
+
+        try:
+            upgrade(self.engine)
+        except SQLAlchemyError as error:
+            raise DatabaseError(f"{self.shown}: {_short(error)}") from error
+
+    @property
+    def shown(self) -> str:
+        return self.url.render_as_string(hide_password=True)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _url(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError) as error:
+        raise DatabaseError(
+            "the database's URL is not understood; write sqlite:////path/console.db or "
+            "postgresql://user@host/name"
+        ) from error
+    backend = url.get_backend_name()
+    if backend == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if backend != "sqlite":
+        raise DatabaseError(f"{backend} is not served; sqlite and postgresql are")
+    return url
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_size=POOL, max_overflow=POOL, pool_pre_ping=True)
+    if url.database and url.database != ":memory:":
+        folder = os.path.dirname(os.path.abspath(url.database))
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            # nobody else reads it; SQLite gives the files beside it the same mode
+            os.close(os.open(url.database, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise DatabaseError(f"{url.database}: {error.strerror}") from error
+    engine = create_engine(url, pool_size=POOL, max_overflow=POOL, connect_args={"timeout": BUSY})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: Any) -> None:
+        connection.isolation_level = None  # transactions are begun by us alone
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # what was acknowledged outlives a power cut
+            "foreign_keys=ON",
+            "cache_size=-16384",
+            "mmap_size=268435456",
+            "temp_store=MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # a transaction that read first could not write when another one has written meanwhile
+        immediate = connection.get_execution_options().get(IMMEDIATE, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+def _short(error: SQLAlchemyError) -> str:
+    cause = getattr(error, "orig", None) or error
+    return " ".join(str(cause).split())[:300]

@@ -1,0 +1,429 @@
+"""The tables of the console, the same on SQLite and PostgreSQL; migrations/ makes them.
+
+Hits are narrow and numbered words are small integers (codes.py), since there may be a million. What people did to a
+hit is in `hit_event`; who did what to anything is in `log`, which only grows. The tallies are kept by whoever
+changes what they count, in the same transaction.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from exporters.console.codes import Moment
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+# SQLite numbers rows by itself in a column that is an INTEGER only
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+# --- what agents told
+
+department = Table(
+    "department",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),  # "" is nobody's: 未归属
+)
+
+host = Table(
+    "host",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),  # rules.model.Host.id
+    Column("name", Text, nullable=False),
+    Column("department_id", Integer, ForeignKey("department.id"), nullable=False, index=True),
+    Column("system", Text, nullable=False, default=""),
+    Column("region", Text, nullable=False, default=""),
+    Column("level", Text, nullable=False, default=""),
+    Column("labels", JSON, nullable=False, default=dict),
+    Column("source", Text, nullable=False),  # pull, push
+    Column("target", Text, nullable=False, default=""),  # host:port of a pulled one
+    Column("version", Text, nullable=False, default=""),  # the agent's
+    Column("first_seen", Moment, nullable=False),
+    Column("last_audit", Moment),  # AuditResult.time of the newest one taken in
+    Column("received", Moment),  # when that was
+    Column("digest", Text, nullable=False, default=""),  # of that audit's bytes
+    Column("heard", Moment),  # when the agent last answered or called, audit or not
+    Column("silent_since", Moment),  # null while it answers
+    Column("problem", Text, nullable=False, default=""),  # why the last attempt failed
+    Column("left_out", Integer, nullable=False, default=0),
+    Column("hits", Integer, nullable=False, default=0),  # open ones
+    Index("ix_host_name", "name"),
+)
+
+rule = Table(
+    "rule",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("title_zh", Text, nullable=False),
+    Column("title_en", Text, nullable=False),
+    Column("severity", SmallInteger, nullable=False),
+    Column("question_zh", Text, nullable=False, default=""),
+    Column("question_en", Text, nullable=False, default=""),
+)
+
+rule_pack = Table(
+    "rule_pack",
+    metadata,
+    Column("rule_id", Integer, ForeignKey("rule.id"), primary_key=True),
+    Column("pack", Text, primary_key=True),
+)
+
+rule_clause = Table(
+    "rule_clause",
+    metadata,
+    Column("rule_id", Integer, ForeignKey("rule.id"), primary_key=True),
+    Column("standard", Text, primary_key=True),  # gb22239, gb28448, …
+    Column("clause", Text, primary_key=True),
+    Index("ix_rule_clause_clause", "clause"),
+)
+
+hit = Table(
+    "hit",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("fingerprint", LargeBinary(32), nullable=False, unique=True),
+    Column("host_id", Integer, ForeignKey("host.id"), nullable=False),
+    Column("rule_id", Integer, ForeignKey("rule.id"), nullable=False),
+    Column("department_id", Integer, ForeignKey("department.id"), nullable=False),  # the host's
+    Column("severity", SmallInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("first_seen", Moment, nullable=False),
+    Column("last_seen", Moment, nullable=False),
+    Column("changed", Moment, nullable=False),
+    Column("unseen_since", Moment),
+    Column("instance", Text, nullable=False, default=""),
+    Column("packs", Text, nullable=False, default="[]"),  # JSON
+    Column("actual", Text, nullable=False, default="null"),  # JSON
+    Column("expected", Text, nullable=False, default="null"),  # JSON
+    Column("source", Text, nullable=False, default=""),
+    Column("evidence", Text, nullable=False, default=""),
+    Column("waiver", Text, nullable=False, default=""),
+    Column("waived_for", Text, nullable=False, default="{}"),  # JSON
+    Column("by", Text, nullable=False, default=""),
+    Column("note", Text, nullable=False, default=""),
+    Column("owner_id", Integer, ForeignKey("user.id")),
+    Column("ticket", Text, nullable=False, default=""),
+    Column("version", Integer, nullable=False, default=1),  # grows with every change by a person
+)
+
+hit_event = Table(
+    "hit_event",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("hit_id", BigId, ForeignKey("hit.id"), nullable=False, index=True),
+    Column("time", Moment, nullable=False),
+    Column("kind", Text, nullable=False),  # state, evidence, comment, assign, ticket
+    Column("actor", Text, nullable=False, default=""),  # a user's name; empty: an audit
+    Column("before", Text, nullable=False, default=""),
+    Column("after", Text, nullable=False, default=""),
+    Column("text", Text, nullable=False, default=""),
+)
+
+host_pack = Table(
+    "host_pack",
+    metadata,
+    Column("host_id", Integer, ForeignKey("host.id"), primary_key=True),
+    Column("pack", Text, primary_key=True),
+    Column("time", Moment, nullable=False),
+    Column("score", Float),  # 0 to 1; null where nothing counts
+    Column("counts", JSON, nullable=False),  # rules by outcome
+    Column(
+        "outcomes", LargeBinary, nullable=False
+    ),  # JSON {rule_id: outcome code}: the worst of each
+)
+
+unjudged = Table(  # what came out unknown, with the reason
+    "unjudged",
+    metadata,
+    Column("host_id", Integer, ForeignKey("host.id"), primary_key=True),
+    Column("rule_id", Integer, ForeignKey("rule.id"), primary_key=True),
+    Column("reason", Text, nullable=False, default=""),
+    Index("ix_unjudged_rule_id", "rule_id"),
+)
+
+hit_tally = Table(  # by department and rule
+    "hit_tally",
+    metadata,
+    Column("department_id", Integer, primary_key=True),
+    Column("rule_id", Integer, primary_key=True),
+    Column("severity", SmallInteger, primary_key=True),
+    Column("state", SmallInteger, primary_key=True),
+    Column("hits", Integer, nullable=False),
+)
+
+host_tally = Table(
+    "host_tally",
+    metadata,
+    Column("host_id", Integer, primary_key=True),
+    Column("severity", SmallInteger, primary_key=True),
+    Column("state", SmallInteger, primary_key=True),
+    Column("hits", Integer, nullable=False),
+)
+
+outcome_tally = Table(  # how many hosts of a department a rule came out so on
+    "outcome_tally",
+    metadata,
+    Column("department_id", Integer, primary_key=True),
+    Column("pack", Text, primary_key=True),
+    Column("rule_id", Integer, primary_key=True),
+    Column("outcome", SmallInteger, primary_key=True),
+    Column("hosts", Integer, nullable=False),
+)
+
+day_tally = Table(  # open hits at the end of each day, by the site's clock; today's row is renewed
+    "day_tally",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("department_id", Integer, primary_key=True),
+    Column("severity", SmallInteger, primary_key=True),
+    Column("open", Integer, nullable=False),
+)
+
+line = Table(  # the lines that an agent watches, as it last told
+    "line",
+    metadata,
+    Column("host_id", Integer, ForeignKey("host.id"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("family", Text, primary_key=True),  # ipv4, ipv6
+    Column("time", Moment, nullable=False),
+    Column("figures", JSON, nullable=False),
+)
+
+# --- agents that call by themselves
+
+enrolment = Table(
+    "enrolment",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("token_hash", Text, nullable=False, unique=True),
+    Column("labels", JSON, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("used", Moment),
+    Column("host_id", Integer, ForeignKey("host.id")),  # as soon as it has arrived
+)
+
+agent_token = Table(
+    "agent_token",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("token_hash", Text, nullable=False, unique=True),
+    Column("host_key", Text, nullable=False),  # the one host that it may tell of
+    Column("labels", JSON, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("used", Moment),
+    Column("revoked", Moment),
+)
+
+# --- people
+
+user = Table(
+    "user",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("full_name", Text, nullable=False, default=""),
+    Column("mail", Text, nullable=False, default=""),
+    Column("role", Text, nullable=False),
+    Column("departments", JSON),  # names; null: all of them
+    Column("origin", Text, nullable=False, default="local"),  # local, ldap, oidc
+    Column("subject", Text, nullable=False, default=""),  # the DN, or issuer and sub
+    Column("password_hash", Text, nullable=False, default=""),
+    Column("password_changed", Moment),
+    Column("must_change", Boolean, nullable=False, default=False),
+    Column("totp_secret", Text, nullable=False, default=""),  # empty: none
+    Column("totp_last", BigInteger, nullable=False, default=0),  # the last step used
+    Column("failures", Integer, nullable=False, default=0),
+    Column("locked_until", Moment),
+    Column("disabled", Boolean, nullable=False, default=False),
+    Column("language", Text, nullable=False, default=""),
+    Column("created", Moment, nullable=False),
+    Column("last_login", Moment),
+    Column("version", Integer, nullable=False, default=1),
+)
+
+password_history = Table(
+    "password_history",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", Integer, ForeignKey("user.id"), nullable=False, index=True),
+    Column("password_hash", Text, nullable=False),
+    Column("time", Moment, nullable=False),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    Column("user_id", Integer, ForeignKey("user.id"), nullable=False, index=True),
+    Column("csrf", Text, nullable=False),
+    Column("stage", Text, nullable=False),  # full; totp or password: before it is
+    Column("created", Moment, nullable=False),
+    Column("seen", Moment, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("address", Text, nullable=False, default=""),
+)
+
+api_token = Table(
+    "api_token",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", Integer, ForeignKey("user.id"), nullable=False, index=True),
+    Column("token_hash", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("used", Moment),
+)
+
+saved_view = Table(
+    "saved_view",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", Integer, ForeignKey("user.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("shared", Boolean, nullable=False, default=False),
+    UniqueConstraint("user_id", "name"),
+)
+
+# --- what people decide
+
+waiver = Table(
+    "waiver",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("code", Text, nullable=False, unique=True),  # W-2026-0017: its name in hits
+    Column("rule", Text, nullable=False),
+    Column("hosts", JSON, nullable=False),  # patterns, as of rules.waivers.Waiver
+    Column("instance", Text, nullable=False, default="*"),
+    Column("departments", JSON),  # names: it covers hosts of these alone; null: of all
+    Column("reason", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("requester", Text, nullable=False),
+    Column("approver", Text, nullable=False, default=""),
+    Column("state", Text, nullable=False),  # requested, approved, refused, withdrawn
+    Column("note", Text, nullable=False, default=""),  # of who decided
+    Column("expires", Date, nullable=False),  # its last day
+    Column("evidence", Text, nullable=False, default=""),
+    Column("created", Moment, nullable=False),
+    Column("decided", Moment),
+    Column("version", Integer, nullable=False, default=1),
+)
+
+attestation = Table(  # an answer to the question of a manual rule
+    "attestation",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("rule_id", Integer, ForeignKey("rule.id"), nullable=False, index=True),
+    Column("department_id", Integer, ForeignKey("department.id"), nullable=False),
+    Column("host_id", Integer, ForeignKey("host.id")),  # null: all hosts of the department
+    Column("answer", Text, nullable=False),  # pass, fail, not_applicable
+    Column("text", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("expires", Date, nullable=False),
+    Column("withdrawn", Moment),
+    Column("version", Integer, nullable=False, default=1),
+)
+
+attachment = Table(
+    "attachment",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("attestation_id", Integer, ForeignKey("attestation.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+window = Table(  # maintenance windows and silences
+    "window",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),  # maintenance, silence
+    Column("reason", Text, nullable=False),
+    Column("begins", Moment, nullable=False),
+    Column("ends", Moment, nullable=False),  # of the first one where it recurs
+    Column("recurs", JSON),  # null: once
+    Column("scope", JSON, nullable=False),  # {hosts, departments, lines, rules}: patterns
+    Column("created_by", Text, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("cancelled", Moment),
+    Column("version", Integer, nullable=False, default=1),
+)
+
+# --- what is told, and who did what
+
+message = Table(  # to people and other systems, until it is delivered
+    "message",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),  # what it is about: told once
+    Column("kind", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("content", JSON, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("due", Moment),  # null: delivered, or given up
+    Column("delivered", Moment),
+    Column("problem", Text, nullable=False, default=""),
+    Index("ix_message_due", "due"),
+)
+
+log = Table(
+    "log",
+    metadata,
+    Column("number", BigId, primary_key=True, autoincrement=False),  # 1, 2, 3, without a gap
+    Column("time", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("address", Text, nullable=False, default=""),
+    Column("action", Text, nullable=False),  # hits.acknowledge, users.create, login.failed, …
+    Column("subject", Text, nullable=False, default=""),
+    Column("detail", Text, nullable=False, default="{}"),  # JSON
+    Column("hash", Text, nullable=False),  # auditlog.py
+)
+
+lease = Table(  # which of several consoles does what only one may do
+    "lease",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+setting = Table(
+    "setting",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+Index("ix_hit_host_id", hit.c.host_id, hit.c.state)

@@ -1,0 +1,50 @@
+"""The console's configuration: one YAML file, every key with a default (docs/console.md).
+
+Paths in it are relative to its folder; secrets are `!env NAME` or `!file PATH`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Final
+
+import msgspec
+
+from collectors import strictyaml
+from collectors.strictyaml import Document, Duration
+
+LISTEN: Final = ("127.0.0.1:9809",)
+
+
+class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`example`: everything it has is made up, and every page says so. `proxies` are addresses whose
+    X-Forwarded-For is believed. `public_url` is how people reach it, for links in what it sends."""
+
+    db: str = ""
+    listen: tuple[str, ...] = LISTEN
+    web_config: str = ""  # TLS, as of the agent: exporter-toolkit's file
+    public_url: str = ""
+    zone: str = "Asia/Shanghai"
+    example: bool = False
+    upload_bytes: Annotated[int, msgspec.Meta(ge=1, le=1 << 28)] = 10 << 20
+    threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
+    session: Duration = Duration(8 * 3600)
+    idle: Duration = Duration(900)
+    packs: tuple[str, ...] = ()  # rule packs of the site's own, for their texts
+    reports: str = ""  # the folder that `jianwei report` writes into
+
+
+_PATHS: Final = ("web_config", "reports")
+
+
+def load(path: str) -> ConsoleSettings:
+    """Raises DocumentError."""
+    document = Document(strictyaml.read(path), path)
+    settings = document.convert(ConsoleSettings)
+    folder = os.path.dirname(os.path.abspath(path))
+    found = {
+        name: os.path.join(folder, os.path.expanduser(value))
+        for name in _PATHS
+        if (value := getattr(settings, name))
+    }
+    return msgspec.structs.replace(settings, **found)

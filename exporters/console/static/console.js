@@ -1,0 +1,16 @@
+// What plain HTML cannot do: choose all rows, copy a text, ask before what cannot be undone. Works without it, too.
+"use strict";
+document.addEventListener("change", (event) => {
+  const all = event.target.closest("[data-all]");
+  if (all) {
+    for (const box of document.querySelectorAll(`input[name="${all.dataset.all}"]`)) box.checked = all.checked;
+  }
+});
+document.addEventListener("click", (event) => {
+  const copy = event.target.closest("[data-copy]");
+  if (copy) navigator.clipboard.writeText(document.querySelector(copy.dataset.copy).textContent);
+});
+document.addEventListener("submit", (event) => {
+  const asked = event.submitter && event.submitter.dataset.confirm;
+  if (asked && !window.confirm(asked)) event.preventDefault();
+});
