@@ -35,6 +35,9 @@ class Database:
         self.url = _url(url)
         self.engine = _engine(self.url)
         self.sqlite: Final = self.url.get_backend_name() == "sqlite"
+        self.rules: Final[
+            dict[tuple[str, str], Any]
+        ] = {}  # intake/names.py: committed, and lasting
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
