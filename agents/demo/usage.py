@@ -106,7 +106,7 @@ def _level(metric: str, it: Machine) -> float:
         return {"cpu": 1.2, "memory": 9.0, "net_rx": 300.0, "net_tx": 200.0}[metric]
     if it.department == city.STARVING:
         return {"cpu": 88.0, "memory": 90.0, "net_rx": 4e6, "net_tx": 6e6}[metric]
-    busy = 8 + (it.number * 37) % 46
+    busy = 8 + (it.number * 37) % 47
     return {"cpu": busy, "memory": 25 + busy, "net_rx": 2e4 * busy, "net_tx": 3e4 * busy}[metric]
 
 
