@@ -31,7 +31,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 def document(operations: Iterable[Operation]) -> dict[str, Any]:
     operations = tuple(operations)
-    types = [Refusal]
+    types: list[Any] = [Refusal]
     for one in operations:
         types += [one.takes, *([] if one.gives is Reply else [one.gives])]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REFS)
@@ -98,7 +98,7 @@ def _operation(
     elif not bare:
         body = {name: schema for name, schema in properties.items() if name not in in_path}
         required = sorted(needed.intersection(body))
-        schema = {"type": "object", "properties": body, "required": required}
+        schema: dict[str, Any] = {"type": "object", "properties": body, "required": required}
         if takes.get("additionalProperties") is False:
             schema["additionalProperties"] = False
         found["requestBody"] = {
