@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+import pytest
 from sqlalchemy import select
 
 from exporters.console.codes import OUTCOME, STATE
@@ -26,13 +28,36 @@ from exporters.console.schema import (
 from rules.model import WORKFLOWS, AuditResult, Hit, Host, Outcome, PackResult, Text, Verdict
 from rules.model import fingerprint as mark_of
 from rules.score import counts
+from tests.consolelab import Console
 
+DATABASES: Final = ("sqlite", "postgresql")
 BEGUN: Final = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 TITLE: Final = Text("规则", "rule")
 RULE: Final = "x.root-login"
 
 # a verdict: the outcome, or for one that fails what it shows
 Told = Mapping[str, Outcome | Sequence[tuple[str, str]]]
+
+
+def kept_console(request: pytest.FixtureRequest) -> Iterator[Console]:
+    """One console for all tests of a module, on the database that the parameter names."""
+    with tempfile.TemporaryDirectory() as folder:
+        if request.param == "sqlite":
+            url = f"sqlite:///{folder}/console.db"
+        else:
+            url = request.getfixturevalue("postgres").url()
+        console = Console(url)
+        yield console
+        console.close()
+
+
+def emptied(console: Console) -> Console:
+    """As it was when it was made."""
+    with console.database.writing() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())
+    console.database.rules.clear()
+    return console
 
 
 def hours(number: float) -> datetime:
@@ -99,7 +124,7 @@ class Row(NamedTuple):
 class Lab:
     """A console that takes such audits; every step leaves tallies that are right."""
 
-    def __init__(self, console: Any) -> None:
+    def __init__(self, console: Console) -> None:
         self.console = console
 
     def take(self, result: AuditResult, where: str = "市财政局", digest: str = "") -> Taken:

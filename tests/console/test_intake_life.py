@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from exporters.console.schema import hit, host
-from tests.console.intakelab import BEGUN, RULE, Lab, audit, hours, said, together
+from tests.console.intakelab import (
+    BEGUN,
+    DATABASES,
+    RULE,
+    Lab,
+    audit,
+    emptied,
+    hours,
+    kept_console,
+    said,
+    together,
+)
 from tests.consolelab import Console
 
 FAILS = {RULE: [("", "e1")]}
 
 
+@pytest.fixture(scope="module", params=DATABASES)
+def kept(request: pytest.FixtureRequest) -> Iterator[Console]:
+    yield from kept_console(request)
+
+
 @pytest.fixture
-def lab(each_console: Console) -> Lab:
-    return Lab(each_console)
+def lab(kept: Console) -> Lab:
+    return Lab(emptied(kept))
 
 
 def test_the_same_audit_twice_changes_nothing(lab: Lab) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,15 +12,30 @@ from exporters.console.intake.contention import retried
 from exporters.console.intake.housekeeping import Housekeeping
 from exporters.console.intake.rewaive import rewaived
 from exporters.console.schema import day_tally, waiver
-from tests.console.intakelab import BEGUN, RULE, Lab, audit, hours, said
+from tests.console.intakelab import (
+    BEGUN,
+    DATABASES,
+    RULE,
+    Lab,
+    audit,
+    emptied,
+    hours,
+    kept_console,
+    said,
+)
 from tests.consolelab import Console
 
 FAILS = {RULE: [("", "e1")]}
 
 
+@pytest.fixture(scope="module", params=DATABASES)
+def kept(request: pytest.FixtureRequest) -> Iterator[Console]:
+    yield from kept_console(request)
+
+
 @pytest.fixture
-def lab(each_console: Console) -> Lab:
-    return Lab(each_console)
+def lab(kept: Console) -> Lab:
+    return Lab(emptied(kept))
 
 
 def rejudge(lab: Lab, actor: str = "李敏") -> int:
@@ -47,7 +64,7 @@ def test_a_waiver_is_in_force_at_an_audit_until_the_evidence_changes(lab: Lab) -
     assert lab.states() == {"": "new"}
 
 
-SCOPES = (
+SCOPES: tuple[tuple[dict[str, Any], str], ...] = (
     ({"state": "requested"}, "new"),
     ({"state": "withdrawn"}, "new"),
     ({"departments": ["市公安局"]}, "new"),
