@@ -427,3 +427,5 @@ setting = Table(
 )
 
 Index("ix_hit_host_id", hit.c.host_id, hit.c.state)
+Index("ix_hit_department_oldest", hit.c.department_id, hit.c.state, hit.c.first_seen)
+Index("ix_host_pack_score", host_pack.c.pack, host_pack.c.score, host_pack.c.host_id)
