@@ -1,8 +1,8 @@
 """The clauses of GB/T 22239 by how the rules that are about them came out, from the tallies.
 
-A clause is as bad as the worst of its results (a result is one rule on one host): failed, then unknown, then waiting for a
-person, then passed, then not applicable. What no rule is about is said to be not covered, and what no host has told of
-yet has no result: neither is a pass.
+A clause is as bad as the worst of its results (a result is one rule on one host): failed, then unknown, then manual, then
+passed, then not applicable. An answer of a person is told beside a manual one and never makes it a pass. What no rule is
+about is said to be not covered, and what no host has told of yet has no result: neither is a pass.
 """
 
 from __future__ import annotations
@@ -45,10 +45,14 @@ class Cell(msgspec.Struct, frozen=True):
     rules: tuple[str, ...]
 
     @property
-    def shown(self) -> int:
-        """How many results are as the verdict says."""
-        by_word: dict[str, int] = effective(self.results, self.answered)
-        return by_word.get(self.verdict, 0)
+    def attested(self) -> str:
+        """Of a manual clause the worst of what people answered, or did not."""
+        if self.verdict != "manual":
+            return ""
+        told = self.answered
+        if told.failed:
+            return "not_met"
+        return "open" if told.open else "expired" if told.expired else "answered"
 
 
 class Matrix(msgspec.Struct, frozen=True):
@@ -80,10 +84,9 @@ class _Clauses:
     """Which clauses a rule of a pack is about: as this console's packs say, else as audits told."""
 
     def __init__(self, connection: Connection, asker: Asker) -> None:
-        self._packs = asker.services.packs
         self._known = {
             (name, one.id): one.maps.get(clauses.STANDARD, ())
-            for name, pack in self._packs.items()
+            for name, pack in asker.services.packs.items()
             for one in pack.rules
         }
         self._told: dict[int, list[str]] = defaultdict(list)
@@ -97,8 +100,9 @@ class _Clauses:
         self.covered.update(one for ones in self._told.values() for one in ones)
 
     def of(self, pack: str, rule_id: int, name: str) -> tuple[str, ...]:
-        if pack in self._packs:
-            return self._known.get((pack, name), ())
+        known = self._known.get((pack, name))
+        if known is not None:
+            return known
         return tuple(self._told.get(rule_id, ()))
 
 
@@ -155,21 +159,9 @@ def _matrix(
     return Matrix(level, tuple(cells), counts)
 
 
-def effective(results: Mapping[Outcome, int], answers: Answered) -> dict[str, int]:
-    """What a person answered counts as they answered; what nobody did, or not any more, is manual."""
-    return {
-        **results,
-        "manual": answers.open + answers.expired,
-        "fail": results["fail"] + answers.failed,
-        "pass": results["pass"] + answers.passed,
-        "not_applicable": results["not_applicable"] + answers.not_applicable,
-    }
-
-
 def _verdict(found: _Found, covered: bool) -> Verdict:
-    counts = effective(found.results, found.answers)
     for outcome in WORST:
-        if counts[outcome]:
+        if found.results[outcome]:
             return outcome
     return "no_result" if covered else "not_covered"
 
