@@ -139,9 +139,7 @@ def choices(asker: Asker) -> Choices:
 def _wanted(asker: Asker, given: HostFilter) -> list[ColumnElement[bool]]:
     wanted: list[ColumnElement[bool]] = []
     if given.department:
-        wanted.append(
-            department.c.name == ("" if given.department == NOBODY else given.department)
-        )
+        wanted.append(department.c.name == ("" if given.department == NOBODY else given.department))
     for name in ("system", "region", "level"):
         if chosen := getattr(given, name):
             wanted.append(host.c[name] == chosen)
@@ -150,12 +148,7 @@ def _wanted(asker: Asker, given: HostFilter) -> list[ColumnElement[bool]]:
         wanted.append(quiet if given.silent == "yes" else not_(quiet))
     if given.text:
         wanted.append(
-            or_(
-                *(
-                    one.icontains(given.text, autoescape=True)
-                    for one in (host.c.name, host.c.key)
-                )
-            )
+            or_(*(one.icontains(given.text, autoescape=True) for one in (host.c.name, host.c.key)))
         )
     return wanted or [and_(True)]
 
@@ -175,9 +168,7 @@ def _plain(value: Any) -> float | str:
     return micros(value) if isinstance(value, datetime) else value  # type: ignore[no-any-return]
 
 
-def _counts(
-    connection: Connection, ids: list[int], pack: str
-) -> dict[int, dict[Outcome, int]]:
+def _counts(connection: Connection, ids: list[int], pack: str) -> dict[int, dict[Outcome, int]]:
     statement = select(host_pack.c.host_id, host_pack.c.counts).where(host_pack.c.host_id.in_(ids))
     if pack:
         statement = statement.where(host_pack.c.pack == pack)

@@ -120,7 +120,11 @@ def host_of(asker: Asker, given: OneHost) -> HostFacts:
             open=row.hits,
             packs=tuple(
                 PackOf(
-                    one.pack, title(asker.services, one.pack), one.time, one.score, _whole(one.counts)
+                    one.pack,
+                    title(asker.services, one.pack),
+                    one.time,
+                    one.score,
+                    _whole(one.counts),
                 )
                 for one in packs
             ),

@@ -108,9 +108,9 @@ def lines(asker: Asker, given: LineFilter) -> LineList:
         if "\0" in at[2]:
             raise Invalid("bad_parameter", "cursor", name="cursor", problem="?")
         statement = statement.where(tuple_(line.c.rank, line.c.host_id, line.c.name) > at)
-    statement = statement.order_by(
-        line.c.rank, line.c.host_id, line.c.name, line.c.family
-    ).limit(2 * PAGE + 2)
+    statement = statement.order_by(line.c.rank, line.c.host_id, line.c.name, line.c.family).limit(
+        2 * PAGE + 2
+    )
     with asker.database.reading() as connection:
         rows = connection.execute(asker.scoped(statement, host.c.department_id)).all()
         sums = _levels(connection, asker, given)

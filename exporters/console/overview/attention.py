@@ -136,9 +136,7 @@ def ending(connection: Connection, asker: Asker) -> tuple[int, tuple[EndingWaive
         if own is None or row.departments is None or set(own) & set(row.departments)
     ]
     few = tuple(
-        EndingWaiver(
-            row.id, row.code, row.rule, row.owner, row.expires, (row.expires - today).days
-        )
+        EndingWaiver(row.id, row.code, row.rule, row.owner, row.expires, (row.expires - today).days)
         for row in rows[:FEW]
     )
     return len(rows), few
@@ -161,9 +159,7 @@ def quiet(connection: Connection, asker: Asker) -> tuple[QuietHost, ...]:
         .limit(FEW)
     )
     return tuple(
-        QuietHost(
-            row.id, row.name, row.department, row.silent_since, row.last_audit, row.problem
-        )
+        QuietHost(row.id, row.name, row.department, row.silent_since, row.last_audit, row.problem)
         for row in connection.execute(asker.scoped(statement, host.c.department_id))
     )
 

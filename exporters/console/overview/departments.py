@@ -47,9 +47,7 @@ def ranked(
     by severity, the worst first."""
     tally = hit_tally.c
     statement = (
-        select(
-            tally.department_id, tally.severity, tally.state, func.sum(tally.hits).label("hits")
-        )
+        select(tally.department_id, tally.severity, tally.state, func.sum(tally.hits).label("hits"))
         .where(tally.state.in_(OPEN_STATES), tally.hits > 0)
         .group_by(tally.department_id, tally.severity, tally.state)
     )

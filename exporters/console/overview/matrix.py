@@ -23,9 +23,7 @@ from exporters.console.web.asker import Asker
 from rules import clauses
 from rules.model import OUTCOMES, Outcome, Text
 
-Verdict = Literal[
-    "fail", "unknown", "manual", "pass", "not_applicable", "no_result", "not_covered"
-]
+Verdict = Literal["fail", "unknown", "manual", "pass", "not_applicable", "no_result", "not_covered"]
 WORST: Final[tuple[Outcome, ...]] = ("fail", "unknown", "manual", "pass", "not_applicable")
 LEVELS: Final[Mapping[int, str]] = {2: "7.", 3: "8."}
 

@@ -21,8 +21,6 @@ def _overview(asker: Asker, _: Nothing) -> Overview:
 
 
 OPERATIONS: Final = (
-    Operation(
-        "clauses.matrix", "GET", "/clauses", "view", clauses, gives=tuple[Matrix, ...]
-    ),
+    Operation("clauses.matrix", "GET", "/clauses", "view", clauses, gives=tuple[Matrix, ...]),
     Operation("overview.get", "GET", "/overview", "view", _overview, gives=Overview),
 )

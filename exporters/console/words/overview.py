@@ -23,7 +23,9 @@ WORDS: Final[Mapping[str, Text]] = {
         "新发现 {new} · 复发 {regressed}", "new {new} · regressed {regressed}"
     ),
     "overview.hosts": Text("主机", "Hosts"),
-    "overview.quiet_count": Text("失联 {silent} · 核查过期 {stale}", "silent {silent} · stale {stale}"),
+    "overview.quiet_count": Text(
+        "失联 {silent} · 核查过期 {stale}", "silent {silent} · stale {stale}"
+    ),
     "overview.scores": Text("合规得分", "Scores"),
     "overview.scores_hint": Text(
         "各主机得分的平均值，满分 100；未知与人工核查不计为通过。",
@@ -50,9 +52,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "overview.day": Text("日期", "Day"),
     "overview.sum": Text("合计", "all"),
     "overview.no_data": Text("无数据", "no data"),
-    "overview.clauses": Text(
-        "GB/T 22239-2019 条款", "Clauses of GB/T 22239-2019"
-    ),
+    "overview.clauses": Text("GB/T 22239-2019 条款", "Clauses of GB/T 22239-2019"),
     "overview.level": Text("第{level}级", "Level {level}"),
     "overview.level_2": Text("第二级", "Level 2"),
     "overview.level_3": Text("第三级", "Level 3"),
@@ -68,7 +68,9 @@ WORDS: Final[Mapping[str, Text]] = {
     "overview.rule": Text("规则", "Rule"),
     "overview.host": Text("主机", "Host"),
     "overview.severity": Text("严重程度", "Severity"),
-    "overview.waivers": Text("30 天内到期的豁免（{count}）", "Waivers that end within 30 days ({count})"),
+    "overview.waivers": Text(
+        "30 天内到期的豁免（{count}）", "Waivers that end within 30 days ({count})"
+    ),
     "overview.no_waivers": Text("30 天内没有豁免到期。", "No waiver ends within 30 days."),
     "overview.waiver": Text("豁免", "Waiver"),
     "overview.owner": Text("责任人", "Owner"),
