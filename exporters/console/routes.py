@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
+from exporters.console.hosts import operations as hosts_operations
+from exporters.console.hosts import pages as hosts
+from exporters.console.overview import operations as overview_operations
 from exporters.console.overview import pages as overview
 from exporters.console.people import pages as people
 from exporters.console.web.routing import Operation, Page
 
 PAGES: Final[tuple[Page, ...]] = (
+    *hosts.PAGES,
     *overview.PAGES,
     *people.PAGES,
 )
-OPERATIONS: Final[tuple[Operation, ...]] = ()
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    *hosts_operations.OPERATIONS,
+    *overview_operations.OPERATIONS,
+)

@@ -210,7 +210,10 @@ line = Table(  # the lines that an agent watches, as it last told
     Column("name", Text, primary_key=True),
     Column("family", Text, primary_key=True),  # ipv4, ipv6
     Column("time", Moment, nullable=False),
+    Column("level", Text, nullable=False, default=""),  # province, city, county, town, village
+    Column("rank", SmallInteger, nullable=False, default=3),  # hosts/linestatus.py: worst first
     Column("figures", JSON, nullable=False),
+    Index("ix_line_rank", "rank", "host_id", "name", "family"),
 )
 
 # --- agents that call by themselves
@@ -426,5 +429,7 @@ setting = Table(
     Column("value", Text, nullable=False),
 )
 
+Index("ix_hit_department_oldest", hit.c.department_id, hit.c.state, hit.c.first_seen)
+Index("ix_host_pack_score", host_pack.c.pack, host_pack.c.score, host_pack.c.host_id)
 Index("ix_hit_host_id", hit.c.host_id, hit.c.state)  # an audit reads its host's
 Index("ix_hit_rule_id_state", hit.c.rule_id, hit.c.state)  # waivers go by rule
