@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from exporters.console.attest import operations as attest_operations
+from exporters.console.attest import pages as attest
 from exporters.console.overview import pages as overview
 from exporters.console.people import pages as people
 from exporters.console.web.routing import Operation, Page
 
 PAGES: Final[tuple[Page, ...]] = (
+    *attest.PAGES,
     *overview.PAGES,
     *people.PAGES,
 )
-OPERATIONS: Final[tuple[Operation, ...]] = ()
+OPERATIONS: Final[tuple[Operation, ...]] = (*attest_operations.OPERATIONS,)

@@ -455,7 +455,8 @@ setting = Table(
     Column("value", Text, nullable=False),
 )
 
-Index("ix_hit_host_id", hit.c.host_id, hit.c.state)
+Index("ix_hit_host_id", hit.c.host_id, hit.c.state)  # an audit reads its host's
+Index("ix_hit_rule_id_state", hit.c.rule_id, hit.c.state)  # waivers go by rule
 # at most one answer that was not taken back for a department, and for a host of it
 Index(
     "uq_attestation_department",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, distinct, func, select
+from sqlalchemy import Connection, Select, distinct, func, select
 
 from exporters.console.attest import reach, texts
 from exporters.console.codes import OPEN_STATES, STATE
@@ -51,11 +51,12 @@ def covered(asker: Asker, scope: Scope) -> Covered:
     hosts = texts.patterns("hosts", scope.hosts)
     if not hosts:
         return Covered(0, 0, 0)
-    counts = {}
+    counts: dict[str, Any] = {}
+    numbers: tuple[Any, ...] = (func.count(), func.count(distinct(hit.c.host_id)))
     with asker.database.reading() as connection:
         for name, states in (("open", OPEN_STATES), ("waived", (STATE["waived"],))):
-            statement = (
-                select(func.count().label("hits"), func.count(distinct(hit.c.host_id)))
+            statement: Select[Any] = (
+                select(*numbers)
                 .select_from(hit.join(host, host.c.id == hit.c.host_id))
                 .join(rule, rule.c.id == hit.c.rule_id)
                 .where(
@@ -79,7 +80,7 @@ def groups(asker: Asker, connection: Connection, ids: Sequence[int]) -> tuple[Gr
     Raises Invalid for too many."""
     if len(ids) > MANY:
         raise Invalid("waivers.many_hits", "ids", most=MANY)
-    statement = (
+    statement: Select[Any] = (
         select(
             hit.c.id,
             hit.c.instance,

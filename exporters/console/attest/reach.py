@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Select,
     Table,
     and_,
     exists,
@@ -58,7 +59,11 @@ def hosts_matching(database: Database, patterns: Sequence[str]) -> ColumnElement
     if "*" in patterns:
         return literal(True)
     return or_(
-        *(matching(database, column, one) for one in patterns for column in (host.c.name, host.c.key))
+        *(
+            matching(database, column, one)
+            for one in patterns
+            for column in (host.c.name, host.c.key)
+        )
     )
 
 
@@ -66,21 +71,19 @@ def touching(
     asker: Asker, id: Column[int], departments: Table, hosts: Table
 ) -> ColumnElement[bool]:
     """Whether something touches the departments that the asker sees: it names one of them, or it names none and a host of
-    theirs is as one of its patterns, or it has no patterns. `departments` and `hosts` are its tables beside it."""
+    theirs is as one of its patterns. `departments` and `hosts` are its tables beside it; what is not in them is not
+    seen."""
     if asker.scope is None:
         return literal(True)
     own = sorted(asker.scope)
-    mine, named = (
-        exists().where(departments.c[0] == id, departments.c.department_id.in_(own)),
-        exists().where(departments.c[0] == id),
-    )
+    mine = exists().where(departments.c[0] == id, departments.c.department_id.in_(own))
+    named = exists().where(departments.c[0] == id)
     one_of_theirs = exists().where(
         hosts.c[0] == id,
         host.c.department_id.in_(own),
         or_(*(like(asker.database, it, hosts.c.pattern) for it in (host.c.name, host.c.key))),
     )
-    patterned = exists().where(hosts.c[0] == id)
-    return or_(mine, and_(not_(named), or_(one_of_theirs, not_(patterned))))
+    return or_(mine, and_(not_(named), one_of_theirs))
 
 
 def within(asker: Asker, departments: Iterable[str] | None) -> bool:
@@ -97,7 +100,8 @@ def narrowed(
 ) -> dict[str, int]:
     """The departments that something of the asker's is about, with their ids: of the chosen ones those that there are, for
     a scoped user all of their own where none is chosen. Empty: all. Raises Invalid for one that is not theirs."""
-    statement = asker.scoped(select(department.c.name, department.c.id), department.c.id)
+    statement: Select[Any] = select(department.c.name, department.c.id)
+    statement = asker.scoped(statement, department.c.id)
     wanted = list(dict.fromkeys(names))
     if wanted:
         statement = statement.where(department.c.name.in_(wanted))
@@ -117,22 +121,29 @@ def kept(
     departments: tuple[Table, Iterable[int]],
     hosts: tuple[Table, Iterable[str]],
 ) -> None:
-    """Write the tables beside."""
+    """Write the tables beside; without patterns it is for every host."""
     table, ids = departments
     if rows := [{table.c[0].name: id, "department_id": one} for one in ids]:
         connection.execute(table.insert(), rows)
     table, patterns = hosts
     written: Any = dict.fromkeys(pattern_of(database, one) for one in patterns)
-    if rows := [{table.c[0].name: id, "pattern": one} for one in written]:
-        connection.execute(table.insert(), rows)
+    rows = [
+        {table.c[0].name: id, "pattern": one}
+        for one in written or ["*" if database.sqlite else "%"]
+    ]
+    connection.execute(table.insert(), rows)
 
 
 def hosts_of(
     asker: Asker, connection: Connection, patterns: Sequence[str], departments: Sequence[str] | None
 ) -> list[str]:
     """The ids of the hosts of some departments (None: all that the asker sees) that are as one of the patterns."""
-    statement = select(host.c.key).where(hosts_matching(asker.database, patterns))
+    statement: Select[Any] = select(host.c.key).where(hosts_matching(asker.database, patterns))
     if departments is not None:
         named = select(department.c.id).where(department.c.name.in_(departments))
         statement = statement.where(host.c.department_id.in_(named))
-    return [*connection.execute(asker.scoped(statement, host.c.department_id).order_by(host.c.key)).scalars()]
+    return [
+        *connection.execute(
+            asker.scoped(statement, host.c.department_id).order_by(host.c.key)
+        ).scalars()
+    ]

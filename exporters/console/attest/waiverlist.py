@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import yaml
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
 from exporters.console.attest import reach, texts
 from exporters.console.attest.waivers import may_withdraw, row_of, shown_state, why_not_approve
@@ -131,7 +131,9 @@ def told(asker: Asker, row: Row[Any]) -> Told:
 
 def covering(asker: Asker, connection: Connection, ids: tuple[int, ...]) -> tuple[Told, ...]:
     """The waivers by which some hits are waived now."""
-    codes = select(hit.c.waiver).where(hit.c.id.in_(ids), hit.c.state == STATE["waived"])
+    codes: Select[Any] = select(hit.c.waiver).where(
+        hit.c.id.in_(ids), hit.c.state == STATE["waived"]
+    )
     codes = asker.scoped(codes, hit.c.department_id)
     statement = select(waiver).where(waiver.c.code.in_(codes), _visible(asker))
     rows = connection.execute(statement.order_by(waiver.c.id)).all()
@@ -182,14 +184,12 @@ def _entry(asker: Asker, connection: Connection, row: Row[Any]) -> dict[str, Any
 
 
 def _hits(asker: Asker, connection: Connection, row: Row[Any]) -> int:
-    statement = (
+    statement: Select[Any] = (
         select(func.count())
         .select_from(hit.join(rule, rule.c.id == hit.c.rule_id))
-        .where(
-            rule.c.name == row.rule, hit.c.state == STATE["waived"], hit.c.waiver == row.code
-        )
+        .where(rule.c.name == row.rule, hit.c.state == STATE["waived"], hit.c.waiver == row.code)
     )
-    return connection.execute(asker.scoped(statement, hit.c.department_id)).scalar_one()
+    return int(connection.execute(asker.scoped(statement, hit.c.department_id)).scalar_one())
 
 
 def _visible(asker: Asker) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from exporters.console.attest import coverage, texts, waiverlist
 from exporters.console.attest.coverage import Group, Scope
@@ -91,7 +91,9 @@ def _asked(given: OfHits, one: Group) -> Asked:
 
 def _list(asker: Asker, given: waiverlist.Listed) -> Answer:
     page = waiverlist.listed(asker, given)
-    query = {key: value for key, value in msgspec.to_builtins(given).items() if value and key != "after"}
+    query = {
+        key: value for key, value in msgspec.to_builtins(given).items() if value and key != "after"
+    }
     context = {"page": page, "given": given, "states": waiverlist.STATES, "query": query}
     return Shown("attest/waivers.html.j2", context)
 
@@ -106,7 +108,7 @@ def _one(asker: Asker, given: _One) -> Answer:
 def _new(asker: Asker, given: Draft) -> Answer:
     with asker.database.reading() as connection:
         found = coverage.groups(asker, connection, given.ids) if given.ids else ()
-        names = select(department.c.name).order_by(department.c.name)
+        names: Select[Any] = select(department.c.name).order_by(department.c.name)
         departments = connection.execute(asker.scoped(names, department.c.id)).scalars().all()
     covered = None
     if not found and given.rule and given.hosts:
@@ -166,7 +168,11 @@ def _withdraw_all(asker: Asker, given: Withdrawals) -> Answer:
     for one in given.waivers:
         id, _, version = one.partition(".")
         try:
-            wanted.append(msgspec.convert({"id": id, "version": version, "note": given.note}, Decision, strict=False))
+            wanted.append(
+                msgspec.convert(
+                    {"id": id, "version": version, "note": given.note}, Decision, strict=False
+                )
+            )
         except msgspec.ValidationError as error:
             raise Invalid("bad_parameter", "waivers", name="waivers", problem=one[:40]) from error
     all_withdrawn(asker, wanted)

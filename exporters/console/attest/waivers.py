@@ -17,7 +17,8 @@ import msgspec
 from sqlalchemy import Connection, Row, func, null, select
 
 from exporters.console.attest import reach, texts
-from exporters.console.intake.waivers import rewaived
+from exporters.console.intake.contention import retried
+from exporters.console.intake.rewaive import rewaived
 from exporters.console.schema import rule, waiver, waiver_department, waiver_host
 from exporters.console.web.asker import Asker
 from exporters.console.web.refusals import Conflict, Forbidden, Invalid, NotFound
@@ -66,25 +67,31 @@ def all_requested(asker: Asker, wanted: Sequence[Asked]) -> tuple[Requested, ...
 
 def approved(asker: Asker, given: Decision) -> None:
     """In force from now on: the hits change at once. Raises Forbidden, Conflict, Invalid."""
-    with asker.database.writing() as connection:
-        row = row_of(asker, connection, given.id)
-        if why := why_not_approve(asker, row):
-            raise Forbidden(why)
-        if row.expires < texts.today(asker):
-            raise Invalid("waivers.over", "expires")
-        _decided(asker, connection, row, given, "approved", "requested")
-    _applied(asker, row)
+
+    def approve() -> None:
+        with asker.database.writing() as connection:
+            row = row_of(asker, connection, given.id)
+            if why := why_not_approve(asker, row):
+                raise Forbidden(why)
+            if row.expires < texts.today(asker):
+                raise Invalid("waivers.over", "expires")
+            _decided(asker, connection, row, given, "approved")
+            _applied(asker, connection, [row])
+            _recorded(asker, connection, row, given, "approve")
+
+    retried(approve)
 
 
 def refused(asker: Asker, given: Decision) -> None:
     """The note says why. Raises Forbidden, Conflict, Invalid."""
     note = texts.written("note", given.note, lines=True)
+    noted = msgspec.structs.replace(given, note=note)
     with asker.database.writing() as connection:
         row = row_of(asker, connection, given.id)
         if why := why_not_approve(asker, row):
             raise Forbidden(why)
-        noted = msgspec.structs.replace(given, note=note)
-        _decided(asker, connection, row, noted, "refused", "requested")
+        _decided(asker, connection, row, noted, "refused")
+        _recorded(asker, connection, row, noted, "refuse")
 
 
 def withdrawn(asker: Asker, given: Decision) -> None:
@@ -94,18 +101,24 @@ def withdrawn(asker: Asker, given: Decision) -> None:
 
 def all_withdrawn(asker: Asker, wanted: Sequence[Decision]) -> None:
     """All of them or none."""
-    rows = []
-    with asker.database.writing() as connection:
-        for given in sorted(wanted, key=lambda one: one.id):
-            row = row_of(asker, connection, given.id)
-            if not may_withdraw(asker, row):
-                raise Forbidden("waivers.not_yours")
-            if row.state not in ("requested", "approved"):
-                raise Conflict("conflict")
-            _decided(asker, connection, row, given, "withdrawn", row.state)
-            rows.append(row)
-    for row in rows:
-        _applied(asker, row)
+
+    def withdraw() -> None:
+        with asker.database.writing() as connection:
+            rows = [_taken_back(asker, connection, given) for given in wanted]
+            _applied(asker, connection, [row for row in rows if row.state == "approved"])
+            for row, given in zip(rows, wanted, strict=True):
+                _recorded(asker, connection, row, given, "withdraw")
+
+    wanted = sorted(wanted, key=lambda one: one.id)
+    retried(withdraw)
+
+
+def _taken_back(asker: Asker, connection: Connection, given: Decision) -> Row[Any]:
+    row = row_of(asker, connection, given.id)
+    if not may_withdraw(asker, row):
+        raise Forbidden("waivers.not_yours")
+    _decided(asker, connection, row, given, "withdrawn")
+    return row
 
 
 def row_of(asker: Asker, connection: Connection, id: int) -> Row[Any]:
@@ -144,7 +157,7 @@ def _checked(asker: Asker, given: Asked) -> _Checked:
     if not hosts:
         raise Invalid("waivers.no_host", "hosts")
     if given.evidence and (len(given.evidence) > 128 or not given.evidence.isalnum()):
-        raise Invalid("waivers.evidence", "evidence")
+        raise Invalid("waivers.evidence_wrong", "evidence")
     values = {
         "rule": texts.written("rule", given.rule, texts.NAME),
         "hosts": list(hosts),
@@ -203,32 +216,42 @@ def _next_code(connection: Connection, year: int) -> str:
 
 
 def _decided(
-    asker: Asker, connection: Connection, row: Row[Any], given: Decision, state: str, before: str
+    asker: Asker, connection: Connection, row: Row[Any], given: Decision, state: str
 ) -> None:
+    """Raises Conflict where it was decided meanwhile."""
     values: dict[str, Any] = {"state": state, "decided": asker.now}
     if note := texts.optional("note", given.note, lines=True):
         values["note"] = note
     if state != "withdrawn":
         values["approver"] = asker.name
+    before = ("requested", "approved") if state == "withdrawn" else ("requested",)
     done = connection.execute(
         waiver.update()
         .where(
-            waiver.c.id == given.id, waiver.c.version == given.version, waiver.c.state == before
+            waiver.c.id == given.id,
+            waiver.c.version == given.version,
+            waiver.c.state == row.state,
+            waiver.c.state.in_(before),
         )
         .values(**values, version=waiver.c.version + 1)
     )
     if done.rowcount != 1:
         raise Conflict("conflict")
-    verb = {"approved": "approve", "refused": "refuse", "withdrawn": "withdraw"}[state]
-    asker.record(connection, f"waivers.{verb}", row.code, {"note": note})
 
 
-def _applied(asker: Asker, row: Row[Any]) -> None:
-    rewaived(asker.database, asker.services, rule=row.rule, now=asker.now)
+def _applied(asker: Asker, connection: Connection, rows: Sequence[Row[Any]]) -> None:
+    if rules := {row.rule for row in rows}:
+        rewaived(asker.database, connection, asker.services, rules, asker.now, actor=asker.name)
+
+
+def _recorded(
+    asker: Asker, connection: Connection, row: Row[Any], given: Decision, verb: str
+) -> None:
+    """Last of all: nobody else writes to the log until the transaction ends."""
+    asker.record(connection, f"waivers.{verb}", row.code, {"note": given.note.strip()})
 
 
 def shown_state(row: Row[Any] | Mapping[str, Any], today: date) -> str:
     its = row._mapping if isinstance(row, Row) else row
     over = its["state"] in ("approved", "requested") and its["expires"] < today
     return "expired" if over else str(its["state"])
-

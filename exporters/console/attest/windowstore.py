@@ -114,7 +114,16 @@ def made(asker: Asker, given: Wanted) -> int:
             (window_department, departments.values()),
             (window_host, scope.hosts),
         )
-        detail = msgspec.to_builtins({"kind": kept.kind, "reason": kept.reason, "begins": kept.begins, "ends": kept.ends, "recurs": kept.recurs, "scope": scope})
+        detail = msgspec.to_builtins(
+            {
+                "kind": kept.kind,
+                "reason": kept.reason,
+                "begins": kept.begins,
+                "ends": kept.ends,
+                "recurs": kept.recurs,
+                "scope": scope,
+            }
+        )
         asker.record(connection, "windows.create", str(id), detail)
     return int(id)
 
@@ -177,9 +186,7 @@ def since(
     return _windows(connection, statement, zone)
 
 
-def _windows(
-    connection: Connection, statement: Select[Any], zone: ZoneInfo
-) -> tuple[Window, ...]:
+def _windows(connection: Connection, statement: Select[Any], zone: ZoneInfo) -> tuple[Window, ...]:
     rows = connection.execute(statement.order_by(window.c.begins, window.c.id))
     return tuple(_window(row, zone) for row in rows)
 
@@ -193,7 +200,7 @@ def _window(row: Row[Any], zone: ZoneInfo) -> Window:
         ends=row.ends,
         scope=msgspec.convert(row.scope, Scope),
         zone=zone,
-        recurs=msgspec.convert(row.recurs, Recurs | None),  # type: ignore[arg-type]
+        recurs=msgspec.convert(row.recurs, Recurs | None),
         cancelled=row.cancelled,
         created_by=row.created_by,
     )
@@ -245,9 +252,7 @@ def _row(asker: Asker, connection: Connection, id: int) -> Row[Any]:
 
 
 def _checked(asker: Asker, given: Wanted) -> Window:
-    begins, ends = (
-        _moment(asker, field, getattr(given, field)) for field in ("begins", "ends")
-    )
+    begins, ends = (_moment(asker, field, getattr(given, field)) for field in ("begins", "ends"))
     if ends <= begins:
         raise Invalid("windows.order", "ends")
     recurs = None
@@ -257,7 +262,9 @@ def _checked(asker: Asker, given: Wanted) -> Window:
             raise Invalid("windows.days", "days")
         recurs = Recurs(given.every, days, given.until)
     if ends - begins > (LONGEST if recurs is None else LONGEST_OF_MANY):
-        raise Invalid("windows.long", "ends", days=(LONGEST if recurs is None else LONGEST_OF_MANY).days)
+        raise Invalid(
+            "windows.long", "ends", days=(LONGEST if recurs is None else LONGEST_OF_MANY).days
+        )
     if recurs is not None and not recurs.on(begins.astimezone(asker.zone).date()):
         raise Invalid("windows.first_day", "begins")
     found = Window(
