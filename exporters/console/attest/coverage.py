@@ -18,7 +18,7 @@ from exporters.console.web.refusals import Invalid
 MANY: Final = 500  # hits chosen at once
 
 
-class Scope(msgspec.Struct, frozen=True):
+class WaiverScope(msgspec.Struct, frozen=True):
     """Of a waiver: rules.waivers.Waiver and departments."""
 
     rule: str
@@ -27,7 +27,7 @@ class Scope(msgspec.Struct, frozen=True):
     departments: tuple[str, ...] = ()
 
 
-class Covered(msgspec.Struct, frozen=True):
+class WaiverCoverage(msgspec.Struct, frozen=True):
     """`hits` are open ones, and `hosts` how many those are of; `waived` are hits that a waiver covers already."""
 
     hits: int
@@ -46,11 +46,11 @@ class Group(msgspec.Struct, frozen=True):
     departments: tuple[str, ...]
 
 
-def covered(asker: Asker, scope: Scope) -> Covered:
+def covered(asker: Asker, scope: WaiverScope) -> WaiverCoverage:
     """Of what the asker sees."""
     hosts = texts.patterns("hosts", scope.hosts)
     if not hosts:
-        return Covered(0, 0, 0)
+        return WaiverCoverage(0, 0, 0)
     counts: dict[str, Any] = {}
     numbers: tuple[Any, ...] = (func.count(), func.count(distinct(hit.c.host_id)))
     with asker.database.reading() as connection:
@@ -72,7 +72,7 @@ def covered(asker: Asker, scope: Scope) -> Covered:
                 named = select(department.c.id).where(department.c.name.in_(scope.departments))
                 statement = statement.where(hit.c.department_id.in_(named))
             counts[name] = connection.execute(asker.scoped(statement, hit.c.department_id)).one()
-    return Covered(counts["open"][0], counts["open"][1], counts["waived"][0])
+    return WaiverCoverage(counts["open"][0], counts["open"][1], counts["waived"][0])
 
 
 def groups(asker: Asker, connection: Connection, ids: Sequence[int]) -> tuple[Group, ...]:

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporters.console.attest import waiverpages
+from exporters.console.attest import waiverpages, windowpages
 
-PAGES: Final = (*waiverpages.PAGES,)
+PAGES: Final = (*waiverpages.PAGES, *windowpages.PAGES)

@@ -27,7 +27,7 @@ _SOUGHT: Final = {
 }
 
 
-class Listed(msgspec.Struct, frozen=True):
+class WaiverFilter(msgspec.Struct, frozen=True):
     """`within`: approved ones whose last day is at most so many days ahead, the nearest first; else the newest first.
     `after` is that of the page before."""
 
@@ -39,7 +39,7 @@ class Listed(msgspec.Struct, frozen=True):
     after: str = ""
 
 
-class Told(msgspec.Struct, frozen=True):
+class WaiverShown(msgspec.Struct, frozen=True):
     """`state` is `expired` after the last day. `hits` are those that are waived by it now, of what the asker sees; null
     in a list. `decide` is empty where the asker may approve or refuse, else why not."""
 
@@ -66,12 +66,12 @@ class Told(msgspec.Struct, frozen=True):
     hits: int | None = None
 
 
-class Page(msgspec.Struct, frozen=True):
-    waivers: tuple[Told, ...]
+class WaiverPage(msgspec.Struct, frozen=True):
+    waivers: tuple[WaiverShown, ...]
     after: str  # ask for the next page with it; empty: this is the last
 
 
-def listed(asker: Asker, given: Listed) -> Page:
+def listed(asker: Asker, given: WaiverFilter) -> WaiverPage:
     today = texts.today(asker)
     statement = select(waiver).where(_visible(asker))
     if given.state:
@@ -93,19 +93,19 @@ def listed(asker: Asker, given: Listed) -> Page:
         rows = connection.execute(statement.limit(PAGE + 1)).all()
     last = rows[PAGE - 1] if len(rows) > PAGE else None
     after = "" if last is None else f"{last.expires}.{last.id}" if given.within else str(last.id)
-    return Page(tuple(told(asker, row) for row in rows[:PAGE]), after)
+    return WaiverPage(tuple(told(asker, row) for row in rows[:PAGE]), after)
 
 
-def one(asker: Asker, id: int) -> Told:
+def one(asker: Asker, id: int) -> WaiverShown:
     """Raises NotFound."""
     with asker.database.reading() as connection:
         row = row_of(asker, connection, id)
         return msgspec.structs.replace(told(asker, row), hits=_hits(asker, connection, row))
 
 
-def told(asker: Asker, row: Row[Any]) -> Told:
+def told(asker: Asker, row: Row[Any]) -> WaiverShown:
     today = texts.today(asker)
-    return Told(
+    return WaiverShown(
         id=row.id,
         code=row.code,
         rule=row.rule,
@@ -129,7 +129,7 @@ def told(asker: Asker, row: Row[Any]) -> Told:
     )
 
 
-def covering(asker: Asker, connection: Connection, ids: tuple[int, ...]) -> tuple[Told, ...]:
+def covering(asker: Asker, connection: Connection, ids: tuple[int, ...]) -> tuple[WaiverShown, ...]:
     """The waivers by which some hits are waived now."""
     codes: Select[Any] = select(hit.c.waiver).where(
         hit.c.id.in_(ids), hit.c.state == STATE["waived"]
@@ -203,7 +203,7 @@ def _in_state(state: str, today: date) -> ColumnElement[bool]:
     return and_(found, waiver.c.expires >= today) if state in ("approved", "requested") else found
 
 
-def _after(given: Listed) -> ColumnElement[bool]:
+def _after(given: WaiverFilter) -> ColumnElement[bool]:
     try:
         day, _, id = given.after.rpartition(".")
         last = msgspec.convert(id, texts.Id, strict=False)

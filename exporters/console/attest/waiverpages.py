@@ -10,10 +10,10 @@ import msgspec
 from sqlalchemy import Select, select
 
 from exporters.console.attest import coverage, texts, waiverlist
-from exporters.console.attest.coverage import Group, Scope
+from exporters.console.attest.coverage import Group, WaiverScope
 from exporters.console.attest.waivers import (
-    Asked,
-    Decision,
+    WaiverAsked,
+    WaiverDecision,
     all_requested,
     all_withdrawn,
     approved,
@@ -27,7 +27,7 @@ from exporters.console.web.refusals import Invalid
 from exporters.console.web.routing import Answer, Page, Redirect, Reply, Shown
 
 
-class Draft(msgspec.Struct, frozen=True):
+class WaiverDraft(msgspec.Struct, frozen=True):
     """What the form was given so far; with `ids` it is about these hits."""
 
     ids: tuple[texts.HitId, ...] = ()
@@ -42,11 +42,11 @@ class Draft(msgspec.Struct, frozen=True):
     evidence: str = ""
 
 
-class Chosen(msgspec.Struct, frozen=True):
+class WaivedHits(msgspec.Struct, frozen=True):
     ids: tuple[texts.HitId, ...] = ()
 
 
-class OfHits(msgspec.Struct, frozen=True):
+class WaiverOfHits(msgspec.Struct, frozen=True):
     """One waiver for each rule and instance among the hits."""
 
     ids: tuple[texts.HitId, ...]
@@ -60,14 +60,14 @@ class _One(msgspec.Struct, frozen=True):
     id: texts.Id
 
 
-class Withdrawals(msgspec.Struct, frozen=True):
+class WaiverWithdrawals(msgspec.Struct, frozen=True):
     """`waivers` are ids and versions: 12.3"""
 
     waivers: tuple[str, ...]
     note: str = ""
 
 
-def request_of_hits(asker: Asker, given: OfHits) -> tuple[Any, ...]:
+def request_of_hits(asker: Asker, given: WaiverOfHits) -> tuple[Any, ...]:
     """Raises Invalid where no hit is left that can be waived."""
     with asker.database.reading() as connection:
         found = coverage.groups(asker, connection, given.ids)
@@ -76,8 +76,8 @@ def request_of_hits(asker: Asker, given: OfHits) -> tuple[Any, ...]:
     return all_requested(asker, [_asked(given, one) for one in found])
 
 
-def _asked(given: OfHits, one: Group) -> Asked:
-    return Asked(
+def _asked(given: WaiverOfHits, one: Group) -> WaiverAsked:
+    return WaiverAsked(
         rule=one.rule,
         hosts=one.hosts,
         reason=given.reason,
@@ -89,7 +89,7 @@ def _asked(given: OfHits, one: Group) -> Asked:
     )
 
 
-def _list(asker: Asker, given: waiverlist.Listed) -> Answer:
+def _list(asker: Asker, given: waiverlist.WaiverFilter) -> Answer:
     page = waiverlist.listed(asker, given)
     query = {
         key: value for key, value in msgspec.to_builtins(given).items() if value and key != "after"
@@ -100,12 +100,12 @@ def _list(asker: Asker, given: waiverlist.Listed) -> Answer:
 
 def _one(asker: Asker, given: _One) -> Answer:
     told = waiverlist.one(asker, given.id)
-    scope = Scope(told.rule, told.hosts, told.instance, told.departments)
+    scope = WaiverScope(told.rule, told.hosts, told.instance, told.departments)
     context: dict[str, Any] = {"it": told, "covered": coverage.covered(asker, scope)}
     return Shown("attest/waiver.html.j2", context | {"rule": asker.services.rules.get(told.rule)})
 
 
-def _new(asker: Asker, given: Draft) -> Answer:
+def _new(asker: Asker, given: WaiverDraft) -> Answer:
     with asker.database.reading() as connection:
         found = coverage.groups(asker, connection, given.ids) if given.ids else ()
         names: Select[Any] = select(department.c.name).order_by(department.c.name)
@@ -113,7 +113,7 @@ def _new(asker: Asker, given: Draft) -> Answer:
     covered = None
     if not found and given.rule and given.hosts:
         covered = coverage.covered(
-            asker, Scope(given.rule, given.hosts, given.instance, given.departments)
+            asker, WaiverScope(given.rule, given.hosts, given.instance, given.departments)
         )
     today = texts.today(asker)
     context: Mapping[str, Any] = {
@@ -128,34 +128,34 @@ def _new(asker: Asker, given: Draft) -> Answer:
     return Shown("attest/waiver_new.html.j2", context)
 
 
-def _request(asker: Asker, given: Asked) -> Answer:
+def _request(asker: Asker, given: WaiverAsked) -> Answer:
     made = requested(asker, given)
     return Redirect(f"/waivers/{made.id}", "waivers.requested", {"code": made.code})
 
 
-def _request_of_hits(asker: Asker, given: OfHits) -> Answer:
+def _request_of_hits(asker: Asker, given: WaiverOfHits) -> Answer:
     made = request_of_hits(asker, given)
     if len(made) == 1:
         return Redirect(f"/waivers/{made[0].id}", "waivers.requested", {"code": made[0].code})
     return Redirect("/waivers?state=requested", "waivers.requested_many", {"count": len(made)})
 
 
-def _approve(asker: Asker, given: Decision) -> Answer:
+def _approve(asker: Asker, given: WaiverDecision) -> Answer:
     approved(asker, given)
     return Redirect(f"/waivers/{given.id}", "waivers.done_approve")
 
 
-def _refuse(asker: Asker, given: Decision) -> Answer:
+def _refuse(asker: Asker, given: WaiverDecision) -> Answer:
     refused(asker, given)
     return Redirect(f"/waivers/{given.id}", "waivers.done_refuse")
 
 
-def _withdraw(asker: Asker, given: Decision) -> Answer:
+def _withdraw(asker: Asker, given: WaiverDecision) -> Answer:
     withdrawn(asker, given)
     return Redirect(f"/waivers/{given.id}", "waivers.done_withdraw")
 
 
-def _choose(asker: Asker, given: Chosen) -> Answer:
+def _choose(asker: Asker, given: WaivedHits) -> Answer:
     if len(given.ids) > coverage.MANY:
         raise Invalid("waivers.many_hits", "ids", most=coverage.MANY)
     with asker.database.reading() as connection:
@@ -163,14 +163,14 @@ def _choose(asker: Asker, given: Chosen) -> Answer:
     return Shown("attest/waivers_withdraw.html.j2", {"waivers": found})
 
 
-def _withdraw_all(asker: Asker, given: Withdrawals) -> Answer:
+def _withdraw_all(asker: Asker, given: WaiverWithdrawals) -> Answer:
     wanted = []
     for one in given.waivers:
         id, _, version = one.partition(".")
         try:
             wanted.append(
                 msgspec.convert(
-                    {"id": id, "version": version, "note": given.note}, Decision, strict=False
+                    {"id": id, "version": version, "note": given.note}, WaiverDecision, strict=False
                 )
             )
         except msgspec.ValidationError as error:
@@ -184,16 +184,16 @@ def file(asker: Asker, _: Any) -> Reply:
 
 
 PAGES: Final = (
-    Page("/waivers", "view", _list, waiverlist.Listed),
+    Page("/waivers", "view", _list, waiverlist.WaiverFilter),
     Page("/waivers.yaml", "view", file),
-    Page("/waivers/new", "review", _new, Draft),
-    Page("/waivers/new", "review", _new, Draft, "POST"),
-    Page("/waivers", "review", _request, Asked, "POST"),
-    Page("/waivers/of-hits", "review", _request_of_hits, OfHits, "POST"),
-    Page("/waivers/withdraw", "review", _choose, Chosen, "POST"),
-    Page("/waivers/withdraw-all", "review", _withdraw_all, Withdrawals, "POST"),
+    Page("/waivers/new", "review", _new, WaiverDraft),
+    Page("/waivers/new", "review", _new, WaiverDraft, "POST"),
+    Page("/waivers", "review", _request, WaiverAsked, "POST"),
+    Page("/waivers/of-hits", "review", _request_of_hits, WaiverOfHits, "POST"),
+    Page("/waivers/withdraw", "review", _choose, WaivedHits, "POST"),
+    Page("/waivers/withdraw-all", "review", _withdraw_all, WaiverWithdrawals, "POST"),
     Page("/waivers/{id}", "view", _one, _One),
-    Page("/waivers/{id}/approve", "approve", _approve, Decision, "POST"),
-    Page("/waivers/{id}/refuse", "approve", _refuse, Decision, "POST"),
-    Page("/waivers/{id}/withdraw", "review", _withdraw, Decision, "POST"),
+    Page("/waivers/{id}/approve", "approve", _approve, WaiverDecision, "POST"),
+    Page("/waivers/{id}/refuse", "approve", _refuse, WaiverDecision, "POST"),
+    Page("/waivers/{id}/withdraw", "review", _withdraw, WaiverDecision, "POST"),
 )

@@ -27,7 +27,7 @@ from rules.waivers import person
 _LOCK: Final = 748152  # of PostgreSQL, for the last code of the year
 
 
-class Asked(msgspec.Struct, frozen=True):
+class WaiverAsked(msgspec.Struct, frozen=True):
     """A waiver that somebody asks for. `hosts` are names, ids or patterns; no departments: all, or all of the asker's.
     `evidence`: in force only while the hit shows this (its hash); else what it shows at the first waiving counts."""
 
@@ -41,31 +41,31 @@ class Asked(msgspec.Struct, frozen=True):
     evidence: str = ""
 
 
-class Decision(msgspec.Struct, frozen=True):
+class WaiverDecision(msgspec.Struct, frozen=True):
     id: texts.Id
     version: texts.Id
     note: str = ""
 
 
-class Requested(msgspec.Struct, frozen=True):
+class WaiverRequested(msgspec.Struct, frozen=True):
     id: int
     code: str
 
 
-def requested(asker: Asker, given: Asked) -> Requested:
+def requested(asker: Asker, given: WaiverAsked) -> WaiverRequested:
     """Raises Invalid."""
     (found,) = all_requested(asker, [given])
     return found
 
 
-def all_requested(asker: Asker, wanted: Sequence[Asked]) -> tuple[Requested, ...]:
+def all_requested(asker: Asker, wanted: Sequence[WaiverAsked]) -> tuple[WaiverRequested, ...]:
     """All of them or none."""
     checked = [_checked(asker, one) for one in wanted]
     with asker.database.writing() as connection:
         return tuple(_inserted(asker, connection, one) for one in checked)
 
 
-def approved(asker: Asker, given: Decision) -> None:
+def approved(asker: Asker, given: WaiverDecision) -> None:
     """In force from now on: the hits change at once. Raises Forbidden, Conflict, Invalid."""
 
     def approve() -> None:
@@ -82,7 +82,7 @@ def approved(asker: Asker, given: Decision) -> None:
     retried(approve)
 
 
-def refused(asker: Asker, given: Decision) -> None:
+def refused(asker: Asker, given: WaiverDecision) -> None:
     """The note says why. Raises Forbidden, Conflict, Invalid."""
     note = texts.written("note", given.note, lines=True)
     noted = msgspec.structs.replace(given, note=note)
@@ -94,12 +94,12 @@ def refused(asker: Asker, given: Decision) -> None:
         _recorded(asker, connection, row, noted, "refuse")
 
 
-def withdrawn(asker: Asker, given: Decision) -> None:
+def withdrawn(asker: Asker, given: WaiverDecision) -> None:
     """Its hits are open again at once. Raises Forbidden, Conflict."""
     all_withdrawn(asker, [given])
 
 
-def all_withdrawn(asker: Asker, wanted: Sequence[Decision]) -> None:
+def all_withdrawn(asker: Asker, wanted: Sequence[WaiverDecision]) -> None:
     """All of them or none."""
 
     def withdraw() -> None:
@@ -113,7 +113,7 @@ def all_withdrawn(asker: Asker, wanted: Sequence[Decision]) -> None:
     retried(withdraw)
 
 
-def _taken_back(asker: Asker, connection: Connection, given: Decision) -> Row[Any]:
+def _taken_back(asker: Asker, connection: Connection, given: WaiverDecision) -> Row[Any]:
     row = row_of(asker, connection, given.id)
     if not may_withdraw(asker, row):
         raise Forbidden("waivers.not_yours")
@@ -152,7 +152,7 @@ class _Checked(NamedTuple):
     departments: tuple[str, ...]
 
 
-def _checked(asker: Asker, given: Asked) -> _Checked:
+def _checked(asker: Asker, given: WaiverAsked) -> _Checked:
     hosts = texts.patterns("hosts", given.hosts)
     if not hosts:
         raise Invalid("waivers.no_host", "hosts")
@@ -170,7 +170,7 @@ def _checked(asker: Asker, given: Asked) -> _Checked:
     return _Checked(values, hosts, given.departments)
 
 
-def _inserted(asker: Asker, connection: Connection, one: _Checked) -> Requested:
+def _inserted(asker: Asker, connection: Connection, one: _Checked) -> WaiverRequested:
     name = one.values["rule"]
     known = select(rule.c.id).where(rule.c.name == name)
     if name not in asker.services.rules and connection.execute(known).first() is None:
@@ -198,7 +198,7 @@ def _inserted(asker: Asker, connection: Connection, one: _Checked) -> Requested:
     )
     detail = {**one.values, "expires": one.values["expires"].isoformat()}
     asker.record(connection, "waivers.request", code, {**detail, "departments": [*departments]})
-    return Requested(id, code)
+    return WaiverRequested(id, code)
 
 
 def _next_code(connection: Connection, year: int) -> str:
@@ -216,7 +216,7 @@ def _next_code(connection: Connection, year: int) -> str:
 
 
 def _decided(
-    asker: Asker, connection: Connection, row: Row[Any], given: Decision, state: str
+    asker: Asker, connection: Connection, row: Row[Any], given: WaiverDecision, state: str
 ) -> None:
     """Raises Conflict where it was decided meanwhile."""
     values: dict[str, Any] = {"state": state, "decided": asker.now}
@@ -245,7 +245,7 @@ def _applied(asker: Asker, connection: Connection, rows: Sequence[Row[Any]]) -> 
 
 
 def _recorded(
-    asker: Asker, connection: Connection, row: Row[Any], given: Decision, verb: str
+    asker: Asker, connection: Connection, row: Row[Any], given: WaiverDecision, verb: str
 ) -> None:
     """Last of all: nobody else writes to the log until the transaction ends."""
     asker.record(connection, f"waivers.{verb}", row.code, {"note": given.note.strip()})

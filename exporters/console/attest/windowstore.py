@@ -29,8 +29,9 @@ EARLIEST: Final = timedelta(days=1)  # before now: nobody excuses last week toda
 MOST: Final = 500  # windows that are not over
 
 
-class Wanted(msgspec.Struct, frozen=True):
-    """A window to be made. Times are of the site's clock, to the minute, with no zone of their own."""
+class WindowWanted(msgspec.Struct, frozen=True):
+    """A window to be made. Times are of the site's clock, to the minute, with no zone of their own. One that recurs does so
+    every week on `weekdays`, Monday is 1, or every month on `days`; it ends with `until`, a day."""
 
     kind: Kind
     reason: str
@@ -41,11 +42,12 @@ class Wanted(msgspec.Struct, frozen=True):
     lines: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     every: Literal["", "week", "month"] = ""
+    weekdays: tuple[int, ...] = ()
     days: tuple[int, ...] = ()
     until: date | None = None
 
 
-class Listed(msgspec.Struct, frozen=True):
+class WindowFilter(msgspec.Struct, frozen=True):
     """Which windows: those that are not over, or those that are or were cancelled; before the id `before`."""
 
     state: Literal["current", "past"] = "current"
@@ -54,12 +56,12 @@ class Listed(msgspec.Struct, frozen=True):
     before: texts.After = 0
 
 
-class Cancelled(msgspec.Struct, frozen=True):
+class WindowCancelled(msgspec.Struct, frozen=True):
     id: texts.Id
     version: texts.Id
 
 
-class Told(msgspec.Struct, frozen=True):
+class WindowShown(msgspec.Struct, frozen=True):
     """A window as the API tells it. `on`: it is in force now; `next` is when it begins next."""
 
     id: int
@@ -79,12 +81,12 @@ class Told(msgspec.Struct, frozen=True):
     may_cancel: bool
 
 
-class Page(msgspec.Struct, frozen=True):
-    windows: tuple[Told, ...]
+class WindowPage(msgspec.Struct, frozen=True):
+    windows: tuple[WindowShown, ...]
     before: int  # ask for the next page with it; 0: this is the last
 
 
-def made(asker: Asker, given: Wanted) -> int:
+def made(asker: Asker, given: WindowWanted) -> int:
     """The new window's id. A scoped user's is for their departments alone. Raises Invalid."""
     kept = _checked(asker, given)
     with asker.database.writing() as connection:
@@ -128,7 +130,7 @@ def made(asker: Asker, given: Wanted) -> int:
     return int(id)
 
 
-def cancelled(asker: Asker, given: Cancelled) -> None:
+def cancelled(asker: Asker, given: WindowCancelled) -> None:
     """What is over stays as it was; one that is on ends now. Raises Conflict."""
     with asker.database.writing() as connection:
         row = _row(asker, connection, given.id)
@@ -148,12 +150,12 @@ def cancelled(asker: Asker, given: Cancelled) -> None:
         asker.record(connection, "windows.cancel", str(given.id), {"reason": row.reason})
 
 
-def one(asker: Asker, id: int) -> Told:
+def one(asker: Asker, id: int) -> WindowShown:
     with asker.database.reading() as connection:
         return _told(asker, _row(asker, connection, id))
 
 
-def listed(asker: Asker, given: Listed) -> Page:
+def listed(asker: Asker, given: WindowFilter) -> WindowPage:
     statement = select(window).where(_visible(asker)).order_by(window.c.id.desc())
     current = _current(asker.now)
     statement = statement.where(current if given.state == "current" else ~current)
@@ -166,7 +168,7 @@ def listed(asker: Asker, given: Listed) -> Page:
     with asker.database.reading() as connection:
         rows = connection.execute(statement.limit(PAGE + 1)).all()
     more = rows[PAGE - 1].id if len(rows) > PAGE else 0
-    return Page(tuple(_told(asker, row) for row in rows[:PAGE]), more)
+    return WindowPage(tuple(_told(asker, row) for row in rows[:PAGE]), more)
 
 
 def current(connection: Connection, zone: ZoneInfo, now: datetime) -> tuple[Window, ...]:
@@ -206,11 +208,11 @@ def _window(row: Row[Any], zone: ZoneInfo) -> Window:
     )
 
 
-def _told(asker: Asker, row: Row[Any]) -> Told:
+def _told(asker: Asker, row: Row[Any]) -> WindowShown:
     its = _window(row, asker.zone)
     coming = next(occurrences(its, asker.now, asker.now + LONGEST), None)
     on = coming is not None and coming.begins <= asker.now
-    return Told(
+    return WindowShown(
         id=row.id,
         kind=row.kind,
         reason=row.reason,
@@ -251,13 +253,13 @@ def _row(asker: Asker, connection: Connection, id: int) -> Row[Any]:
     return row
 
 
-def _checked(asker: Asker, given: Wanted) -> Window:
+def _checked(asker: Asker, given: WindowWanted) -> Window:
     begins, ends = (_moment(asker, field, getattr(given, field)) for field in ("begins", "ends"))
     if ends <= begins:
         raise Invalid("windows.order", "ends")
     recurs = None
     if given.every:
-        days = tuple(sorted(set(given.days)))
+        days = tuple(sorted(set(given.weekdays if given.every == "week" else given.days)))
         if not days or days[0] < 1 or days[-1] > (7 if given.every == "week" else 31):
             raise Invalid("windows.days", "days")
         recurs = Recurs(given.every, days, given.until)
