@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from exporters.console.attest import operations as attest_operations
+from exporters.console.attest import pages as attest
 from exporters.console.hosts import operations as hosts_operations
 from exporters.console.hosts import pages as hosts
 from exporters.console.overview import operations as overview_operations
@@ -12,11 +14,13 @@ from exporters.console.people import pages as people
 from exporters.console.web.routing import Operation, Page
 
 PAGES: Final[tuple[Page, ...]] = (
+    *attest.PAGES,
     *hosts.PAGES,
     *overview.PAGES,
     *people.PAGES,
 )
 OPERATIONS: Final[tuple[Operation, ...]] = (
+    *attest_operations.OPERATIONS,
     *hosts_operations.OPERATIONS,
     *overview_operations.OPERATIONS,
 )

@@ -339,6 +339,20 @@ waiver = Table(
     Column("version", Integer, nullable=False, default=1),
 )
 
+waiver_department = Table(  # the same as `departments`, to be asked for; no row: all
+    "waiver_department",
+    metadata,
+    Column("waiver_id", Integer, ForeignKey("waiver.id"), primary_key=True),
+    Column("department_id", Integer, ForeignKey("department.id"), primary_key=True),
+)
+
+waiver_host = Table(  # the same as `hosts`, as patterns of this database (attest/reach.py)
+    "waiver_host",
+    metadata,
+    Column("waiver_id", Integer, ForeignKey("waiver.id"), primary_key=True),
+    Column("pattern", Text, primary_key=True),
+)
+
 attestation = Table(  # an answer to the question of a manual rule
     "attestation",
     metadata,
@@ -379,8 +393,23 @@ window = Table(  # maintenance windows and silences
     Column("scope", JSON, nullable=False),  # {hosts, departments, lines, rules}: patterns
     Column("created_by", Text, nullable=False),
     Column("created", Moment, nullable=False),
+    Column("last", Moment),  # the end of the last one; null: it recurs without end
     Column("cancelled", Moment),
     Column("version", Integer, nullable=False, default=1),
+)
+
+window_department = Table(  # the same as in `scope`, to be asked for; no row: all
+    "window_department",
+    metadata,
+    Column("window_id", Integer, ForeignKey("window.id"), primary_key=True),
+    Column("department_id", Integer, ForeignKey("department.id"), primary_key=True),
+)
+
+window_host = Table(
+    "window_host",
+    metadata,
+    Column("window_id", Integer, ForeignKey("window.id"), primary_key=True),
+    Column("pattern", Text, primary_key=True),
 )
 
 # --- what is told, and who did what
@@ -433,3 +462,20 @@ Index("ix_hit_department_oldest", hit.c.department_id, hit.c.state, hit.c.first_
 Index("ix_host_pack_score", host_pack.c.pack, host_pack.c.score, host_pack.c.host_id)
 Index("ix_hit_host_id", hit.c.host_id, hit.c.state)  # an audit reads its host's
 Index("ix_hit_rule_id_state", hit.c.rule_id, hit.c.state)  # waivers go by rule
+# at most one answer that was not taken back for a department, and for a host of it
+Index(
+    "uq_attestation_department",
+    attestation.c.rule_id,
+    attestation.c.department_id,
+    unique=True,
+    sqlite_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_(None),
+    postgresql_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_(None),
+)
+Index(
+    "uq_attestation_host",
+    attestation.c.rule_id,
+    attestation.c.host_id,
+    unique=True,
+    sqlite_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
+    postgresql_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
+)

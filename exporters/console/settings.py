@@ -22,6 +22,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     db: str = ""
     listen: tuple[str, ...] = LISTEN
+    maintenance_file: str = ""  # written for `jianwei report`: the maintenance of lines
     web_config: str = ""  # TLS, as of the agent: exporter-toolkit's file
     public_url: str = ""
     zone: str = "Asia/Shanghai"
@@ -34,7 +35,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reports: str = ""  # the folder that `jianwei report` writes into
 
 
-_PATHS: Final = ("web_config", "reports")
+_PATHS: Final = ("maintenance_file", "web_config", "reports")
 
 
 def load(path: str) -> ConsoleSettings:
