@@ -6,10 +6,13 @@ from typing import Final
 
 from exporters.console.overview import pages as overview
 from exporters.console.people import pages as people
+from exporters.console.pull import operations as pull_operations
+from exporters.console.pull import pages as pull
 from exporters.console.web.routing import Operation, Page
 
 PAGES: Final[tuple[Page, ...]] = (
     *overview.PAGES,
     *people.PAGES,
+    *pull.PAGES,
 )
-OPERATIONS: Final[tuple[Operation, ...]] = ()
+OPERATIONS: Final[tuple[Operation, ...]] = (*pull_operations.OPERATIONS,)

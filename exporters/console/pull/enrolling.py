@@ -48,7 +48,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Which(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    id: int
+    id: Annotated[int, msgspec.Meta(ge=1, le=(1 << 31) - 1)]
 
 
 class State(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, case, func, or_, select, tuple_, update
@@ -24,17 +24,20 @@ from exporters.console.web.asker import Asker
 from exporters.console.web.refusals import NotFound
 
 PAGE: Final = 50
+_Row = TypeVar("_Row", bound=tuple[Any, ...])
+Id = Annotated[int, msgspec.Meta(ge=1, le=(1 << 31) - 1)]
+NoNul = msgspec.Meta(max_length=200, pattern=r"^[^\x00]*$")
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500)]
 
 
 class AgentsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`q` is of the name, id or address; `after` the last host of the page before."""
 
-    q: Annotated[str, msgspec.Meta(max_length=200)] = ""
-    department: str | None = None
+    q: Annotated[str, NoNul] = ""
+    department: Annotated[str, NoNul] | None = None
     state: Literal["", "silent", "problem"] = ""
     source: Literal["", "pull", "push"] = ""
-    after: int | None = None
+    after: Id | None = None
     limit: Limit = PAGE
 
 
@@ -75,7 +78,7 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Which(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    id: int
+    id: Id
 
 
 class Pack(msgspec.Struct, frozen=True):
@@ -108,9 +111,9 @@ class AgentView(msgspec.Struct, frozen=True):
 
 
 class TargetsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    q: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    q: Annotated[str, NoNul] = ""
     state: Literal["", "problem", "unanswered"] = ""
-    after: str = ""
+    after: Annotated[str, NoNul] = ""
     limit: Limit = PAGE
 
 
@@ -269,7 +272,7 @@ def departments(asker: Asker) -> list[str]:
         return list(connection.execute(asker.scoped(statement, department.c.id)).scalars())
 
 
-def _may_revoke(asker: Asker, row: Row[Any]) -> bool:
+def _may_revoke(asker: Asker, row: Any) -> bool:
     if row.department_id is not None:
         return asker.sees(row.department_id)
     mine = asker.person.departments if asker.person else None
@@ -283,7 +286,7 @@ def _of_hosts(asker: Asker) -> Select[Any]:
     return asker.scoped(statement, host.c.department_id)
 
 
-def _of_targets(asker: Asker, statement: Select[Any]) -> Select[Any]:
+def _of_targets(asker: Asker, statement: Select[_Row]) -> Select[_Row]:
     """A target that never answered has no host: its department is the one of its labels."""
     mine = asker.person.departments if asker.person else None
     return statement if mine is None else statement.where(target.c.department.in_(mine))

@@ -23,12 +23,12 @@ OPERATIONS: Final = (
         gives=fleet.Targets,
     ),
     Operation(
-        *("fleet.get", "GET", "/fleet/{id:int}", "view", fleet.agent),
+        *("fleet.get", "GET", "/fleet/{id}", "view", fleet.agent),
         takes=fleet.Which,
         gives=fleet.AgentView,
     ),
     Operation(
-        *("fleet.revoke", "POST", "/fleet/tokens/{id:int}/revoke", "administer", fleet.revoke),
+        *("fleet.revoke", "POST", "/fleet/tokens/{id}/revoke", "administer", fleet.revoke),
         takes=fleet.Which,
         gives=fleet.Revoked,
     ),
@@ -38,7 +38,7 @@ OPERATIONS: Final = (
         gives=enrolling.Line,
     ),
     Operation(
-        *("enrolments.get", "GET", "/enrolments/{id:int}", "administer", enrolling.state),
+        *("enrolments.get", "GET", "/enrolments/{id}", "administer", enrolling.state),
         takes=enrolling.Which,
         gives=enrolling.State,
     ),
