@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, case, func, or_, select, tuple_, update
@@ -24,7 +24,6 @@ from exporters.console.web.asker import Asker
 from exporters.console.web.refusals import NotFound
 
 PAGE: Final = 50
-_Row = TypeVar("_Row", bound=tuple[Any, ...])
 Id = Annotated[int, msgspec.Meta(ge=1, le=(1 << 31) - 1)]
 NoNul = msgspec.Meta(max_length=200, pattern=r"^[^\x00]*$")
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500)]
@@ -286,7 +285,7 @@ def _of_hosts(asker: Asker) -> Select[Any]:
     return asker.scoped(statement, host.c.department_id)
 
 
-def _of_targets(asker: Asker, statement: Select[_Row]) -> Select[_Row]:
+def _of_targets(asker: Asker, statement: Any) -> Any:
     """A target that never answered has no host: its department is the one of its labels."""
     mine = asker.person.departments if asker.person else None
     return statement if mine is None else statement.where(target.c.department.in_(mine))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import Connection, case, func, literal, select, update
 
+from exporters.console.codes import Moment
 from exporters.console.schema import agent_token, host, target
 
 
@@ -17,7 +18,7 @@ def heard(connection: Connection, host_ids: Iterable[int], now: datetime) -> Non
             update(host)
             .where(host.c.id.in_(ids))
             .values(
-                heard=case((host.c.heard > now, host.c.heard), else_=now),
+                heard=case((host.c.heard > now, host.c.heard), else_=literal(now, Moment())),
                 silent_since=None,
                 problem="",
             )

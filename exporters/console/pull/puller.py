@@ -7,6 +7,7 @@ goes on where the other ended. An audit is taken in before its entity tag is kep
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import threading
@@ -24,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from exporters.console import leases
 from exporters.console.database import Database
 from exporters.console.intake.arrived import Arrived, Taken
+from exporters.console.intake.take import take
 from exporters.console.pull import hearing, known, schedule
 from exporters.console.pull.asking import AskError, Client
 from exporters.console.pull.known import Known
@@ -79,12 +81,12 @@ class Puller:
         self,
         database: Database,
         services: Services,
-        take: Take | None = None,
+        take: Take = take,
         store_lines: StoreLines | None = None,
     ) -> None:
         self._database, self._services = database, services
         self._settings = services.settings.pull
-        self._take = take or _intake()
+        self._take = take
         self._store_lines = store_lines
         self._holder = leases.holder_name()
         self._files = TargetFiles(self._settings.targets_files, self._settings.scheme)
@@ -233,7 +235,11 @@ class Puller:
                 result = msgspec.json.decode(content, type=AuditResult)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 return _Came(one, at, False, f"what it answered is no audit: {error!s:.200}")
-            arrived = Arrived("pull", one.labels, one.url.partition("://")[2], version)
+            digest = hashlib.sha256(content).hexdigest()
+            address = one.url.partition("://")[2]
+            arrived = Arrived("pull", one.labels, address, version, digest)
+            if not result.host.id.isprintable() or not result.host.id:
+                return _Came(one, at, False, "what it answered has no usable host id")
             try:
                 with self._database.reading() as connection:
                     why = hearing.belongs_to_another(connection, result.host.id, one.url)
@@ -290,8 +296,3 @@ class Puller:
                 {it.target.host_id: it.problem for it in came if it.problem and it.target.host_id},
             )
 
-
-def _intake() -> Take:
-    from exporters.console.intake.take import take
-
-    return take

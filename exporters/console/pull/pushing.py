@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import select, update
 
 from exporters.console.intake.arrived import Arrived, Taken
+from exporters.console.intake.take import take
 from exporters.console.pull import hearing, tokens
 from exporters.console.schema import agent_token, enrolment, host, target
 from exporters.console.web.asker import Asker
@@ -53,16 +54,16 @@ def push(asker: Asker, given: Pushed) -> Taken:
     if result.host.id != token.host_key:
         raise Forbidden("fleet.other_host")
     _check_unpulled(asker, token.host_key)
-    arrived = Arrived("push", token.labels, version=line(given.version)[:MAX_VERSION])
-    from exporters.console.intake.take import take
-
+    digest = hashlib.sha256(content).hexdigest()
+    version = line(given.version)[:MAX_VERSION]
+    arrived = Arrived("push", token.labels, version=version, digest=digest)
     taken = take(asker.database, asker.services, arrived, result, asker.now)
     with asker.database.writing() as connection:
         hearing.heard(connection, [taken.host_id], asker.now)
         connection.execute(
             update(agent_token)
             .where(agent_token.c.id == token.id)
-            .values(digest=hashlib.sha256(content).hexdigest())
+            .values(digest=digest)
         )
         connection.execute(
             update(enrolment)
