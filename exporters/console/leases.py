@@ -29,9 +29,9 @@ def held(database: Database, name: str, holder: str, seconds: float, now: dateti
         index_elements=[lease.c.name],
         set_={"holder": holder, "until": until},
         where=or_(lease.c.holder == holder, lease.c.until <= now),
-    )
+    ).returning(lease.c.holder)
     with database.writing() as connection:
-        return connection.execute(taken).rowcount == 1
+        return connection.execute(taken).first() is not None
 
 
 def released(database: Database, name: str, holder: str) -> None:

@@ -14,6 +14,7 @@ from exporters.console.pull.settings import PullSettings
 from exporters.findings.delivery import context
 from exporters.findings.product import NAME, version
 from exporters.findings.told import line
+from exporters.promapi.errors import Again
 from exporters.promapi.exchange import Answer, exchange
 from exporters.usage.source import SourceError
 
@@ -91,7 +92,7 @@ class Client:
                 "GET", url, headers=headers, extensions={"sni_hostname": name} if name else {}
             )
             return exchange(self._client, request, float(settings.timeout), settings.max_bytes)
-        except SourceError as error:
+        except (SourceError, Again) as error:
             raise AskError(line(str(error))[:MAX_SAID]) from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise AskError(f"its address cannot be asked: {error}") from error

@@ -295,4 +295,3 @@ class Puller:
                 connection,
                 {it.target.host_id: it.problem for it in came if it.problem and it.target.host_id},
             )
-

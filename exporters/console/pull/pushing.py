@@ -61,9 +61,7 @@ def push(asker: Asker, given: Pushed) -> Taken:
     with asker.database.writing() as connection:
         hearing.heard(connection, [taken.host_id], asker.now)
         connection.execute(
-            update(agent_token)
-            .where(agent_token.c.id == token.id)
-            .values(digest=digest)
+            update(agent_token).where(agent_token.c.id == token.id).values(digest=digest)
         )
         connection.execute(
             update(enrolment)
