@@ -11,6 +11,8 @@ from exporters.console.hosts import pages as hosts
 from exporters.console.overview import operations as overview_operations
 from exporters.console.overview import pages as overview
 from exporters.console.people import pages as people
+from exporters.console.pull import operations as pull_operations
+from exporters.console.pull import pages as pull
 from exporters.console.web.routing import Operation, Page
 
 PAGES: Final[tuple[Page, ...]] = (
@@ -18,9 +20,11 @@ PAGES: Final[tuple[Page, ...]] = (
     *hosts.PAGES,
     *overview.PAGES,
     *people.PAGES,
+    *pull.PAGES,
 )
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *attest_operations.OPERATIONS,
     *hosts_operations.OPERATIONS,
     *overview_operations.OPERATIONS,
+    *pull_operations.OPERATIONS,
 )

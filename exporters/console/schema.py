@@ -216,6 +216,28 @@ line = Table(  # the lines that an agent watches, as it last told
     Index("ix_line_rank", "rank", "host_id", "name", "family"),
 )
 
+# --- agents that are asked
+
+target = Table(  # those of the targets files, as the console that holds the lease last read them
+    "target",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("url", Text, nullable=False, unique=True),  # https://host:port
+    Column("labels", JSON, nullable=False),
+    Column("department", Text, nullable=False, default=""),  # of the labels
+    Column("host_id", Integer, ForeignKey("host.id"), index=True),  # whose audit it last gave
+    Column("etag", Text, nullable=False, default=""),  # of the audit that was taken in
+    Column("due", Moment, nullable=False),
+    Column("asked", Moment),
+    Column("heard", Moment),  # when it last answered well
+    Column("failures", Integer, nullable=False, default=0),  # one after the other
+    Column("problem", Text, nullable=False, default=""),
+    # counted since it has been a target
+    Column("audits", BigInteger, nullable=False, default=0),
+    Column("unchanged", BigInteger, nullable=False, default=0),
+    Column("failed", BigInteger, nullable=False, default=0),
+)
+
 # --- agents that call by themselves
 
 enrolment = Table(
@@ -224,10 +246,12 @@ enrolment = Table(
     Column("id", Integer, primary_key=True),
     Column("token_hash", Text, nullable=False, unique=True),
     Column("labels", JSON, nullable=False),
+    Column("replaces", Boolean, nullable=False, default=False),  # a host that is known already
     Column("created_by", Text, nullable=False),
     Column("created", Moment, nullable=False),
     Column("expires", Moment, nullable=False),
     Column("used", Moment),
+    Column("host_key", Text, nullable=False, default=""),  # who used it
     Column("host_id", Integer, ForeignKey("host.id")),  # as soon as it has arrived
 )
 
@@ -236,8 +260,10 @@ agent_token = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("token_hash", Text, nullable=False, unique=True),
-    Column("host_key", Text, nullable=False),  # the one host that it may tell of
+    Column("host_key", Text, nullable=False, index=True),  # the one host that it may tell of
     Column("labels", JSON, nullable=False),
+    Column("digest", Text, nullable=False, default=""),  # SHA-256 of the last audit it pushed
+    Column("paced", Moment),  # what it has pushed is paid for until then: pull/pushing.py
     Column("created", Moment, nullable=False),
     Column("used", Moment),
     Column("revoked", Moment),

@@ -12,6 +12,8 @@ import msgspec
 
 from collectors import strictyaml
 from collectors.strictyaml import Document, Duration
+from exporters.console.pull import settings as pulling
+from exporters.console.pull.settings import PullSettings
 
 LISTEN: Final = ("127.0.0.1:9809",)
 
@@ -31,6 +33,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
     session: Duration = Duration(8 * 3600)
     idle: Duration = Duration(900)
+    pull: PullSettings = PullSettings()
     packs: tuple[str, ...] = ()  # rule packs of the site's own, for their texts
     reports: str = ""  # the folder that `jianwei report` writes into
 
@@ -48,4 +51,5 @@ def load(path: str) -> ConsoleSettings:
         for name in _PATHS
         if (value := getattr(settings, name))
     }
-    return msgspec.structs.replace(settings, **found)
+    pull = pulling.located(settings.pull, folder)
+    return msgspec.structs.replace(settings, **found, pull=pull)
