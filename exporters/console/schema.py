@@ -392,10 +392,13 @@ message = Table(  # to people and other systems, until it is delivered
     Column("content", JSON, nullable=False),
     Column("created", Moment, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
-    Column("due", Moment),  # null: delivered, or given up
+    Column("due", Moment),  # null: nothing is to be done any more
     Column("delivered", Moment),
     Column("problem", Text, nullable=False, default=""),
+    Column("state", Text, nullable=False, default="waiting"),  # delivered, given_up, suppressed
+    Column("until", Moment),  # when it is given up
     Index("ix_message_due", "due"),
+    Index("ix_message_state", "state", "id"),
 )
 
 log = Table(
@@ -427,3 +430,9 @@ setting = Table(
 )
 
 Index("ix_hit_host_id", hit.c.host_id, hit.c.state)
+Index(
+    "ix_hit_ticket",
+    hit.c.ticket,
+    sqlite_where=hit.c.ticket != "",
+    postgresql_where=hit.c.ticket != "",
+)

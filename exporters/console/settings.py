@@ -11,7 +11,14 @@ from typing import Annotated, Final
 import msgspec
 
 from collectors import strictyaml
-from collectors.strictyaml import Document, Duration
+from collectors.strictyaml import Document, Duration, Secret
+from exporters.console.notify.settings import (
+    ItsmSettings,
+    NotifySettings,
+    joined,
+    located,
+    tls_located,
+)
 
 LISTEN: Final = ("127.0.0.1:9809",)
 
@@ -21,8 +28,11 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     X-Forwarded-For is believed. `public_url` is how people reach it, for links in what it sends."""
 
     db: str = ""
+    itsm: ItsmSettings | None = None  # tickets
     listen: tuple[str, ...] = LISTEN
     web_config: str = ""  # TLS, as of the agent: exporter-toolkit's file
+    metrics_token: Secret | None = None  # lets others than this machine read /metrics
+    notify: NotifySettings = NotifySettings()
     public_url: str = ""
     zone: str = "Asia/Shanghai"
     example: bool = False
@@ -47,4 +57,10 @@ def load(path: str) -> ConsoleSettings:
         for name in _PATHS
         if (value := getattr(settings, name))
     }
-    return msgspec.structs.replace(settings, **found)
+    at = joined(folder)
+    return msgspec.structs.replace(
+        settings,
+        itsm=settings.itsm and tls_located(settings.itsm, at),
+        notify=located(settings.notify, at),
+        **found,
+    )
