@@ -436,3 +436,5 @@ Index(
     sqlite_where=hit.c.ticket != "",
     postgresql_where=hit.c.ticket != "",
 )
+Index("ix_hit_host_id", hit.c.host_id, hit.c.state)  # an audit reads its host's
+Index("ix_hit_rule_id_state", hit.c.rule_id, hit.c.state)  # waivers go by rule
