@@ -429,7 +429,6 @@ setting = Table(
     Column("value", Text, nullable=False),
 )
 
-Index("ix_hit_host_id", hit.c.host_id, hit.c.state)
 Index(
     "ix_hit_ticket",
     hit.c.ticket,

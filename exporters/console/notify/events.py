@@ -99,7 +99,7 @@ class Gathered:
         for (receiver, kind, covered), count in sorted(self._count.items()):
             key = (receiver, kind, covered)
             severities = self._severities.get(key, {})
-            ordered = {s: severities[s] for s in SEVERITIES if s in severities}
+            ordered = {str(s): severities[s] for s in reversed(SEVERITIES) if s in severities}
             content = Content(kind, self._now, count, ordered, tuple(self._items[key]))
             yield Notice(receiver, content, covered)
 
@@ -124,17 +124,17 @@ def wanted(
 
 
 def least(kind: str, severity: Severity | None) -> Severity:
-    return severity or ("critical" if kind == "new" else SEVERITIES[-1])
+    return severity or ("critical" if kind == "new" else SEVERITIES[0])
 
 
 def severe(severity: Severity, at_least: Severity) -> bool:
-    return SEVERITIES.index(severity) <= SEVERITIES.index(at_least)
+    return SEVERITIES.index(severity) >= SEVERITIES.index(at_least)
 
 
 def lowest(settings: NotifySettings, kind: Kind) -> Severity | None:
     """The lowest severity that anybody wants to know of; None: nobody wants any."""
     asked = [least(kind, rule.severity) for rule in settings.rules if kind in rule.events]
-    return max(asked, key=SEVERITIES.index, default=None)
+    return min(asked, key=SEVERITIES.index, default=None)
 
 
 class Silent(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from exporters.console.codes import OPEN_STATES, SEVERITY
 from exporters.console.database import Database
@@ -143,16 +143,18 @@ def _became(state: State, kind: str, lowest: Severity) -> Select[Any]:
         .where(
             hit.c.id.in_(became),
             hit.c.state.in_(OPEN_STATES),
-            hit.c.severity <= SEVERITY[lowest],
+            hit.c.severity >= SEVERITY[lowest],
         )
-        .order_by(hit.c.severity, hit.c.id)
+        .order_by(hit.c.severity.desc(), hit.c.id)
     )
 
 
 def _take(
     connection: Connection, statement: Select[Any], kind: Kind, into: Gathered, covers: Covers
 ) -> None:
-    rows: Iterable[Row[Any]] = connection.execution_options(yield_per=_PART).execute(statement)
+    rows: Iterable[Row[Any]] = connection.execute(
+        statement.execution_options(yield_per=_PART)
+    )
     for row in rows:
         item = Item(
             f"/hits/{row.id}",
@@ -171,33 +173,13 @@ def _take(
 
 
 def _hosts(connection: Connection, state: State, into: Gathered, covers: Covers) -> State:
-    rows = connection.execute(
-        select(
-            host.c.id, host.c.key, host.c.name, host.c.silent_since, department.c.name.label("d")
-        )
-        .join(department, department.c.id == host.c.department_id)
-        .where(host.c.silent_since.is_not(None))
-        .order_by(host.c.silent_since, host.c.id)
-        .limit(_HELD)
-    ).all()
-    silent = {str(row.id): row for row in rows}
+    first = _of_hosts(host.c.silent_since.is_not(None)).order_by(host.c.silent_since, host.c.id)
+    silent = {str(row.id): row for row in connection.execute(first.limit(_HELD))}
     told = [int(one) for one in state.silent if one not in silent]
-    known = {}
+    known: dict[str, Row[Any]] = {}
     for start in range(0, len(told), _PART):
-        known |= {
-            str(row.id): row
-            for row in connection.execute(
-                select(
-                    host.c.id,
-                    host.c.key,
-                    host.c.name,
-                    host.c.silent_since,
-                    department.c.name.label("d"),
-                )
-                .join(department, department.c.id == host.c.department_id)
-                .where(host.c.id.in_(told[start : start + _PART]), host.c.silent_since.is_(None))
-            )
-        }
+        some = host.c.id.in_(told[start : start + _PART]) & host.c.silent_since.is_(None)
+        known |= {str(row.id): row for row in connection.execute(_of_hosts(some))}
     covered = {one for one, row in silent.items() if covers(Subject(row.key, row.name, row.d, ""))}
     found = events.silences(
         state, {one: row.silent_since for one, row in silent.items()}, covered, known
@@ -211,6 +193,16 @@ def _hosts(connection: Connection, state: State, into: Gathered, covers: Covers)
         item = Item(f"/hosts/{row.id}", host=short(row.name), department=row.d)
         into.take("agent_back", item, (row.d,), False)
     return msgspec.structs.replace(state, silent=found.silent, held=found.held)
+
+
+def _of_hosts(which: ColumnElement[bool]) -> Select[Any]:
+    return (
+        select(
+            host.c.id, host.c.key, host.c.name, host.c.silent_since, department.c.name.label("d")
+        )
+        .join(department, department.c.id == host.c.department_id)
+        .where(which)
+    )
 
 
 def _waivers(

@@ -74,7 +74,8 @@ def put(
 
 def backoff(attempts: int) -> timedelta:
     """Until the next attempt, after so many: 1, 2, 4 … minutes, at most 6 hours."""
-    return min(FIRST * 2 ** min(attempts - 1, 20), LONGEST)
+    times: int = 2 ** min(attempts - 1, 20)
+    return min(FIRST * times, LONGEST)
 
 
 def heads(connection: Connection) -> list[str]:

@@ -67,8 +67,8 @@ def ask(asker: Asker, given: Wanted) -> Asked:
     ids = sorted(set(given.ids))
     with asker.database.writing() as connection:
         outbox.locked(connection, asker.database, _LOCK)
-        seen = asker.scoped(select(hit.c.id, hit.c.ticket), hit.c.department_id)
-        rows = connection.execute(seen.where(hit.c.id.in_(ids))).all()
+        known = select(hit.c.id, hit.c.ticket).where(hit.c.id.in_(ids))
+        rows = connection.execute(asker.scoped(known, hit.c.department_id)).all()
         if len(rows) != len(ids):
             raise NotFound("not_found")
         busy = _pending(connection)
@@ -128,9 +128,9 @@ def follow(
                 hit.c.id.in_(became),
                 hit.c.ticket == "",
                 hit.c.state.in_(OPEN_STATES),
-                hit.c.severity <= SEVERITY[itsm.automatic],
+                hit.c.severity >= SEVERITY[itsm.automatic],
             )
-            .order_by(hit.c.severity, hit.c.rule_id, hit.c.id)
+            .order_by(hit.c.severity.desc(), hit.c.rule_id, hit.c.id)
             .limit(_RULES * MOST)
         )
         busy = _pending(connection)
@@ -309,7 +309,7 @@ def values(
         "number": number,
         "title": title if one else say("tickets.several", language, title=title, count=len(rows)),
         "rule_title": title,
-        "severity": SEVERITIES[min(row.severity for row in rows)],
+        "severity": SEVERITIES[max(row.severity for row in rows)],
         "state": WORKFLOWS[first.state],
         "rule": first.rule,
         "host": names[0] if len(names) == 1 else ", ".join(names),
@@ -354,7 +354,7 @@ def _rows(connection: Connection, ids: Sequence[int]) -> list[Row[Any]]:
             .join(host, host.c.id == hit.c.host_id)
             .join(department, department.c.id == hit.c.department_id)
             .where(hit.c.id.in_(ids))
-            .order_by(hit.c.severity, hit.c.id)
+            .order_by(hit.c.severity.desc(), hit.c.id)
         )
     )
 
