@@ -450,10 +450,13 @@ message = Table(  # to people and other systems, until it is delivered
     Column("content", JSON, nullable=False),
     Column("created", Moment, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
-    Column("due", Moment),  # null: delivered, or given up
+    Column("due", Moment),  # null: nothing is to be done any more
     Column("delivered", Moment),
     Column("problem", Text, nullable=False, default=""),
+    Column("state", Text, nullable=False, default="waiting"),  # delivered, given_up, suppressed
+    Column("until", Moment),  # when it is given up
     Index("ix_message_due", "due"),
+    Index("ix_message_state", "state", "id"),
 )
 
 log = Table(
@@ -486,6 +489,12 @@ setting = Table(
 
 Index("ix_hit_department_oldest", hit.c.department_id, hit.c.state, hit.c.first_seen)
 Index("ix_host_pack_score", host_pack.c.pack, host_pack.c.score, host_pack.c.host_id)
+Index(
+    "ix_hit_ticket",
+    hit.c.ticket,
+    sqlite_where=hit.c.ticket != "",
+    postgresql_where=hit.c.ticket != "",
+)
 Index("ix_hit_host_id", hit.c.host_id, hit.c.state)  # an audit reads its host's
 Index("ix_hit_rule_id_state", hit.c.rule_id, hit.c.state)  # waivers go by rule
 # at most one answer that was not taken back for a department, and for a host of it

@@ -11,7 +11,14 @@ from typing import Annotated, Final
 import msgspec
 
 from collectors import strictyaml
-from collectors.strictyaml import Document, Duration
+from collectors.strictyaml import Document, Duration, Secret
+from exporters.console.notify.settings import (
+    ItsmSettings,
+    NotifySettings,
+    joined,
+    located,
+    tls_located,
+)
 from exporters.console.pull import settings as pulling
 from exporters.console.pull.settings import PullSettings
 
@@ -23,9 +30,12 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     X-Forwarded-For is believed. `public_url` is how people reach it, for links in what it sends."""
 
     db: str = ""
+    itsm: ItsmSettings | None = None  # tickets
     listen: tuple[str, ...] = LISTEN
     maintenance_file: str = ""  # written for `jianwei report`: the maintenance of lines
     web_config: str = ""  # TLS, as of the agent: exporter-toolkit's file
+    metrics_token: Secret | None = None  # lets others than this machine read /metrics
+    notify: NotifySettings = NotifySettings()
     public_url: str = ""
     zone: str = "Asia/Shanghai"
     example: bool = False
@@ -51,5 +61,11 @@ def load(path: str) -> ConsoleSettings:
         for name in _PATHS
         if (value := getattr(settings, name))
     }
-    pull = pulling.located(settings.pull, folder)
-    return msgspec.structs.replace(settings, **found, pull=pull)
+    at = joined(folder)
+    return msgspec.structs.replace(
+        settings,
+        itsm=settings.itsm and tls_located(settings.itsm, at),
+        notify=located(settings.notify, at),
+        pull=pulling.located(settings.pull, folder),
+        **found,
+    )
