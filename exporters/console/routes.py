@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from exporters.console.overview import pages as overview
+from exporters.console.people import operations as people_operations
 from exporters.console.people import pages as people
 from exporters.console.web.routing import Operation, Page
 
@@ -12,4 +13,4 @@ PAGES: Final[tuple[Page, ...]] = (
     *overview.PAGES,
     *people.PAGES,
 )
-OPERATIONS: Final[tuple[Operation, ...]] = ()
+OPERATIONS: Final[tuple[Operation, ...]] = (*people_operations.OPERATIONS,)

@@ -5,6 +5,7 @@ Paths in it are relative to its folder; secrets are `!env NAME` or `!file PATH`.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from typing import Annotated, Final
 
@@ -12,6 +13,7 @@ import msgspec
 
 from collectors import strictyaml
 from collectors.strictyaml import Document, Duration
+from exporters.console.people.policy import PeopleSettings
 
 LISTEN: Final = ("127.0.0.1:9809",)
 
@@ -30,8 +32,14 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
     session: Duration = Duration(8 * 3600)
     idle: Duration = Duration(900)
+    people: PeopleSettings = PeopleSettings()
+    proxies: tuple[str, ...] = ()
     packs: tuple[str, ...] = ()  # rule packs of the site's own, for their texts
     reports: str = ""  # the folder that `jianwei report` writes into
+
+    def __post_init__(self) -> None:
+        for proxy in self.proxies:
+            ipaddress.ip_network(proxy)  # ValueError says what is wrong with it
 
 
 _PATHS: Final = ("web_config", "reports")
