@@ -459,7 +459,8 @@ log = Table(
     Index("ix_log_subject", "subject", "number"),
 )
 for _dialect, _statement in ONLY_GROWS:
-    event.listen(log, "after_create", DDL(_statement).execute_if(dialect=_dialect))
+    _ddl = DDL(_statement)  # type: ignore[no-untyped-call]
+    event.listen(log, "after_create", _ddl.execute_if(dialect=_dialect))
 
 lease = Table(  # which of several consoles does what only one may do
     "lease",

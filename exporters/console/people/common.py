@@ -16,5 +16,5 @@ COMMON: Final = frozenset(
     baidu wechat woaini woaini1314 5201314 zhongguo china beijing shanghai guangdong guangzhou shenzhen
     zhengwu zhengfu dianzizhengwu xinxi xinxizhongxin mima wangluo anquan jianwei dengbao
     spring summer autumn winter january february december
-    """.split()
+    """.split()  # noqa: SIM905 - words are read as words
 )

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from exporters.console import auditlog
 from exporters.console.people import sessions, totp
-from exporters.console.people.sessions import Stage
+from exporters.console.people.sessions import Stage, Step
 from exporters.console.schema import user
 from exporters.console.web.asker import Asker
 from exporters.console.web.refusals import Unknown
@@ -81,13 +81,12 @@ def by_code(asker: Asker, code: str) -> Entered:
 
 
 def enter(
-    asker: Asker, connection: Connection, row: Row[Any], done: str, how: str = "local"
+    asker: Asker, connection: Connection, row: Row[Any], done: Step, how: str = "local"
 ) -> Entered:
     """A session for a user who has just proved who they are, in the caller's transaction. `done` is the step: password
     or totp. The session that they came with, whoever had it, is over."""
     settings = asker.services.settings
-    step = "totp" if done == "totp" else "password"
-    stage = sessions.stage_after(settings, row, step, asker.now)
+    stage = sessions.stage_after(settings, row, done, asker.now)
     if asker.session:
         sessions.end(connection, asker.session)
     token = sessions.begin(connection, settings, row.id, stage, asker.now, asker.address)
@@ -99,7 +98,7 @@ def enter(
     auditlog.record(
         connection,
         row.name,
-        "login.done" if stage == "full" else f"login.{step}",
+        "login.done" if stage == "full" else f"login.{done}",
         row.name,
         {"how": how} if how != "local" else {},
         now=asker.now,
