@@ -143,11 +143,9 @@ def _noted(text: str) -> tuple[int, str]:
 def _database(settings: ConsoleSettings) -> Database:
     """One that is there: none is made."""
     try:
-        database = Database(settings.db, make=False)
-        database.close()
+        return Database(settings.db, make=False)
     except DatabaseError as error:
         raise UserError(str(error)) from error
-    return database
 
 
 def _password() -> str:

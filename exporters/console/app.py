@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -13,14 +13,16 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from exporters.console.database import Database
 from exporters.console.routes import OPERATIONS, PAGES
 from exporters.console.services import Services
-from exporters.console.web.endpoints import Endpoints
+from exporters.console.web.endpoints import PREFIX, Endpoints
 from exporters.console.web.headers import SecurityHeaders
+from exporters.console.web.openapi import document
 
 
 def application(database: Database, services: Services) -> Starlette:
     endpoints = Endpoints(database, services)
     routes: list[BaseRoute] = [
         Route("/-/healthy", _healthy),
+        Route(f"{PREFIX}/openapi.json", _described),
         Mount("/static", StaticFiles(packages=[("exporters.console", "static")])),
         *map(endpoints.page, PAGES),
         *map(endpoints.operation, OPERATIONS),
@@ -31,6 +33,10 @@ def application(database: Database, services: Services) -> Starlette:
         trusted = list(proxies)
         middleware.insert(0, Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted))
     return Starlette(routes=routes, middleware=middleware)
+
+
+async def _described(_: Request) -> Response:
+    return JSONResponse(document(OPERATIONS))
 
 
 async def _healthy(_: Request) -> Response:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from exporters.console import auditlog
 from exporters.console.people import sessions, totp
+from exporters.console.people.policy import days_left
 from exporters.console.people.sessions import Stage, Step
 from exporters.console.schema import user
 from exporters.console.web.asker import Asker
@@ -23,10 +24,12 @@ _NAME: Final = 64  # characters of a name that are logged
 
 
 class Entered(NamedTuple):
-    """The token of the session, and where it leads before all is open; empty where nothing is missing."""
+    """The token of the session, and where it leads before all is open; empty where nothing is missing. `expires` is in
+    how many days the password does, where that is soon."""
 
     token: str
     stage: Stage
+    expires: int | None = None
 
     @property
     def path(self) -> str:
@@ -104,7 +107,10 @@ def enter(
         now=asker.now,
         address=asker.address,
     )
-    return Entered(token, stage)
+    policy = settings.people.password
+    left = days_left(row.password_changed, policy, asker.now)
+    soon = stage == "full" and row.origin == "local" and left <= policy.warn_days
+    return Entered(token, stage, left if soon else None)
 
 
 def fail(asker: Asker, connection: Connection, user_id: int, why: str) -> bool:

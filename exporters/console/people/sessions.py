@@ -25,7 +25,7 @@ TOKEN_PREFIX: Final = "jwu_"  # noqa: S105 - what a user's token begins with; an
 Stage = Literal["full", "totp", "password"]
 Step = Literal["password", "totp"]  # of logging in
 ENTER: Final[Mapping[str, str]] = {"totp": "/login/totp", "password": "/profile/password"}
-_RENEW: Final = timedelta(seconds=30)  # how exact `seen` is
+_RENEW: Final = timedelta(seconds=60)  # how exact `seen` is
 
 
 class Resolved(NamedTuple):
