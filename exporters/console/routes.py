@@ -10,6 +10,7 @@ from exporters.console.hosts import operations as hosts_operations
 from exporters.console.hosts import pages as hosts
 from exporters.console.overview import operations as overview_operations
 from exporters.console.overview import pages as overview
+from exporters.console.people import operations as people_operations
 from exporters.console.people import pages as people
 from exporters.console.pull import operations as pull_operations
 from exporters.console.pull import pages as pull

@@ -5,6 +5,7 @@ Paths in it are relative to its folder; secrets are `!env NAME` or `!file PATH`.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from typing import Annotated, Final
 
@@ -19,6 +20,7 @@ from exporters.console.notify.settings import (
     located,
     tls_located,
 )
+from exporters.console.people.policy import PeopleSettings
 from exporters.console.pull import settings as pulling
 from exporters.console.pull.settings import PullSettings
 
@@ -44,8 +46,14 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     session: Duration = Duration(8 * 3600)
     idle: Duration = Duration(900)
     pull: PullSettings = PullSettings()
+    people: PeopleSettings = PeopleSettings()
+    proxies: tuple[str, ...] = ()
     packs: tuple[str, ...] = ()  # rule packs of the site's own, for their texts
     reports: str = ""  # the folder that `jianwei report` writes into
+
+    def __post_init__(self) -> None:
+        for proxy in self.proxies:
+            ipaddress.ip_network(proxy)  # ValueError says what is wrong with it
 
 
 _PATHS: Final = ("maintenance_file", "web_config", "reports")
