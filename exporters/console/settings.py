@@ -6,12 +6,13 @@ Paths in it are relative to its folder; secrets are `!env NAME` or `!file PATH`.
 from __future__ import annotations
 
 import os
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from collectors import strictyaml
 from collectors.strictyaml import Document, Duration
+from exporters.console.people.directory.ldapsettings import LdapSettings
 
 LISTEN: Final = ("127.0.0.1:9809",)
 
@@ -30,6 +31,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
     session: Duration = Duration(8 * 3600)
     idle: Duration = Duration(900)
+    ldap: LdapSettings | None = None
     packs: tuple[str, ...] = ()  # rule packs of the site's own, for their texts
     reports: str = ""  # the folder that `jianwei report` writes into
 
@@ -42,9 +44,11 @@ def load(path: str) -> ConsoleSettings:
     document = Document(strictyaml.read(path), path)
     settings = document.convert(ConsoleSettings)
     folder = os.path.dirname(os.path.abspath(path))
-    found = {
+    found: dict[str, Any] = {
         name: os.path.join(folder, os.path.expanduser(value))
         for name in _PATHS
         if (value := getattr(settings, name))
     }
+    if settings.ldap:
+        found["ldap"] = settings.ldap.located(folder)
     return msgspec.structs.replace(settings, **found)
