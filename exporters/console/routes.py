@@ -6,10 +6,13 @@ from typing import Final
 
 from exporters.console.overview import pages as overview
 from exporters.console.people import pages as people
+from exporters.console.reports import operations as reportsoperations
+from exporters.console.reports import pages as reports
 from exporters.console.web.routing import Operation, Page
 
 PAGES: Final[tuple[Page, ...]] = (
     *overview.PAGES,
     *people.PAGES,
+    *reports.PAGES,
 )
-OPERATIONS: Final[tuple[Operation, ...]] = ()
+OPERATIONS: Final[tuple[Operation, ...]] = (*reportsoperations.OPERATIONS,)

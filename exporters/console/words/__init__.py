@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from exporters.console.words import common, directory, people
+from exporters.console.words import common, directory, people, reports
 from rules.model import Text
 
-_ROOMS: Final = (common, directory, people)
+_ROOMS: Final = (common, directory, people, reports)
 
 
 def _joined() -> Mapping[str, Text]:

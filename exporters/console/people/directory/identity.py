@@ -6,6 +6,7 @@ else's here, a local user's above all, is never taken over.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -75,7 +76,7 @@ def provision(connection: Connection, identity: Identity, now: datetime) -> int:
 
 
 def _made(
-    connection: Connection, identity: Identity, told: dict[str, object], now: datetime
+    connection: Connection, identity: Identity, told: Mapping[str, object], now: datetime
 ) -> int:
     name = identity.name
     if connection.execute(select(user.c.id).where(user.c.name == name)).first() is not None:

@@ -128,7 +128,7 @@ def _prepared(password: str) -> str:
     if len(password) > _LONGEST_PASSWORD or "\0" in password:
         return ""
     try:
-        return str(sasl_prep(password))
+        return str(sasl_prep(password))  # type: ignore[no-untyped-call]
     except LDAPExceptionError:
         return ""
 

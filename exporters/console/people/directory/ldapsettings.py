@@ -112,6 +112,6 @@ def loopback(host: str) -> bool:
 
 def _check(text: str) -> None:
     try:
-        parse_filter(text, None, False, False, None, False)
+        parse_filter(text, None, False, False, None, False)  # type: ignore[no-untyped-call]
     except (LDAPExceptionError, ValueError) as error:
         raise ValueError(f"{text!r} is not a filter of RFC 4515: {error}") from error
