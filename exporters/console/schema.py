@@ -426,4 +426,5 @@ setting = Table(
     Column("value", Text, nullable=False),
 )
 
-Index("ix_hit_host_id", hit.c.host_id, hit.c.state)
+Index("ix_hit_host_id", hit.c.host_id, hit.c.state)  # an audit reads its host's
+Index("ix_hit_rule_id_state", hit.c.rule_id, hit.c.state)  # waivers go by rule
