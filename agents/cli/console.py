@@ -11,7 +11,8 @@ from agents.errors import UserError
 from agents.state import default_state_dir
 from exporters.console import settings as consolesettings
 from exporters.console.database import DatabaseError
-from exporters.console.serving import ADMINISTRATOR, ConsoleServer
+from exporters.console.people.first import ADMINISTRATOR
+from exporters.console.serving import ConsoleServer
 from exporters.console.settings import ConsoleSettings
 from exporters.prometheus.listen import ListenError
 

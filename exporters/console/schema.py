@@ -8,6 +8,7 @@ changes what they count, in the same transaction.
 from __future__ import annotations
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
 )
 
 from exporters.console.codes import Moment
@@ -37,6 +39,39 @@ metadata = MetaData(
 )
 # SQLite numbers rows by itself in a column that is an INTEGER only
 BigId = BigInteger().with_variant(Integer, "sqlite")
+
+# the audit log's rows stay as they are, whoever asks; auditlog.verify finds who went round this
+_REFUSED = "the audit log only grows"
+ONLY_GROWS = (
+    *(
+        (
+            "sqlite",
+            f"CREATE TRIGGER log_{verb} BEFORE {verb} ON log {when} "
+            f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
+        )
+        for verb, when in (
+            ("update", ""),
+            ("delete", ""),
+            # INSERT OR REPLACE deletes without the trigger above
+            ("insert", "WHEN EXISTS (SELECT 1 FROM log WHERE number = NEW.number)"),
+        )
+    ),
+    (
+        "postgresql",
+        "CREATE FUNCTION log_only_grows() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{_REFUSED}'; END $$",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER log_rows BEFORE UPDATE OR DELETE ON log "
+        "FOR EACH ROW EXECUTE FUNCTION log_only_grows()",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER log_whole BEFORE TRUNCATE ON log "
+        "FOR EACH STATEMENT EXECUTE FUNCTION log_only_grows()",
+    ),
+)
 
 # --- what agents told
 
@@ -253,6 +288,7 @@ user = Table(
     Column("departments", JSON),  # names; null: all of them
     Column("origin", Text, nullable=False, default="local"),  # local, ldap, oidc
     Column("subject", Text, nullable=False, default=""),  # the DN, or issuer and sub
+    Column("vouched", Moment),  # when the directory last did
     Column("password_hash", Text, nullable=False, default=""),
     Column("password_changed", Moment),
     Column("must_change", Boolean, nullable=False, default=False),
@@ -265,6 +301,15 @@ user = Table(
     Column("created", Moment, nullable=False),
     Column("last_login", Moment),
     Column("version", Integer, nullable=False, default=1),
+)
+
+Index(
+    "uq_user_subject",
+    user.c.origin,
+    user.c.subject,
+    unique=True,
+    sqlite_where=user.c.subject != "",
+    postgresql_where=user.c.subject != "",
 )
 
 password_history = Table(
@@ -287,6 +332,15 @@ session = Table(
     Column("seen", Moment, nullable=False),
     Column("expires", Moment, nullable=False),
     Column("address", Text, nullable=False, default=""),
+    Column("pending", Text, nullable=False, default=""),  # a TOTP secret not yet proved
+)
+
+recovery_code = Table(  # instead of a TOTP code, each once
+    "recovery_code",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", Integer, ForeignKey("user.id"), nullable=False, index=True),
+    Column("code_hash", Text, nullable=False),
 )
 
 api_token = Table(
@@ -409,7 +463,13 @@ log = Table(
     Column("subject", Text, nullable=False, default=""),
     Column("detail", Text, nullable=False, default="{}"),  # JSON
     Column("hash", Text, nullable=False),  # auditlog.py
+    Index("ix_log_time", "time", "number"),
+    Index("ix_log_actor", "actor", "number"),
+    Index("ix_log_action", "action", "number"),
+    Index("ix_log_subject", "subject", "number"),
 )
+for _dialect, _statement in ONLY_GROWS:
+    event.listen(log, "after_create", DDL(_statement).execute_if(dialect=_dialect))
 
 lease = Table(  # which of several consoles does what only one may do
     "lease",

@@ -5,6 +5,7 @@ Paths in it are relative to its folder; secrets are `!env NAME` or `!file PATH`.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from typing import Annotated, Any, Final
 
@@ -13,6 +14,8 @@ import msgspec
 from collectors import strictyaml
 from collectors.strictyaml import Document, Duration
 from exporters.console.people.directory.ldapsettings import LdapSettings
+from exporters.console.people.directory.oidcsettings import OidcSettings
+from exporters.console.people.policy import PeopleSettings
 
 LISTEN: Final = ("127.0.0.1:9809",)
 
@@ -32,8 +35,17 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     session: Duration = Duration(8 * 3600)
     idle: Duration = Duration(900)
     ldap: LdapSettings | None = None
+    oidc: OidcSettings | None = None
+    people: PeopleSettings = PeopleSettings()
+    proxies: tuple[str, ...] = ()
     packs: tuple[str, ...] = ()  # rule packs of the site's own, for their texts
     reports: str = ""  # the folder that `jianwei report` writes into
+
+    def __post_init__(self) -> None:
+        if self.oidc and not self.public_url.startswith(("https://", "http://")):
+            raise ValueError("oidc needs public_url, which the provider sends people back to")
+        for proxy in self.proxies:
+            ipaddress.ip_network(proxy)  # ValueError says what is wrong with it
 
 
 _PATHS: Final = ("web_config", "reports")
@@ -51,4 +63,6 @@ def load(path: str) -> ConsoleSettings:
     }
     if settings.ldap:
         found["ldap"] = settings.ldap.located(folder)
+    if settings.oidc:
+        found["oidc"] = settings.oidc.located(folder)
     return msgspec.structs.replace(settings, **found)

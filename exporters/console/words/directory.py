@@ -12,9 +12,6 @@ WORDS: Final[Mapping[str, Text]] = {
         "统一身份目录暂时无法访问，目录用户现在不能登录；本地用户不受影响。",
         "The directory cannot be reached: its users cannot log in now. Local users can.",
     ),
-    "directory.disabled": Text(
-        "该账户已被管理员停用。", "An administrator has disabled this account."
-    ),
     "directory.name_taken": Text(
         "本系统已有名为 {name} 的其他账户，请联系管理员。",
         "There is another account named {name} here; ask an administrator.",

@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Connection, select, update
 
 from exporters.console import auditlog
+from exporters.console.people import sessions
 from exporters.console.schema import user
 from exporters.console.web.asker import Role
 from exporters.console.web.refusals import Refused
@@ -38,12 +39,6 @@ class DirectoryDown(Exception):
     """The directory cannot be asked; `str()` says why, for the console's own log."""
 
 
-class Disabled(Refused):
-    """An administrator of the console has shut this user out, whatever the directory says."""
-
-    status = 403
-
-
 class NameTaken(Refused):
     """Somebody else here has the name."""
 
@@ -51,27 +46,25 @@ class NameTaken(Refused):
 
 
 def provision(connection: Connection, identity: Identity, now: datetime) -> int:
-    """Make or refresh the row of this user in the caller's transaction; returns its id. Raises Disabled, NameTaken."""
+    """Make or refresh the row of this user in the caller's transaction; returns its id. Whether they may log in is not
+    asked here: an administrator may have disabled them. Raises NameTaken."""
     mine = (user.c.origin == identity.origin) & (user.c.subject == identity.subject)
     row = connection.execute(select(user).where(mine).with_for_update()).first()
     departments = None if identity.departments is None else list(identity.departments)
-    told = {
-        "full_name": clean(identity.full_name),
-        "mail": clean(identity.mail),
-        "role": identity.role,
-        "departments": departments,
-    }
+    may: dict[str, object] = {"role": identity.role, "departments": departments}
+    told = {**may, "full_name": clean(identity.full_name), "mail": clean(identity.mail)}
     if row is None:
         return _made(connection, identity, told, now)
-    if row.disabled:
-        raise Disabled("directory.disabled")
     changed = {key: value for key, value in told.items() if getattr(row, key) != value}
+    version = row.version + 1 if changed else row.version
+    connection.execute(
+        update(user).where(user.c.id == row.id).values(**changed, version=version, vouched=now)
+    )
     if changed:
-        connection.execute(
-            update(user).where(user.c.id == row.id).values(**changed, version=row.version + 1)
-        )
         detail = {"origin": identity.origin, **changed}
         auditlog.record(connection, "", "users.refreshed", row.name, detail, now=now)
+    if may.keys() & changed.keys():
+        sessions.end_all(connection, row.id)
     return int(row.id)
 
 
@@ -83,7 +76,12 @@ def _made(
         raise NameTaken("directory.name_taken", name=name)
     made = connection.execute(
         user.insert().values(
-            name=name, origin=identity.origin, subject=identity.subject, created=now, **told
+            name=name,
+            origin=identity.origin,
+            subject=identity.subject,
+            created=now,
+            vouched=now,
+            **told,
         )
     )
     detail = {"origin": identity.origin, "subject": identity.subject, "role": identity.role}
