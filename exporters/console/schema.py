@@ -317,6 +317,7 @@ user = Table(
     Column("departments", JSON),  # names; null: all of them
     Column("origin", Text, nullable=False, default="local"),  # local, ldap, oidc
     Column("subject", Text, nullable=False, default=""),  # the DN, or issuer and sub
+    Column("vouched", Moment),  # when the directory last did
     Column("password_hash", Text, nullable=False, default=""),
     Column("password_changed", Moment),
     Column("must_change", Boolean, nullable=False, default=False),
@@ -329,6 +330,15 @@ user = Table(
     Column("created", Moment, nullable=False),
     Column("last_login", Moment),
     Column("version", Integer, nullable=False, default=1),
+)
+
+Index(
+    "uq_user_subject",
+    user.c.origin,
+    user.c.subject,
+    unique=True,
+    sqlite_where=user.c.subject != "",
+    postgresql_where=user.c.subject != "",
 )
 
 password_history = Table(
