@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from exporters.console.words import common, people
+from exporters.console.words import common, people, review
 from rules.model import Text
 
-_ROOMS: Final = (common, people)
+_ROOMS: Final = (common, people, review)
 
 
 def _joined() -> Mapping[str, Text]:
