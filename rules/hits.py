@@ -86,7 +86,7 @@ def after(
     for mark, hit in known.items():
         if mark not in hits:
             hits[mark] = _not_failing(hit, outcomes, now)
-    hits = {mark: _waived(hit, waivers, now) for mark, hit in hits.items()}
+    hits = {mark: waived(hit, waivers, now) for mark, hit in hits.items()}
     kept = {m: h for m, h in hits.items() if h.state != "fixed" or now - h.changed < KEPT}
     dropped = _too_many(kept.values(), outcomes)
     kept = {mark: hit for mark, hit in kept.items() if mark not in dropped}
@@ -225,7 +225,8 @@ def _not_failing(hit: Hit, outcomes: _Outcomes, now: datetime) -> Hit:
     return msgspec.structs.replace(hit, packs=left, unseen_since=hit.unseen_since or now)
 
 
-def _waived(hit: Hit, waivers: Sequence[Waiver], now: datetime) -> Hit:
+def waived(hit: Hit, waivers: Sequence[Waiver], now: datetime) -> Hit:
+    """A hit by the waivers there are now."""
     if hit.state == "fixed":
         return hit
     bound = {

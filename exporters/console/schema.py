@@ -427,7 +427,7 @@ setting = Table(
     Column("value", Text, nullable=False),
 )
 
-Index("ix_hit_host_id", hit.c.host_id, hit.c.state)
+Index("ix_hit_host_id", hit.c.host_id, hit.c.state)  # an audit reads its host's
 # A list is read along one of these in its order, and its filters are answered from the same entries (review/walks.py)
 _FILTERED = (hit.c.id, hit.c.state, hit.c.severity, hit.c.rule_id, hit.c.department_id, hit.c.host_id)
 Index("ix_hit_age", hit.c.first_seen, *_FILTERED)
@@ -438,7 +438,7 @@ Index(
     *(hit.c[name] for name in ("severity", "first_seen", "id", "state", "rule_id")),
     *(hit.c[name] for name in ("department_id", "host_id")),
 )
-Index(
+Index(  # waivers go by it too
     "ix_hit_rule",
     *(hit.c[name] for name in ("rule_id", "state", "first_seen", "id", "severity")),
     *(hit.c[name] for name in ("department_id", "host_id")),

@@ -10,12 +10,14 @@ import msgspec
 
 class Arrived(msgspec.Struct, frozen=True):
     """Labels are those of the targets file or of the enrolment: `department`, `system`, `region` and `level` are
-    known, others are kept. `target` is the address that was asked, empty for an agent that called."""
+    known, others are kept. `target` is the address that was asked, empty for an agent that called. `digest` is the
+    SHA-256 of the audit's bytes, where there were any."""
 
     source: Literal["pull", "push"]
     labels: Mapping[str, str] = {}
     target: str = ""
     version: str = ""
+    digest: str = ""
 
 
 class Taken(msgspec.Struct, frozen=True):

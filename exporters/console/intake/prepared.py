@@ -1,0 +1,79 @@
+"""An audit made ready for the tables: its texts harmless and bounded, its evidence as JSON, its fingerprints of its
+own host, whatever it says they are. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from exporters.findings.told import harmless, line
+from rules.model import AuditResult, Hit, Host, PackResult, Verdict, fingerprint
+
+MAX_JSON: Final = 8000  # characters of one value
+MAX_NAME: Final = 300
+MAX_CLAUSES: Final = 100  # of one rule by one standard
+
+
+def prepared(result: AuditResult) -> AuditResult:
+    """In its failing verdicts and its hits, `actual` and `expected` are JSON texts."""
+    host = Host(result.host.id, name(result.host.name))
+    return msgspec.structs.replace(
+        result,
+        host=host,
+        packs=tuple(_pack(pack, host) for pack in result.packs),
+        hits=tuple(_hit(hit, host) for hit in result.hits),
+        changes=(),
+    )
+
+
+def as_json(value: Any) -> str:
+    if value is None:
+        return "null"
+    text = msgspec.json.encode(harmless(value)).decode()
+    return text if len(text) <= MAX_JSON else msgspec.json.encode(line(text)).decode()
+
+
+def name(text: str) -> str:
+    return line(text)[:MAX_NAME]
+
+
+def _pack(pack: PackResult, host: Host) -> PackResult:
+    return msgspec.structs.replace(
+        pack, pack=name(pack.pack), verdicts=tuple(_verdict(one, host) for one in pack.verdicts)
+    )
+
+
+def _verdict(verdict: Verdict, host: Host) -> Verdict:
+    failed = verdict.verdict == "fail"
+    return Verdict(
+        rule=name(verdict.rule),
+        verdict=verdict.verdict,
+        severity=verdict.severity,
+        title=verdict.title,
+        instance=line(verdict.instance),
+        actual=as_json(verdict.actual) if failed else None,
+        expected=as_json(verdict.expected) if failed else None,
+        source=line(verdict.source),
+        reason=line(verdict.reason),
+        maps={
+            name(standard): tuple(map(name, ones[:MAX_CLAUSES]))
+            for standard, ones in verdict.maps.items()
+        },
+        fingerprint=fingerprint(host.id, verdict.rule, verdict.instance) if failed else "",
+        evidence=name(verdict.evidence),
+        question=verdict.question,
+    )
+
+
+def _hit(hit: Hit, host: Host) -> Hit:
+    """Of the agent's own hits only what people said at the agent is of use."""
+    return msgspec.structs.replace(
+        hit,
+        fingerprint=fingerprint(host.id, hit.rule, hit.instance),
+        host=host,
+        waiver=name(hit.waiver),
+        by=name(hit.by),
+        note=line(hit.note),
+    )
