@@ -2,13 +2,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run env dev libvirt test test-openstack check format golden bench soak wheel packages lock clean
+.PHONY: help run demo screenshots env dev libvirt test test-openstack check format golden bench soak wheel packages lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-run: env ## start the agent with the default configuration on 127.0.0.1:9808
-	$(BIN)/jianwei run --config agents/default.yaml
+run: env ## start the agent on 127.0.0.1:9808 and the review console on 127.0.0.1:9809
+	@trap 'kill 0' EXIT; $(BIN)/jianwei console & $(BIN)/jianwei run --config agents/default.yaml
+
+demo: env ## an example city in the console, with its monthly report, on 127.0.0.1:9809; two minutes
+	$(BIN)/jianwei demo
+
+screenshots: dev packages ## remake docs/screenshots from the example city
+	$(BIN)/python -m tests.screenshots
 
 env: .venv/runtime ## make .venv with the pinned dependencies
 dev: .venv/dev

@@ -114,6 +114,7 @@ class Maker:
             otherwise=owner,
             city=self.profile.city,
             issuer=self.profile.issuer,
+            example=self.profile.example,
             capacity=self._capacity(),
             files=self._hashes(),
             exemptions=self.exemptions,

@@ -46,10 +46,11 @@ class CapacitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`config` is the configuration of an agent, for its history, thresholds and table of owners. `excerpts`: one for
-    each department as well."""
+    each department as well. `example`: all of it is made up, and every file says so."""
 
     city: str = ""
     issuer: str = ""
+    example: bool = False
     language: Literal["zh", "en"] = "zh"
     formats: tuple[Format, ...] = FORMATS
     out: str = ""

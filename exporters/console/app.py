@@ -5,26 +5,32 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from exporters.console.database import Database
 from exporters.console.routes import OPERATIONS, PAGES
 from exporters.console.services import Services
-from exporters.console.web.endpoints import Endpoints
+from exporters.console.web.endpoints import PREFIX, Endpoints
 from exporters.console.web.headers import SecurityHeaders
+from exporters.console.web.openapi import document
 
 
 def application(database: Database, services: Services) -> Starlette:
     endpoints = Endpoints(database, services)
     routes: list[BaseRoute] = [
         Route("/-/healthy", _healthy),
+        Route(f"{PREFIX}/openapi.json", _described),
         Mount("/static", StaticFiles(packages=[("exporters.console", "static")])),
         *map(endpoints.page, PAGES),
         *map(endpoints.operation, OPERATIONS),
     ]
     return Starlette(routes=routes, middleware=[Middleware(SecurityHeaders)])
+
+
+async def _described(_: Request) -> Response:
+    return JSONResponse(document(OPERATIONS))
 
 
 async def _healthy(_: Request) -> Response:

@@ -53,6 +53,7 @@ class Scope(msgspec.Struct, frozen=True):
     calendar: Text = Text("", "")  # which holidays and hours were taken
     workdays: int = 0
     issuer: str = ""  # who publishes it
+    example: bool = False  # all of it is made up, and every file says so
 
 
 class Figure(msgspec.Struct, frozen=True):

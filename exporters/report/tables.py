@@ -16,6 +16,7 @@ from exporters.report import usagecolumns as usage
 from exporters.report.columns import Column, Kind, Table
 from exporters.report.document import Document
 from exporters.report.resourcecolumns import RESOURCES
+from rules.model import Text
 
 TABLES: Final[tuple[Table[Any], ...]] = (
     *(RESOURCES, usage.DEPARTMENTS, usage.SYSTEMS, usage.SHOWBACK, usage.HELD),
@@ -29,6 +30,7 @@ TABLES: Final[tuple[Table[Any], ...]] = (
     ),
     *(sections.BASELINE, sections.HITS, sections.WAIVERS, sections.GAPS),
 )
+EXAMPLE: Final = Text("示例数据", "Example data")
 DIGITS: Final[dict[Kind, int]] = {
     "count": 0, "amount": 3, "percent": 3, "precise": 5, "points": 3, "hours": 3, "money": 6,
 }  # fmt: skip
@@ -40,13 +42,17 @@ def csvs(document: Document, language: str) -> dict[str, bytes]:
     for table in TABLES:
         rows = table.rows(document)
         if rows is not None:
-            found[f"{table.key}.csv"] = _csv(table, rows, language)
+            found[f"{table.key}.csv"] = _csv(table, rows, language, document.scope.example)
     return found
 
 
-def _csv(table: Table[Any], rows: Iterable[Any], language: str) -> bytes:
+def _csv(table: Table[Any], rows: Iterable[Any], language: str, example: bool) -> bytes:
+    """What is made up says so in every row, wherever that is copied to."""
     heads = [column.head(language) for column in table.columns]
     cells = ([_cell(column, row, language) for column in table.columns] for row in rows)
+    if example:
+        words = EXAMPLE.of(language)
+        heads, cells = [*heads, words], ([*row, words] for row in cells)
     return sheet.table(heads, cells)
 
 

@@ -31,7 +31,7 @@ from rules.usagejudgement import Amount, Exempted, Figures, Judgement, Reason
 DECIDED: dict[type[msgspec.Struct], str] = {
     Scope: (
         "city month since until zone made source data_hash thresholds parameters days "
-        "days_in_month under_way coverage department calendar workdays issuer"
+        "days_in_month under_way coverage department calendar workdays issuer example"
     ),
     Source: ("kind name since until error"),
     Department: (

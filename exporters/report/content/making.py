@@ -56,6 +56,7 @@ class Inputs(NamedTuple):
     otherwise: Otherwise | None = None
     city: str = ""
     issuer: str = ""
+    example: bool = False
     capacity: CapacityTold | None = None
     told_by: Text = Text("报告配置", "the profile")
     files: Mapping[str, str] = {}
@@ -117,6 +118,7 @@ def document(inputs: Inputs, watch: Callable[[str], None] = lambda _: None) -> D
             coverage=whole.load.coverage,
             city=inputs.city,
             issuer=inputs.issuer,
+            example=inputs.example,
             made=inputs.now,
         ),
         summary=(),

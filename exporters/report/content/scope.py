@@ -34,6 +34,7 @@ def data_hash(made: Document, digests: Mapping[str, str], files: Mapping[str, st
         made=made.scope.until,
         city="",
         issuer="",
+        example=False,
     )
     unnamed = {
         name: msgspec.structs.replace(part, source="")
@@ -97,6 +98,7 @@ def scope(
     coverage: float | None,
     city: str,
     issuer: str,
+    example: bool,
     made: float,
 ) -> Scope:
     """`days` says of each of the month (so far) whether there is anything of it. Its hash is of all, so it comes last."""
@@ -118,4 +120,5 @@ def scope(
         calendar=calendar_text(calendar, period.label[:4]),
         workdays=workdays,
         issuer=issuer,
+        example=example,
     )

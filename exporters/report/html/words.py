@@ -12,6 +12,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "title_department": ("月度资源使用通报 · 部门专页", "Monthly Utilisation · Department Excerpt"),
     "product": ("见微", "Jianwei"),
     "motto": ("见微知著", "From small signs, the whole"),
+    "example": ("示例数据", "Example data"),
     "issuer": ("发布单位", "Issued by"),
     "period": ("统计周期", "Period"),
     "scope": ("统计范围", "Scope"),

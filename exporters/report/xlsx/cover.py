@@ -26,7 +26,8 @@ class Entry(NamedTuple):
 
 def title(scope: Scope, language: str) -> str:
     whose = "" if scope.department is None else f" · {department(scope.department, language)}"
-    return f"{scope.city} {scope.month} {say('title', language)}{whose}"
+    example = f" · {say('example', language)}" if scope.example else ""
+    return f"{scope.city} {scope.month} {say('title', language)}{whose}{example}"
 
 
 def cover(page: Page, document: Document, contents: Sequence[Entry]) -> None:

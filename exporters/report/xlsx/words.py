@@ -27,6 +27,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "note": Text("说明", "Note"),
     "scope": Text("范围", "Scope"),
     "city": Text("地区", "City"),
+    "example": Text("示例数据", "Example data"),
     "issuer": Text("发布单位", "Published by"),
     "department": Text("部门", "Department"),
     "month": Text("月份", "Month"),

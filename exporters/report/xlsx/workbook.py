@@ -115,7 +115,10 @@ class _Book:
         page = self._sheet(wanted)
         self._contents.append(Entry(page.name, wanted))
         if top:
-            page.text(0, 0, wanted, "title")
+            example = self._document.scope.example
+            page.text(
+                0, 0, f"{wanted} · {say('example', self._language)}" if example else wanted, "title"
+            )
             page.link(1, 0, link(self._home), say("back", self._language))
             page.text(
                 1, 1, f"{self._document.scope.month} · {say('empty', self._language)}", "note"
