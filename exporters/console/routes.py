@@ -17,6 +17,8 @@ from exporters.console.pull import operations as pull_operations
 from exporters.console.pull import pages as pull
 from exporters.console.reports import operations as reports_operations
 from exporters.console.reports import pages as reports
+from exporters.console.review import operations as review_operations
+from exporters.console.review import pages as review
 from exporters.console.web.routing import Operation, Page
 
 PAGES: Final[tuple[Page, ...]] = (
@@ -27,6 +29,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *people.PAGES,
     *pull.PAGES,
     *reports.PAGES,
+    *review.PAGES,
 )
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *attest_operations.OPERATIONS,
@@ -35,4 +38,5 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     *people_operations.OPERATIONS,
     *pull_operations.OPERATIONS,
     *reports_operations.OPERATIONS,
+    *review_operations.OPERATIONS,
 )

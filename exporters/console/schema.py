@@ -25,6 +25,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     event,
+    literal_column,
 )
 
 from exporters.console.codes import Moment
@@ -575,3 +576,25 @@ Index(
     sqlite_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
     postgresql_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
 )
+# A list is read along one of these in its order, and its filters are answered from the same entries (review/walks.py)
+_FILTERED = (hit.c.id, hit.c.state, hit.c.severity, hit.c.rule_id, hit.c.department_id, hit.c.host_id)
+Index("ix_hit_age", hit.c.first_seen, *_FILTERED)
+Index("ix_hit_last_seen", hit.c.last_seen, *_FILTERED)  # every audit moves its entries
+Index("ix_hit_changed", hit.c.changed, *_FILTERED)
+Index(
+    "ix_hit_severity",
+    *(hit.c[name] for name in ("severity", "first_seen", "id", "state", "rule_id")),
+    *(hit.c[name] for name in ("department_id", "host_id")),
+)
+Index(  # waivers go by it too
+    "ix_hit_rule",
+    *(hit.c[name] for name in ("rule_id", "state", "first_seen", "id", "severity")),
+    *(hit.c[name] for name in ("department_id", "host_id")),
+)
+# of few hits each: they cost intake nothing
+for _name, _column, _few in (
+    ("ix_hit_owner", hit.c.owner_id, hit.c.owner_id.is_not(None)),
+    ("ix_hit_ticket", hit.c.ticket, hit.c.ticket != literal_column("''")),
+    ("ix_hit_unseen", hit.c.unseen_since, hit.c.unseen_since.is_not(None)),
+):
+    Index(_name, _column, sqlite_where=_few, postgresql_where=_few)

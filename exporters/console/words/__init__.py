@@ -16,10 +16,11 @@ from exporters.console.words import (
     overview,
     people,
     reports,
+    review,
 )
 from rules.model import Text
 
-_ROOMS: Final = (attest, common, directory, fleet, hosts, notify, overview, people, reports)
+_ROOMS: Final = (attest, common, directory, fleet, hosts, notify, overview, people, reports, review)
 
 
 def _joined() -> Mapping[str, Text]:
