@@ -88,9 +88,7 @@ def test_what_is_waived_before_it_is_told_is_not_told(
     assert not hook.hooks
 
 
-def test_departments_and_severities_of_rules(
-    console: Console, hook: hookserver.HookServer
-) -> None:
+def test_departments_and_severities_of_rules(console: Console, hook: hookserver.HookServer) -> None:
     rules = (NotifyRule(("ops",), ("new",), "high", ("市财政局",)),)
     notifier = Notifier(console.database, services(console, to(hook, rules=rules)))
     notifier.run_once(NOW)
