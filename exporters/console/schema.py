@@ -8,6 +8,7 @@ changes what they count, in the same transaction.
 from __future__ import annotations
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -23,6 +24,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
+    literal_column,
 )
 
 from exporters.console.codes import Moment
@@ -37,6 +40,39 @@ metadata = MetaData(
 )
 # SQLite numbers rows by itself in a column that is an INTEGER only
 BigId = BigInteger().with_variant(Integer, "sqlite")
+
+# the audit log's rows stay as they are, whoever asks; auditlog.verify finds who went round this
+_REFUSED = "the audit log only grows"
+ONLY_GROWS = (
+    *(
+        (
+            "sqlite",
+            f"CREATE TRIGGER log_{verb} BEFORE {verb} ON log {when} "
+            f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
+        )
+        for verb, when in (
+            ("update", ""),
+            ("delete", ""),
+            # INSERT OR REPLACE deletes without the trigger above
+            ("insert", "WHEN EXISTS (SELECT 1 FROM log WHERE number = NEW.number)"),
+        )
+    ),
+    (
+        "postgresql",
+        "CREATE FUNCTION log_only_grows() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{_REFUSED}'; END $$",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER log_rows BEFORE UPDATE OR DELETE ON log "
+        "FOR EACH ROW EXECUTE FUNCTION log_only_grows()",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER log_whole BEFORE TRUNCATE ON log "
+        "FOR EACH STATEMENT EXECUTE FUNCTION log_only_grows()",
+    ),
+)
 
 # --- what agents told
 
@@ -210,7 +246,10 @@ line = Table(  # the lines that an agent watches, as it last told
     Column("name", Text, primary_key=True),
     Column("family", Text, primary_key=True),  # ipv4, ipv6
     Column("time", Moment, nullable=False),
+    Column("level", Text, nullable=False, default=""),  # province, city, county, town, village
+    Column("rank", SmallInteger, nullable=False, default=3),  # hosts/linestatus.py: worst first
     Column("figures", JSON, nullable=False),
+    Index("ix_line_rank", "rank", "host_id", "name", "family"),
 )
 
 # --- agents that are asked
@@ -279,6 +318,7 @@ user = Table(
     Column("departments", JSON),  # names; null: all of them
     Column("origin", Text, nullable=False, default="local"),  # local, ldap, oidc
     Column("subject", Text, nullable=False, default=""),  # the DN, or issuer and sub
+    Column("vouched", Moment),  # when the directory last did
     Column("password_hash", Text, nullable=False, default=""),
     Column("password_changed", Moment),
     Column("must_change", Boolean, nullable=False, default=False),
@@ -291,6 +331,15 @@ user = Table(
     Column("created", Moment, nullable=False),
     Column("last_login", Moment),
     Column("version", Integer, nullable=False, default=1),
+)
+
+Index(
+    "uq_user_subject",
+    user.c.origin,
+    user.c.subject,
+    unique=True,
+    sqlite_where=user.c.subject != "",
+    postgresql_where=user.c.subject != "",
 )
 
 password_history = Table(
@@ -313,6 +362,15 @@ session = Table(
     Column("seen", Moment, nullable=False),
     Column("expires", Moment, nullable=False),
     Column("address", Text, nullable=False, default=""),
+    Column("pending", Text, nullable=False, default=""),  # a TOTP secret not yet proved
+)
+
+recovery_code = Table(  # instead of a TOTP code, each once
+    "recovery_code",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", Integer, ForeignKey("user.id"), nullable=False, index=True),
+    Column("code_hash", Text, nullable=False),
 )
 
 api_token = Table(
@@ -362,6 +420,20 @@ waiver = Table(
     Column("version", Integer, nullable=False, default=1),
 )
 
+waiver_department = Table(  # the same as `departments`, to be asked for; no row: all
+    "waiver_department",
+    metadata,
+    Column("waiver_id", Integer, ForeignKey("waiver.id"), primary_key=True),
+    Column("department_id", Integer, ForeignKey("department.id"), primary_key=True),
+)
+
+waiver_host = Table(  # the same as `hosts`, as patterns of this database (attest/reach.py)
+    "waiver_host",
+    metadata,
+    Column("waiver_id", Integer, ForeignKey("waiver.id"), primary_key=True),
+    Column("pattern", Text, primary_key=True),
+)
+
 attestation = Table(  # an answer to the question of a manual rule
     "attestation",
     metadata,
@@ -402,8 +474,23 @@ window = Table(  # maintenance windows and silences
     Column("scope", JSON, nullable=False),  # {hosts, departments, lines, rules}: patterns
     Column("created_by", Text, nullable=False),
     Column("created", Moment, nullable=False),
+    Column("last", Moment),  # the end of the last one; null: it recurs without end
     Column("cancelled", Moment),
     Column("version", Integer, nullable=False, default=1),
+)
+
+window_department = Table(  # the same as in `scope`, to be asked for; no row: all
+    "window_department",
+    metadata,
+    Column("window_id", Integer, ForeignKey("window.id"), primary_key=True),
+    Column("department_id", Integer, ForeignKey("department.id"), primary_key=True),
+)
+
+window_host = Table(
+    "window_host",
+    metadata,
+    Column("window_id", Integer, ForeignKey("window.id"), primary_key=True),
+    Column("pattern", Text, primary_key=True),
 )
 
 # --- what is told, and who did what
@@ -418,10 +505,13 @@ message = Table(  # to people and other systems, until it is delivered
     Column("content", JSON, nullable=False),
     Column("created", Moment, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
-    Column("due", Moment),  # null: delivered, or given up
+    Column("due", Moment),  # null: nothing is to be done any more
     Column("delivered", Moment),
     Column("problem", Text, nullable=False, default=""),
+    Column("state", Text, nullable=False, default="waiting"),  # delivered, given_up, suppressed
+    Column("until", Moment),  # when it is given up
     Index("ix_message_due", "due"),
+    Index("ix_message_state", "state", "id"),
 )
 
 log = Table(
@@ -435,7 +525,14 @@ log = Table(
     Column("subject", Text, nullable=False, default=""),
     Column("detail", Text, nullable=False, default="{}"),  # JSON
     Column("hash", Text, nullable=False),  # auditlog.py
+    Index("ix_log_time", "time", "number"),
+    Index("ix_log_actor", "actor", "number"),
+    Index("ix_log_action", "action", "number"),
+    Index("ix_log_subject", "subject", "number"),
 )
+for _dialect, _statement in ONLY_GROWS:
+    _ddl = DDL(_statement)  # type: ignore[no-untyped-call]
+    event.listen(log, "after_create", _ddl.execute_if(dialect=_dialect))
 
 lease = Table(  # which of several consoles does what only one may do
     "lease",
@@ -452,5 +549,52 @@ setting = Table(
     Column("value", Text, nullable=False),
 )
 
+Index("ix_hit_department_oldest", hit.c.department_id, hit.c.state, hit.c.first_seen)
+Index("ix_host_pack_score", host_pack.c.pack, host_pack.c.score, host_pack.c.host_id)
+Index(
+    "ix_hit_ticket",
+    hit.c.ticket,
+    sqlite_where=hit.c.ticket != "",
+    postgresql_where=hit.c.ticket != "",
+)
 Index("ix_hit_host_id", hit.c.host_id, hit.c.state)  # an audit reads its host's
 Index("ix_hit_rule_id_state", hit.c.rule_id, hit.c.state)  # waivers go by rule
+# at most one answer that was not taken back for a department, and for a host of it
+Index(
+    "uq_attestation_department",
+    attestation.c.rule_id,
+    attestation.c.department_id,
+    unique=True,
+    sqlite_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_(None),
+    postgresql_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_(None),
+)
+Index(
+    "uq_attestation_host",
+    attestation.c.rule_id,
+    attestation.c.host_id,
+    unique=True,
+    sqlite_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
+    postgresql_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
+)
+# A list is read along one of these in its order, and its filters are answered from the same entries (review/walks.py)
+_FILTERED = (hit.c.id, hit.c.state, hit.c.severity, hit.c.rule_id, hit.c.department_id, hit.c.host_id)
+Index("ix_hit_age", hit.c.first_seen, *_FILTERED)
+Index("ix_hit_last_seen", hit.c.last_seen, *_FILTERED)  # every audit moves its entries
+Index("ix_hit_changed", hit.c.changed, *_FILTERED)
+Index(
+    "ix_hit_severity",
+    *(hit.c[name] for name in ("severity", "first_seen", "id", "state", "rule_id")),
+    *(hit.c[name] for name in ("department_id", "host_id")),
+)
+Index(  # waivers go by it too
+    "ix_hit_rule",
+    *(hit.c[name] for name in ("rule_id", "state", "first_seen", "id", "severity")),
+    *(hit.c[name] for name in ("department_id", "host_id")),
+)
+# of few hits each: they cost intake nothing
+for _name, _column, _few in (
+    ("ix_hit_owner", hit.c.owner_id, hit.c.owner_id.is_not(None)),
+    ("ix_hit_ticket", hit.c.ticket, hit.c.ticket != literal_column("''")),
+    ("ix_hit_unseen", hit.c.unseen_since, hit.c.unseen_since.is_not(None)),
+):
+    Index(_name, _column, sqlite_where=_few, postgresql_where=_few)
