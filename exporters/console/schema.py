@@ -429,7 +429,14 @@ setting = Table(
 
 Index("ix_hit_host_id", hit.c.host_id, hit.c.state)  # an audit reads its host's
 # A list is read along one of these in its order, and its filters are answered from the same entries (review/walks.py)
-_FILTERED = (hit.c.id, hit.c.state, hit.c.severity, hit.c.rule_id, hit.c.department_id, hit.c.host_id)
+_FILTERED = (
+    hit.c.id,
+    hit.c.state,
+    hit.c.severity,
+    hit.c.rule_id,
+    hit.c.department_id,
+    hit.c.host_id,
+)
 Index("ix_hit_age", hit.c.first_seen, *_FILTERED)
 Index("ix_hit_last_seen", hit.c.last_seen, *_FILTERED)  # every audit moves its entries
 Index("ix_hit_changed", hit.c.changed, *_FILTERED)

@@ -142,7 +142,13 @@ def bulk(asker: Asker, given: Bulk) -> Changed:
             rows = _named(connection, asker, given.hits)
             what = {"hits": [one.id for one in given.hits]}
         changed = _apply(connection, asker, given.action, rows, given.note, given.to)
-        detail = {**what, "count": len(rows), "changed": changed, "to": given.to, "note": given.note}
+        detail = {
+            **what,
+            "count": len(rows),
+            "changed": changed,
+            "to": given.to,
+            "note": given.note,
+        }
         asker.record(connection, f"hits.{given.action}", "", detail)
     return Changed(changed, len(rows))
 

@@ -182,7 +182,9 @@ class Narrowed:
             if one is not None:
                 found.append(among(columns[column], one))
         if self.owner is not None:
-            owned = columns.owner_id.is_(None) if self.owner == 0 else columns.owner_id == self.owner
+            owned = (
+                columns.owner_id.is_(None) if self.owner == 0 else columns.owner_id == self.owner
+            )
             found.append(owned)
         if self.verdict in ("fail", "unknown"):
             unseen = columns.unseen_since
@@ -259,9 +261,7 @@ def _states(given: HitFilter) -> tuple[int, ...]:
         states = tuple(STATE.values())
     else:
         states = tuple(sorted({STATE[word] for word in given.state if word != "all"}))
-        states = states or (
-            (STATE["fixed"],) if given.verdict == "pass" else OPEN_STATES
-        )
+        states = states or ((STATE["fixed"],) if given.verdict == "pass" else OPEN_STATES)
     if given.verdict == "pass":
         return tuple(state for state in states if state == STATE["fixed"])
     if given.verdict:
@@ -269,9 +269,7 @@ def _states(given: HitFilter) -> tuple[int, ...]:
     return states
 
 
-def _departments(
-    connection: Connection, asker: Asker, given: HitFilter
-) -> tuple[int, ...] | None:
+def _departments(connection: Connection, asker: Asker, given: HitFilter) -> tuple[int, ...] | None:
     if not given.department:
         return None if asker.scope is None else tuple(sorted(asker.scope))
     names = ["" if name == NOBODY else name for name in given.department]

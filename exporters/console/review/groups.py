@@ -56,16 +56,12 @@ def groups(asker: Asker, given: HitFilter) -> Groups:
         shown = rows[: given.size]
         ids = tuple(row.id for row in shown)
         named = _rules(connection, ids) if given.group == "rule" else _hosts(connection, ids)
-    found = tuple(
-        Group(*named[row.id], SEVERITIES[row.severity], int(row.hits)) for row in shown
-    )
+    found = tuple(Group(*named[row.id], SEVERITIES[row.severity], int(row.hits)) for row in shown)
     more = len(rows) > given.size
     return Groups(found, _cursor(shown[-1].hits, shown[-1].id) if more else "", exact)
 
 
-def _counts(
-    connection: Connection, asked: Narrowed, given: HitFilter
-) -> tuple[Select[Any], bool]:
+def _counts(connection: Connection, asked: Narrowed, given: HitFilter) -> tuple[Select[Any], bool]:
     if asked.tallied and given.group == "rule" and asked.hosts is None:
         return _of(hit_tally, hit_tally.c.rule_id, asked), True
     if asked.tallied and given.group == "host" and asked.rules is None:
@@ -80,7 +76,9 @@ def _counts(
         names = asked.columns | {column, "severity", "id"}
         narrow = select(*(hit.c[name] for name in sorted(names)))
         if asked.rules:
-            narrow = narrow.where(among(hit.c.rule_id, asked.rules), among(hit.c.state, asked.states))
+            narrow = narrow.where(
+                among(hit.c.rule_id, asked.rules), among(hit.c.state, asked.states)
+            )
         bound = _LOOKED if names <= walks.INDEXED | {"first_seen"} else walks.READ
         narrow = narrow.order_by(own.desc()).limit(bound)
         looked = narrow.with_hint(hit, f"INDEXED BY {index}", "sqlite").subquery("looked")

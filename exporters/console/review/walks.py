@@ -65,9 +65,7 @@ def way(connection: Connection, asked: Narrowed) -> Way:
     return Way(index if costs[index] <= GATHERED else "", exact, rules)
 
 
-def _by_rules(
-    connection: Connection, asked: Narrowed
-) -> tuple[tuple[int, ...] | None, int, int]:
+def _by_rules(connection: Connection, asked: Narrowed) -> tuple[tuple[int, ...] | None, int, int]:
     """The rules that have such hits, how many these are, and how many their entries of the index."""
     matching = select(hit_tally.c.rule_id, hit_tally.c.severity, func.sum(hit_tally.c.hits))
     matching = matching.where(among(hit_tally.c.state, asked.states))
@@ -79,9 +77,7 @@ def _by_rules(
     if asked.departments is not None:
         scoped = matching.where(among(hit_tally.c.department_id, asked.departments))
     columns = (hit_tally.c.rule_id, hit_tally.c.severity)
-    found = connection.execute(
-        scoped.where(hit_tally.c.hits > 0).group_by(*columns)
-    ).all()
+    found = connection.execute(scoped.where(hit_tally.c.hits > 0).group_by(*columns)).all()
     rules = tuple(sorted({row[0] for row in found}))
     count = sum(row[2] for row in found)
     if not count or asked.departments is None or count > GATHERED:
@@ -228,7 +224,11 @@ def _segments(
                         continue
                     begin = start[3:] if state == start[2] else None
                 fixed = {"rule_id": identity, "state": state}
-                yield _Segment("ix_hit_rule", fixed, tuple(order[3:])), (name, identity, state), begin
+                yield (
+                    _Segment("ix_hit_rule", fixed, tuple(order[3:])),
+                    (name, identity, state),
+                    begin,
+                )
     else:
         index = {"first_seen": "ix_hit_age"}.get(kind, f"ix_hit_{kind}")
         yield _Segment(index, {}, tuple(order)), (), start
@@ -292,7 +292,9 @@ def _by_host(
     size = 4
     while len(ids) < want:
         hosts = _hosts_in_order(connection, asked, order, start, size)
-        found = _hits_of(connection, asked, order, start, [one for _, one, _ in hosts], want - len(ids))
+        found = _hits_of(
+            connection, asked, order, start, [one for _, one, _ in hosts], want - len(ids)
+        )
         ids += found
         looked += sum(hits for _, _, hits in hosts)
         if len(ids) >= want or len(hosts) < size:
