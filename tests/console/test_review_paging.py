@@ -16,7 +16,7 @@ from exporters.console.review.filters import NATURAL, HitFilter, Sort, query
 from tests.consolelab import Console
 from tests.reviewlab import DEPARTMENTS, NOW, fill, places, told
 
-_WAYS = {"gathered": (6000, 40_000), "walked": (0, 40_000), "in steps": (0, 7)}
+_WAYS = {"gathered": (6000, 40_000), "walked": (0, 40_000), "in steps": (0, 23)}
 
 
 @pytest.fixture(params=sorted(_WAYS))
@@ -36,7 +36,7 @@ def filters(draw: st.DrawFn) -> HitFilter:
     return HitFilter(
         sort=sort,
         direction=draw(st.sampled_from(("", "asc", "desc"))),
-        size=draw(st.integers(3, 40)),
+        size=draw(st.integers(15, 60)),
         **parts,  # type: ignore[arg-type]
     )
 
@@ -99,13 +99,8 @@ def test_every_hit_once_and_in_order(each_console: Console, found_so: str) -> No
                 return hits
         raise AssertionError("it does not end")
 
-    everything = {
-        asked: client.get(f"/api/v1/hits?size=200&state=all{asked}").json() for asked in ("",)
-    }
-    assert everything
-
     @settings(
-        max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
     @given(filters())
     def check(asked: HitFilter) -> None:
