@@ -112,7 +112,11 @@ def fill(database: Database, hosts: int, hits: int) -> None:
             if name not in departments:
                 departments[name] = len(departments) + 1
                 connection.execute(insert(department), {"id": departments[name], "name": name})
-            about = {"system": labels["system"], "region": labels["region"], "source": "pull"}
+            about: dict[str, Any] = {
+                "system": labels["system"],
+                "region": labels["region"],
+                "source": "pull",
+            }
             about |= {"key": audit.host.id, "name": audit.host.name, "last_audit": audit.time}
             about |= {"id": number + 1, "department_id": departments[name], "first_seen": now}
             connection.execute(insert(host), about)
@@ -124,7 +128,7 @@ def fill(database: Database, hosts: int, hits: int) -> None:
                 if verdict.verdict != "fail":
                     continue
                 seen = began if chance.random() < 0.7 else now - (now - began) * chance.random()
-                row = {
+                row: dict[str, Any] = {
                     "fingerprint": hashlib.sha256(verdict.fingerprint.encode()).digest(),
                     "host_id": number + 1,
                     "rule_id": rules[verdict.rule],

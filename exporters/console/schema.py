@@ -428,7 +428,7 @@ setting = Table(
 )
 
 Index("ix_hit_host_id", hit.c.host_id, hit.c.state)  # an audit reads its host's
-# A list is read along one of these in its order, and its filters are answered from the same entries (review/walks.py)
+# A list is read along one of these in its order, and its filters are answered from the same entries (review/ways.py)
 _FILTERED = (
     hit.c.id,
     hit.c.state,

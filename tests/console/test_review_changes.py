@@ -18,9 +18,7 @@ def filled(console: Console) -> None:
     """Hit n is of host n (1 to 8) and of rule n % 5 + 1."""
     places(console.database)
     states = {3: 4, 7: 3}  # regressed, fixed
-    rows = [
-        told(n, n % 5 + 1, instance=f"用户{n}", state=states.get(n, 0)) for n in range(1, 9)
-    ]
+    rows = [told(n, n % 5 + 1, instance=f"用户{n}", state=states.get(n, 0)) for n in range(1, 9)]
     fill(console.database, rows)
 
 
@@ -50,7 +48,13 @@ def test_one_is_acknowledged_and_the_second_editor_is_told(each_console: Console
     late = second.post("/api/v1/hits/1/acknowledge", json={"version": 1})
     assert late.json()["error"]["code"] == "conflict"
     now = row(each_console, 1)
-    assert (now.state, now.by, now.note, now.version, now.owner_id) == (1, "zhang", "已报修", 2, None)
+    assert (now.state, now.by, now.note, now.version, now.owner_id) == (
+        1,
+        "zhang",
+        "已报修",
+        2,
+        None,
+    )
     tallies_are_right(each_console)
     events = first.get("/api/v1/hits/1/events").json()["events"]
     assert [(one["kind"], one["actor"], one["after"]) for one in events] == [
@@ -197,10 +201,15 @@ def views_of(client: TestClient) -> list[str]:
 def test_a_waiver_is_asked_for_with_the_rule_and_the_hosts(console: Console) -> None:
     filled(console)
     client = console.client("analyst")
-    one = client.post("/hits/bulk", data={"action": "waive", "chosen": ["1:1"]})
-    assert one.headers["location"].startswith("/waivers/new?rule=linux.rule-2.2&hosts=")
-    two = client.post("/hits/bulk", data={"action": "waive", "chosen": ["1:1", "2:1"]})
-    assert two.status_code == 422  # of two rules
+    chosen = client.post("/hits/bulk", data={"action": "waive", "chosen": ["1:1", "2:1"]})
+    assert chosen.headers["location"] == "/waivers/new?ids=1&ids=2"
+    every = {"action": "waive", "everything": "true", "query": "?host=machine-0001"}
+    assert client.post("/hits/bulk", data=every).status_code == 422  # of no rule
+    every["query"] = "?host=machine-0001&rule=linux.rule-2.2"
+    location = client.post("/hits/bulk", data=every).headers["location"]
+    assert location == "/waivers/new?rule=linux.rule-2.2&hosts=machine-0001"
+    back = client.post("/hits/bulk", data={"action": "unwaive", "chosen": ["1:1"]})
+    assert 'name="ids" value="1"' in back.text
 
 
 def test_every_change_is_an_event(console: Console) -> None:

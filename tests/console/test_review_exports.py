@@ -61,7 +61,14 @@ def test_what_attackers_wrote_is_shown_as_text(console: Console) -> None:
     }
     fill(console.database, [told(1, 1, **written), told(2, 1, **written)])
     with console.database.writing() as connection:
-        event = {"hit_id": 1, "time": NOW, "kind": EVIL, "text": EVIL, "before": EVIL, "after": EVIL}
+        event = {
+            "hit_id": 1,
+            "time": NOW,
+            "kind": EVIL,
+            "text": EVIL,
+            "before": EVIL,
+            "after": EVIL,
+        }
         connection.execute(hit_event.insert(), event)
     client = console.client("analyst")
     client.post("/hits/views", data={"action": "save", "name": EVIL[:60], "query": "?text=<b>"})

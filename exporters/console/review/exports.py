@@ -12,8 +12,9 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Row, Select, select
 
-from exporters.console.review import walks
-from exporters.console.review.filters import HitFilter, Narrowed, narrowed
+from exporters.console.review import ways
+from exporters.console.review.filters import HitFilter
+from exporters.console.review.narrowing import Narrowed, narrowed
 from exporters.console.schema import department, hit, host, rule, rule_clause, user
 from exporters.console.web.asker import Asker
 from exporters.console.web.routing import Reply
@@ -135,11 +136,11 @@ def _rows(asker: Asker, given: HitFilter) -> Iterator[tuple[Maps, Row[Any]]]:
         asked = narrowed(connection, asker, given)
         if asked.nothing:
             return
-        by = walks.way(connection, asked)
+        by = ways.way(connection, asked)
         maps = _maps(connection)
         chosen = None
         if by.index:
-            found = walks.candidates(asked, by)
+            found = ways.candidates(asked, by)
             chosen = sorted(row.id for row in connection.execute(found))
     batches = _walked(asker, asked) if chosen is None else _chosen(asker, asked, chosen)
     for rows in batches:

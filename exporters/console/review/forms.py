@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 import msgspec
-from sqlalchemy import select
 
 from exporters.console.review import changes, filters, onehit, views
 from exporters.console.review.changes import Name, Note
+from exporters.console.review.changing import MOST, Action, Seen
 from exporters.console.review.onehit import Identity
-from exporters.console.schema import hit, host, rule
 from exporters.console.web.asker import Asker
-from exporters.console.web.refusals import Conflict, Invalid
+from exporters.console.web.refusals import Invalid
 from exporters.console.web.routing import Answer, Redirect, Shown
 
-_PRESET: Final = 200  # hosts that a waiver's form is begun with
 Query = Annotated[str, msgspec.Meta(max_length=4000)]
 
 
@@ -35,7 +33,7 @@ class BulkForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the list: `chosen` are `id:version`; `everything`: all that `query` finds, which were `count` when it was
     asked whether that is meant."""
 
-    action: Literal["acknowledge", "unacknowledge", "assign", "unassign", "waive", "unwaive"]
+    action: Action | Literal["waive", "unwaive"]
     chosen: tuple[Annotated[str, msgspec.Meta(pattern=r"^\d{1,15}:\d{1,9}$")], ...] = ()
     everything: bool = False
     query: Query = ""
@@ -75,9 +73,9 @@ def hit_form(asker: Asker, given: HitForm) -> Answer:
 
 def bulk_form(asker: Asker, given: BulkForm) -> Answer:
     asked = filters.parsed(given.query)
-    seen = tuple(changes.Seen(*map(int, one.split(":"))) for one in given.chosen)
-    if given.action in ("waive", "unwaive"):
-        return _waivers(asker, given, asked, seen)
+    seen = tuple(Seen(*map(int, one.split(":"))) for one in given.chosen)
+    if given.action == "waive" or given.action == "unwaive":
+        return _waivers(given, asked, seen)
     to = given.to.strip()
     if given.action == "assign" and not to:
         raise Invalid("review.no_such_owner", "to", name="")
@@ -97,8 +95,8 @@ def bulk_form(asker: Asker, given: BulkForm) -> Answer:
 def confirmation(asker: Asker, given: BulkForm, asked: filters.HitFilter) -> Answer:
     """Asks whether all of so many are meant."""
     count = changes.matching(asker, asked)
-    if count > changes.MOST:
-        raise Invalid("review.too_many", "query", most=changes.MOST)
+    if count > MOST:
+        raise Invalid("review.too_many", "query", most=MOST)
     return Shown(
         "review/confirm.html.j2",
         {"given": given, "count": count, "list": f"/hits{filters.query(asked)}"},
@@ -125,35 +123,21 @@ def view_form(asker: Asker, given: ViewForm) -> Answer:
     return Redirect(f"/hits{made.query}", "review.view_saved", {"name": made.name})
 
 
-def _waivers(
-    asker: Asker, given: BulkForm, asked: filters.HitFilter, seen: tuple[changes.Seen, ...]
-) -> Answer:
-    """To the page where a waiver is asked for, or to those that there are, with the rule and hosts of the hits."""
-    if given.everything or not seen:
+def _waivers(given: BulkForm, asked: filters.HitFilter, seen: tuple[Seen, ...]) -> Answer:
+    """To the pages where a waiver of these hits is asked for, or taken back."""
+    if given.everything:
+        if given.action == "unwaive":
+            return Redirect("/waivers")
         if not asked.rule:
             raise Invalid("review.waive_one_rule", "query")
-        return Redirect(_waiver_path(given.action, asked.rule, [asked.host] if asked.host else []))
-    with asker.database.reading() as connection:
-        statement = (
-            select(rule.c.name, host.c.name, host.c.key)
-            .select_from(hit)
-            .join(rule, rule.c.id == hit.c.rule_id)
-            .join(host, host.c.id == hit.c.host_id)
-            .where(hit.c.id.in_([one.id for one in seen]))
-            .order_by(host.c.name, host.c.id)
-        )
-        rows = connection.execute(asker.scoped(statement, hit.c.department_id)).all()
-    if len(rows) != len(seen):
-        raise Conflict("conflict")
-    if len({row[0] for row in rows}) != 1:
-        raise Invalid("review.waive_one_rule", "chosen")
-    hosts = list(dict.fromkeys(row[1] or row[2] for row in rows))[:_PRESET]
-    return Redirect(_waiver_path(given.action, rows[0][0], hosts))
-
-
-def _waiver_path(action: str, name: str, hosts: list[str]) -> str:
-    path = "/waivers/new" if action == "waive" else "/waivers"
-    return f"{path}?{urlencode({'rule': name, 'hosts': hosts}, True)}"
+        of = {"rule": asked.rule, "hosts": [asked.host or "*"]}
+        return Redirect(f"/waivers/new?{urlencode(of, True)}")
+    if not seen:
+        raise Invalid("review.none_chosen", "chosen")
+    ids = [one.id for one in seen]
+    if given.action == "unwaive":
+        return Shown("review/unwaive.html.j2", {"ids": ids, "list": f"/hits{filters.query(asked)}"})
+    return Redirect(f"/waivers/new?{urlencode({'ids': ids}, True)}")
 
 
 def _lines(text: str) -> str:

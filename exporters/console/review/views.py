@@ -84,7 +84,7 @@ def save(asker: Asker, given: Save) -> View:
             identity = same.id
         else:
             made = connection.execute(saved_view.insert().values(user_id=_me(asker), **values))
-            identity = made.inserted_primary_key[0]
+            identity = (made.inserted_primary_key or (0,))[0]
         asker.record(connection, "views.save", name, {"query": query, "shared": given.shared})
     return View(identity, name, query, given.shared, asker.name, True)
 

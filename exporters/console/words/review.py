@@ -126,6 +126,11 @@ WORDS: Final[Mapping[str, Text]] = {
     "review.set_ticket": Text("填写工单号", "Set the ticket"),
     "review.actions": Text("处置", "What to do"),
     "review.unwaive": Text("取消豁免…", "Take a waiver back…"),
+    "review.unwaive_text": Text(
+        "将列出覆盖所选 {number} 条问题的豁免，供您选择取消。",
+        "The waivers of the {number} chosen hits are shown next, for you to choose from.",
+    ),
+    "review.unwaive_show": Text("查看豁免", "Show the waivers"),
     "review.bulk": Text("处置所选问题", "What to do with the chosen hits"),
     "review.bulk_all": Text(
         "不限于本页：对符合条件的全部 {number} 条", "Not this page alone: all {number} that match"
@@ -165,8 +170,8 @@ WORDS: Final[Mapping[str, Text]] = {
     ),
     "review.comment_empty": Text("备注不能为空。", "The comment is empty."),
     "review.waive_one_rule": Text(
-        "一次豁免只针对一条规则：请选择同一规则的问题，或先按规则筛选。",
-        "A waiver is of one rule: choose hits of the same rule, or filter by a rule first.",
+        "对全部符合条件的问题申请豁免前，请先按规则筛选：一次豁免只针对一条规则。",
+        "A waiver is of one rule: filter by a rule before all that match are waived.",
     ),
     "review.views": Text("已保存的视图", "Saved views"),
     "review.view_name": Text("视图名称", "Name of the view"),
