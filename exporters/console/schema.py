@@ -552,7 +552,6 @@ setting = Table(
 Index("ix_hit_department_oldest", hit.c.department_id, hit.c.state, hit.c.first_seen)
 Index("ix_host_pack_score", host_pack.c.pack, host_pack.c.score, host_pack.c.host_id)
 Index("ix_hit_host_id", hit.c.host_id, hit.c.state)  # an audit reads its host's
-Index("ix_hit_rule_id_state", hit.c.rule_id, hit.c.state)  # waivers go by rule
 # at most one answer that was not taken back for a department, and for a host of it
 Index(
     "uq_attestation_department",
@@ -570,8 +569,15 @@ Index(
     sqlite_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
     postgresql_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
 )
-# A list is read along one of these in its order, and its filters are answered from the same entries (review/walks.py)
-_FILTERED = (hit.c.id, hit.c.state, hit.c.severity, hit.c.rule_id, hit.c.department_id, hit.c.host_id)
+# A list is read along one of these in its order, and its filters are answered from the same entries (review/ways.py)
+_FILTERED = (
+    hit.c.id,
+    hit.c.state,
+    hit.c.severity,
+    hit.c.rule_id,
+    hit.c.department_id,
+    hit.c.host_id,
+)
 Index("ix_hit_age", hit.c.first_seen, *_FILTERED)
 Index("ix_hit_last_seen", hit.c.last_seen, *_FILTERED)  # every audit moves its entries
 Index("ix_hit_changed", hit.c.changed, *_FILTERED)
