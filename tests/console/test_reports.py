@@ -16,10 +16,11 @@ from exporters.console.reports import archive
 from exporters.console.settings import ConsoleSettings
 from exporters.report import files
 from exporters.report.excerpt import excerpt
-from exporters.report.rendering import named, render
+from exporters.report.rendering import Format, named, render
 from tests.consolelab import Console
 from tests.reportsample import sample
 
+JSON: tuple[Format, ...] = ("json",)
 WHOLE = "report-2026-10.zh"
 TITLE = "<h1>月报存档</h1>"
 
@@ -30,7 +31,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reports")
     document = sample(departments=3, resources=30)
     files.write(str(folder), render(document, ("html", "csv"), "zh"))
-    files.write(str(folder), render(document, ("json",), "en"))
+    files.write(str(folder), render(document, JSON, "en"))
     for one in document.departments:
         part = excerpt(document, one.name)
         files.write(str(folder), render(part, ("json", "csv"), "zh"))
