@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy.exc
 
 from agents import logs
+from agents.cli import consoleuser
 from agents.errors import UserError
 from agents.state import default_state_dir
 from exporters.console import settings as consolesettings
@@ -61,3 +62,7 @@ def serve(settings: ConsoleSettings) -> None:
         raise UserError(str(error)) from error
     except sqlalchemy.exc.OperationalError as error:
         raise UserError(f"the database: {error.orig}") from error
+
+
+command.add_command(consoleuser.user)
+command.add_command(consoleuser.verify_log)

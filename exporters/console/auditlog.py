@@ -100,7 +100,7 @@ def verify(connection: Connection, after: tuple[int, str] | None = None) -> Veri
         select(log).where(log.c.number > seen.number).order_by(log.c.number).limit(_AT_ONCE)
     ).all():
         for row in rows:
-            if problem := _problem(seen, row._mapping, after):
+            if problem := _problem(seen, row._asdict(), after):
                 return seen._replace(first_bad=row.number, problem=problem)
             since = since or row.time
             seen = Verified(seen.rows + 1, 0, "", since, row.time, row.number, row.hash)

@@ -36,4 +36,6 @@ def entered(asker: Asker, session: Entered, path: str, notice: str = "", **value
     cookie = Cookie(sessions.COOKIE, session.token, int(asker.services.settings.session))
     if session.path:
         return Redirect(session.path, cookies=(cookie,))
+    if session.expires is not None and not notice:
+        notice, values = "profile.password_days", {"days": session.expires}
     return Redirect(path, notice, values, cookies=(cookie,))

@@ -10,10 +10,9 @@ import msgspec
 from sqlalchemy import Row, Select, select
 
 from exporters.console.database import Database
-from exporters.console.people.profile import person
+from exporters.console.people.oneself import whole_site
 from exporters.console.schema import log
 from exporters.console.web.asker import Asker
-from exporters.console.web.refusals import Forbidden
 from exporters.console.web.routing import Reply
 from exporters.console.words import say
 from exporters.report import sheet
@@ -52,7 +51,7 @@ class Entries(msgspec.Struct, frozen=True):
 
 
 def listed(asker: Asker, given: Filter) -> Entries:
-    _whole_site(asker)
+    whole_site(asker)
     with asker.database.reading() as connection:
         rows = connection.execute(_statement(asker, given).limit(PAGE + 1)).all()
     entries = tuple(Entry(*(getattr(row, name) for name in _HEADS)) for row in rows[:PAGE])
@@ -61,7 +60,7 @@ def listed(asker: Asker, given: Filter) -> Entries:
 
 def exported(asker: Asker, given: Filter) -> Reply:
     """All of the rows, as CSV; that they were taken is in the log itself."""
-    _whole_site(asker)
+    whole_site(asker)
     with asker.database.writing() as connection:
         asker.record(connection, "log.export", "", msgspec.to_builtins(given))
     heads = [say(f"log.{head}", asker.language) for head in _HEADS]
@@ -123,8 +122,3 @@ def _midnight(asker: Asker, day: date, later: int = 0) -> datetime:
 def _text(value: str) -> str:
     """What a database takes."""
     return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
-
-
-def _whole_site(asker: Asker) -> None:
-    if person(asker).departments is not None:
-        raise Forbidden("users.whole_site")

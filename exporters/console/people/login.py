@@ -15,7 +15,8 @@ from exporters.console import auditlog
 from exporters.console.people import sessions, totp
 from exporters.console.people.directory.identity import Identity, provision
 from exporters.console.people.directory.login import vouched
-from exporters.console.people.sessions import Stage
+from exporters.console.people.policy import days_left
+from exporters.console.people.sessions import Stage, Step
 from exporters.console.schema import user
 from exporters.console.web.asker import Asker
 from exporters.console.web.refusals import Unknown
@@ -25,10 +26,12 @@ _NAME: Final = 64  # characters of a name that are logged
 
 
 class Entered(NamedTuple):
-    """The token of the session, and where it leads before all is open; empty where nothing is missing."""
+    """The token of the session, and where it leads before all is open; empty where nothing is missing. `expires` is in
+    how many days the password does, where that is soon."""
 
     token: str
     stage: Stage
+    expires: int | None = None
 
     @property
     def path(self) -> str:
@@ -103,13 +106,12 @@ def by_code(asker: Asker, code: str) -> Entered:
 
 
 def enter(
-    asker: Asker, connection: Connection, row: Row[Any], done: str, how: str = "local"
+    asker: Asker, connection: Connection, row: Row[Any], done: Step, how: str = "local"
 ) -> Entered:
     """A session for a user who has just proved who they are, in the caller's transaction. `done` is the step: password
     or totp. The session that they came with, whoever had it, is over."""
     settings = asker.services.settings
-    step = "totp" if done == "totp" else "password"
-    stage = sessions.stage_after(settings, row, step, asker.now)
+    stage = sessions.stage_after(settings, row, done, asker.now)
     if asker.session:
         sessions.end(connection, asker.session)
     token = sessions.begin(connection, settings, row.id, stage, asker.now, asker.address)
@@ -121,13 +123,16 @@ def enter(
     auditlog.record(
         connection,
         row.name,
-        "login.done" if stage == "full" else f"login.{step}",
+        "login.done" if stage == "full" else f"login.{done}",
         row.name,
         {"how": how} if how != "local" else {},
         now=asker.now,
         address=asker.address,
     )
-    return Entered(token, stage)
+    policy = settings.people.password
+    left = days_left(row.password_changed, policy, asker.now)
+    soon = stage == "full" and row.origin == "local" and left <= policy.warn_days
+    return Entered(token, stage, left if soon else None)
 
 
 def fail(asker: Asker, connection: Connection, user_id: int, why: str) -> bool:

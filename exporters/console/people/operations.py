@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporters.console.people import logbook, profile, tokens, users
+from exporters.console.people import logbook, profile, secondfactor, tokens, users
 from exporters.console.web.routing import Nothing, Operation, Reply
 
 OPERATIONS: Final = (
@@ -15,10 +15,10 @@ OPERATIONS: Final = (
     Operation("profile.password", "POST", "/profile/password", "entering", profile.change_password, profile.ChangePassword, Nothing),
     Operation("profile.sessions.end", "DELETE", "/profile/sessions/{id}", "self", profile.end_session, profile.SessionId, Nothing),
     Operation("profile.sessions.end_others", "DELETE", "/profile/sessions", "self", profile.end_other_sessions, Nothing, Nothing),
-    Operation("profile.totp.begin", "POST", "/profile/totp", "self", profile.begin_totp, Nothing, profile.Secret),
-    Operation("profile.totp.codes", "POST", "/profile/totp/codes", "self", profile.new_codes, profile.Code, profile.Codes),
-    Operation("profile.totp.end", "POST", "/profile/totp/end", "self", profile.end_totp, profile.Code, Nothing),
-    Operation("profile.totp.prove", "POST", "/profile/totp/prove", "self", profile.prove_totp, profile.Code, profile.Codes),
+    Operation("profile.totp.begin", "POST", "/profile/totp", "self", secondfactor.begin, Nothing, secondfactor.Secret),
+    Operation("profile.totp.codes", "POST", "/profile/totp/codes", "self", secondfactor.new_codes, secondfactor.Code, secondfactor.Codes),
+    Operation("profile.totp.end", "POST", "/profile/totp/end", "self", secondfactor.end, secondfactor.Code, Nothing),
+    Operation("profile.totp.prove", "POST", "/profile/totp/prove", "self", secondfactor.prove, secondfactor.Code, secondfactor.Codes),
     Operation("tokens.create", "POST", "/tokens", "self", tokens.create, tokens.NewToken, tokens.Made),
     Operation("tokens.list", "GET", "/tokens", "self", tokens.listed, Nothing, tokens.Tokens),
     Operation("tokens.revoke", "DELETE", "/tokens/{id}", "self", tokens.revoke, tokens.TokenId, Nothing),

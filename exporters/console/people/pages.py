@@ -12,6 +12,7 @@ from exporters.console.people import (
     logpages,
     profile,
     profilepages,
+    secondfactor,
     sessions,
     userpages,
 )
@@ -59,10 +60,10 @@ def _step(asker: Asker, refused: Refused | None = None) -> Answer:
     """The code; or where a second factor is required and there is none yet, how to set it up."""
     if asker.stage != "totp":
         return Redirect("/")
-    enrolling = not profile.has_totp(asker)
+    enrolling = not secondfactor.is_on(asker)
     secret = None
     if enrolling:
-        secret = profile.pending_totp(asker) or profile.begin_totp(asker, Nothing())
+        secret = secondfactor.pending(asker) or secondfactor.begin(asker, Nothing())
     return forms.shown("people/totp.html.j2", asker, {"secret": secret}, refused)
 
 
@@ -70,9 +71,9 @@ def _code(asker: Asker, given: _Code) -> Answer:
     if asker.stage != "totp":
         return Redirect("/")
     try:
-        if profile.has_totp(asker):
+        if secondfactor.is_on(asker):
             return forms.entered(asker, login.by_code(asker, given.code), "/")
-        proved = profile.prove_totp_here(asker, profile.Code(given.code))
+        proved = secondfactor.prove_here(asker, secondfactor.Code(given.code))
     except Refused as refused:
         if refused.key == "login.locked":
             return forms.login(asker, "/", asker.name, refused)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 
-from exporters.console.people import login, passwords, sessions, totp
+from exporters.console.people import login, passwords, sessions
 from exporters.console.people.login import Entered
+from exporters.console.people.oneself import anew, end_others, person, seen
 from exporters.console.people.policy import days_left, expired
 from exporters.console.schema import recovery_code, session, user
-from exporters.console.web.asker import Asker, Person
-from exporters.console.web.refusals import Forbidden, Invalid, NotFound, Refused, Unknown
+from exporters.console.web.asker import Asker
+from exporters.console.web.refusals import Invalid, NotFound, Refused, Unknown
 from exporters.console.web.routing import Nothing
 
 _MARK = 16  # characters of a session's hash that name it
@@ -52,42 +53,14 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     language: Literal["zh", "en"]
 
 
-class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    code: str
-
-
 class SessionId(msgspec.Struct, frozen=True):
     id: str
-
-
-class Secret(msgspec.Struct, frozen=True):
-    """A TOTP secret, to be shown this once."""
-
-    secret: str
-    uri: str
-
-
-class Codes(msgspec.Struct, frozen=True):
-    """Recovery codes, to be shown this once."""
-
-    codes: tuple[str, ...]
-
-
-class Proved(msgspec.Struct, frozen=True):
-    codes: tuple[str, ...]
-    entered: Entered
-
-
-def person(asker: Asker) -> Person:
-    if asker.person is None:
-        raise Forbidden("forbidden")
-    return asker.person
 
 
 def account(asker: Asker, _: Nothing) -> Account:
     people = asker.services.settings.people
     with asker.database.reading() as connection:
-        row = _seen(asker, connection)
+        row = seen(asker, connection)
         live = connection.execute(
             select(session)
             .where(session.c.user_id == row.id, session.c.expires > asker.now)
@@ -145,7 +118,7 @@ def _change_password(asker: Asker, given: ChangePassword, *, stay: bool) -> Ente
     if asker.stage == "totp":
         raise Unknown("log_in_first")  # the second factor comes first
     with asker.database.reading() as connection:
-        row = _seen(asker, connection)
+        row = seen(asker, connection)
     if row.origin != "local":
         raise Refused("profile.password_elsewhere")
     door.addresses.take(asker.address, asker.now.timestamp())
@@ -168,7 +141,7 @@ def _change_password(asker: Asker, given: ChangePassword, *, stay: bool) -> Ente
         asker.record(connection, "profile.password", row.name)
         if not stay:
             return None
-        token = _anew(asker, connection, row.id)
+        token = anew(asker, connection)
     return Entered(token, "full")
 
 
@@ -178,96 +151,6 @@ def choose_language(asker: Asker, given: Language) -> Nothing:
             update(user).where(user.c.id == person(asker).id).values(language=given.language)
         )
     return Nothing()
-
-
-def begin_totp(asker: Asker, _: Nothing) -> Secret:
-    """A new secret, in force as soon as a code of it is shown (prove_totp)."""
-    _in_a_session(asker)
-    secret = totp.new_secret()
-    with asker.database.writing() as connection:
-        row = _row(asker, connection)
-        if row.totp_secret:
-            raise Refused("totp.is_on")
-        connection.execute(
-            update(session).where(session.c.token_hash == asker.session).values(pending=secret)
-        )
-    return Secret(secret, totp.uri(secret, row.name))
-
-
-def pending_totp(asker: Asker) -> Secret | None:
-    """What begin_totp made in this session, until it is proved."""
-    with asker.database.reading() as connection:
-        found = connection.execute(
-            select(session.c.pending).where(session.c.token_hash == asker.session)
-        ).scalar_one_or_none()
-    return Secret(found, totp.uri(found, asker.name)) if found else None
-
-
-def has_totp(asker: Asker) -> bool:
-    with asker.database.reading() as connection:
-        return bool(_seen(asker, connection).totp_secret)
-
-
-def prove_totp(asker: Asker, given: Code) -> Codes:
-    """The second factor is on. Other sessions are over, and so is this one: log in again."""
-    return Codes(prove_totp_here(asker, given, stay=False).codes)
-
-
-def prove_totp_here(asker: Asker, given: Code, *, stay: bool = True) -> Proved:
-    _in_a_session(asker)
-    with asker.database.writing() as connection:
-        row = _row(asker, connection)
-        pending = connection.execute(
-            select(session.c.pending).where(session.c.token_hash == asker.session)
-        ).scalar_one_or_none()
-        if not pending or row.totp_secret:
-            raise Refused("totp.begin_first")
-        step = totp.step_of(pending, given.code, asker.now)
-        if step is None:
-            raise Invalid("totp.wrong", "code")
-        connection.execute(
-            update(user)
-            .where(user.c.id == row.id)
-            .values(totp_secret=pending, totp_last=step, version=user.c.version + 1)
-        )
-        codes = totp.new_codes(connection, row.id)
-        asker.record(connection, "profile.totp_on", row.name)
-        sessions.end_all(connection, row.id)
-        if not stay:
-            entered = Entered("", "full")
-        elif asker.stage == "totp":
-            entered = login.enter(asker, connection, row, "totp")
-        else:
-            entered = Entered(_anew(asker, connection, row.id), "full")
-    return Proved(codes, entered)
-
-
-def end_totp(asker: Asker, given: Code) -> Nothing:
-    if asker.services.settings.people.needs_totp(person(asker).role):
-        raise Refused("totp.required")
-    with asker.database.writing() as connection:
-        row = _row(asker, connection)
-        good = _spent(asker, connection, row, given.code)
-        if good:
-            totp.forget(connection, row.id)
-            asker.record(connection, "profile.totp_off", row.name)
-            _end_others(asker, connection, row.id)
-    if not good:
-        raise Invalid("totp.wrong", "code")
-    return Nothing()
-
-
-def new_codes(asker: Asker, given: Code) -> Codes:
-    """New recovery codes; the old ones are good no more."""
-    with asker.database.writing() as connection:
-        row = _row(asker, connection)
-        good = _spent(asker, connection, row, given.code)
-        codes = totp.new_codes(connection, row.id) if good else ()
-        if good:
-            asker.record(connection, "profile.recovery_codes", row.name)
-    if not good:
-        raise Invalid("totp.wrong", "code")
-    return Codes(codes)
 
 
 def end_session(asker: Asker, given: SessionId) -> Nothing:
@@ -286,44 +169,6 @@ def end_session(asker: Asker, given: SessionId) -> Nothing:
 
 def end_other_sessions(asker: Asker, _: Nothing) -> Nothing:
     with asker.database.writing() as connection:
-        _end_others(asker, connection, person(asker).id)
+        end_others(asker, connection)
         asker.record(connection, "profile.sessions_ended", asker.name)
     return Nothing()
-
-
-def _seen(asker: Asker, connection: Connection) -> Row[Any]:
-    return connection.execute(select(user).where(user.c.id == person(asker).id)).one()
-
-
-def _row(asker: Asker, connection: Connection) -> Row[Any]:
-    return connection.execute(
-        select(user).where(user.c.id == person(asker).id).with_for_update()
-    ).one()
-
-
-def _spent(asker: Asker, connection: Connection, row: Row[Any], code: str) -> bool:
-    """Whether a code is good; a wrong one counts, and where that locks the user all their sessions are over."""
-    if row.locked_until is not None and asker.now < row.locked_until:
-        return False
-    if totp.spend(connection, row, code, asker.now):
-        return True
-    if row.totp_secret and login.fail(asker, connection, row.id, "code"):
-        sessions.end_all(connection, row.id)
-    return False
-
-
-def _anew(asker: Asker, connection: Connection, user_id: int) -> str:
-    settings = asker.services.settings
-    return sessions.begin(connection, settings, user_id, "full", asker.now, asker.address)
-
-
-def _end_others(asker: Asker, connection: Connection, user_id: int) -> None:
-    connection.execute(
-        delete(session).where(session.c.user_id == user_id, session.c.token_hash != asker.session)
-    )
-
-
-def _in_a_session(asker: Asker) -> None:
-    """A bearer token is not enough for what would outlive it."""
-    if not asker.session:
-        raise Forbidden("profile.session_only")

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from exporters.console.people import forms, profile, tokens, totp
+from exporters.console.people import forms, profile, secondfactor, tokens, totp
 from exporters.console.people.login import Entered
 from exporters.console.people.sessions import COOKIE
 from exporters.console.web.asker import LANGUAGE, Asker
@@ -51,7 +51,7 @@ def _page(asker: Asker, form: str = "", refused: Refused | None = None, **more: 
         "tokens": tokens.listed(asker, Nothing()).tokens,
         "form": form,
         "policy": asker.services.settings.people.password,
-        "secret": profile.pending_totp(asker),
+        "secret": secondfactor.pending(asker),
         "made": None,
         "token_name": "",
         "token_days": "90",
@@ -91,7 +91,7 @@ def _language(asker: Asker, given: profile.Language) -> Answer:
 
 def _begin_totp(asker: Asker, _: Nothing) -> Answer:
     try:
-        profile.begin_totp(asker, Nothing())
+        secondfactor.begin(asker, Nothing())
     except Refused as refused:
         return _page(asker, "totp", refused)
     return Redirect("/profile")
@@ -99,21 +99,21 @@ def _begin_totp(asker: Asker, _: Nothing) -> Answer:
 
 def _prove_totp(asker: Asker, given: _Done) -> Answer:
     try:
-        proved = profile.prove_totp_here(asker, profile.Code(given.code))
+        proved = secondfactor.prove_here(asker, secondfactor.Code(given.code))
     except Refused as refused:
         return _page(asker, "totp", refused)
     return codes(asker, proved.codes, proved.entered)
 
 
 def _end_totp(asker: Asker, given: _Done) -> Answer:
-    return _with_code(asker, given, profile.end_totp, "profile.totp_off_done")
+    return _with_code(asker, given, secondfactor.end, "profile.totp_off_done")
 
 
 def _with_code(
-    asker: Asker, given: _Done, act: Callable[[Asker, profile.Code], Any], notice: str
+    asker: Asker, given: _Done, act: Callable[[Asker, secondfactor.Code], Any], notice: str
 ) -> Answer:
     try:
-        act(asker, profile.Code(given.code))
+        act(asker, secondfactor.Code(given.code))
     except Refused as refused:
         return _page(asker, "totp", refused)
     return Redirect("/profile", notice)
@@ -121,7 +121,7 @@ def _with_code(
 
 def _new_codes(asker: Asker, given: _Done) -> Answer:
     try:
-        made = profile.new_codes(asker, profile.Code(given.code))
+        made = secondfactor.new_codes(asker, secondfactor.Code(given.code))
     except Refused as refused:
         return _page(asker, "totp", refused)
     return codes(asker, made.codes, None)
@@ -140,8 +140,8 @@ def codes(asker: Asker, made: tuple[str, ...], entered: Entered | None) -> Answe
 
 def _picture(asker: Asker, _: Nothing) -> Answer:
     """The QR code of the secret that is being set up in this session."""
-    secret = profile.pending_totp(asker)
-    if secret is None or profile.has_totp(asker):
+    secret = secondfactor.pending(asker)
+    if secret is None or secondfactor.is_on(asker):
         raise NotFound("not_found")
     return Reply(totp.picture(secret.secret, asker.name), "image/svg+xml")
 

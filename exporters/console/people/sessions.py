@@ -23,8 +23,9 @@ from exporters.console.web.asker import Person, Role
 COOKIE: Final = "jianwei_session"
 TOKEN_PREFIX: Final = "jwu_"  # noqa: S105 - what a user's token begins with; an agent's does not
 Stage = Literal["full", "totp", "password"]
+Step = Literal["password", "totp"]  # of logging in
 ENTER: Final[Mapping[str, str]] = {"totp": "/login/totp", "password": "/profile/password"}
-_RENEW: Final = timedelta(seconds=30)  # how exact `seen` is
+_RENEW: Final = timedelta(seconds=60)  # how exact `seen` is
 
 
 class Resolved(NamedTuple):
@@ -45,9 +46,7 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def stage_after(
-    settings: ConsoleSettings, row: Row[Any], done: Literal["password", "totp"], now: datetime
-) -> Stage:
+def stage_after(settings: ConsoleSettings, row: Row[Any], done: Step, now: datetime) -> Stage:
     """What a user has still to do after a step: the second factor, then a new password, then all is open."""
     people = settings.people
     if done == "password" and (row.totp_secret or people.needs_totp(row.role)):

@@ -11,10 +11,10 @@ import msgspec
 from sqlalchemy import delete, func, select
 
 from exporters.console.people import sessions
-from exporters.console.people.profile import person
+from exporters.console.people.oneself import in_a_session, person
 from exporters.console.schema import api_token
 from exporters.console.web.asker import Asker
-from exporters.console.web.refusals import Forbidden, Invalid, NotFound, Refused
+from exporters.console.web.refusals import Invalid, NotFound, Refused
 from exporters.console.web.routing import Nothing
 from exporters.findings.text import neutral
 
@@ -64,8 +64,7 @@ def listed(asker: Asker, _: Nothing) -> Tokens:
 
 
 def create(asker: Asker, given: NewToken) -> Made:
-    if not asker.session:
-        raise Forbidden("profile.session_only")
+    in_a_session(asker)
     name = neutral(given.name.strip())
     if not name or len(name) > _NAME:
         raise Invalid("tokens.name_wrong", "name", length=_NAME)

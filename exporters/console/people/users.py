@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.exc import IntegrityError
 
 from exporters.console.people import passwords, sessions, totp
-from exporters.console.people.profile import person
+from exporters.console.people.oneself import person, whole_site
 from exporters.console.schema import department, user
 from exporters.console.web.asker import Asker, Role
 from exporters.console.web.refusals import Conflict, Forbidden, Invalid, NotFound, Refused
@@ -87,7 +87,7 @@ class Password(msgspec.Struct, frozen=True):
 
 
 def listed(asker: Asker, given: List) -> Users:
-    _whole_site(asker)
+    whole_site(asker)
     statement = select(user).where(user.c.name > given.after).order_by(user.c.name).limit(PAGE + 1)
     if text := given.text.replace("\0", ""):
         statement = statement.where(
@@ -102,7 +102,7 @@ def listed(asker: Asker, given: List) -> Users:
 
 
 def get(asker: Asker, given: UserId) -> Known:
-    _whole_site(asker)
+    whole_site(asker)
     with asker.database.reading() as connection:
         row = connection.execute(select(user).where(user.c.id == given.id)).first()
     if row is None:
@@ -118,7 +118,7 @@ def departments(asker: Asker) -> list[str]:
 
 
 def create(asker: Asker, given: Create) -> Password:
-    _whole_site(asker)
+    whole_site(asker)
     name = unicodedata.normalize("NFKC", given.name.strip())
     if not is_name(name):
         raise Invalid("users.name_wrong", "name")
@@ -147,7 +147,7 @@ def create(asker: Asker, given: Create) -> Password:
 
 
 def change(asker: Asker, given: Update) -> Known:
-    _whole_site(asker)
+    whole_site(asker)
     fields = {**_fields(given), "disabled": given.disabled}
     with asker.database.writing() as connection:
         administrators = _administrators(connection)
@@ -176,7 +176,7 @@ def change(asker: Asker, given: Update) -> Known:
 
 
 def reset_password(asker: Asker, given: UserId) -> Password:
-    _whole_site(asker)
+    whole_site(asker)
     _another(asker, given.id)
     people, door = asker.services.settings.people, asker.services.door
     with asker.database.reading() as connection:
@@ -194,7 +194,7 @@ def reset_password(asker: Asker, given: UserId) -> Password:
 
 
 def unlock(asker: Asker, given: UserId) -> Nothing:
-    _whole_site(asker)
+    whole_site(asker)
     with asker.database.writing() as connection:
         row = _row(connection, given.id)
         connection.execute(
@@ -206,7 +206,7 @@ def unlock(asker: Asker, given: UserId) -> Nothing:
 
 def reset_totp(asker: Asker, given: UserId) -> Nothing:
     """Of a user who has lost their authenticator; their sessions are over."""
-    _whole_site(asker)
+    whole_site(asker)
     _another(asker, given.id)
     with asker.database.writing() as connection:
         row = _row(connection, given.id)
@@ -241,11 +241,6 @@ def _fields(given: Create | Update) -> dict[str, Any]:
         if given.role in _WHOLE_SITE:
             raise Invalid("users.whole_site", "departments")
     return {"full_name": full_name, "mail": mail, "role": given.role, "departments": names}
-
-
-def _whole_site(asker: Asker) -> None:
-    if person(asker).departments is not None:
-        raise Forbidden("users.whole_site")
 
 
 def _another(asker: Asker, user_id: int) -> None:

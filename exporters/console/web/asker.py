@@ -40,7 +40,7 @@ ALWAYS: Final[frozenset[Permission]] = frozenset({"open", "agent"})
 
 LANGUAGE: Final = "jianwei_language"  # the cookie with the chosen one
 
-_Row = TypeVar("_Row", bound=tuple[Any, ...])
+_Statement = TypeVar("_Statement", bound="Select[Any]")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Asker:
             return permission == "entering"
         return permission == "entering" or permission in ALLOWED[self.person.role]
 
-    def scoped(self, statement: Select[_Row], department_id: Column[int]) -> Select[_Row]:
+    def scoped(self, statement: _Statement, department_id: Column[int]) -> _Statement:
         """The statement, narrowed to the departments that may be seen. Every query of what belongs to a department
         goes through it."""
         if self.scope is None:
