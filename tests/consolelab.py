@@ -57,9 +57,7 @@ class Console:
         self.database = Database(url)
         self.database.migrate()
         known = _services() if not settings.packs else services_of(settings)
-        # nobody else's failures, and hashes that cost little
-        door = Door(msgspec.structs.replace(settings.people, rounds=4))
-        self.services = dataclasses.replace(known, settings=settings, door=door)
+        self.services = dataclasses.replace(known, settings=settings, door=Door(settings.people))
         self.app = application(self.database, self.services)
 
     def person(self, name: str, role: Role, departments: tuple[str, ...] | None = None) -> None:
@@ -100,7 +98,7 @@ class Console:
     def served(self) -> Iterator[str]:
         """As a real server on a free port of loopback: its URL."""
         listener = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(self.app, log_config=None))
+        server = uvicorn.Server(uvicorn.Config(self.app, log_config=None, proxy_headers=False))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
