@@ -23,9 +23,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
 )
 
-from exporters.console.codes import Moment
+from exporters.console.codes import OUTCOME, Moment
 
 metadata = MetaData(
     naming_convention={
@@ -473,4 +474,11 @@ Index(
     unique=True,
     sqlite_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
     postgresql_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
+)
+Index(  # manual items are listed by it
+    "ix_outcome_tally_manual",
+    outcome_tally.c.rule_id,
+    outcome_tally.c.department_id,
+    sqlite_where=outcome_tally.c.outcome == literal_column(str(OUTCOME["manual"])),
+    postgresql_where=outcome_tally.c.outcome == literal_column(str(OUTCOME["manual"])),
 )
