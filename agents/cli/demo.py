@@ -6,10 +6,9 @@ import time
 from pathlib import Path
 
 import click
+import msgspec
 
-from agents import logs
 from agents.cli.options import progress
-from agents.errors import UserError
 
 
 @click.command(name="demo")
@@ -30,22 +29,21 @@ def command(folder: str, listen: str, report: bool, serve: bool) -> None:
       jianwei demo --folder /tmp/demo --listen 127.0.0.1:9909
     Exit codes: 0 ended, 2 the folder or the address cannot be used.
     """
-    from agents.demo import making
+    from agents.cli.console import serve as serve_console
+    from agents.demo.making import make
+    from agents.demo.people import USERS
     from agents.demo.reporting import made_report
-    from exporters.console.serving import serve as serve_console
 
     begun = time.monotonic()
     try:
-        made = making.make(Path(folder).absolute(), lambda what: progress(f"{what} …"))
+        made = make(Path(folder).absolute(), lambda what: progress(f"{what} …"))
         if report:
             progress("monthly report …")
             made_report(made)
     finally:
         progress("")
     click.echo(f"{folder} was made in {time.monotonic() - begun:.0f} s")
-    for name, role in making.USERS:
+    for name, _, role, _ in USERS:
         click.echo(f"  {name} ({role})  {made.password}")
     if serve:
-        logs.set_up("warning", "text")
-        click.echo(f"Jianwei console on http://{listen}/")
-        serve_console(made.settings, (listen,), UserError)
+        serve_console(msgspec.structs.replace(made.settings, listen=(listen,)))

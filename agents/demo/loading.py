@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from agents.demo import city
 from agents.demo.audits import Auditors
 from agents.demo.city import Machine
 from exporters.console.database import Database
 from exporters.console.intake.arrived import Arrived
-from exporters.console.intake.days import count_day
 from exporters.console.intake.take import take_many
 from exporters.console.services import Services
 from rules.model import AuditResult
@@ -32,7 +30,6 @@ def load(
     watch: Callable[[str], None],
 ) -> None:
     """Thirty days up to today; each machine is audited on the same day of every week."""
-    zone = ZoneInfo(services.settings.zone)
     machines = list(city.machines())
     for ago in range(DAYS - 1, -1, -1):
         moment = today - timedelta(days=ago)
@@ -43,8 +40,6 @@ def load(
             batch.append((_arrived(machine), auditors.audit(machine, time, week)))
         for start in range(0, len(batch), BATCH):
             take_many(database, services, batch[start : start + BATCH], moment)
-        with database.writing() as connection:
-            count_day(connection, _day(moment, zone))
 
 
 def due(machines: list[Machine], ago: int) -> Iterator[tuple[Machine, int]]:
@@ -64,7 +59,3 @@ def _arrived(machine: Machine) -> Arrived:
         "level": "city",
     }
     return Arrived("pull", labels, f"{machine.name}.linjiang.example:9808", VERSION)
-
-
-def _day(moment: datetime, zone: ZoneInfo) -> date:
-    return moment.astimezone(zone).date()
