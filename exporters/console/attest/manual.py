@@ -164,7 +164,7 @@ def shown(asker: Asker, key: ManualKey) -> ManualShown:
 def file(asker: Asker, id: int) -> Row[Any]:
     """An attachment with its content. Raises NotFound."""
     columns: list[Any] = [*attachment.c]
-    statement = (
+    statement: Select[Any] = (
         select(*columns)
         .join(attestation, attestation.c.id == attachment.c.attestation_id)
         .where(attachment.c.id == id)
@@ -183,8 +183,9 @@ def _rows() -> Select[Any]:
 
 def _host(connection: Connection, given: ManualAnswer) -> Row[Any]:
     name = texts.optional("host", given.host, texts.NAME)
+    columns: list[Any] = [host.c.id, host.c.name]
     found = connection.execute(
-        select(host.c.id, host.c.name)
+        select(*columns)
         .where(
             host.c.department_id == given.department_id,
             or_(host.c.name == name, host.c.key == name),
