@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from exporters.console import metrics
 from exporters.console.database import Database
 from exporters.console.routes import OPERATIONS, PAGES
 from exporters.console.services import Services
@@ -19,14 +20,19 @@ from exporters.console.web.openapi import document
 
 def application(database: Database, services: Services) -> Starlette:
     endpoints = Endpoints(database, services)
+    measured = metrics.Measured()
     routes: list[BaseRoute] = [
         Route("/-/healthy", _healthy),
+        *metrics.routes(database, services, measured),
         Route(f"{PREFIX}/openapi.json", _described),
         Mount("/static", StaticFiles(packages=[("exporters.console", "static")])),
         *map(endpoints.page, PAGES),
         *map(endpoints.operation, OPERATIONS),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(SecurityHeaders)])
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(metrics.Measuring, measured), Middleware(SecurityHeaders)],
+    )
 
 
 async def _described(_: Request) -> Response:

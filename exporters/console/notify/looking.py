@@ -152,9 +152,7 @@ def _became(state: State, kind: str, lowest: Severity) -> Select[Any]:
 def _take(
     connection: Connection, statement: Select[Any], kind: Kind, into: Gathered, covers: Covers
 ) -> None:
-    rows: Iterable[Row[Any]] = connection.execute(
-        statement.execution_options(yield_per=_PART)
-    )
+    rows: Iterable[Row[Any]] = connection.execute(statement.execution_options(yield_per=_PART))
     for row in rows:
         item = Item(
             f"/hits/{row.id}",

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import msgspec
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from exporters.console import auditlog
 from exporters.console.codes import OPEN_STATES, SEVERITY, STATE
@@ -67,7 +67,7 @@ def ask(asker: Asker, given: Wanted) -> Asked:
     ids = sorted(set(given.ids))
     with asker.database.writing() as connection:
         outbox.locked(connection, asker.database, _LOCK)
-        known = select(hit.c.id, hit.c.ticket).where(hit.c.id.in_(ids))
+        known: Select[Any] = select(hit.c.id, hit.c.ticket).where(hit.c.id.in_(ids))
         rows = connection.execute(asker.scoped(known, hit.c.department_id)).all()
         if len(rows) != len(ids):
             raise NotFound("not_found")
