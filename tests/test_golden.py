@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agents import telling
+from agents import pushing, telling
 from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.cloudlines import Looked
@@ -250,6 +250,7 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows(
             "findings", telling._families([("cef", telling._Report(0, 0, 0, 0, 0, True))])
         ),
+        *metricdocs.rows("console", pushing.families(pushing.Report(False, 0, 0, 0.0))),
         *metricdocs.rows(
             "history", history_families(Report(True, 1, 1.0, 0, True, {"rollups": 0}))
         ),

@@ -210,7 +210,32 @@ line = Table(  # the lines that an agent watches, as it last told
     Column("name", Text, primary_key=True),
     Column("family", Text, primary_key=True),  # ipv4, ipv6
     Column("time", Moment, nullable=False),
+    Column("level", Text, nullable=False, default=""),  # province, city, county, town, village
+    Column("rank", SmallInteger, nullable=False, default=3),  # hosts/linestatus.py: worst first
     Column("figures", JSON, nullable=False),
+    Index("ix_line_rank", "rank", "host_id", "name", "family"),
+)
+
+# --- agents that are asked
+
+target = Table(  # those of the targets files, as the console that holds the lease last read them
+    "target",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("url", Text, nullable=False, unique=True),  # https://host:port
+    Column("labels", JSON, nullable=False),
+    Column("department", Text, nullable=False, default=""),  # of the labels
+    Column("host_id", Integer, ForeignKey("host.id"), index=True),  # whose audit it last gave
+    Column("etag", Text, nullable=False, default=""),  # of the audit that was taken in
+    Column("due", Moment, nullable=False),
+    Column("asked", Moment),
+    Column("heard", Moment),  # when it last answered well
+    Column("failures", Integer, nullable=False, default=0),  # one after the other
+    Column("problem", Text, nullable=False, default=""),
+    # counted since it has been a target
+    Column("audits", BigInteger, nullable=False, default=0),
+    Column("unchanged", BigInteger, nullable=False, default=0),
+    Column("failed", BigInteger, nullable=False, default=0),
 )
 
 # --- agents that call by themselves
@@ -221,10 +246,12 @@ enrolment = Table(
     Column("id", Integer, primary_key=True),
     Column("token_hash", Text, nullable=False, unique=True),
     Column("labels", JSON, nullable=False),
+    Column("replaces", Boolean, nullable=False, default=False),  # a host that is known already
     Column("created_by", Text, nullable=False),
     Column("created", Moment, nullable=False),
     Column("expires", Moment, nullable=False),
     Column("used", Moment),
+    Column("host_key", Text, nullable=False, default=""),  # who used it
     Column("host_id", Integer, ForeignKey("host.id")),  # as soon as it has arrived
 )
 
@@ -233,8 +260,10 @@ agent_token = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("token_hash", Text, nullable=False, unique=True),
-    Column("host_key", Text, nullable=False),  # the one host that it may tell of
+    Column("host_key", Text, nullable=False, index=True),  # the one host that it may tell of
     Column("labels", JSON, nullable=False),
+    Column("digest", Text, nullable=False, default=""),  # SHA-256 of the last audit it pushed
+    Column("paced", Moment),  # what it has pushed is paid for until then: pull/pushing.py
     Column("created", Moment, nullable=False),
     Column("used", Moment),
     Column("revoked", Moment),
@@ -336,6 +365,20 @@ waiver = Table(
     Column("version", Integer, nullable=False, default=1),
 )
 
+waiver_department = Table(  # the same as `departments`, to be asked for; no row: all
+    "waiver_department",
+    metadata,
+    Column("waiver_id", Integer, ForeignKey("waiver.id"), primary_key=True),
+    Column("department_id", Integer, ForeignKey("department.id"), primary_key=True),
+)
+
+waiver_host = Table(  # the same as `hosts`, as patterns of this database (attest/reach.py)
+    "waiver_host",
+    metadata,
+    Column("waiver_id", Integer, ForeignKey("waiver.id"), primary_key=True),
+    Column("pattern", Text, primary_key=True),
+)
+
 attestation = Table(  # an answer to the question of a manual rule
     "attestation",
     metadata,
@@ -376,8 +419,23 @@ window = Table(  # maintenance windows and silences
     Column("scope", JSON, nullable=False),  # {hosts, departments, lines, rules}: patterns
     Column("created_by", Text, nullable=False),
     Column("created", Moment, nullable=False),
+    Column("last", Moment),  # the end of the last one; null: it recurs without end
     Column("cancelled", Moment),
     Column("version", Integer, nullable=False, default=1),
+)
+
+window_department = Table(  # the same as in `scope`, to be asked for; no row: all
+    "window_department",
+    metadata,
+    Column("window_id", Integer, ForeignKey("window.id"), primary_key=True),
+    Column("department_id", Integer, ForeignKey("department.id"), primary_key=True),
+)
+
+window_host = Table(
+    "window_host",
+    metadata,
+    Column("window_id", Integer, ForeignKey("window.id"), primary_key=True),
+    Column("pattern", Text, primary_key=True),
 )
 
 # --- what is told, and who did what
@@ -435,5 +493,24 @@ Index(
     sqlite_where=hit.c.ticket != "",
     postgresql_where=hit.c.ticket != "",
 )
+Index("ix_hit_department_oldest", hit.c.department_id, hit.c.state, hit.c.first_seen)
+Index("ix_host_pack_score", host_pack.c.pack, host_pack.c.score, host_pack.c.host_id)
 Index("ix_hit_host_id", hit.c.host_id, hit.c.state)  # an audit reads its host's
 Index("ix_hit_rule_id_state", hit.c.rule_id, hit.c.state)  # waivers go by rule
+# at most one answer that was not taken back for a department, and for a host of it
+Index(
+    "uq_attestation_department",
+    attestation.c.rule_id,
+    attestation.c.department_id,
+    unique=True,
+    sqlite_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_(None),
+    postgresql_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_(None),
+)
+Index(
+    "uq_attestation_host",
+    attestation.c.rule_id,
+    attestation.c.host_id,
+    unique=True,
+    sqlite_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
+    postgresql_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
+)

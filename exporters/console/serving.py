@@ -77,4 +77,4 @@ def services_of(settings: ConsoleSettings) -> Services:
     """Raises DocumentError for a pack."""
     loaded = [packs.outline(name) for name in built_in()]
     loaded += [packs.load(name) for name in settings.packs]
-    return Services(settings, by_id(loaded))
+    return Services(settings, by_id(loaded), {one.pack: one for one in loaded})

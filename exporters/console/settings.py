@@ -19,6 +19,8 @@ from exporters.console.notify.settings import (
     located,
     tls_located,
 )
+from exporters.console.pull import settings as pulling
+from exporters.console.pull.settings import PullSettings
 
 LISTEN: Final = ("127.0.0.1:9809",)
 
@@ -30,6 +32,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     db: str = ""
     itsm: ItsmSettings | None = None  # tickets
     listen: tuple[str, ...] = LISTEN
+    maintenance_file: str = ""  # written for `jianwei report`: the maintenance of lines
     web_config: str = ""  # TLS, as of the agent: exporter-toolkit's file
     metrics_token: Secret | None = None  # lets others than this machine read /metrics
     notify: NotifySettings = NotifySettings()
@@ -40,11 +43,12 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
     session: Duration = Duration(8 * 3600)
     idle: Duration = Duration(900)
+    pull: PullSettings = PullSettings()
     packs: tuple[str, ...] = ()  # rule packs of the site's own, for their texts
     reports: str = ""  # the folder that `jianwei report` writes into
 
 
-_PATHS: Final = ("web_config", "reports")
+_PATHS: Final = ("maintenance_file", "web_config", "reports")
 
 
 def load(path: str) -> ConsoleSettings:
@@ -62,5 +66,6 @@ def load(path: str) -> ConsoleSettings:
         settings,
         itsm=settings.itsm and tls_located(settings.itsm, at),
         notify=located(settings.notify, at),
+        pull=pulling.located(settings.pull, folder),
         **found,
     )

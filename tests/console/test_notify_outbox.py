@@ -13,10 +13,11 @@ import pytest
 from sqlalchemy import select
 
 from collectors.strictyaml import Secret
+from exporters.console import leases
 from exporters.console.notify import outbox
 from exporters.console.notify.notifier import Notifier
 from exporters.console.notify.settings import NotifyRule, NotifySettings, QuietHours, Receiver
-from exporters.console.schema import host, message, waiver
+from exporters.console.schema import host, lease, message, waiver, window
 from exporters.console.services import Services
 from exporters.report.delivery.settings import Mailbox, SmtpServer
 from tests.console.notifysample import NOW, add_hits, became, regress
@@ -111,6 +112,7 @@ def test_hosts_that_go_silent_and_come_back(
     for since in (NOW, NOW, None, None, NOW + STEP):
         with console.database.writing() as connection:
             connection.execute(host.update().values(silent_since=since))
+            connection.execute(lease.delete())  # another console from now on
         Notifier(console.database, services(console, to(hook))).run_once(NOW + STEP)
     assert [it["event"] for it in told(hook)] == ["agent_silent", "agent_back", "agent_silent"]
 
@@ -141,9 +143,12 @@ def test_a_waiver_is_told_of_at_30_7_and_1_days(
     assert {it["count"] for it in told(hook)} == {1}
 
 
+@pytest.mark.parametrize("leased", [True, False])
 def test_two_consoles_on_one_database_tell_each_event_once(
-    postgres: Any, hook: hookserver.HookServer
+    postgres: Any, hook: hookserver.HookServer, leased: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if not leased:  # as when their clocks are apart
+        monkeypatch.setattr(leases, "held", lambda *_: True)
     url = postgres.url()
     consoles = [Console(url), Console(url)]
     notifiers = [Notifier(it.database, services(it, to(hook))) for it in consoles]
@@ -160,6 +165,47 @@ def test_two_consoles_on_one_database_tell_each_event_once(
     assert [(it["event"], it["count"]) for it in told(hook)] == [("new", 5)]
     for it in consoles:
         it.close()
+
+
+def test_what_a_window_covers_is_kept_and_not_sent(
+    each_console: Console, hook: hookserver.HookServer
+) -> None:
+    console = each_console
+    notifier = Notifier(console.database, services(console, to(hook)))
+    notifier.run_once(NOW)
+    ends = NOW + 10 * STEP
+    with console.database.writing() as connection:
+        connection.execute(
+            window.insert().values(
+                kind="maintenance",
+                reason="升级",
+                begins=NOW,
+                ends=ends,
+                last=ends,
+                scope={"departments": ["市财政局"]},
+                created_by="x",
+                created=NOW,
+            )
+        )
+    add_hits(console, 3, of="市财政局")
+    add_hits(console, 2, of="市公安局")
+    with console.database.writing() as connection:
+        connection.execute(host.update().values(silent_since=NOW))
+    for turn in range(1, 9):
+        notifier.run_once(NOW + turn * STEP)
+    found = sorted((row.kind, row.state, row.content.get("count", 1)) for row in rows(console))
+    assert found == [
+        ("agent_silent", "delivered", 1),
+        ("agent_silent", "suppressed", 1),
+        ("new", "delivered", 2),
+        ("new", "suppressed", 3),
+    ]
+    page = console.client("administrator").get("/notifications?state=suppressed").text
+    assert page.count("维护或静默期间，未发送") >= 3
+    # who is silent still when the window is over is told of then
+    for turn in range(9, 15):
+        notifier.run_once(NOW + turn * STEP)
+    assert sorted(it["event"] for it in told(hook)) == ["agent_silent", "agent_silent", "new"]
 
 
 class Killed(BaseException):
@@ -182,7 +228,8 @@ def test_a_kill_between_delivery_and_commit_delivers_again_with_the_same_key(
         with pytest.raises(Killed):
             notifier.run_once(NOW + 2 * STEP)
     again = Notifier(console.database, services(console, to(hook)))
-    again.run_once(NOW + 2 * STEP)  # its claim has not run out
+    again.run_once(NOW + 2 * STEP)  # the lease of the dead one has not run out
+    again.deliver(NOW + 2 * STEP)  # nor has its claim
     assert len(hook.hooks) == 1
     again.run_once(NOW + 3 * STEP)
     first, second = hook.hooks

@@ -1,7 +1,7 @@
 """The background work: look what happened, make messages of it, deliver those that are due.
 
-Several consoles on one database may run it at once: the look is one transaction at a time and a message is claimed
-before it is sent, so that each is told once and in order.
+One of several consoles does it, by a lease. Should two do it at once, then the look is one transaction at a time and a
+message is claimed before it is sent, so that each is told once and in order.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from exporters.console import leases
 from exporters.console.database import Database
-from exporters.console.notify import covered, formats, looking, outbox, tickets
+from exporters.console.notify import formats, looking, outbox, tickets
 from exporters.console.notify.events import Content
 from exporters.console.notify.settings import ITSM, ItsmSettings, Receiver
 from exporters.console.schema import message
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LEASE: Final = "notify"
+LEASE_SECONDS: Final = 90.0  # more than a run takes
 PER_RECEIVER: Final = 10  # messages of one run: robots take 20 a minute
 SECONDS: Final = 60.0  # after which a run begins nothing more
 TOLD: Final = 3  # attempts after which a ticket that fails is told of
@@ -44,6 +47,7 @@ class Notifier:
 
     def __init__(self, database: Database, services: Services) -> None:
         self._database, self._services = database, services
+        self._holder = leases.holder_name()
         settings = services.settings
         self._site = formats.Site(
             settings.public_url.rstrip("/"), ZoneInfo(settings.zone), settings.example
@@ -55,9 +59,11 @@ class Notifier:
         return bool(self._services.settings.notify.receivers or self._services.settings.itsm)
 
     def run_once(self, now: datetime) -> None:
+        """One console at a time; what a second one does in spite of that is told once all the same."""
+        if not leases.held(self._database, LEASE, self._holder, LEASE_SECONDS, now):
+            return
         with self._database.writing() as connection:
-            covers = covered.by(connection, self._services, now)
-            looking.look(connection, self._database, self._services, now, covers)
+            looking.look(connection, self._database, self._services, now)
             outbox.tidy(connection, now)
         self.deliver(now)
 

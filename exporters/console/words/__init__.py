@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from exporters.console.words import common, notify, people
+from exporters.console.words import attest, common, fleet, hosts, notify, overview, people
 from rules.model import Text
 
-_ROOMS: Final = (common, notify, people)
+_ROOMS: Final = (attest, common, fleet, hosts, notify, overview, people)
 
 
 def _joined() -> Mapping[str, Text]:
