@@ -30,7 +30,7 @@ from collectors.model import Family, Sample, counter, gauge, sample
 from exporters.console.codes import OPEN_STATES, SEVERITY, STATE
 from exporters.console.database import Database
 from exporters.console.notify import outbox
-from exporters.console.schema import hit_tally, host, message
+from exporters.console.schema import hit_tally, host, message, target
 from exporters.console.services import Services
 from exporters.prometheus import negotiation, webconfig
 from exporters.prometheus.encoder import Encoder
@@ -169,7 +169,7 @@ class _Page:
             stored = await self._in_thread(self._stored)
         except SQLAlchemyError:
             stored = [
-                _up(0)
+                up(0)
             ]  # counted by the listener; what this process knows is told all the same
         families = [*stored, *self._measured.families(), *self._own.families()]
         format = negotiation.page_format(request.headers.get("accept", ""))
@@ -196,7 +196,7 @@ class _Page:
 
     def _stored(self) -> list[Family]:
         with self._database.reading() as connection:
-            return [_up(1), *stored_families(connection, datetime.now(UTC))]
+            return [up(1), *stored_families(connection, datetime.now(UTC))]
 
     async def _may(self, request: Request) -> bool:
         if _is_here(request):
@@ -223,7 +223,7 @@ def _is_here(request: Request) -> bool:
         return False
 
 
-def _up(value: int) -> Family:
+def up(value: int) -> Family:
     return gauge("jianwei_console_database_up", "Whether the database answers.", sample(value))
 
 
@@ -284,6 +284,24 @@ def stored_families(connection: Connection, now: datetime) -> Iterable[Family]:
             "How long ago the newest audit was taken in; not there before the first one.",
             sample(max(0.0, (now - hosts.received).total_seconds())),
         )
+    pulls = connection.execute(
+        select(
+            func.count().label("all"),
+            func.coalesce(func.sum(target.c.audits), 0).label("taken"),
+            func.coalesce(func.sum(target.c.unchanged), 0).label("unchanged"),
+            func.coalesce(func.sum(target.c.failed), 0).label("failed"),
+        )
+    ).one()
+    yield gauge("jianwei_console_targets", "Agents that are asked.", sample(pulls.all))
+    yield counter(
+        "jianwei_console_pulls_total",
+        "How agents answered when they were asked, by result, by all consoles on the database, as long as each has been"
+        " a target.",
+        *(
+            sample(int(getattr(pulls, name)), result=name)
+            for name in ("taken", "unchanged", "failed")
+        ),
+    )
     yield from _messages(connection, now)
 
 
