@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 from collectors.model import Family
 from exporters.console.database import Database
-from exporters.console.metrics import Measured, stored_families, up
+from exporters.console.metrics import stored_families, up
 from exporters.console.schema import department, host
+from exporters.console.web.measuring import Measured
 
 
 def console_families() -> list[Family]:

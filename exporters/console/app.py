@@ -15,12 +15,13 @@ from exporters.console.routes import OPERATIONS, PAGES
 from exporters.console.services import Services
 from exporters.console.web.endpoints import PREFIX, Endpoints
 from exporters.console.web.headers import SecurityHeaders
+from exporters.console.web.measuring import Measured, Measuring
 from exporters.console.web.openapi import document
 
 
 def application(database: Database, services: Services) -> Starlette:
     endpoints = Endpoints(database, services)
-    measured = metrics.Measured()
+    measured = Measured()
     routes: list[BaseRoute] = [
         Route("/-/healthy", _healthy),
         *metrics.routes(database, services, measured),
@@ -31,7 +32,7 @@ def application(database: Database, services: Services) -> Starlette:
     ]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(metrics.Measuring, measured), Middleware(SecurityHeaders)],
+        middleware=[Middleware(Measuring, measured), Middleware(SecurityHeaders)],
     )
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from collectors.strictyaml import Secret
-from exporters.console.notify import tickets
+from exporters.console.notify import ticketbody
 from exporters.console.notify.notifier import Notifier
 from exporters.console.notify.settings import CloseSettings, ItsmSettings
 from exporters.console.schema import hit, hit_event, log, message, user
@@ -179,7 +179,7 @@ def msgspec_services(console: Console, settings: ConsoleSettings) -> Any:
 @given(st.text(), st.text())
 def test_no_value_breaks_out_of_its_place(title: str, host: str) -> None:
     values = {"title": title, "host": host, "severity": "critical"}
-    made = tickets.filled({"a": "x {title} y", "{title}": ["{host}", "{title}{host}"]}, values)
+    made = ticketbody.filled({"a": "x {title} y", "{title}": ["{host}", "{title}{host}"]}, values)
     assert made == {"a": f"x {title} y", "{title}": [host, title + host]}
 
 
@@ -193,11 +193,11 @@ def test_no_value_breaks_out_of_its_place(title: str, host: str) -> None:
     ],
 )
 def test_where_the_number_is(body: bytes, path: str, number: str) -> None:
-    assert tickets.number_of(body, path) == number
+    assert ticketbody.number_of(body, path) == number
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[" * 5000, b'{"id":null}', b'{"id":true}', b'{"id":""}', b"[]"])  # fmt: skip
 def test_no_number(body: bytes) -> None:
-    with pytest.raises(tickets.Refusal) as caught:
-        tickets.number_of(body, "id")
+    with pytest.raises(ticketbody.Refusal) as caught:
+        ticketbody.number_of(body, "id")
     assert caught.value.hopeless

@@ -21,6 +21,7 @@ from exporters.console.database import Database
 from exporters.console.notify import formats, looking, outbox, tickets
 from exporters.console.notify.events import Content
 from exporters.console.notify.settings import ITSM, ItsmSettings, Receiver
+from exporters.console.notify.ticketbody import Refusal, idempotency
 from exporters.console.schema import message
 from exporters.console.services import Services
 from exporters.console.words import say
@@ -92,7 +93,7 @@ class Notifier:
                 self._send(due, post, now)
                 with self._database.writing() as connection:
                     outbox.delivered(connection, due.id, now)
-        except tickets.Refusal as error:
+        except Refusal as error:
             why, refused, hopeless = str(error), error.refused, error.hopeless
         except DeliveryError as error:
             why = error.why.en
@@ -104,16 +105,16 @@ class Notifier:
     def _send(self, due: outbox.Due, post: _Post, now: datetime) -> None:
         receiver = self._services.settings.notify.receivers.get(due.receiver)
         if receiver is None:
-            raise tickets.Refusal(say("notify.gone", "en"), hopeless=True)
+            raise Refusal(say("notify.gone", "en"), hopeless=True)
         content = msgspec.convert(due.content, Content)
-        id = tickets.idempotency(due.key)
+        id = idempotency(due.key)
         if receiver.format != "mail":
             request = formats.request(content, receiver, self._site, id, now)
             answer = post.posted(due.receiver, receiver, request)
             if not answer.success:
-                raise tickets.Refusal(answer.why, refused=answer.refused)
+                raise Refusal(answer.why, refused=answer.refused)
             if why := formats.problem(receiver, answer.body):
-                raise tickets.Refusal(why)
+                raise Refusal(why)
             return
         subject, body = formats.letter(content, receiver.language, self._site)
         sent = list(due.content.get("sent", ()))
@@ -170,7 +171,7 @@ class _Post:
             try:
                 made = webhook.opened(receiver, request.url, float(receiver.timeout))
             except ValueError as error:
-                raise tickets.Refusal(str(error)) from error
+                raise Refusal(str(error)) from error
             client = self._clients[name] = self._stack.enter_context(made)
         return webhook.once(client, "POST", request.url, request.headers, request.body)
 
