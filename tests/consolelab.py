@@ -27,6 +27,7 @@ from starlette.testclient import TestClient
 
 from exporters.console.app import application
 from exporters.console.database import Database
+from exporters.console.people.policy import PeopleSettings
 from exporters.console.schema import session, user
 from exporters.console.services import Services
 from exporters.console.serving import services_of
@@ -48,7 +49,9 @@ class Console:
     """One console in this process. `client(role)` is logged in; `person` makes a user."""
 
     def __init__(self, url: str, settings: ConsoleSettings | None = None) -> None:
-        settings = msgspec.structs.replace(settings or ConsoleSettings(), db=url)
+        settings = msgspec.structs.replace(
+            settings or ConsoleSettings(people=PeopleSettings(rounds=4)), db=url
+        )
         self.settings = settings
         self.database = Database(url)
         self.database.migrate()

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from exporters.console import metrics
 from exporters.console.database import Database
@@ -30,10 +31,12 @@ def application(database: Database, services: Services) -> Starlette:
         *map(endpoints.page, PAGES),
         *map(endpoints.operation, OPERATIONS),
     ]
-    return Starlette(
-        routes=routes,
-        middleware=[Middleware(Measuring, measured), Middleware(SecurityHeaders)],
-    )
+    middleware = [Middleware(Measuring, measured), Middleware(SecurityHeaders)]
+    if proxies := services.settings.proxies:
+        # whose word on the client's address and scheme is believed; first, since the others look at the scheme
+        trusted = list(proxies)
+        middleware.insert(0, Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted))
+    return Starlette(routes=routes, middleware=middleware)
 
 
 async def _described(_: Request) -> Response:

@@ -5,8 +5,9 @@ Paths in it are relative to its folder; secrets are `!env NAME` or `!file PATH`.
 
 from __future__ import annotations
 
+import ipaddress
 import os
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -19,6 +20,9 @@ from exporters.console.notify.settings import (
     located,
     tls_located,
 )
+from exporters.console.people.directory.ldapsettings import LdapSettings
+from exporters.console.people.directory.oidcsettings import OidcSettings
+from exporters.console.people.policy import PeopleSettings
 from exporters.console.pull import settings as pulling
 from exporters.console.pull.settings import PullSettings
 
@@ -44,8 +48,18 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     session: Duration = Duration(8 * 3600)
     idle: Duration = Duration(900)
     pull: PullSettings = PullSettings()
+    ldap: LdapSettings | None = None
+    oidc: OidcSettings | None = None
+    people: PeopleSettings = PeopleSettings()
+    proxies: tuple[str, ...] = ()
     packs: tuple[str, ...] = ()  # rule packs of the site's own, for their texts
     reports: str = ""  # the folder that `jianwei report` writes into
+
+    def __post_init__(self) -> None:
+        if self.oidc and not self.public_url.startswith(("https://", "http://")):
+            raise ValueError("oidc needs public_url, which the provider sends people back to")
+        for proxy in self.proxies:
+            ipaddress.ip_network(proxy)  # ValueError says what is wrong with it
 
 
 _PATHS: Final = ("maintenance_file", "web_config", "reports")
@@ -56,7 +70,7 @@ def load(path: str) -> ConsoleSettings:
     document = Document(strictyaml.read(path), path)
     settings = document.convert(ConsoleSettings)
     folder = os.path.dirname(os.path.abspath(path))
-    found = {
+    found: dict[str, Any] = {
         name: os.path.join(folder, os.path.expanduser(value))
         for name in _PATHS
         if (value := getattr(settings, name))
@@ -65,7 +79,9 @@ def load(path: str) -> ConsoleSettings:
     return msgspec.structs.replace(
         settings,
         itsm=settings.itsm and tls_located(settings.itsm, at),
+        ldap=settings.ldap and settings.ldap.located(folder),
         notify=located(settings.notify, at),
+        oidc=settings.oidc and settings.oidc.located(folder),
         pull=pulling.located(settings.pull, folder),
         **found,
     )

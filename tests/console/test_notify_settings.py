@@ -58,14 +58,14 @@ def test_a_whole_one(tmp_path: Path) -> None:
             "format: wecom",
             "format: wechat",
             "console.yml:6: notify.receivers.值班群.format: 'wechat' is not one of",
-        ),  # fmt: skip
+        ),
         ("url: !env ROBOT_URL}", "url: https://robot.example/}", "a secret is not written here"),
         ("receivers: [people]", "receivers: [nobody]", "there is no receiver 'nobody'"),
         (
             "{receivers: [people]}",
             "{receivers: [people], events: [newest]}",
-            "'newest' is not one of: new, regressed",
-        ),  # fmt: skip
+            "'newest' is not one of",
+        ),
         ("to: [a@example.org]", "to: []", "format: mail has addresses in to"),
         ('"22:00"', '"24:00"', "is not a time of day"),
         ("{title}", "{titel}", "there is no {titel}"),

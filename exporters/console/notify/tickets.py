@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import msgspec
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, literal_column, select
 
 from exporters.console import auditlog
 from exporters.console.codes import OPEN_STATES, SEVERITY, STATE
@@ -139,12 +139,18 @@ def follow(
         became = select(hit_event.c.hit_id).where(*within, hit_event.c.after == "fixed")
         numbers = connection.execute(
             select(hit.c.ticket)
-            .where(hit.c.id.in_(became), hit.c.ticket != "", hit.c.state == STATE["fixed"])
+            .where(
+                hit.c.id.in_(became),
+                hit.c.ticket != literal_column("''"),
+                hit.c.state == STATE["fixed"],
+            )
             .distinct()
         ).scalars()
         for number in list(numbers):
             left = select(func.count()).where(
-                hit.c.ticket == number, hit.c.ticket != "", hit.c.state != STATE["fixed"]
+                hit.c.ticket == number,
+                hit.c.ticket != literal_column("''"),
+                hit.c.state != STATE["fixed"],
             )
             if not connection.execute(left).scalar_one():
                 outbox.put(
@@ -209,7 +215,11 @@ def _close(
     if itsm.close is None:
         raise Refusal(say("tickets.none", "zh"), hopeless=True)
     with database.reading() as connection:
-        of = select(hit.c.id).where(hit.c.ticket == number, hit.c.ticket != "").limit(MOST)
+        of = (
+            select(hit.c.id)
+            .where(hit.c.ticket == number, hit.c.ticket != literal_column("''"))
+            .limit(MOST)
+        )
         rows = rows_of(connection, list(connection.execute(of).scalars()))
     body = filled(itsm.close.body, values(rows, services, itsm.language, due, number))
     url = itsm.close.url.replace("{number}", quote(number, safe=""))
