@@ -171,9 +171,12 @@ def _together(rows: Iterable[Row[Any]], now: datetime) -> list[LineRow]:
             figures = row.figures
             ways.append(
                 Way(
-                    row.family,
-                    *(figures.get(one) for one in ("answers", "loss", "rtt_median", "rtt_p95")),
-                    figures.get("failure", ""),
+                    family=row.family,
+                    answers=figures.get("answers"),
+                    loss=figures.get("loss"),
+                    rtt_median=figures.get("rtt_median"),
+                    rtt_p95=figures.get("rtt_p95"),
+                    failure=figures.get("failure", ""),
                 )
             )
     return [_row(row, tuple(ways), now) for row, ways in found.values()]
@@ -184,11 +187,15 @@ def _row(row: Row[Any], ways: tuple[Way, ...], now: datetime) -> LineRow:
     seconds = figures.get("seconds", {})
     old = row.silent_since is not None or now - row.time > FRESH
     return LineRow(
-        row.host_id,
-        row.host,
-        row.department,
-        row.name,
-        *(figures.get(one, "") for one in ("site", "level", "carrier", "role", "peer")),
+        host_id=row.host_id,
+        host=row.host,
+        department=row.department,
+        name=row.name,
+        site=figures.get("site", ""),
+        level=row.level,
+        carrier=figures.get("carrier", ""),
+        role=figures.get("role", ""),
+        peer=figures.get("peer", ""),
         state=figures.get("state", "unknown"),
         reason=figures.get("reason", ""),
         backup_dead=bool(figures.get("backup_dead")),
