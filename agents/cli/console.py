@@ -44,10 +44,10 @@ def command(ctx: click.Context, path: str | None, url: str | None, listen: tuple
     )
     ctx.obj = settings
     if ctx.invoked_subcommand is None:
-        _serve(settings)
+        serve(settings)
 
 
-def _serve(settings: ConsoleSettings) -> None:
+def serve(settings: ConsoleSettings) -> None:
     logs.set_up("info", "text")
     try:
         server = ConsoleServer(settings)

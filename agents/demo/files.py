@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from agents.demo import city, sites, usage
-from rules.model import AuditResult
+from agents.demo.audits import Auditors
 
 LEVELS: Final = {"county": 99.5, "town": 99.0, "village": 98.0}
 
@@ -41,8 +41,10 @@ def write(folder: Path, month: str, until: datetime) -> Path:
     return path
 
 
-def write_audits(folder: Path, audits: Iterator[AuditResult]) -> None:
-    _rows(folder / "audits.jsonl", audits)
+def write_audits(folder: Path, auditors: Auditors, until: datetime) -> None:
+    """The last of each machine within the month."""
+    time = until - timedelta(hours=2)
+    _rows(folder / "audits.jsonl", (auditors.audit(it, time, 3) for it in city.machines()))
 
 
 def _lines() -> Iterator[dict[str, Any]]:

@@ -75,5 +75,6 @@ class ConsoleServer:
 
 def services_of(settings: ConsoleSettings) -> Services:
     """Raises DocumentError for a pack."""
-    loaded = [packs.load(name) for name in (*built_in(), *settings.packs)]
+    loaded = [packs.outline(name) for name in built_in()]
+    loaded += [packs.load(name) for name in settings.packs]
     return Services(settings, by_id(loaded), {one.pack: one for one in loaded})

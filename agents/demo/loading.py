@@ -1,0 +1,61 @@
+"""The example city in a console's database: a month of weekly audits, each day counted, as agents would have told them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from agents.demo import city
+from agents.demo.audits import Auditors
+from agents.demo.city import Machine
+from exporters.console.database import Database
+from exporters.console.intake.arrived import Arrived
+from exporters.console.intake.take import take_many
+from exporters.console.services import Services
+from rules.model import AuditResult
+
+WEEKS: Final = 4
+DAYS: Final = 30
+BATCH: Final = 50  # audits of one transaction
+SILENT: Final = 17  # machines whose agents were not heard in the last two weeks
+VERSION: Final = "0.1.0"
+
+
+def load(
+    database: Database,
+    services: Services,
+    auditors: Auditors,
+    today: datetime,
+    watch: Callable[[str], None],
+) -> None:
+    """Thirty days up to today; each machine is audited on the same day of every week."""
+    machines = list(city.machines())
+    for ago in range(DAYS - 1, -1, -1):
+        moment = today - timedelta(days=ago)
+        watch(f"audits {DAYS - ago}/{DAYS}")
+        batch: list[tuple[Arrived, AuditResult]] = []
+        for machine, week in due(machines, ago):
+            time = moment - timedelta(seconds=machine.number * 3 + 60)
+            batch.append((_arrived(machine), auditors.audit(machine, time, week)))
+        for start in range(0, len(batch), BATCH):
+            take_many(database, services, batch[start : start + BATCH], moment)
+
+
+def due(machines: list[Machine], ago: int) -> Iterator[tuple[Machine, int]]:
+    """Those audited so many days ago, and in which week of the story that was."""
+    week = WEEKS - 1 - ago // 7
+    for machine in machines:
+        silent = machine.number % (city.MACHINES // SILENT) == 5 and ago < 14
+        if week >= 0 and machine.number % 7 == ago % 7 and not silent:
+            yield machine, week
+
+
+def _arrived(machine: Machine) -> Arrived:
+    labels = {
+        "department": machine.department,
+        "system": machine.system,
+        "region": machine.area,
+        "level": "city",
+    }
+    return Arrived("pull", labels, f"{machine.name}.linjiang.example:9808", VERSION)
