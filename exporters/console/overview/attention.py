@@ -106,7 +106,7 @@ def _earliest(groups: Iterable[Row[int, int]]) -> Select[int, datetime]:
     parts = [
         select(hit.c.id, hit.c.first_seen)
         .where(hit.c.department_id == group.department_id, hit.c.state == group.state)
-        .order_by(hit.c.first_seen)
+        .order_by(hit.c.first_seen, hit.c.id)
         .limit(FEW)
         .subquery(f"g{number}")
         for number, group in enumerate(groups)
