@@ -95,6 +95,8 @@ def hosts(asker: Asker, given: HostFilter) -> HostList:
     )
     if given.cursor:
         at = keyset.read(given.cursor, str if given.sort == "name" else float)
+        if given.sort == "audit":
+            at = keyset.when(at[0]), at[1]
         statement = statement.where(keyset.beyond(value, host.c.id, at, falling=falling))
     count = (
         select(func.count())

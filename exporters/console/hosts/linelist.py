@@ -214,6 +214,7 @@ def _row(row: Row[Any], ways: tuple[Way, ...], now: datetime) -> LineRow:
 def _levels(connection: Connection, asker: Asker, given: LineFilter) -> tuple[LevelSum, ...]:
     """Of the filter without its state. The first family of a line counts it."""
     old = or_(host.c.silent_since.is_not(None), line.c.time < asker.now - FRESH)
+    place = case((old, -1), else_=line.c.rank)
     other = line.alias("other")
     first = ~(
         select(1)
@@ -227,18 +228,18 @@ def _levels(connection: Connection, asker: Asker, given: LineFilter) -> tuple[Le
     statement = (
         select(
             line.c.level,
-            case((old, -1), else_=line.c.rank).label("rank"),
+            place.label("place"),
             func.count().label("lines"),
         )
         .join_from(line, host, host.c.id == line.c.host_id)
         .join(department, department.c.id == host.c.department_id)
         .where(first)
-        .group_by(line.c.level, case((old, -1), else_=line.c.rank))
+        .group_by(line.c.level, "place")
     )
     statement = _narrowed(statement, msgspec.structs.replace(given, state="", cursor=""))
     counts: dict[str, dict[int, int]] = {}
     for row in connection.execute(asker.scoped(statement, host.c.department_id)):
-        counts.setdefault(row.level, {})[row.rank] = row.lines
+        counts.setdefault(row.level, {})[row.place] = row.lines
     known = [one for one in LEVELS if one in counts]
     others = sorted(counts.keys() - set(LEVELS))
     return tuple(
