@@ -549,7 +549,7 @@ setting = Table(
     Column("value", Text, nullable=False),
 )
 
-Index("ix_hit_department_oldest", hit.c.department_id, hit.c.state, hit.c.first_seen)
+Index("ix_hit_department_oldest", hit.c.department_id, hit.c.state, hit.c.first_seen, hit.c.id)
 Index("ix_host_pack_score", host_pack.c.pack, host_pack.c.score, host_pack.c.host_id)
 Index("ix_hit_host_id", hit.c.host_id, hit.c.state)  # an audit reads its host's
 # at most one answer that was not taken back for a department, and for a host of it
