@@ -552,7 +552,6 @@ setting = Table(
 Index("ix_hit_department_oldest", hit.c.department_id, hit.c.state, hit.c.first_seen)
 Index("ix_host_pack_score", host_pack.c.pack, host_pack.c.score, host_pack.c.host_id)
 Index("ix_hit_host_id", hit.c.host_id, hit.c.state)  # an audit reads its host's
-Index("ix_hit_rule_id_state", hit.c.rule_id, hit.c.state)  # waivers go by rule
 # at most one answer that was not taken back for a department, and for a host of it
 Index(
     "uq_attestation_department",
