@@ -251,7 +251,8 @@ def test_lines_are_looked_for_after_the_findings(console: Console, path: Path) -
         for n in (0, 1, 3, 5, 7):
             puller.run_once(later(31 + n * EVERY))
     (one,) = hosts(console)
-    assert kept == [(one.id, '# TYPE jianwei_line_up gauge\njianwei_line_up{line="a"} 1\n')]
+    page = '# TYPE jianwei_line_up gauge\njianwei_line_up{line="a"} 1\n'
+    assert kept == [(one.id, page), (one.id, "")]
     # it has none: /metrics is asked for rarely then
     assert [it.split()[1] for it in server.requests].count("/metrics") == 2
 

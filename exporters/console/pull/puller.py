@@ -59,7 +59,7 @@ class Take(Protocol):
 
 
 # keeps what an agent's /metrics says of its lines: (connection, host_id, text, now)
-StoreLines = Callable[[Connection, int, str, datetime], None]
+StoreLines = Callable[[Connection, int, str, datetime], object]
 
 
 class _Came(NamedTuple):
@@ -260,9 +260,8 @@ class Puller:
         one.lines_due = None
         try:
             text = client.lines(one.url)
-            if not text:
+            if not text:  # what was known of lines is no longer so
                 one.lines_due = at + timedelta(seconds=RARELY * float(self._settings.interval))
-                return
             with self._database.writing() as connection:
                 self._store_lines(connection, host_id, text, at)
         except (AskError, SQLAlchemyError, ValueError) as error:
