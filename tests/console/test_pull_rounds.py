@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from collectors.strictyaml import Duration, Secret
 from exporters.console import leases
-from exporters.console.pull import schedule
+from exporters.console.pull import figures, schedule
 from exporters.console.pull.settings import BasicAuth, PullTls
 from exporters.console.schema import lease
 from exporters.prometheus.settings import WebSettings
@@ -233,6 +233,11 @@ def test_a_bad_targets_file_is_told_and_what_was_known_stays(console: Console, p
         assert "targets.json" in said
         assert "is not YAML" in said
         assert client.get("/api/v1/fleet/summary").json()["files"][0]["problem"]
+        with console.database.reading() as connection:
+            told = {it.name: it.samples for it in figures.families(connection, NOW)}
+        assert told["jianwei_console_targets_file_success"][0].value == 0
+        assert told["jianwei_console_targets"][0].value == 1
+        assert told["jianwei_console_agents"][0].labels
         scoped = console.client("viewer", ("税务局",))
         assert "targets.json" not in scoped.get("/fleet").text
         assert scoped.get("/api/v1/fleet/targets").json()["targets"] == []
