@@ -6,7 +6,7 @@ A machine fails the more rules the less its department cares; weeks later some a
 
 from __future__ import annotations
 
-import random
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -102,15 +102,15 @@ class Auditors:
 def _outcome(rule: Rule, machine: Machine, week: int) -> Outcome:
     if rule.id == BACK and machine.department == city.REGRESSED and machine.number % 3 == 0:
         return "pass" if week == 2 else "fail"
-    # the same machine and rule have the same lot every week; what is mended stays mended
-    lot = random.Random(f"{machine.number} {rule.id}")  # noqa: S311 - a story, no secret
-    if lot.random() < _UNKNOWN:
+    # the same machine and rule have the same lots every week; what is mended stays mended
+    unknown, fails, mended, after = (
+        zlib.crc32(f"{machine.number} {rule.id} {lot}".encode()) / 2**32 for lot in range(4)
+    )
+    if unknown < _UNKNOWN:
         return "unknown"
-    fails = _FAILS[rule.severity] * (1.6 - 1.4 * machine.care)
-    if lot.random() >= fails:
+    if fails >= _FAILS[rule.severity] * (1.6 - 1.4 * machine.care):
         return "pass"
-    mended = lot.random() < 0.25 * machine.care + 0.05
-    return "pass" if mended and week > lot.randrange(3) else "fail"
+    return "pass" if mended < 0.25 * machine.care + 0.05 and week > 3 * after else "fail"
 
 
 def _verdict(rule: Rule, outcome: Outcome, machine: Machine, **more: object) -> Verdict:

@@ -36,6 +36,9 @@ class Database:
         self.url = _url(url)
         self.engine = _engine(self.url, make)
         self.sqlite: Final = self.url.get_backend_name() == "sqlite"
+        self.rules: Final[
+            dict[tuple[str, str], Any]
+        ] = {}  # intake/names.py: committed, and lasting
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exporters.console.people.door import Door
 from exporters.console.settings import ConsoleSettings
-from rules.model import Rule
+from rules.model import Pack, Rule
 
 
 @dataclass(frozen=True)
 class Services:
-    """`rules` are those of the built-in packs and of the site's own by id: their texts are shown beside hits. `door` checks
-    passwords."""
+    """`rules` are those of the built-in packs and of the site's own by id: their texts are shown beside hits.
+    `door` checks passwords, `packs` are those packs by name."""
 
     settings: ConsoleSettings
     rules: Mapping[str, Rule]
     door: Door
+    packs: Mapping[str, Pack] = field(default_factory=dict)

@@ -25,6 +25,12 @@ def shown(
     return Shown(template, context, refused.status, headers)
 
 
+def login(asker: Asker, path: str, name: str = "", refused: Refused | None = None) -> Shown:
+    """The first page; `path` is where it leads."""
+    context = {"next": path, "name": name, "oidc": asker.services.settings.oidc is not None}
+    return shown("people/login.html.j2", asker, context, refused)
+
+
 def entered(asker: Asker, session: Entered, path: str, notice: str = "", **values: Any) -> Redirect:
     """On with a new session: to the step that is missing, else to the path."""
     cookie = Cookie(sessions.COOKIE, session.token, int(asker.services.settings.session))

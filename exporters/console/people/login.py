@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Row, select, update
 
 from exporters.console import auditlog
 from exporters.console.people import sessions, totp
+from exporters.console.people.directory.identity import Identity, provision
+from exporters.console.people.directory.login import vouched
 from exporters.console.people.policy import days_left
 from exporters.console.people.sessions import Stage, Step
 from exporters.console.schema import user
@@ -43,6 +45,10 @@ def by_password(asker: Asker, name: str, password: str) -> Entered:
     with asker.database.reading() as connection:
         row = connection.execute(select(user).where(user.c.name == _findable(name))).first()
     good = door.matches(password, row.password_hash if row else "")
+    if row is None or (row.origin == "ldap" and _may(asker, row)):
+        identity = vouched(asker.services.settings, name, password)
+        if identity is not None:
+            return by_identity(asker, identity)
     with asker.database.writing() as connection:
         now = _again(connection, row) if row else None
         if good and row and now and _may(asker, now) and now.password_hash == row.password_hash:
@@ -53,6 +59,22 @@ def by_password(asker: Asker, name: str, password: str) -> Entered:
     if entered is None:
         raise Unknown("login.wrong")
     door.addresses.give_back(asker.address)
+    return entered
+
+
+def by_identity(asker: Asker, identity: Identity) -> Entered:
+    """For whom a directory has just vouched. Raises Unknown, and NameTaken."""
+    with asker.database.writing() as connection:
+        user_id = provision(connection, identity, asker.now)
+        row = _locked_row(connection, user_id)
+        if _may(asker, row):
+            entered = enter(asker, connection, row, "password", identity.origin)
+        else:
+            _failed(asker, connection, row, row.name, "state")
+            entered = None
+    if entered is None:
+        raise Unknown("login.wrong")
+    asker.services.door.addresses.give_back(asker.address)
     return entered
 
 

@@ -41,15 +41,14 @@ class _Code(msgspec.Struct, frozen=True):
 
 
 def _form(asker: Asker, given: _Next) -> Answer:
-    return forms.shown("people/login.html.j2", asker, {"next": given.next, "name": ""})
+    return forms.login(asker, given.next)
 
 
 def _login(asker: Asker, given: _Login) -> Answer:
     try:
         entered = login.by_password(asker, given.name, given.password)
     except Refused as refused:
-        context = {"next": given.next, "name": given.name[:256]}
-        return forms.shown("people/login.html.j2", asker, context, refused)
+        return forms.login(asker, given.next, given.name[:256], refused)
     return forms.entered(asker, entered, given.next)
 
 
@@ -77,8 +76,7 @@ def _code(asker: Asker, given: _Code) -> Answer:
         proved = secondfactor.prove_here(asker, secondfactor.Code(given.code))
     except Refused as refused:
         if refused.key == "login.locked":
-            context = {"next": "/", "name": asker.name}
-            return forms.shown("people/login.html.j2", asker, context, refused)
+            return forms.login(asker, "/", asker.name, refused)
         return _step(asker, refused)
     return profilepages.codes(asker, proved.codes, proved.entered)
 

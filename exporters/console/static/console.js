@@ -1,4 +1,5 @@
-// What plain HTML cannot do: choose all rows, copy a text, ask before what cannot be undone. Works without it, too.
+// What plain HTML cannot do: choose all rows, copy a text, ask before what cannot be undone,
+// scroll wide tables by keyboard. Works without it, too.
 "use strict";
 document.addEventListener("change", (event) => {
   const all = event.target.closest("[data-all]");
@@ -10,6 +11,10 @@ document.addEventListener("click", (event) => {
   const copy = event.target.closest("[data-copy]");
   if (copy) navigator.clipboard.writeText(document.querySelector(copy.dataset.copy).textContent);
 });
+for (const box of document.querySelectorAll(".scroll, .chart")) {
+  // what scrolls can be scrolled by keyboard, too
+  if (box.scrollWidth > box.clientWidth && !box.querySelector("a, button, input, select")) box.tabIndex = 0;
+}
 document.addEventListener("submit", (event) => {
   const asked = event.submitter && event.submitter.dataset.confirm;
   if (asked && !window.confirm(asked)) event.preventDefault();

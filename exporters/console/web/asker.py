@@ -6,9 +6,9 @@ Roles follow the separation of duties of GB/T 22239-2019 8.1.5: who administers 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVarTuple, get_args
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Column, Connection, Select
@@ -40,7 +40,7 @@ ALWAYS: Final[frozenset[Permission]] = frozenset({"open", "agent"})
 
 LANGUAGE: Final = "jianwei_language"  # the cookie with the chosen one
 
-_Row = TypeVar("_Row", bound=tuple[Any, ...])
+_Columns = TypeVarTuple("_Columns")
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class Asker:
     csrf: str = ""
     stage: str = ""  # of the session: full, or what is missing
     token: str = ""  # a bearer token that is no user's: an agent's
+    cookies: Mapping[str, str] = field(default_factory=dict)  # as the browser sent them
 
     @property
     def name(self) -> str:
@@ -84,7 +85,7 @@ class Asker:
             return permission == "entering"
         return permission == "entering" or permission in ALLOWED[self.person.role]
 
-    def scoped(self, statement: Select[_Row], department_id: Column[int]) -> Select[_Row]:
+    def scoped(self, statement: Select[*_Columns], department_id: Column[int]) -> Select[*_Columns]:
         """The statement, narrowed to the departments that may be seen. Every query of what belongs to a department
         goes through it."""
         if self.scope is None:

@@ -164,6 +164,7 @@ class Endpoints:
             csrf=found.csrf,
             stage=found.stage,
             token=bearer,
+            cookies=request.cookies,
         )
 
     def _handled(self, request: Request, served: Page | Operation, given: _Given) -> Response:

@@ -1,0 +1,175 @@
+"""The clauses of GB/T 22239 by how the rules that are about them came out, from the tallies.
+
+A clause is as bad as the worst of its results (a result is one rule on one host): failed, then unknown, then manual, then
+passed, then not applicable. An answer of a person is told beside a manual one and never makes it a pass. What no rule is
+about is said to be not covered, and what no host has told of yet has no result: neither is a pass.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Final, Literal, get_args
+
+import msgspec
+from sqlalchemy import Connection, func, select
+
+from exporters.console.codes import OPEN_STATES, OUTCOME
+from exporters.console.overview import answered
+from exporters.console.overview.answered import Answered
+from exporters.console.schema import hit_tally, outcome_tally, rule, rule_clause
+from exporters.console.web.asker import Asker
+from rules import clauses
+from rules.model import OUTCOMES, Outcome, Text
+
+Verdict = Literal["fail", "unknown", "manual", "pass", "not_applicable", "no_result", "not_covered"]
+WORST: Final[tuple[Outcome, ...]] = ("fail", "unknown", "manual", "pass", "not_applicable")
+VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
+LEVELS: Final[Mapping[int, str]] = {2: "7.", 3: "8."}
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """One clause. `results` are rules on hosts by outcome; of the manual ones `answered` says what people answered;
+    `open` counts open hits of its rules, `rules` the rules that told something."""
+
+    clause: str
+    unit: str
+    control: Text
+    summary: Text
+    verdict: Verdict
+    results: dict[Outcome, int]
+    answered: Answered
+    open: int
+    rules: tuple[str, ...]
+
+    @property
+    def attested(self) -> str:
+        """Of a manual clause the worst of what people answered, or did not."""
+        if self.verdict != "manual":
+            return ""
+        told = self.answered
+        if told.failed:
+            return "not_met"
+        return "open" if told.open else "expired" if told.expired else "answered"
+
+
+class Matrix(msgspec.Struct, frozen=True):
+    """`counts` are clauses by verdict."""
+
+    level: int
+    cells: tuple[Cell, ...]
+    counts: dict[Verdict, int]
+
+    @property
+    def controls(self) -> list[tuple[Text, list[Cell]]]:
+        """The clauses of each control together."""
+        found: list[tuple[Text, list[Cell]]] = []
+        for control, cells in groupby(self.cells, key=lambda cell: cell.control):
+            found.append((control, list(cells)))
+        return found
+
+
+class _Found:
+    """Of one clause."""
+
+    def __init__(self) -> None:
+        self.results: dict[Outcome, int] = dict.fromkeys(OUTCOMES, 0)
+        self.answers = Answered()
+        self.rules: dict[str, int] = {}
+
+
+class _Clauses:
+    """Which clauses a rule of a pack is about: as this console's packs say, else as audits told."""
+
+    def __init__(self, connection: Connection, asker: Asker) -> None:
+        self._known = {
+            (name, one.id): one.maps.get(clauses.STANDARD, ())
+            for name, pack in asker.services.packs.items()
+            for one in pack.rules
+        }
+        self._told: dict[int, list[str]] = defaultdict(list)
+        for row in connection.execute(
+            select(rule_clause.c.rule_id, rule_clause.c.clause).where(
+                rule_clause.c.standard == clauses.STANDARD
+            )
+        ):
+            self._told[row.rule_id].append(row.clause)
+        self.covered = {one for ones in self._known.values() for one in ones}
+        self.covered.update(one for ones in self._told.values() for one in ones)
+
+    def of(self, pack: str, rule_id: int, name: str) -> tuple[str, ...]:
+        known = self._known.get((pack, name))
+        if known is not None:
+            return known
+        return tuple(self._told.get(rule_id, ()))
+
+
+def matrices(connection: Connection, asker: Asker) -> tuple[Matrix, ...]:
+    """Of level 3 and of level 2."""
+    about = _Clauses(connection, asker)
+    found: dict[str, _Found] = defaultdict(_Found)
+    people = answered.by_rule(connection, asker)
+    tally = outcome_tally.c
+    statement = (
+        select(
+            tally.pack, tally.rule_id, rule.c.name, tally.outcome, func.sum(tally.hosts).label("n")
+        )
+        .join_from(outcome_tally, rule, rule.c.id == tally.rule_id)
+        .where(tally.hosts > 0)
+        .group_by(tally.pack, tally.rule_id, rule.c.name, tally.outcome)
+    )
+    for row in connection.execute(asker.scoped(statement, tally.department_id)):
+        for clause in about.of(row.pack, row.rule_id, row.name):
+            one = found[clause]
+            one.results[OUTCOMES[row.outcome]] += int(row.n)
+            one.rules[row.name] = row.rule_id
+            if row.outcome == OUTCOME["manual"]:
+                one.answers += people.get((row.pack, row.rule_id), Answered(open=int(row.n)))
+    hits = _open_by_rule(connection, asker)
+    return tuple(_matrix(level, found, about.covered, hits) for level in (3, 2))
+
+
+def _matrix(
+    level: int, found: Mapping[str, _Found], covered: set[str], hits: Mapping[int, int]
+) -> Matrix:
+    cells = []
+    for clause in clauses.catalogue().values():
+        if not clause.id.startswith(LEVELS[level]):
+            continue
+        one = found.get(clause.id) or _Found()
+        cells.append(
+            Cell(
+                clause.id,
+                clause.unit,
+                clause.control,
+                clause.summary,
+                _verdict(one, clause.id in covered),
+                one.results,
+                one.answers,
+                sum(hits.get(number, 0) for number in one.rules.values()),
+                tuple(sorted(one.rules)),
+            )
+        )
+    counts: dict[Verdict, int] = {
+        word: sum(cell.verdict == word for cell in cells) for word in VERDICTS
+    }
+    return Matrix(level, tuple(cells), counts)
+
+
+def _verdict(found: _Found, covered: bool) -> Verdict:
+    for outcome in WORST:
+        if found.results[outcome]:
+            return outcome
+    return "no_result" if covered else "not_covered"
+
+
+def _open_by_rule(connection: Connection, asker: Asker) -> dict[int, int]:
+    tally = hit_tally.c
+    statement = (
+        select(tally.rule_id, func.sum(tally.hits).label("hits"))
+        .where(tally.state.in_(OPEN_STATES))
+        .group_by(tally.rule_id)
+    )
+    rows = connection.execute(asker.scoped(statement, tally.department_id))
+    return {row.rule_id: int(row.hits) for row in rows}
