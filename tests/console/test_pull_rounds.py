@@ -271,9 +271,9 @@ def test_two_consoles_on_one_database_share(postgres: Postgres, path: Path) -> N
             1,
             1,
         )  # with the entity tag that the other one kept
-        assert a.run_once(later(31 + 5 * EVERY)) == 0
+        assert a.run_once(later(40 + 3 * EVERY)) == 0
         b.close()
-        assert a.run_once(later(31 + 6 * EVERY)) == 1  # who ends well leaves it at once
+        assert a.run_once(later(31 + 5 * EVERY)) == 1  # who ends well leaves it at once
     one.close()
     two.close()
 

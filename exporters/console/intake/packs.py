@@ -16,6 +16,7 @@ from exporters.console.schema import host_pack, unjudged
 from rules.model import AuditResult, PackResult
 from rules.score import worst_by_rule
 
+MAX_COUNT: Final = 1 << 31  # what an agent says, in JSON
 _OUTCOMES: Final = msgspec.json.Decoder(dict[int, int])
 
 
@@ -50,7 +51,7 @@ def write_packs(
             "pack": pack.pack,
             "time": result.time,
             "score": pack.score,
-            "counts": dict(pack.counts),
+            "counts": {name: min(max(n, 0), MAX_COUNT) for name, n in pack.counts.items()},
             "outcomes": msgspec.json.encode(now[pack.pack]),
         }
         for pack in packs.values()

@@ -64,7 +64,7 @@ def oldest(connection: Connection, asker: Asker) -> tuple[OldHit, ...]:
         .distinct()
     )
     groups = connection.execute(asker.scoped(there, tally.department_id)).all()
-    first: list[Row[tuple[int, datetime]]] = []
+    first: list[Row[int, datetime]] = []
     for start in range(0, len(groups), _TOGETHER):
         first += connection.execute(_earliest(groups[start : start + _TOGETHER]))
     chosen = [row.id for row in sorted(first, key=lambda row: (row.first_seen, row.id))[:FEW]]
@@ -102,11 +102,11 @@ def oldest(connection: Connection, asker: Asker) -> tuple[OldHit, ...]:
     )
 
 
-def _earliest(groups: Iterable[Row[tuple[int, int]]]) -> Select[tuple[int, datetime]]:
+def _earliest(groups: Iterable[Row[int, int]]) -> Select[int, datetime]:
     parts = [
         select(hit.c.id, hit.c.first_seen)
         .where(hit.c.department_id == group.department_id, hit.c.state == group.state)
-        .order_by(hit.c.first_seen)
+        .order_by(hit.c.first_seen, hit.c.id)
         .limit(FEW)
         .subquery(f"g{number}")
         for number, group in enumerate(groups)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from itertools import groupby
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 from sqlalchemy import Connection, func, select
@@ -25,6 +25,7 @@ from rules.model import OUTCOMES, Outcome, Text
 
 Verdict = Literal["fail", "unknown", "manual", "pass", "not_applicable", "no_result", "not_covered"]
 WORST: Final[tuple[Outcome, ...]] = ("fail", "unknown", "manual", "pass", "not_applicable")
+VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
 LEVELS: Final[Mapping[int, str]] = {2: "7.", 3: "8."}
 
 
@@ -151,8 +152,7 @@ def _matrix(
             )
         )
     counts: dict[Verdict, int] = {
-        word: sum(cell.verdict == word for cell in cells)
-        for word in (*WORST, "no_result", "not_covered")
+        word: sum(cell.verdict == word for cell in cells) for word in VERDICTS
     }
     return Matrix(level, tuple(cells), counts)
 

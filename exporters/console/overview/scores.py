@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import msgspec
@@ -52,7 +53,7 @@ def scores(
             func.coalesce(func.sum(score), 0.0).label("points"),
             *(
                 func.count(case(((score >= low) & (score < high), 1))).label(f"band{number}")
-                for number, (low, high) in enumerate(zip(edges, edges[1:], strict=False))
+                for number, (low, high) in enumerate(pairwise(edges))
             ),
         )
         .join_from(host_pack, host, host.c.id == host_pack.c.host_id)

@@ -59,7 +59,7 @@ class Take(Protocol):
 
 
 # keeps what an agent's /metrics says of its lines: (connection, host_id, text, now)
-StoreLines = Callable[[Connection, int, str, datetime], None]
+StoreLines = Callable[[Connection, int, str, datetime], object]
 
 
 class _Came(NamedTuple):

@@ -151,7 +151,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "lines.ipv4": Text("IPv4", "IPv4"),
     "lines.ipv6": Text("IPv6", "IPv6"),
     "lines.loss": Text("丢包 {loss}", "loss {loss}"),
-    "lines.rtt": Text("时延 {rtt} ms", "RTT {rtt} ms"),
+    "lines.rtt": Text("时延 {rtt}", "RTT {rtt}"),
     "lines.no_answer": Text("无应答", "no answer"),
     "lines.not_probed": Text("未探测", "not probed"),
     "lines.availability": Text("可用率", "Availability"),
