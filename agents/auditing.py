@@ -67,6 +67,7 @@ class AuditSchedule:
         self._tell = tell
         self._judged: frozenset[str] | None = None  # facts, at the last audit; None: there was none
         self._when_judged: Callable[[frozenset[str]], None] = lambda _: None
+        self._when_audited: Callable[[bytes], None] = lambda _: None
         self._told = 0  # the number of the last change that was passed on
         self._lost = 0
         self.last: Findings | None = None
@@ -90,6 +91,10 @@ class AuditSchedule:
     def when_judged(self, call: Callable[[frozenset[str]], None]) -> None:
         """Call it after each audit, with the facts that the packs judge; before `start`."""
         self._when_judged = call
+
+    def when_audited(self, call: Callable[[bytes], None]) -> None:
+        """Call it after each audit with what /findings serves then; before `start`."""
+        self._when_audited = call
 
     def adopt(self, before: AuditSchedule) -> None:
         """Go on with the last audit of another one by the same settings; before `start`."""
@@ -127,6 +132,7 @@ class AuditSchedule:
             log.error("%s", self.problem)
         else:
             self.last, self.problem = _findings(content, digest), ""
+            self._when_audited(content)
             self._judged = digest.facts
             self._when_judged(digest.facts)
             self._pass_on(digest)

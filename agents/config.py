@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from agents.consolelink import ConsoleSettings
 from agents.logs import LogFormat, LogLevel
 from collectors import catalogue, strictyaml
 from collectors.cloud.ownersettings import AttributionSettings
@@ -84,6 +85,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audit: AuditSettings = AuditSettings()
     inventories: InventorySettings = InventorySettings()
     findings: FindingsSettings = FindingsSettings()
+    console: ConsoleSettings = ConsoleSettings()
     history: HistorySettings = HistorySettings()
     report: ReportSettings = ReportSettings()
     ipv6_sites: SiteSettings = SiteSettings()
@@ -142,7 +144,8 @@ def load(path: str | None) -> Config:
         _check_ca(document, config.ipv6_sites.check.web.ca_file)
     for name in ("ocsf_https", "cef"):
         if receiver := getattr(config.findings, name):
-            _check_receiver(document, name, receiver)
+            _check_receiver(document, ("findings", name), receiver)
+    _check_receiver(document, ("console",), config.console)
     if config.probes.modules_file is not None:
         _check_modules(document, config.probes.modules_file)
     return config
@@ -156,7 +159,7 @@ def _check_ca(document: Document, path: str) -> None:
         raise document.error(("ipv6_sites", "check", "web", "ca_file"), str(error)) from error
 
 
-def _check_receiver(document: Document, name: str, receiver: ClientTls) -> None:
+def _check_receiver(document: Document, where: strictyaml.Path, receiver: ClientTls) -> None:
     """Certificates that cannot be read would be told with each batch that is not sent."""
     if not (receiver.ca_file or receiver.cert_file):
         return
@@ -165,7 +168,7 @@ def _check_receiver(document: Document, name: str, receiver: ClientTls) -> None:
     try:
         delivery.context(receiver)
     except ValueError as error:
-        raise document.error(("findings", name), str(error)) from error
+        raise document.error(where, str(error)) from error
 
 
 def trust_of(path: str) -> None:
@@ -218,6 +221,11 @@ def _located(config: Config, folder: str) -> Config:
         ocsf_https=https and replace(https, **_located_tls(https, located)),
         cef=cef and replace(cef, **_located_tls(cef, located)),
     )
+    console = replace(
+        config.console,
+        token_file=os.path.expanduser(located(config.console.token_file)),
+        **_located_tls(config.console, located),
+    )
     check = config.ipv6_sites.check
     web_check = replace(check.web, ca_file=located(check.web.ca_file))
     site_settings = replace(config.ipv6_sites, check=replace(check, web=web_check))
@@ -247,6 +255,7 @@ def _located(config: Config, folder: str) -> Config:
             trusted_keys=tuple(map(located, config.audit.trusted_keys)),
         ),
         findings=findings,
+        console=console,
         history=replace(config.history, file=located(config.history.file)),
         report=replace(config.report, profile=os.path.expanduser(located(config.report.profile))),
         collectors=collectors,

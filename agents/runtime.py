@@ -19,6 +19,7 @@ from agents.glance import Glance
 from agents.history import HistorySchedule
 from agents.lastmonth import LastMonth
 from agents.probing import ProbeSchedule, Probing
+from agents.pushing import Pusher
 from agents.reporting import ReportSchedule
 from agents.runner import Runner
 from agents.scanning import ScanSchedule
@@ -70,6 +71,8 @@ class _Active:
         self.teller = Teller(config.findings, state_dir(config))
         tell = self.teller.put if self.teller.wanted else None
         self.audits = AuditSchedule(path, config.audit, told, tell)
+        self.pusher = Pusher(config.console, state_dir(config))
+        self.audits.when_audited(self.pusher.put)
         self.probes.when_lines_change(self.audits.hasten)
         self.watch.when_unexpected_change(self.audits.hasten)
         self.scans = ScanSchedule(path, config, self.audits.hasten)
@@ -93,6 +96,7 @@ class _Active:
 
     def start(self) -> None:
         self.teller.start()
+        self.pusher.start()
         self.probes.start()
         self.scans.start()
         self.audits.start()
@@ -112,6 +116,7 @@ class _Active:
         self.audits.stop()
         self.scans.stop()
         self.teller.stop()
+        self.pusher.stop()
         self.sites.stop()
         if self.clouds:
             self.clouds.stop()
@@ -162,6 +167,7 @@ class Runtime:
             *active.audits.families(),
             *active.scans.families(),
             *active.teller.families(),
+            *active.pusher.families(),
             *active.sites.families(),
             *active.history.families(),
             *active.report.families(),
@@ -210,6 +216,7 @@ class Runtime:
                 active.audits.adopt(before.audits)
             active.sites.adopt(before.sites)
             before.stop()
+            active.pusher.adopt(before.pusher)
             active.probes.adopt(before.probes)
             active.watch.adopt(before.watch)
             active.history.adopt(before.history)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from exporters.console.intake.arrived import Arrived
 from rules import pack as packs
-from rules.model import AuditResult, Host, Pack, PackResult, Rule, Verdict, fingerprint
+from rules.model import AuditResult, Host, Outcome, Pack, PackResult, Rule, Verdict, fingerprint
 from rules.score import counts, score
 
 PACK: Final = "mlps-l3"
@@ -82,7 +82,9 @@ def _verdicts(
     round_: int,
 ) -> list[Verdict]:
     if not offenders:
-        outcome = "manual" if rule.manual else "unknown" if chance.random() < 0.03 else "pass"
+        outcome: Outcome = (
+            "manual" if rule.manual else "unknown" if chance.random() < 0.03 else "pass"
+        )
         reason = "/etc/shadow: permission denied" if outcome == "unknown" else ""
         return [
             Verdict(
@@ -95,13 +97,12 @@ def _verdicts(
     found = []
     for place in range(offenders):
         name = f"{chance.choice(_NAMES)}{place}" if offenders > 1 else ""
-        uid = chance.randrange(1000, 60000)
+        uid, owner = chance.randrange(1000, 60000), chance.choice(_PEOPLE)
+        source = f"{chance.choice(_PATHS)}:{uid % 300}"
         if round_ and later.random() < 0.01:
             continue
         shown = uid + 1 if round_ and later.random() < 0.01 else uid
-        actual: Any = (
-            {"name": name, "uid": shown, "owner": chance.choice(_PEOPLE)} if name else shown
-        )
+        actual: Any = {"name": name, "uid": shown, "owner": owner} if name else shown
         found.append(
             Verdict(
                 rule=rule.id,
@@ -111,7 +112,7 @@ def _verdicts(
                 instance=name,
                 actual=actual,
                 expected=None if name else "no",
-                source=f"{chance.choice(_PATHS)}:{uid % 300}",
+                source=source,
                 maps=rule.maps,
                 fingerprint=fingerprint(host.id, rule.id, name),
                 evidence=f"{shown:064x}",

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agents import telling
+from agents import pushing, telling
 from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.cloudlines import Looked
@@ -78,6 +78,7 @@ from rules.settings import AuditSettings
 from tests import metricdocs
 from tests.agents.test_probing import schedule_of
 from tests.collectors.echoes import some_flows
+from tests.consolemetrics import console_families
 from tests.exporters.httpserver import SmallBackend
 
 TESTS = Path(__file__).parent
@@ -250,12 +251,14 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows(
             "findings", telling._families([("cef", telling._Report(0, 0, 0, 0, 0, True))])
         ),
+        *metricdocs.rows("console", pushing.families(pushing.Report(False, 0, 0, 0.0))),
         *metricdocs.rows(
             "history", history_families(Report(True, 1, 1.0, 0, True, {"rollups": 0}))
         ),
         *metricdocs.rows("report", report_families("", 1.0)),
         *metricdocs.rows("clouds", use_families([("city", used)])),
         *metricdocs.rows("agent", SelfMetrics().families()),
+        *metricdocs.rows("review console", console_families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),
         *metricdocs.rows("libvirt", domains()),

@@ -36,6 +36,7 @@ COMMANDS = {
     "cloud": "Show what clouds have, whose it is, and what is used of it.",
     "usage": "Say which resources were idle or busy over a month.",
     "console": "Serve the review console: hits, waivers, fleet, reports.",
+    "enrol": "Enrol this machine at a review console.",
     "report": "Make the monthly report: HTML, PDF, XLSX, CSV, JSON.",
     "probe": "Probe targets over IPv4 and IPv6.",
     "path": "Trace the way to targets over IPv4 and IPv6.",

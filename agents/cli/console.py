@@ -7,11 +7,13 @@ import msgspec
 import sqlalchemy.exc
 
 from agents import logs
+from agents.cli import consoleuser
 from agents.errors import UserError
 from agents.state import default_state_dir
 from exporters.console import settings as consolesettings
 from exporters.console.database import DatabaseError
-from exporters.console.serving import ADMINISTRATOR, ConsoleServer
+from exporters.console.people.first import ADMINISTRATOR
+from exporters.console.serving import ConsoleServer
 from exporters.console.settings import ConsoleSettings
 from exporters.prometheus.listen import ListenError
 
@@ -60,3 +62,7 @@ def serve(settings: ConsoleSettings) -> None:
         raise UserError(str(error)) from error
     except sqlalchemy.exc.OperationalError as error:
         raise UserError(f"the database: {error.orig}") from error
+
+
+command.add_command(consoleuser.user)
+command.add_command(consoleuser.verify_log)

@@ -31,10 +31,14 @@ class Database:
     locked with `with_for_update()`, which SQLite leaves out.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, make: bool = True) -> None:
+        """Raises DatabaseError; without `make` for a SQLite file that is not there, too."""
         self.url = _url(url)
-        self.engine = _engine(self.url)
+        self.engine = _engine(self.url, make)
         self.sqlite: Final = self.url.get_backend_name() == "sqlite"
+        self.rules: Final[
+            dict[tuple[str, str], Any]
+        ] = {}  # intake/names.py: committed, and lasting
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -86,15 +90,17 @@ def _url(text: str) -> URL:
     return url
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, make: bool) -> Engine:
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_size=POOL, max_overflow=POOL, pool_pre_ping=True)
     if url.database and url.database != ":memory:":
         folder = os.path.dirname(os.path.abspath(url.database))
         try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            if make:
+                os.makedirs(folder, mode=0o700, exist_ok=True)
             # nobody else reads it; SQLite gives the files beside it the same mode
-            os.close(os.open(url.database, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0)
+            os.close(os.open(url.database, flags, 0o600))
         except OSError as error:
             raise DatabaseError(f"{url.database}: {error.strerror}") from error
     engine = create_engine(url, pool_size=POOL, max_overflow=POOL, connect_args={"timeout": BUSY})

@@ -8,6 +8,7 @@ changes what they count, in the same transaction.
 from __future__ import annotations
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -23,9 +24,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
+    literal_column,
 )
 
-from exporters.console.codes import Moment
+from exporters.console.codes import OUTCOME, Moment
 
 metadata = MetaData(
     naming_convention={
@@ -37,6 +40,39 @@ metadata = MetaData(
 )
 # SQLite numbers rows by itself in a column that is an INTEGER only
 BigId = BigInteger().with_variant(Integer, "sqlite")
+
+# the audit log's rows stay as they are, whoever asks; auditlog.verify finds who went round this
+_REFUSED = "the audit log only grows"
+ONLY_GROWS = (
+    *(
+        (
+            "sqlite",
+            f"CREATE TRIGGER log_{verb} BEFORE {verb} ON log {when} "
+            f"BEGIN SELECT RAISE(ABORT, '{_REFUSED}'); END",
+        )
+        for verb, when in (
+            ("update", ""),
+            ("delete", ""),
+            # INSERT OR REPLACE deletes without the trigger above
+            ("insert", "WHEN EXISTS (SELECT 1 FROM log WHERE number = NEW.number)"),
+        )
+    ),
+    (
+        "postgresql",
+        "CREATE FUNCTION log_only_grows() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{_REFUSED}'; END $$",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER log_rows BEFORE UPDATE OR DELETE ON log "
+        "FOR EACH ROW EXECUTE FUNCTION log_only_grows()",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER log_whole BEFORE TRUNCATE ON log "
+        "FOR EACH STATEMENT EXECUTE FUNCTION log_only_grows()",
+    ),
+)
 
 # --- what agents told
 
@@ -216,6 +252,28 @@ line = Table(  # the lines that an agent watches, as it last told
     Index("ix_line_rank", "rank", "host_id", "name", "family"),
 )
 
+# --- agents that are asked
+
+target = Table(  # those of the targets files, as the console that holds the lease last read them
+    "target",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("url", Text, nullable=False, unique=True),  # https://host:port
+    Column("labels", JSON, nullable=False),
+    Column("department", Text, nullable=False, default=""),  # of the labels
+    Column("host_id", Integer, ForeignKey("host.id"), index=True),  # whose audit it last gave
+    Column("etag", Text, nullable=False, default=""),  # of the audit that was taken in
+    Column("due", Moment, nullable=False),
+    Column("asked", Moment),
+    Column("heard", Moment),  # when it last answered well
+    Column("failures", Integer, nullable=False, default=0),  # one after the other
+    Column("problem", Text, nullable=False, default=""),
+    # counted since it has been a target
+    Column("audits", BigInteger, nullable=False, default=0),
+    Column("unchanged", BigInteger, nullable=False, default=0),
+    Column("failed", BigInteger, nullable=False, default=0),
+)
+
 # --- agents that call by themselves
 
 enrolment = Table(
@@ -224,10 +282,12 @@ enrolment = Table(
     Column("id", Integer, primary_key=True),
     Column("token_hash", Text, nullable=False, unique=True),
     Column("labels", JSON, nullable=False),
+    Column("replaces", Boolean, nullable=False, default=False),  # a host that is known already
     Column("created_by", Text, nullable=False),
     Column("created", Moment, nullable=False),
     Column("expires", Moment, nullable=False),
     Column("used", Moment),
+    Column("host_key", Text, nullable=False, default=""),  # who used it
     Column("host_id", Integer, ForeignKey("host.id")),  # as soon as it has arrived
 )
 
@@ -236,8 +296,10 @@ agent_token = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("token_hash", Text, nullable=False, unique=True),
-    Column("host_key", Text, nullable=False),  # the one host that it may tell of
+    Column("host_key", Text, nullable=False, index=True),  # the one host that it may tell of
     Column("labels", JSON, nullable=False),
+    Column("digest", Text, nullable=False, default=""),  # SHA-256 of the last audit it pushed
+    Column("paced", Moment),  # what it has pushed is paid for until then: pull/pushing.py
     Column("created", Moment, nullable=False),
     Column("used", Moment),
     Column("revoked", Moment),
@@ -256,6 +318,7 @@ user = Table(
     Column("departments", JSON),  # names; null: all of them
     Column("origin", Text, nullable=False, default="local"),  # local, ldap, oidc
     Column("subject", Text, nullable=False, default=""),  # the DN, or issuer and sub
+    Column("vouched", Moment),  # when the directory last did
     Column("password_hash", Text, nullable=False, default=""),
     Column("password_changed", Moment),
     Column("must_change", Boolean, nullable=False, default=False),
@@ -268,6 +331,15 @@ user = Table(
     Column("created", Moment, nullable=False),
     Column("last_login", Moment),
     Column("version", Integer, nullable=False, default=1),
+)
+
+Index(
+    "uq_user_subject",
+    user.c.origin,
+    user.c.subject,
+    unique=True,
+    sqlite_where=user.c.subject != "",
+    postgresql_where=user.c.subject != "",
 )
 
 password_history = Table(
@@ -290,6 +362,15 @@ session = Table(
     Column("seen", Moment, nullable=False),
     Column("expires", Moment, nullable=False),
     Column("address", Text, nullable=False, default=""),
+    Column("pending", Text, nullable=False, default=""),  # a TOTP secret not yet proved
+)
+
+recovery_code = Table(  # instead of a TOTP code, each once
+    "recovery_code",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("user_id", Integer, ForeignKey("user.id"), nullable=False, index=True),
+    Column("code_hash", Text, nullable=False),
 )
 
 api_token = Table(
@@ -339,6 +420,20 @@ waiver = Table(
     Column("version", Integer, nullable=False, default=1),
 )
 
+waiver_department = Table(  # the same as `departments`, to be asked for; no row: all
+    "waiver_department",
+    metadata,
+    Column("waiver_id", Integer, ForeignKey("waiver.id"), primary_key=True),
+    Column("department_id", Integer, ForeignKey("department.id"), primary_key=True),
+)
+
+waiver_host = Table(  # the same as `hosts`, as patterns of this database (attest/reach.py)
+    "waiver_host",
+    metadata,
+    Column("waiver_id", Integer, ForeignKey("waiver.id"), primary_key=True),
+    Column("pattern", Text, primary_key=True),
+)
+
 attestation = Table(  # an answer to the question of a manual rule
     "attestation",
     metadata,
@@ -379,8 +474,23 @@ window = Table(  # maintenance windows and silences
     Column("scope", JSON, nullable=False),  # {hosts, departments, lines, rules}: patterns
     Column("created_by", Text, nullable=False),
     Column("created", Moment, nullable=False),
+    Column("last", Moment),  # the end of the last one; null: it recurs without end
     Column("cancelled", Moment),
     Column("version", Integer, nullable=False, default=1),
+)
+
+window_department = Table(  # the same as in `scope`, to be asked for; no row: all
+    "window_department",
+    metadata,
+    Column("window_id", Integer, ForeignKey("window.id"), primary_key=True),
+    Column("department_id", Integer, ForeignKey("department.id"), primary_key=True),
+)
+
+window_host = Table(
+    "window_host",
+    metadata,
+    Column("window_id", Integer, ForeignKey("window.id"), primary_key=True),
+    Column("pattern", Text, primary_key=True),
 )
 
 # --- what is told, and who did what
@@ -395,10 +505,13 @@ message = Table(  # to people and other systems, until it is delivered
     Column("content", JSON, nullable=False),
     Column("created", Moment, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
-    Column("due", Moment),  # null: delivered, or given up
+    Column("due", Moment),  # null: nothing is to be done any more
     Column("delivered", Moment),
     Column("problem", Text, nullable=False, default=""),
+    Column("state", Text, nullable=False, default="waiting"),  # delivered, given_up, suppressed
+    Column("until", Moment),  # when it is given up
     Index("ix_message_due", "due"),
+    Index("ix_message_state", "state", "id"),
 )
 
 log = Table(
@@ -412,7 +525,14 @@ log = Table(
     Column("subject", Text, nullable=False, default=""),
     Column("detail", Text, nullable=False, default="{}"),  # JSON
     Column("hash", Text, nullable=False),  # auditlog.py
+    Index("ix_log_time", "time", "number"),
+    Index("ix_log_actor", "actor", "number"),
+    Index("ix_log_action", "action", "number"),
+    Index("ix_log_subject", "subject", "number"),
 )
+for _dialect, _statement in ONLY_GROWS:
+    _ddl = DDL(_statement)  # type: ignore[no-untyped-call]
+    event.listen(log, "after_create", _ddl.execute_if(dialect=_dialect))
 
 lease = Table(  # which of several consoles does what only one may do
     "lease",
@@ -432,4 +552,58 @@ setting = Table(
 Index("ix_hit_department_oldest", hit.c.department_id, hit.c.state, hit.c.first_seen, hit.c.id)
 Index("ix_host_pack_score", host_pack.c.pack, host_pack.c.score, host_pack.c.host_id)
 Index("ix_hit_host_id", hit.c.host_id, hit.c.state)  # an audit reads its host's
-Index("ix_hit_rule_id_state", hit.c.rule_id, hit.c.state)  # waivers go by rule
+# at most one answer that was not taken back for a department, and for a host of it
+Index(
+    "uq_attestation_department",
+    attestation.c.rule_id,
+    attestation.c.department_id,
+    unique=True,
+    sqlite_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_(None),
+    postgresql_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_(None),
+)
+Index(
+    "uq_attestation_host",
+    attestation.c.rule_id,
+    attestation.c.host_id,
+    unique=True,
+    sqlite_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
+    postgresql_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
+)
+# A list is read along one of these in its order, and its filters are answered from the same entries (review/ways.py)
+_FILTERED = (
+    hit.c.id,
+    hit.c.state,
+    hit.c.severity,
+    hit.c.rule_id,
+    hit.c.department_id,
+    hit.c.host_id,
+)
+Index(  # manual items are listed by it
+    "ix_outcome_tally_manual",
+    outcome_tally.c.rule_id,
+    outcome_tally.c.department_id,
+    sqlite_where=outcome_tally.c.outcome == literal_column(str(OUTCOME["manual"])),
+    postgresql_where=outcome_tally.c.outcome == literal_column(str(OUTCOME["manual"])),
+)
+# A list is read along one of these in its order, and its filters are answered from the same entries (review/walks.py)
+_FILTERED = (hit.c.id, hit.c.state, hit.c.severity, hit.c.rule_id, hit.c.department_id, hit.c.host_id)
+Index("ix_hit_age", hit.c.first_seen, *_FILTERED)
+Index("ix_hit_last_seen", hit.c.last_seen, *_FILTERED)  # every audit moves its entries
+Index("ix_hit_changed", hit.c.changed, *_FILTERED)
+Index(
+    "ix_hit_severity",
+    *(hit.c[name] for name in ("severity", "first_seen", "id", "state", "rule_id")),
+    *(hit.c[name] for name in ("department_id", "host_id")),
+)
+Index(  # waivers go by it too
+    "ix_hit_rule",
+    *(hit.c[name] for name in ("rule_id", "state", "first_seen", "id", "severity")),
+    *(hit.c[name] for name in ("department_id", "host_id")),
+)
+# of few hits each: they cost intake nothing
+for _name, _column, _few in (
+    ("ix_hit_owner", hit.c.owner_id, hit.c.owner_id.is_not(None)),
+    ("ix_hit_ticket", hit.c.ticket, hit.c.ticket != literal_column("''")),
+    ("ix_hit_unseen", hit.c.unseen_since, hit.c.unseen_since.is_not(None)),
+):
+    Index(_name, _column, sqlite_where=_few, postgresql_where=_few)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from exporters.console.people.door import Door
 from exporters.console.settings import ConsoleSettings
 from rules.model import Pack, Rule
 
@@ -12,8 +13,9 @@ from rules.model import Pack, Rule
 @dataclass(frozen=True)
 class Services:
     """`rules` are those of the built-in packs and of the site's own by id: their texts are shown beside hits.
-    `packs` are those packs by name."""
+    `door` checks passwords, `packs` are those packs by name."""
 
     settings: ConsoleSettings
     rules: Mapping[str, Rule]
+    door: Door
     packs: Mapping[str, Pack] = field(default_factory=dict)

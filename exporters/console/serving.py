@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import UTC, datetime
-from typing import Final
 
-import bcrypt
 import uvicorn
-from sqlalchemy import func, select
 
-from exporters.console import auditlog
 from exporters.console.app import application
+from exporters.console.attest.maintenancefile import MaintenanceFile
+from exporters.console.background import Background, Task
 from exporters.console.database import Database
-from exporters.console.schema import user
+from exporters.console.hosts import linestatus
+from exporters.console.intake.housekeeping import Housekeeping
+from exporters.console.notify.notifier import Notifier
+from exporters.console.people.directory.recheck import Recheck
+from exporters.console.people.door import Door
+from exporters.console.people.first import first_administrator
+from exporters.console.pull.puller import Puller
 from exporters.console.services import Services
 from exporters.console.settings import ConsoleSettings
 from exporters.prometheus import listen, webconfig
 from rules import pack as packs
 from rules.model import by_id
 from rules.settings import built_in
-
-ADMINISTRATOR: Final = "admin"
 
 
 class ConsoleServer:
@@ -36,23 +37,12 @@ class ConsoleServer:
         """Migrate; returns the administrator's password where this is the first start, else nothing. Raises
         DatabaseError."""
         self._database.migrate()
-        with self._database.writing() as connection:
-            if connection.execute(select(func.count()).select_from(user)).scalar_one():
-                return ""
-            password = secrets.token_urlsafe(12) + "-1aA"
-            now = datetime.now(UTC)
-            connection.execute(
-                user.insert().values(
-                    name=ADMINISTRATOR,
-                    role="administrator",
-                    password_hash=bcrypt.hashpw(password.encode(), bcrypt.gensalt()).decode(),
-                    password_changed=now,
-                    must_change=True,
-                    created=now,
-                )
-            )
-            auditlog.record(connection, "", "users.first", ADMINISTRATOR, now=now)
-        return password
+        return first_administrator(
+            self._database,
+            self._services.door,
+            self._settings.people.password,
+            datetime.now(UTC),
+        )
 
     def run(self) -> None:
         """Raises listen.ListenError, DocumentError."""
@@ -67,14 +57,37 @@ class ConsoleServer:
         if self._settings.web_config:
             config.load()
             config.ssl = webconfig.load(self._settings.web_config).context
+        puller, background = self._puller(), Background(self._tasks())
+        background.start()
+        puller.start()
         try:
             uvicorn.Server(config).run(sockets)
         finally:
+            puller.stop()
+            background.stop()
             self._database.close()
+
+    def _puller(self) -> Puller:
+        return Puller(self._database, self._services, store_lines=linestatus.store)
+
+    def _tasks(self) -> list[Task]:
+        database, services, settings = self._database, self._services, self._settings
+        tasks = [Task("housekeeping", 60, Housekeeping(database, services).run_once)]
+        notifier = Notifier(database, services)
+        if notifier.wanted:
+            tasks.append(Task("notify", 10, notifier.run_once))
+        if settings.maintenance_file:
+            tasks.append(Task("maintenance", 60, MaintenanceFile(database, settings).run_once))
+        if settings.ldap:
+            recheck = Recheck(database, settings.ldap)
+            tasks.append(Task("directory", recheck.interval, recheck.run_once))
+        return tasks
 
 
 def services_of(settings: ConsoleSettings) -> Services:
     """Raises DocumentError for a pack."""
     loaded = [packs.outline(name) for name in built_in()]
     loaded += [packs.load(name) for name in settings.packs]
-    return Services(settings, by_id(loaded), {one.pack: one for one in loaded})
+    return Services(
+        settings, by_id(loaded), Door(settings.people), {one.pack: one for one in loaded}
+    )

@@ -5,13 +5,26 @@ Paths in it are relative to its folder; secrets are `!env NAME` or `!file PATH`.
 
 from __future__ import annotations
 
+import ipaddress
 import os
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from collectors import strictyaml
-from collectors.strictyaml import Document, Duration
+from collectors.strictyaml import Document, Duration, Secret
+from exporters.console.notify.settings import (
+    ItsmSettings,
+    NotifySettings,
+    joined,
+    located,
+    tls_located,
+)
+from exporters.console.people.directory.ldapsettings import LdapSettings
+from exporters.console.people.directory.oidcsettings import OidcSettings
+from exporters.console.people.policy import PeopleSettings
+from exporters.console.pull import settings as pulling
+from exporters.console.pull.settings import PullSettings
 
 LISTEN: Final = ("127.0.0.1:9809",)
 
@@ -21,8 +34,12 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     X-Forwarded-For is believed. `public_url` is how people reach it, for links in what it sends."""
 
     db: str = ""
+    itsm: ItsmSettings | None = None  # tickets
     listen: tuple[str, ...] = LISTEN
+    maintenance_file: str = ""  # written for `jianwei report`: the maintenance of lines
     web_config: str = ""  # TLS, as of the agent: exporter-toolkit's file
+    metrics_token: Secret | None = None  # lets others than this machine read /metrics
+    notify: NotifySettings = NotifySettings()
     public_url: str = ""
     zone: str = "Asia/Shanghai"
     example: bool = False
@@ -30,11 +47,22 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
     session: Duration = Duration(8 * 3600)
     idle: Duration = Duration(900)
+    pull: PullSettings = PullSettings()
+    ldap: LdapSettings | None = None
+    oidc: OidcSettings | None = None
+    people: PeopleSettings = PeopleSettings()
+    proxies: tuple[str, ...] = ()
     packs: tuple[str, ...] = ()  # rule packs of the site's own, for their texts
     reports: str = ""  # the folder that `jianwei report` writes into
 
+    def __post_init__(self) -> None:
+        if self.oidc and not self.public_url.startswith(("https://", "http://")):
+            raise ValueError("oidc needs public_url, which the provider sends people back to")
+        for proxy in self.proxies:
+            ipaddress.ip_network(proxy)  # ValueError says what is wrong with it
 
-_PATHS: Final = ("web_config", "reports")
+
+_PATHS: Final = ("maintenance_file", "web_config", "reports")
 
 
 def load(path: str) -> ConsoleSettings:
@@ -42,9 +70,18 @@ def load(path: str) -> ConsoleSettings:
     document = Document(strictyaml.read(path), path)
     settings = document.convert(ConsoleSettings)
     folder = os.path.dirname(os.path.abspath(path))
-    found = {
+    found: dict[str, Any] = {
         name: os.path.join(folder, os.path.expanduser(value))
         for name in _PATHS
         if (value := getattr(settings, name))
     }
-    return msgspec.structs.replace(settings, **found)
+    at = joined(folder)
+    return msgspec.structs.replace(
+        settings,
+        itsm=settings.itsm and tls_located(settings.itsm, at),
+        ldap=settings.ldap and settings.ldap.located(folder),
+        notify=located(settings.notify, at),
+        oidc=settings.oidc and settings.oidc.located(folder),
+        pull=pulling.located(settings.pull, folder),
+        **found,
+    )

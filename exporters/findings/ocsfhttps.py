@@ -5,19 +5,15 @@
 
 from __future__ import annotations
 
-import http.client
-import socket
-import threading
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from exporters.findings.delivery import SinkError, context, told
-from exporters.findings.product import NAME, version
+from exporters.findings.delivery import SinkError, context
+from exporters.findings.posting import Poster, PostError
 from exporters.findings.settings import HttpsSettings
 from exporters.findings.text import cut, neutral
 
-MAX_ANSWER: Final = 1 << 16  # bytes read of an answer
 TOO_LARGE: Final = 413
 TO_BLAME: Final = (400, TOO_LARGE, 422)  # may be about one message alone
 
@@ -27,8 +23,8 @@ class HttpsSink:
 
     def __init__(self, settings: HttpsSettings) -> None:
         self._settings = settings
-        self._connection: http.client.HTTPSConnection | None = None
-        self._late = False
+        # certificates are read anew with each batch: they are renewed while we run
+        self._poster = Poster(settings.url, float(settings.timeout), lambda: context(settings))
         self._where = f"https {urlsplit(settings.url).hostname}"
         self.batch = settings.batch
 
@@ -58,47 +54,13 @@ class HttpsSink:
 
     def _asked(self, bodies: Sequence[bytes]) -> tuple[int, str]:
         """The answer to one request; raises SinkError without one."""
-        url = urlsplit(self._settings.url)
+        headers = {"Content-Type": "application/x-ndjson"}
+        headers |= {name: value.reveal() for name, value in self._settings.headers.items()}
         try:
-            tls = context(self._settings)
-        except ValueError as error:
+            said = self._poster.ask(headers, b"".join(body + b"\n" for body in bodies))
+        except PostError as error:
             raise SinkError(f"{self._where}: {error}") from error
-        seconds = float(self._settings.timeout)
-        connection = http.client.HTTPSConnection(
-            str(url.hostname), url.port, timeout=seconds, context=tls
-        )
-        self._connection, self._late = connection, False
-        # a receiver that sends a byte now and then would hold us for ever
-        watch = threading.Timer(seconds, self._too_late)
-        watch.start()
-        try:
-            return self._posted(connection, b"".join(body + b"\n" for body in bodies))
-        except (OSError, http.client.HTTPException) as error:
-            why = told(error) if isinstance(error, OSError) else f"no HTTP: {error!r:.100}"
-            why = "no answer in time" if self._late else why
-            raise SinkError(f"{self._where}: {why}") from error
-        finally:
-            watch.cancel()
-            connection.close()
-            self._connection = None
+        return said.status, said.reason
 
     def close(self) -> None:
-        if (connection := self._connection) and (current := connection.sock):
-            try:
-                socket.socket.shutdown(current, socket.SHUT_RDWR)
-            except OSError:
-                return  # it is closed already
-
-    def _too_late(self) -> None:
-        self._late = True
-        self.close()
-
-    def _posted(self, connection: http.client.HTTPSConnection, content: bytes) -> tuple[int, str]:
-        url = urlsplit(self._settings.url)
-        path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-        headers = {"Content-Type": "application/x-ndjson", "User-Agent": f"{NAME}/{version()}"}
-        headers |= {name: value.reveal() for name, value in self._settings.headers.items()}
-        connection.request("POST", path, content, {**headers, "Connection": "close"})
-        answer = connection.getresponse()
-        answer.read(MAX_ANSWER)
-        return answer.status, answer.reason
+        self._poster.close()

@@ -19,7 +19,7 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from collectors.model import Family
-from exporters.prometheus import negotiation
+from exporters.prometheus import negotiation, selfmetrics
 from exporters.prometheus.backend import (
     Backend,
     NotYet,
@@ -65,6 +65,7 @@ class Application:
         self._encoder, self._probe_encoder = Encoder(), Encoder()
         self._reloading = threading.Lock()
         self._findings = _Tagged()
+        self._version = selfmetrics.version()
         get = ["GET"]  # Starlette adds HEAD
         self._router = Router(
             [
@@ -161,6 +162,7 @@ class Application:
         except NotYet as error:
             return _text(503, str(error))
         headers = {"etag": tag, "cache-control": "no-cache", "vary": "accept-encoding"}
+        headers["x-jianwei-version"] = self._version
         if negotiation.matches(request.headers.get("if-none-match", ""), tag):
             return Response(status_code=304, headers=headers)
         if gzip:

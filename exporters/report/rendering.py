@@ -39,11 +39,12 @@ def stem(document: Document, language: str) -> str:
     """`report-2026-10.zh`, of an excerpt `report-2026-10-市财政局.zh`: nothing that leads elsewhere, and no two
     departments have one."""
     whose = document.scope.department
-    part = "" if whose is None else f"-{_named(whose)}"
+    part = "" if whose is None else f"-{named(whose)}"
     return f"report-{document.scope.month}{part}.{language}"
 
 
-def _named(department: str) -> str:
+def named(department: str) -> str:
+    """The part of a file's name that says whose excerpt it is; no two departments have one."""
     if not department:
         return NOBODY
     name = _UNSAFE.sub("_", department)[:_LONGEST]

@@ -18,7 +18,8 @@ class Hook(NamedTuple):
 
 
 class HookServer(http.server.ThreadingHTTPServer):
-    """`answers` are given one a request, then 204: a status with headers, or None, which ends the connection."""
+    """`answers` are given one a request, then 204: a status with headers, or None, which ends the connection. `body`
+    is that of every answer."""
 
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -26,6 +27,7 @@ class HookServer(http.server.ThreadingHTTPServer):
             self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.hooks: list[Hook] = []
         self.answers: list[tuple[int, dict[str, str]] | None] = []
+        self.body = b""
         self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.server_address[1]}/hook"
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -39,14 +41,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.hooks.append(Hook("POST", self.path, headers, body))
-        answer = self.server.answers.pop(0) if self.server.answers else (204, {})
+        answer = self.server.answers.pop(0) if self.server.answers else (200 if self.server.body else 204, {})
         if answer is None:
             self.close_connection = True
             return
         self.send_response(answer[0])
-        for name, value in {"Content-Length": "0", **answer[1]}.items():
+        for name, value in {"Content-Length": str(len(self.server.body)), **answer[1]}.items():
             self.send_header(name, value)
         self.end_headers()
+        self.wfile.write(self.server.body)
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Nothing on the terminal."""

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from exporters.console.codes import SEVERITY, STATE
-from exporters.console.intake import events, life, rows
+from exporters.console.database import Database
+from exporters.console.intake import bulk, events, life, rows
 from exporters.console.intake.arrived import Taken
 from exporters.console.intake.contention import Contended
 from exporters.console.intake.rows import Known
@@ -20,21 +21,13 @@ from rules.model import AuditResult, Hit
 
 CHUNK: Final = 500  # ids in one statement
 
-_CHANGED: Final = (
-    update(hit)
-    .where(hit.c.id == bindparam("b_id"), hit.c.version == bindparam("b_version"))
-    .values(
-        version=bindparam("b_next"),
-        **{column: bindparam(f"b_{column}") for column in rows.CHANGING},
-    )
-)
-
 
 class HostHits:
     """Within the transaction that has locked the host's row."""
 
     def __init__(
         self,
+        database: Database,
         connection: Connection,
         deltas: Deltas,
         result: AuditResult,
@@ -43,6 +36,7 @@ class HostHits:
         department_id: int,
         moved: bool,
     ) -> None:
+        self._database = database
         self._connection = connection
         self._deltas = deltas
         self._result = result
@@ -115,10 +109,8 @@ class HostHits:
             self._connection.execute(delete(hit).where(hit.c.id.in_(some)))
 
     def _seen(self, ids: Sequence[int]) -> None:
-        for some in chunks(ids):
-            self._connection.execute(
-                update(hit).where(hit.c.id.in_(some)).values(last_seen=self._result.time)
-            )
+        values = [{"old_id": one, "last_seen": self._result.time} for one in ids]
+        bulk.change(self._database, self._connection, hit, ["id"], values)
 
     def _change(self, changed: Sequence[tuple[Known, Hit]]) -> None:
         """A person may have changed one since it was read: then all of this is done again."""
@@ -126,25 +118,24 @@ class HostHits:
             return
         values = [
             {
-                "b_id": old.id,
-                "b_version": old.version,
+                "old_id": old.id,
+                "old_version": old.version,
                 # who has the page of one that is counted otherwise now is told so
-                "b_next": old.version
-                + ((old.hit.state, old.hit.severity) != (one.state, one.severity)),
-                **{f"b_{column}": value for column, value in rows.changing(one).items()},
+                "version": old.version + _counts_otherwise(old.hit, one),
+                **rows.changing(one),
             }
             for old, one in changed
         ]
-        if self._connection.execute(_CHANGED, values).rowcount != len(values):
+        keys = ["id", "version"]
+        if bulk.change(self._database, self._connection, hit, keys, values) != len(values):
             raise Contended
         told = []
         for old, one in changed:
-            if (old.hit.state, old.hit.severity) != (one.state, one.severity):
+            if _counts_otherwise(old.hit, one):
                 self._count(-1, old, old.hit, self._department_id)
                 self._count(1, old, one, self._department_id)
             told += events.of_change(old.id, old.hit, one, self._result.time)
-        if told:
-            self._connection.execute(insert(hit_event), told)
+        bulk.insert(self._database, self._connection, hit_event, told)
 
     def _add(self, new: Sequence[Hit]) -> None:
         if not new:
@@ -161,14 +152,13 @@ class HostHits:
             }
             for one in new
         ]
-        made = self._connection.execute(
-            insert(hit).returning(hit.c.id, hit.c.fingerprint), values
-        ).all()
+        returning = (hit.c.id, hit.c.fingerprint)
+        made = bulk.insert(self._database, self._connection, hit, values, returning)
         by_mark = {one.fingerprint: one for one in new}
         told = []
-        for number, mark in made:
-            one = by_mark[mark.hex()]
-            told += events.of_change(number, None, one, self._result.time)
+        for row in made:
+            one = by_mark[row.fingerprint.hex()]
+            told += events.of_change(row.id, None, one, self._result.time)
             self._deltas.hit(
                 1,
                 host=self._host_id,
@@ -177,7 +167,7 @@ class HostHits:
                 severity=SEVERITY[one.severity],
                 state=STATE[one.state],
             )
-        self._connection.execute(insert(hit_event), told)
+        bulk.insert(self._database, self._connection, hit_event, told)
 
     def _count(self, number: int, old: Known, one: Hit, department: int) -> None:
         self._deltas.hit(
@@ -188,6 +178,10 @@ class HostHits:
             severity=SEVERITY[one.severity],
             state=STATE[one.state],
         )
+
+
+def _counts_otherwise(old: Hit, one: Hit) -> bool:
+    return (old.state, old.severity) != (one.state, one.severity)
 
 
 def chunks(ids: Sequence[int]) -> Iterable[list[Any]]:

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Table, bindparam, select, update
+from sqlalchemy import Connection, Table, select
 
 from exporters.console.codes import SEVERITY
 from exporters.console.database import Database
+from exporters.console.intake import bulk
+from exporters.console.intake.prepared import MAX_CLAUSES, name
 from exporters.console.schema import department, rule, rule_clause, rule_pack
 from exporters.console.services import Services
 from exporters.findings.told import line
 from rules.model import AuditResult, Rule, Text, Verdict
 
 _TEXTS: Final = ("title_zh", "title_en", "severity", "question_zh", "question_en")
+
+
+MAX_REMEMBERED: Final = 20_000  # rules, by pack
+
+
+class _Told(NamedTuple):
+    """A rule that is in the tables as a verdict told of it."""
+
+    id: int
+    maps: Mapping[str, tuple[str, ...]]
+    title: Text
+    severity: str
 
 
 class Names:
@@ -26,21 +40,17 @@ class Names:
         self._services = services
         self._departments: dict[str, int] = {}
         self._rules: dict[str, int] = {}
-        self._mapped: set[tuple[str, str]] = set()  # (pack, rule) whose maps are there
+        self._fresh: dict[tuple[str, str], _Told] = {}
 
-    def department(self, name: str) -> int:
-        if name not in self._departments:
-            find = select(department.c.id).where(department.c.name == name)
+    def department(self, label: str) -> int:
+        if label not in self._departments:
+            find = select(department.c.id).where(department.c.name == label)
             found = self._connection.execute(find).scalar()
             if found is None:
-                self._insert(department, [{"name": name}])
+                self._insert(department, [{"name": label}])
                 found = self._connection.execute(find).scalar_one()
-            self._departments[name] = found
-        return self._departments[name]
-
-    def department_name(self, number: int) -> str:
-        find = select(department.c.name).where(department.c.id == number)
-        return str(self._connection.execute(find).scalar_one())
+            self._departments[label] = found
+        return self._departments[label]
 
     def rules(self, result: AuditResult) -> Mapping[str, int]:
         """The numbers of the rules of an audit by name (there may be others in it), with their texts, packs and
@@ -48,43 +58,57 @@ class Names:
         told = {
             (pack.pack, verdict.rule): verdict for pack in result.packs for verdict in pack.verdicts
         }
-        fresh = {key: verdict for key, verdict in told.items() if key not in self._mapped}
+        fresh: dict[tuple[str, str], Verdict] = {}
+        for key, verdict in told.items():
+            known = self._fresh.get(key) or self._database.rules.get(key)
+            if known is None or (known.maps, known.title, known.severity) != (
+                verdict.maps,
+                verdict.title,
+                verdict.severity,
+            ):
+                fresh[key] = verdict
+            else:
+                self._rules[verdict.rule] = known.id
         if fresh:
-            self._texts({name: verdict for (_, name), verdict in fresh.items()})
+            self._texts({rule_name: verdict for (_, rule_name), verdict in fresh.items()})
             self._maps(fresh)
-            self._mapped.update(fresh)
+            for key, verdict in fresh.items():
+                number = self._rules[verdict.rule]
+                self._fresh[key] = _Told(number, verdict.maps, verdict.title, verdict.severity)
         return self._rules
 
+    def remember(self) -> None:
+        """What was written is committed."""
+        if len(self._database.rules) > MAX_REMEMBERED:
+            self._database.rules.clear()
+        self._database.rules.update(self._fresh)
+
     def _texts(self, told: Mapping[str, Verdict]) -> None:
-        wanted = {name: self._row(name, told[name]) for name in sorted(told)}
+        wanted = {one: self._row(one, told[one]) for one in sorted(told)}
         known = self._numbered(wanted)
-        missing = [row for name, row in wanted.items() if name not in known]
+        missing = [row for one, row in wanted.items() if one not in known]
         if missing:
             self._insert(rule, missing)
             known |= self._numbered(row["name"] for row in missing)
         stale = [
-            {"b_id": known[name].id, **{f"b_{part}": row[part] for part in _TEXTS}}
-            for name, row in wanted.items()
-            if any(getattr(known[name], part) != row[part] for part in _TEXTS)
+            {"old_id": known[one].id, **{part: row[part] for part in _TEXTS}}
+            for one, row in wanted.items()
+            if any(getattr(known[one], part) != row[part] for part in _TEXTS)
         ]
-        if stale:
-            values: dict[str, Any] = {part: bindparam(f"b_{part}") for part in _TEXTS}
-            self._connection.execute(
-                update(rule).where(rule.c.id == bindparam("b_id")).values(values), stale
-            )
-        self._rules.update((name, row.id) for name, row in known.items())
+        bulk.change(self._database, self._connection, rule, ["id"], stale)
+        self._rules.update((one, row.id) for one, row in known.items())
 
     def _numbered(self, names: Iterable[str]) -> dict[str, Any]:
         found = self._connection.execute(select(rule).where(rule.c.name.in_(list(names))))
         return {row.name: row for row in found}
 
-    def _row(self, name: str, verdict: Verdict) -> dict[str, Any]:
+    def _row(self, rule_name: str, verdict: Verdict) -> dict[str, Any]:
         """This console's own texts where it has the rule: agents of several versions would take turns."""
-        own: Rule | None = self._services.rules.get(name)
+        own: Rule | None = self._services.rules.get(rule_name)
         title = own.title if own else verdict.title
         question = (own.manual if own else verdict.question) or Text("", "")
         return {
-            "name": name,
+            "name": rule_name,
             "title_zh": line(title.zh),
             "title_en": line(title.en),
             "severity": SEVERITY[own.severity if own else verdict.severity],
@@ -93,24 +117,24 @@ class Names:
         }
 
     def _maps(self, told: Mapping[tuple[str, str], Verdict]) -> None:
-        ids = sorted({self._rules[name] for _, name in told})
-        packs = {(self._rules[name], pack) for pack, name in told}
+        ids = sorted({self._rules[rule_name] for _, rule_name in told})
+        packs = {(self._rules[rule_name], pack) for pack, rule_name in told}
         clauses = {
-            (self._rules[name], standard, clause)
-            for (_, name), verdict in told.items()
+            (self._rules[rule_name], name(standard), name(clause))
+            for (_, rule_name), verdict in told.items()
             for standard, ones in verdict.maps.items()
-            for clause in ones
+            for clause in ones[:MAX_CLAUSES]
         }
         self._missing(rule_pack, ids, packs)
         self._missing(rule_clause, ids, clauses)
 
     def _missing(self, table: Table, ids: list[int], wanted: set[Any]) -> None:
         found = self._connection.execute(select(table).where(table.c.rule_id.in_(ids)))
-        names = [column.name for column in table.columns]
+        columns = [column.name for column in table.columns]
         missing = sorted(wanted - {tuple(row) for row in found})
         if missing:
-            self._insert(table, [dict(zip(names, row, strict=True)) for row in missing])
+            self._insert(table, [dict(zip(columns, row, strict=True)) for row in missing])
 
     def _insert(self, table: Table, rows: list[dict[str, Any]]) -> None:
         """Another console may have them in at the same time."""
-        self._connection.execute(self._database.upsert(table).on_conflict_do_nothing(), rows)
+        bulk.upsert(self._database, self._connection, table, rows)

@@ -10,11 +10,13 @@ from sqlalchemy import Connection, delete, select
 
 from exporters.console.codes import OUTCOME
 from exporters.console.database import Database
+from exporters.console.intake import bulk
 from exporters.console.intake.tallies import Deltas
 from exporters.console.schema import host_pack, unjudged
 from rules.model import AuditResult, PackResult
 from rules.score import worst_by_rule
 
+MAX_COUNT: Final = 1 << 31  # what an agent says, in JSON
 _OUTCOMES: Final = msgspec.json.Decoder(dict[int, int])
 
 
@@ -42,28 +44,19 @@ def write_packs(
             deltas.outcome(-1, old_department, pack, rule, outcome)
         for rule, outcome in new.items():
             deltas.outcome(1, department, pack, rule, outcome)
+    packs = {pack.pack: pack for pack in result.packs}
     told = [
         {
             "host_id": host_id,
             "pack": pack.pack,
             "time": result.time,
             "score": pack.score,
-            "counts": dict(pack.counts),
+            "counts": {name: min(max(n, 0), MAX_COUNT) for name, n in pack.counts.items()},
             "outcomes": msgspec.json.encode(now[pack.pack]),
         }
-        for pack in result.packs
+        for pack in packs.values()
     ]
-    if told:
-        insert = database.upsert(host_pack)
-        connection.execute(
-            insert.on_conflict_do_update(
-                index_elements=["host_id", "pack"],
-                set_={
-                    name: insert.excluded[name] for name in ("time", "score", "counts", "outcomes")
-                },
-            ),
-            told,
-        )
+    bulk.upsert(database, connection, host_pack, told, set_=("time", "score", "counts", "outcomes"))
 
 
 def write_unjudged(
@@ -93,14 +86,7 @@ def write_unjudged(
         for rule, reason in sorted(unknown.items())
         if before.get(rule) != reason
     ]
-    if told:
-        insert = database.upsert(unjudged)
-        connection.execute(
-            insert.on_conflict_do_update(
-                index_elements=["host_id", "rule_id"], set_={"reason": insert.excluded.reason}
-            ),
-            told,
-        )
+    bulk.upsert(database, connection, unjudged, told, set_=["reason"])
 
 
 def _outcomes(pack: PackResult, rules: Mapping[str, int]) -> dict[int, int]:

@@ -46,24 +46,24 @@ def _pack(pack: PackResult, host: Host) -> PackResult:
 
 
 def _verdict(verdict: Verdict, host: Host) -> Verdict:
-    failed = verdict.verdict == "fail"
+    if verdict.verdict != "fail":
+        if not verdict.reason and verdict.rule.isprintable() and len(verdict.rule) <= MAX_NAME:
+            return verdict  # nearly all; nothing else of it is kept
+        return msgspec.structs.replace(
+            verdict, rule=name(verdict.rule), reason=line(verdict.reason)
+        )
     return Verdict(
         rule=name(verdict.rule),
         verdict=verdict.verdict,
         severity=verdict.severity,
         title=verdict.title,
         instance=line(verdict.instance),
-        actual=as_json(verdict.actual) if failed else None,
-        expected=as_json(verdict.expected) if failed else None,
+        actual=as_json(verdict.actual),
+        expected=as_json(verdict.expected),
         source=line(verdict.source),
-        reason=line(verdict.reason),
-        maps={
-            name(standard): tuple(map(name, ones[:MAX_CLAUSES]))
-            for standard, ones in verdict.maps.items()
-        },
-        fingerprint=fingerprint(host.id, verdict.rule, verdict.instance) if failed else "",
+        maps=verdict.maps,
+        fingerprint=fingerprint(host.id, verdict.rule, verdict.instance),
         evidence=name(verdict.evidence),
-        question=verdict.question,
     )
 
 

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, select
 
 from exporters.console.codes import SEVERITY, STATE
 from exporters.console.database import Database
-from exporters.console.intake import events, rows, waivers
+from exporters.console.intake import bulk, events, rows, waivers
 from exporters.console.intake.contention import Contended
 from exporters.console.intake.life import AGENT
 from exporters.console.intake.rows import Known
@@ -24,11 +24,6 @@ from rules.waivers import Waiver
 
 PAGE: Final = 2000  # hits at a time
 _WAIVED: Final = ("state", "changed", "waiver", "waived_for", "note")
-_CHANGED: Final = (
-    update(hit)
-    .where(hit.c.id == bindparam("b_id"), hit.c.version == bindparam("b_version"))
-    .values(version=hit.c.version + 1, **{column: bindparam(f"b_{column}") for column in _WAIVED})
-)
 
 
 def rewaived(
@@ -57,7 +52,7 @@ def rewaived(
     }
     deltas = Deltas()
     changed = sum(
-        _of_rule(connection, deltas, number, name, in_force, given, now, services, actor)
+        _of_rule(database, connection, deltas, number, name, in_force, given, now, services, actor)
         for number, name in names.items()
     )
     deltas.write(database, connection)
@@ -65,6 +60,7 @@ def rewaived(
 
 
 def _of_rule(
+    database: Database,
     connection: Connection,
     deltas: Deltas,
     rule_id: int,
@@ -108,10 +104,10 @@ def _of_rule(
                     severity=SEVERITY[which.severity],
                     state=STATE[which.state],
                 )
-        if values and connection.execute(_CHANGED, values).rowcount != len(values):
+        keys = ["id", "version"]
+        if bulk.change(database, connection, hit, keys, values) != len(values):
             raise Contended
-        if told:
-            connection.execute(insert(hit_event), told)
+        bulk.insert(database, connection, hit_event, told)
         total += len(values)
     return total
 
@@ -127,7 +123,8 @@ def _judged(one: Hit, given: Sequence[Waiver], now: datetime) -> Hit:
 def _values(old: Known, one: Hit) -> dict[str, Any]:
     changing = rows.changing(one)
     return {
-        "b_id": old.id,
-        "b_version": old.version,
-        **{f"b_{column}": changing[column] for column in _WAIVED},
+        "old_id": old.id,
+        "old_version": old.version,
+        "version": old.version + 1,
+        **{column: changing[column] for column in _WAIVED},
     }

@@ -53,6 +53,7 @@ def take_many(
             intake = _Intake(database, services, connection, now)
             found = {number: intake.take(*audits[number]) for number in order}
             intake.deltas.write(database, connection)
+        intake.names.remember()
         return [found[number] for number in range(len(audits))]
 
     return retried(once)
@@ -69,12 +70,12 @@ class _Intake:
         self._connection = connection
         self._now = now
         self._today = waivers.site_day(services, now)
-        self._names = Names(database, connection, services)
+        self.names = Names(database, connection, services)
         self._given: list[Given] | None = None
 
     def take(self, arrived: Arrived, result: AuditResult) -> Taken:
         department = name(arrived.labels.get("department", "").strip())
-        department_id = self._names.department(department)
+        department_id = self.names.department(department)
         row = self._host(arrived, result, department_id)
         if row.last_audit is not None:
             same = result.time == row.last_audit
@@ -83,11 +84,14 @@ class _Intake:
             if result.time < row.last_audit:
                 return Taken("older", row.id)
         result = prepared(result)
-        rules = self._names.rules(result)
+        rules = self.names.rules(result)
         if self._given is None:
             self._given = waivers.given(self._connection)
         moved = row.department_id != department_id
-        hits = HostHits(self._connection, self.deltas, result, rules, row.id, department_id, moved)
+        hits = HostHits(
+            *(self._database, self._connection, self.deltas, result, rules),
+            *(row.id, department_id, moved),
+        )
         taken = hits.write(self._given, department, self._today)
         write_packs(
             *(self._database, self._connection, self.deltas, result, rules),

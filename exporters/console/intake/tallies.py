@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, bindparam, update
 
 from exporters.console.codes import OPEN_STATES
 from exporters.console.database import Database
+from exporters.console.intake import bulk
 from exporters.console.schema import hit_tally, host, host_tally, outcome_tally
 
 
@@ -60,12 +61,4 @@ def _add(
     rows = [
         {**dict(zip(names, key, strict=True)), figure: n} for key, n in sorted(deltas.items()) if n
     ]
-    if rows:
-        insert = database.upsert(table)
-        connection.execute(
-            insert.on_conflict_do_update(
-                index_elements=names,
-                set_={figure: table.c[figure] + insert.excluded[figure]},
-            ),
-            rows,
-        )
+    bulk.upsert(database, connection, table, rows, add=[figure])

@@ -1,4 +1,8 @@
-"""Sessions: who a cookie or a bearer token stands for. Tokens are random; the table has their hashes alone."""
+"""Sessions: who a cookie or a bearer token stands for. Tokens are random; the table has their hashes alone.
+
+A session ends when it is idle, when its day is over, and with every change of what its user may do or proves
+themselves by. What comes after a step of logging in has a token of its own: nobody can plant one beforehand.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,22 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final, Literal, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from exporters.console.database import Database
-from exporters.console.schema import department, session, user
+from exporters.console.people.policy import expired
+from exporters.console.schema import api_token, department, session, user
 from exporters.console.settings import ConsoleSettings
 from exporters.console.web.asker import Person, Role
 
 COOKIE: Final = "jianwei_session"
+TOKEN_PREFIX: Final = "jwu_"  # noqa: S105 - what a user's token begins with; an agent's does not
 Stage = Literal["full", "totp", "password"]
+Step = Literal["password", "totp"]  # of logging in
 ENTER: Final[Mapping[str, str]] = {"totp": "/login/totp", "password": "/profile/password"}
-_RENEW: Final = timedelta(seconds=30)  # how exact `seen` is
+_RENEW: Final = timedelta(seconds=60)  # how exact `seen` is
 
 
 class Resolved(NamedTuple):
@@ -30,8 +37,24 @@ class Resolved(NamedTuple):
     language: str = ""
 
 
+def cookie_name(secure: bool) -> str:
+    """With the prefix, no other host and nothing without TLS can set it (RFC 6265bis 4.1.3.2)."""
+    return f"__Host-{COOKIE}" if secure else COOKIE
+
+
 def hashed(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def stage_after(settings: ConsoleSettings, row: Row[Any], done: Step, now: datetime) -> Stage:
+    """What a user has still to do after a step: the second factor, then a new password, then all is open."""
+    people = settings.people
+    if done == "password" and (row.totp_secret or people.needs_totp(row.role)):
+        return "totp"
+    local = row.origin == "local"
+    if local and (row.must_change or expired(row.password_changed, people.password, now)):
+        return "password"
+    return "full"
 
 
 def begin(
@@ -44,7 +67,12 @@ def begin(
 ) -> str:
     """A new session's token; those of the user that are over are forgotten."""
     token = secrets.token_urlsafe(32)
-    connection.execute(delete(session).where(session.c.user_id == user_id, session.c.expires < now))
+    idle = now - timedelta(seconds=settings.idle)
+    connection.execute(
+        delete(session).where(
+            session.c.user_id == user_id, (session.c.expires <= now) | (session.c.seen <= idle)
+        )
+    )
     connection.execute(
         session.insert().values(
             token_hash=hashed(token),
@@ -64,10 +92,18 @@ def end(connection: Connection, token_hash: str) -> None:
     connection.execute(delete(session).where(session.c.token_hash == token_hash))
 
 
+def end_all(connection: Connection, user_id: int) -> None:
+    """Of a user whose password, role or scope is another now."""
+    connection.execute(delete(session).where(session.c.user_id == user_id))
+
+
 def resolve(
     database: Database, settings: ConsoleSettings, cookie: str, bearer: str, now: datetime
 ) -> Resolved:
-    """Nobody for a token that is unknown, over, idle for too long, or of a user who may not log in."""
+    """Nobody for a token that is unknown, over, idle for too long, or of a user who may not log in. A bearer token
+    goes before a cookie, and has no session: no browser sends it by itself."""
+    if bearer:
+        return _by_token(database, bearer, now)
     if not cookie:
         return Resolved()
     mark = hashed(cookie)
@@ -86,9 +122,32 @@ def resolve(
     if now - row.seen >= _RENEW:
         with database.writing() as connection:
             connection.execute(update(session).where(session.c.token_hash == mark).values(seen=now))
+    return Resolved(_person(row, row.user_id), scope, mark, row.csrf, row.stage, row.language)
+
+
+def _by_token(database: Database, bearer: str, now: datetime) -> Resolved:
+    if not bearer.startswith(TOKEN_PREFIX):
+        return Resolved()
+    with database.reading() as connection:
+        row = connection.execute(
+            select(user, api_token.c.id.label("token_id"), api_token.c.used, api_token.c.expires)
+            .join(api_token, api_token.c.user_id == user.c.id)
+            .where(api_token.c.token_hash == hashed(bearer))
+        ).first()
+        if row is None or now >= row.expires or row.disabled:
+            return Resolved()
+        scope = scope_of(connection, row.departments)
+    if row.used is None or now - row.used >= _RENEW:
+        with database.writing() as connection:
+            connection.execute(
+                update(api_token).where(api_token.c.id == row.token_id).values(used=now)
+            )
+    return Resolved(_person(row, row.id), scope, stage="full", language=row.language)
+
+
+def _person(row: Row[Any], user_id: int) -> Person:
     departments = None if row.departments is None else tuple(row.departments)
-    person = Person(row.user_id, row.name, row.full_name, cast(Role, row.role), departments)
-    return Resolved(person, scope, mark, row.csrf, row.stage, row.language)
+    return Person(user_id, row.name, row.full_name, cast(Role, row.role), departments)
 
 
 def scope_of(connection: Connection, names: list[str] | None) -> frozenset[int] | None:

@@ -6,7 +6,7 @@ Roles follow the separation of duties of GB/T 22239-2019 8.1.5: who administers 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVarTuple, get_args
 from zoneinfo import ZoneInfo
@@ -70,6 +70,7 @@ class Asker:
     csrf: str = ""
     stage: str = ""  # of the session: full, or what is missing
     token: str = ""  # a bearer token that is no user's: an agent's
+    cookies: Mapping[str, str] = field(default_factory=dict)  # as the browser sent them
 
     @property
     def name(self) -> str:

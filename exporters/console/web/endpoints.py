@@ -143,7 +143,7 @@ class Endpoints:
         found = sessions.resolve(
             self._database,
             self._services.settings,
-            request.cookies.get(sessions.COOKIE, ""),
+            request.cookies.get(sessions.cookie_name(_secure(request)), ""),
             bearer,
             now,
         )
@@ -164,6 +164,7 @@ class Endpoints:
             csrf=found.csrf,
             stage=found.stage,
             token=bearer,
+            cookies=request.cookies,
         )
 
     def _handled(self, request: Request, served: Page | Operation, given: _Given) -> Response:
@@ -216,11 +217,13 @@ class Endpoints:
             if answer.notice:
                 notices.put(response, say(answer.notice, asker.language, **answer.values))
             for cookie in answer.cookies:
-                set_cookie(response, cookie, secure=request.url.scheme == "https")
+                set_cookie(response, cookie, secure=_secure(request))
             return response
         notice = notices.taken(request)
         html = templating.page(answer.template, asker, request.url.path, notice, answer.context)
-        response = Response(html, answer.status, media_type="text/html")
+        response = Response(html, answer.status, dict(answer.headers), "text/html")
+        for cookie in answer.cookies:
+            set_cookie(response, cookie, secure=_secure(request))
         if notice:
             notices.clear(response)
         return response
@@ -248,9 +251,14 @@ class Endpoints:
 
 
 def set_cookie(response: Response, cookie: Cookie, *, secure: bool) -> None:
+    name = sessions.cookie_name(secure) if cookie.name == sessions.COOKIE else cookie.name
     response.set_cookie(
-        cookie.name, cookie.value, max_age=cookie.max_age, httponly=True, samesite="lax", secure=secure
+        name, cookie.value, max_age=cookie.max_age, httponly=True, samesite="lax", secure=secure
     )  # fmt: skip
+
+
+def _secure(request: Request) -> bool:
+    return request.url.scheme == "https"
 
 
 def _reply(reply: Reply) -> Response:

@@ -37,6 +37,8 @@ class Shown:
     template: str
     context: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: tuple[Cookie, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from exporters.console.words import common, hosts, overview, people
+from exporters.console.words import (
+    attest,
+    common,
+    directory,
+    fleet,
+    hosts,
+    notify,
+    overview,
+    people,
+    reports,
+    review,
+)
 from rules.model import Text
 
-_ROOMS: Final = (common, hosts, overview, people)
+_ROOMS: Final = (attest, common, directory, fleet, hosts, notify, overview, people, reports, review)
 
 
 def _joined() -> Mapping[str, Text]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from exporters.report import files
 from exporters.report.delivery import webhook
 from exporters.report.delivery.ledger import Ledger, ledger
-from exporters.report.delivery.mail import Mailer
+from exporters.report.delivery.mail import Mailer, letter
 from exporters.report.delivery.outcome import DeliveryError, Outcome
 from exporters.report.delivery.plan import Edition, Parcel, parcels
 from exporters.report.delivery.settings import DeliverySettings
@@ -40,8 +40,8 @@ def deliver(
         def send(parcel: Parcel) -> None:
             if parcel.channel == "folder":
                 _put(parcel)
-            elif parcel.channel == "smtp" and mailer:
-                mailer.send(parcel, now)
+            elif parcel.channel == "smtp" and mailer and settings.smtp:
+                mailer.send(parcel.to, letter(parcel, settings.smtp, now))
             elif settings.webhook:
                 webhook.post(parcel, settings.webhook, sleep)
 

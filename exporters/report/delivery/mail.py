@@ -1,4 +1,4 @@
-"""Parcels by mail: one message a receiver (RFC 5322, 2045, 2231), handed to one server (RFC 5321, 3207, 8314).
+"""Mail: one message a receiver (RFC 5322, 2045, 2231), handed to one server (RFC 5321, 3207, 8314).
 
 The server's certificate and name are always verified, and a password goes over TLS only.
 """
@@ -21,7 +21,7 @@ from exporters.findings.product import NAME, version
 from exporters.findings.text import cut, neutral
 from exporters.report.delivery.outcome import DeliveryError
 from exporters.report.delivery.plan import Parcel
-from exporters.report.delivery.settings import SmtpSettings
+from exporters.report.delivery.settings import Mailbox, SmtpServer, SmtpSettings
 from exporters.report.delivery.words import say
 from rules.model import Text
 
@@ -44,21 +44,30 @@ def letter(parcel: Parcel, settings: SmtpSettings, now: datetime) -> EmailMessag
         for one in (*settings.to, *(b for boxes in settings.departments.values() for b in boxes))
         if one.address == parcel.to
     )
-    it = EmailMessage(policy=SMTP)
-    it["From"] = settings.sender.header()
-    it["To"] = box.header()
-    it["Subject"] = _line(settings.subject) or _subject(parcel)
-    it["Date"] = format_datetime(now)
-    it["Message-ID"] = f"<{parcel.id[:40]}@{settings.sender.address.rpartition('@')[2]}>"
-    it["Auto-Submitted"] = "auto-generated"
-    it["X-Mailer"] = f"{NAME}/{version()}"
-    it.set_content(_body(parcel), cte="base64")
+    subject = _line(settings.subject) or _subject(parcel)
+    it = written(settings, box, subject, _body(parcel), parcel.id, now)
     for file in parcel.files:
         kind = _TYPES.get(file.format) or mimetypes.guess_type(file.name)[0] or ""
         main, _, sub = (kind or "application/octet-stream").partition("/")
         name = neutral(file.name)
         it.add_attachment(file.content, maintype=main, subtype=sub, filename=name)
     it["X-Jianwei-Data-Hash"] = _line(scope.data_hash)
+    return it
+
+
+def written(
+    server: SmtpServer, box: Mailbox, subject: str, body: str, id: str, now: datetime
+) -> EmailMessage:
+    """A message for one receiver. `id`, of hexadecimal digits, is the same where it is sent again."""
+    it = EmailMessage(policy=SMTP)
+    it["From"] = server.sender.header()
+    it["To"] = box.header()
+    it["Subject"] = _line(subject)
+    it["Date"] = format_datetime(now)
+    it["Message-ID"] = f"<{id[:40]}@{server.sender.address.rpartition('@')[2]}>"
+    it["Auto-Submitted"] = "auto-generated"
+    it["X-Mailer"] = f"{NAME}/{version()}"
+    it.set_content(body, cte="base64")
     return it
 
 
@@ -100,7 +109,7 @@ class Mailer:
     """A connection to the server, made with the first letter, and again after one that broke it. What cannot be
     reached once is not tried again. `send` raises DeliveryError."""
 
-    def __init__(self, settings: SmtpSettings) -> None:
+    def __init__(self, settings: SmtpServer) -> None:
         self._settings = settings
         self._server: smtplib.SMTP | None = None
         self._unreachable: DeliveryError | None = None
@@ -121,8 +130,8 @@ class Mailer:
             except (OSError, smtplib.SMTPException):
                 server.close()  # all it took, it has said so of
 
-    def send(self, parcel: Parcel, now: datetime) -> None:
-        content = letter(parcel, self._settings, now).as_bytes()
+    def send(self, to: str, message: EmailMessage) -> None:
+        content = message.as_bytes()
         limit = self._settings.max_bytes
         if len(content) > limit:
             raise DeliveryError(say("too_large", len(content) / MIB, limit / MIB))
@@ -131,7 +140,7 @@ class Mailer:
         if takes.isdecimal() and 0 < int(takes) < len(content):
             raise DeliveryError(say("server_limit", len(content) / MIB, int(takes) / MIB))
         try:
-            server.sendmail(self._settings.sender.address, [parcel.to], content)
+            server.sendmail(self._settings.sender.address, [to], content)
         except (OSError, smtplib.SMTPException) as error:
             if not isinstance(error, (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError)):
                 server.close()

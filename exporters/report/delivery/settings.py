@@ -57,9 +57,8 @@ class Mailbox(str):
         return Address(name, addr_spec=address)
 
 
-class SmtpSettings(ClientTls, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`to` have the whole report, `departments` the excerpt of one each. `max_bytes` is of one message, as it is
-    sent. Without TLS only to this machine."""
+class SmtpServer(ClientTls, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`max_bytes` is of one message, as it is sent. Without TLS only to this machine."""
 
     host: str
     sender: Mailbox = msgspec.field(name="from")
@@ -67,10 +66,6 @@ class SmtpSettings(ClientTls, frozen=True, forbid_unknown_fields=True, kw_only=T
     tls: Literal["starttls", "tls", "none"] = "starttls"
     user: str = ""
     password: Secret | None = None
-    to: tuple[Mailbox, ...] = ()
-    departments: Mapping[str, tuple[Mailbox, ...]] = {}
-    formats: tuple[Format, ...] = ("pdf", "xlsx")
-    subject: str = ""
     max_bytes: Annotated[int, msgspec.Meta(ge=1 << 16)] = 20 * _MIB
     timeout: Duration = Duration(60)
 
@@ -86,16 +81,28 @@ class SmtpSettings(ClientTls, frozen=True, forbid_unknown_fields=True, kw_only=T
             raise ValueError("a password is not sent without TLS")
         if self.password and not (self.user + self.password.reveal()).isascii():
             raise ValueError("user and password must be ASCII: the protocol has no other")
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        return self.host, self.port or {"tls": 465, "starttls": 587, "none": 25}[self.tls]
+
+
+class SmtpSettings(SmtpServer, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`to` have the whole report, `departments` the excerpt of one each."""
+
+    to: tuple[Mailbox, ...] = ()
+    departments: Mapping[str, tuple[Mailbox, ...]] = {}
+    formats: tuple[Format, ...] = ("pdf", "xlsx")
+    subject: str = ""
+
+    def __post_init__(self) -> None:
+        SmtpServer.__post_init__(self)
         if not (self.to or self.departments):
             raise ValueError("there is nobody in to or departments")
         if not self.formats:
             raise ValueError("formats must not be empty")
         if not self.subject.isprintable():
             raise ValueError("subject must be one line")
-
-    @property
-    def endpoint(self) -> tuple[str, int]:
-        return self.host, self.port or {"tls": 465, "starttls": 587, "none": 25}[self.tls]
 
 
 class WebhookSettings(ClientTls, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -111,25 +118,8 @@ class WebhookSettings(ClientTls, frozen=True, forbid_unknown_fields=True, kw_onl
 
     def __post_init__(self) -> None:
         ClientTls.__post_init__(self)
-        if not (self.url.isascii() and self.url.isprintable()) or " " in self.url:
-            raise ValueError(f"{self.url!r} has characters that a URL writes as %XX")
-        split = urlsplit(self.url)
-        host = split.hostname or ""
-        plain = split.scheme == "http" and is_loopback(host)
-        if not host or not (split.scheme == "https" or plain) or split.username is not None:
-            raise ValueError(
-                f"{self.url!r} is not https://HOST/…; http is for this machine only, and a user goes into headers"
-            )
-        try:
-            _ = split.port
-        except ValueError as error:
-            raise ValueError(f"{self.url!r}: {error}") from error
-        for name, value in self.headers.items():
-            text = value.reveal()
-            if not _HEADER.fullmatch(name) or name.lower() in _OURS:
-                raise ValueError(f"{name!r:.120} cannot be a header here")
-            if not (text.isascii() and text.isprintable()):
-                raise ValueError(f"the header {name} has characters that no header may have")
+        check_url(self.url, repr(self.url))
+        check_headers(self.headers)
 
     @property
     def shown(self) -> str:
@@ -164,6 +154,33 @@ def located(settings: DeliverySettings, folder: str) -> DeliverySettings:
 
 def _tls(tls: ClientTls, at: Callable[[str], str]) -> dict[str, str]:
     return {name: at(getattr(tls, name)) for name in ("ca_file", "cert_file", "key_file")}
+
+
+def check_url(url: str, shown: str) -> None:
+    """Raises ValueError, which says `shown`, for what is not a URL to send to."""
+    if not (url.isascii() and url.isprintable()) or " " in url:
+        raise ValueError(f"{shown} has characters that a URL writes as %XX")
+    try:
+        split = urlsplit(url)
+        _ = split.port
+    except ValueError as error:
+        raise ValueError(f"{shown}: {error}") from error
+    host = split.hostname or ""
+    plain = split.scheme == "http" and is_loopback(host)
+    if not host or not (split.scheme == "https" or plain) or split.username is not None:
+        raise ValueError(
+            f"{shown} is not https://HOST/…; http is for this machine only, and a user goes into headers"
+        )
+
+
+def check_headers(headers: Mapping[str, Secret]) -> None:
+    """Raises ValueError for those that cannot be headers of ours."""
+    for name, value in headers.items():
+        text = value.reveal()
+        if not _HEADER.fullmatch(name) or name.lower() in _OURS:
+            raise ValueError(f"{name!r:.120} cannot be a header here")
+        if not (text.isascii() and text.isprintable()):
+            raise ValueError(f"the header {name} has characters that no header may have")
 
 
 def is_loopback(host: str) -> bool:

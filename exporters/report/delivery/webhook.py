@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from exporters.findings.delivery import context
 from exporters.findings.product import NAME, version
+from exporters.findings.settings import ClientTls
 from exporters.findings.text import cut, neutral
 from exporters.report.delivery.outcome import DeliveryError
 from exporters.report.delivery.plan import Parcel
@@ -27,7 +28,25 @@ if TYPE_CHECKING:
 SIGNATURE: Final = "X-Jianwei-Signature"
 KEY: Final = "Idempotency-Key"
 LONGEST_WAIT: Final = 60.0  # seconds between two tries
+_ANSWER: Final = 1 << 16  # bytes of an answer that are looked at
 _AGAIN: Final = (408, 425, 429, 500, 502, 503, 504)
+
+
+class Answered(NamedTuple):
+    """`why` is the status in words, for where it is no success."""
+
+    status: int
+    why: str
+    body: bytes
+
+    @property
+    def success(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is the receiver's word that it will not have this."""
+        return 400 <= self.status < 500 and self.status not in _AGAIN
 
 
 def told(parcel: Parcel) -> dict[str, Any]:
@@ -67,11 +86,9 @@ def post(
     import httpx
 
     try:
-        verify = context(settings) if settings.url.startswith("https:") else False
+        client = opened(settings, settings.url, float(settings.timeout))
     except ValueError as error:
-        raise DeliveryError(_told(settings, str(error))) from error
-    seconds = float(settings.timeout)
-    client = httpx.Client(verify=verify, timeout=seconds, follow_redirects=False, trust_env=False)
+        raise DeliveryError(_told(str(error))) from error
     with client:
         for tried in range(settings.retries + 1):
             last = tried == settings.retries
@@ -82,14 +99,46 @@ def post(
                 answer.close()
             except httpx.TransportError as error:
                 if last or not _may_pass(error):
-                    raise DeliveryError(_told(settings, _why(error))) from error
+                    raise DeliveryError(_told(_why(error))) from error
             else:
                 if answer.is_success:
                     return
                 if last or answer.status_code not in _AGAIN:
-                    raise DeliveryError(_told(settings, _answered(answer)))
+                    raise DeliveryError(_told(_answered(answer)))
                 wait = _asked_for(answer.headers.get("Retry-After", ""), wait)
             sleep(wait)
+
+
+def opened(tls: ClientTls, url: str, seconds: float) -> httpx.Client:
+    """A client for one receiver: verified, never led elsewhere. Raises ValueError for files that are not there."""
+    import httpx
+
+    verify = context(tls) if url.startswith("https:") else False
+    return httpx.Client(verify=verify, timeout=seconds, follow_redirects=False, trust_env=False)
+
+
+def once(
+    client: httpx.Client, method: str, url: str, headers: Mapping[str, str], body: bytes
+) -> Answered:
+    """One request and the beginning of its answer, whatever its status; raises DeliveryError where there is none
+    in the client's time, the whole of it."""
+    import httpx
+
+    headers = {"User-Agent": f"{NAME}/{version()}", "Content-Type": "application/json", **headers}
+    seconds = client.timeout.read or LONGEST_WAIT
+    end = time.monotonic() + seconds
+    content = bytearray()
+    try:
+        with client.stream(method, url, headers=headers, content=body) as answer:
+            for part in answer.iter_bytes(_ANSWER):
+                content += part
+                if len(content) >= _ANSWER or time.monotonic() > end:
+                    break
+    except httpx.TransportError as error:
+        raise DeliveryError(_told(_why(error))) from error
+    except (httpx.DecodingError, httpx.InvalidURL) as error:
+        raise DeliveryError(_told(str(error))) from error
+    return Answered(answer.status_code, _answered(answer), bytes(content[:_ANSWER]))
 
 
 def _request(client: httpx.Client, parcel: Parcel, settings: WebhookSettings) -> httpx.Request:
@@ -138,6 +187,6 @@ def _why(error: httpx.TransportError) -> str:
     return str(error) or type(error).__name__
 
 
-def _told(settings: WebhookSettings, why: str) -> Text:
+def _told(why: str) -> Text:
     line = cut(neutral(why), 300)
     return Text(line, line)
