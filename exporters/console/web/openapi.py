@@ -64,7 +64,8 @@ def _operation(
     one: Operation, by_type: Mapping[str, Any], components: Mapping[str, Any]
 ) -> dict[str, Any]:
     in_path = _IN_PATH.findall(one.path)
-    takes = components[one.takes.__name__]
+    # two rooms may have structs of one name: components have their whole names then
+    takes = components[by_type[_key(one.takes)]["$ref"].rpartition("/")[2]]
     properties = takes.get("properties", {})
     needed = set(takes.get("required", ()))
     bare = one.method in ("GET", "DELETE") or bool(one.raw)
