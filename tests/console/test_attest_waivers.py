@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
-from datetime import UTC, datetime, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from exporters.console.codes import STATE
-from exporters.console.schema import hit, host, log, rule
+from exporters.console.intake.housekeeping import Housekeeping
+from exporters.console.intake.take import take
+from exporters.console.schema import department, hit, host, log, rule, waiver
+from rules import waivers as agents
+from rules.model import AuditResult
 from tests import consolesample
 from tests.consolelab import Console
-from tests.consolesample import WAIVED
+from tests.consolesample import DEPARTMENTS, WAIVED
 
 RULE = WAIVED  # fails on every host; waived for the second department by the sample
 NEXT_YEAR = (datetime.now(UTC) + timedelta(days=200)).date().isoformat()
@@ -39,13 +47,7 @@ def _states(console: Console, name: str = RULE) -> dict[str, tuple[int, str]]:
 
 
 def _ask(client: TestClient, **changed: Any) -> dict[str, Any]:
-    wanted = {
-        "rule": RULE,
-        "hosts": ["vm-0000"],
-        "reason": "等待厂商升级",
-        "owner": "张伟",
-        "expires": NEXT_YEAR,
-    }
+    wanted = {**_wanted(), "hosts": ["vm-0000"]}
     answer = client.post("/api/v1/waivers", json=wanted | changed)
     assert answer.status_code == 200, answer.text
     told: dict[str, Any] = client.get(f"/api/v1/waivers/{answer.json()['id']}").json()
@@ -123,3 +125,272 @@ def test_the_preview_says_how_many_hits_on_how_many_hosts(filled: Console) -> No
     assert f"覆盖 {expected} 台主机上的 {expected} 个" in text
     exact = {"rule": RULE, "hosts": ["VM-000?", "[v]m-0000"], "instance": ""}
     assert analyst.post("/api/v1/waivers/preview", json=exact).json()["hits"] == 0
+
+
+def test_nobody_approves_what_they_asked_for_or_own(each_console: Console) -> None:
+    each_console.person("lìmǐn", "approver")
+    first = each_console.client("approver", name="LiMin")
+    second = each_console.client("approver", name="approver2")
+    analyst = each_console.client("analyst")
+    own = _ask(first)
+    refused = _decide(first, "approve", own)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "waivers.own_request")
+    assert _decide(first, "refuse", own).status_code == 403
+    assert _decide(analyst, "approve", own).status_code == 403
+    # a name is that of the same person however it is written
+    owned = _ask(analyst, owner="ＬＩ min")
+    refused = _decide(first, "approve", owned)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "waivers.own")
+    assert "责任人不能审批" in first.get(f"/waivers/{owned['id']}").text
+    assert _decide(second, "approve", owned).json()["state"] == "approved"
+    # a refusal says why
+    assert _decide(second, "refuse", own, " ").json()["error"]["code"] == "attest.blank"
+    told = _decide(second, "refuse", own, "没有补偿措施").json()
+    assert (told["state"], told["note"], told["approver"]) == (
+        "refused",
+        "没有补偿措施",
+        "approver2",
+    )
+    assert _decide(second, "approve", told).status_code == 409
+    # who neither asked for it nor approved it takes nothing back
+    stranger = each_console.client("analyst", name="stranger")
+    now = analyst.get(f"/api/v1/waivers/{owned['id']}").json()
+    assert _decide(stranger, "withdraw", now).json()["error"]["code"] == "waivers.not_yours"
+    assert _decide(analyst, "withdraw", {**now, "version": 1}).status_code == 409
+    assert _decide(analyst, "withdraw", now).json()["state"] == "withdrawn"
+
+
+def test_of_two_approvers_at_once_one_is_told(filled: Console) -> None:
+    told = _ask(filled.client("analyst"), hosts=["vm-*"])
+    both = [filled.client("approver", name=f"approver{n}") for n in (1, 2)]
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda it: _decide(*it), [(both[0], "approve", told), (both[1], "refuse", told)]))  # fmt: skip
+    assert sorted(it.status_code for it in done) == [200, 409]
+    conflict = next(it for it in done if it.status_code == 409)
+    assert conflict.json()["error"]["code"] == "conflict"
+    with filled.database.reading() as connection:
+        verbs = connection.execute(select(log.c.action)).scalars().all()
+        row = connection.execute(select(waiver).where(waiver.c.id == told["id"])).one()
+    assert sum(one in ("waivers.approve", "waivers.refuse") for one in verbs) == 1
+    assert (row.version, row.state) in ((2, "approved"), (2, "refused"))
+    waived = {state for name, (state, code) in _states(filled).items() if code == told["code"]}
+    assert waived == ({STATE["waived"]} if row.state == "approved" else set())
+
+
+def test_codes_are_given_once(each_console: Console) -> None:
+    clients = [each_console.client("analyst", name=f"analyst{n}") for n in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        codes = list(pool.map(lambda n: _ask(clients[n % 4])["code"], range(16)))
+    year = datetime.now(UTC).astimezone().year
+    assert sorted(codes) == [f"W-{year}-{n:04}" for n in range(1, 17)]
+    with each_console.database.writing() as connection:
+        last = {"code": f"W-{year}-9999", "version": 9}
+        connection.execute(waiver.update().where(waiver.c.code == codes[0]).values(**last))
+    assert [_ask(clients[0])["code"] for _ in range(2)] == [f"W-{year}-10000", f"W-{year}-10001"]
+
+
+def test_a_waiver_ends_with_its_last_day(filled: Console) -> None:
+    analyst, approver = filled.client("analyst"), filled.client("approver")
+    told = _decide(approver, "approve", _ask(analyst)).json()
+    assert _states(filled)["vm-0000"] == (STATE["waived"], told["code"])
+    expires = date.fromisoformat(told["expires"])
+    noon = datetime(expires.year, expires.month, expires.day, 4, tzinfo=UTC)
+    keeping = Housekeeping(filled.database, filled.services)
+    keeping.run_once(noon)
+    assert _states(filled)["vm-0000"][0] == STATE["waived"]
+    keeping.run_once(noon + timedelta(hours=12, minutes=1))  # the day after, in Shanghai
+    assert _states(filled)["vm-0000"] == (STATE["new"], "")
+    analyst, approver = filled.client("analyst"), filled.client("approver")  # sessions ended
+    with filled.database.writing() as connection:
+        yesterday = datetime.now(UTC).date() - timedelta(days=2)
+        connection.execute(
+            waiver.update().where(waiver.c.id == told["id"]).values(expires=yesterday)
+        )
+    assert "已到期" in analyst.get(f"/waivers/{told['id']}").text
+    expired = analyst.get("/api/v1/waivers", params={"state": "expired"}).json()["waivers"]
+    assert [it["code"] for it in expired] == [told["code"]]
+    approved = analyst.get("/api/v1/waivers", params={"state": "approved"}).json()["waivers"]
+    assert told["code"] not in [it["code"] for it in approved]
+    assert told["code"] not in analyst.get("/waivers.yaml").text
+    # what was asked for too late is not approved
+    late = _ask(analyst)
+    with filled.database.writing() as connection:
+        connection.execute(
+            waiver.update().where(waiver.c.id == late["id"]).values(expires=yesterday)
+        )
+    assert _decide(approver, "approve", late).json()["error"]["code"] == "waivers.over"
+
+
+def test_a_waiver_lapses_where_the_evidence_changes(filled: Console) -> None:
+    analyst, approver = filled.client("analyst"), filled.client("approver")
+    with filled.database.reading() as connection:
+        chosen = connection.execute(
+            select(hit.c.id, hit.c.evidence)
+            .join(rule, rule.c.id == hit.c.rule_id)
+            .join(host, host.c.id == hit.c.host_id)
+            .where(rule.c.name == RULE, host.c.name == "vm-0002")
+        ).one()
+    sent = {"ids": [chosen.id], "reason": "改造", "owner": "张伟", "expires": NEXT_YEAR}
+    (made,) = analyst.post("/api/v1/waivers/of-hits", json=sent).json()
+    told = analyst.get(f"/api/v1/waivers/{made['id']}").json()
+    assert (told["evidence"], told["hosts"]) == (chosen.evidence, [consolesample.key(2)])
+    _decide(approver, "approve", told)
+    assert _states(filled)["vm-0002"] == (STATE["waived"], made["code"])
+    result = _changed(consolesample.sample(filled, 2, 2))
+    take(filled.database, filled.services, consolesample.arrived(2), result, result.time)
+    assert _states(filled)["vm-0002"] == (STATE["new"], "")
+
+
+def _changed(result: AuditResult) -> AuditResult:
+    """An hour later; the hit of RULE shows something else."""
+    packs = tuple(
+        msgspec.structs.replace(
+            pack,
+            verdicts=tuple(
+                msgspec.structs.replace(it, evidence="other") if it.rule == RULE else it
+                for it in pack.verdicts
+            ),
+        )
+        for pack in result.packs
+    )
+    return msgspec.structs.replace(result, packs=packs, time=result.time + timedelta(hours=1))
+
+
+def test_a_scoped_user_waives_and_sees_what_is_of_their_departments(filled: Console) -> None:
+    theirs = (DEPARTMENTS[0],)
+    own = filled.client("analyst", theirs, name="scoped")
+    approver = filled.client("approver", theirs, name="scoped-approver")
+    whole, anybody = filled.client("approver"), filled.client("analyst")
+    told = _ask(own, hosts=["*"])
+    assert told["departments"] == [DEPARTMENTS[0]]
+    refused = own.post("/api/v1/waivers", json={**_wanted(), "departments": [DEPARTMENTS[1]]})
+    assert refused.json()["error"]["code"] == "attest.department"
+    assert _decide(approver, "approve", told).json()["state"] == "approved"
+    waived = {name for name, (_, code) in _states(filled).items() if code == told["code"]}
+    with filled.database.reading() as connection:
+        statement = select(host.c.name).join(department, department.c.id == host.c.department_id)
+        mine = connection.execute(statement.where(department.c.name == DEPARTMENTS[0])).scalars()
+        assert waived == set(mine)
+    # what touches them is seen, what is wider is for others to decide
+    seen = {
+        name: _ask(anybody, **scope)
+        for name, scope in {
+            "all": {"hosts": ["*"]},
+            "mine": {"hosts": ["vm-0005"]},
+            "other": {"hosts": ["vm-0001"]},
+            "other_department": {"hosts": ["*"], "departments": [DEPARTMENTS[1]]},
+        }.items()
+    }
+    listed = {it["code"] for it in own.get("/api/v1/waivers").json()["waivers"]}
+    assert listed == {told["code"], seen["all"]["code"], seen["mine"]["code"]}
+    assert own.get(f"/waivers/{seen['other']['id']}").status_code == 404
+    refused = _decide(approver, "approve", seen["all"])
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "waivers.wider")
+    assert _decide(approver, "approve", seen["other"]).status_code == 404
+    _decide(whole, "approve", seen["all"])
+    preview = own.post("/api/v1/waivers/preview", json={"rule": RULE, "hosts": ["*"]}).json()
+    assert preview["waived"] == len(waived)
+    # bulk: hits of others are left out
+    with filled.database.reading() as connection:
+        ids = connection.execute(
+            select(hit.c.id)
+            .join(host, host.c.id == hit.c.host_id)
+            .where(host.c.name == "vm-0001", hit.c.state != STATE["fixed"])
+        ).scalars()
+        sent = {"ids": [*ids], "reason": "改造", "owner": "张伟", "expires": NEXT_YEAR}
+    assert own.post("/api/v1/waivers/of-hits", json=sent).status_code == 422
+    text = own.post("/waivers/withdraw", data={"ids": sent["ids"]}).text
+    assert "W-2026-0001" not in text
+
+
+def _wanted() -> dict[str, Any]:
+    return {
+        "rule": RULE,
+        "hosts": ["*"],
+        "reason": "等待厂商升级",
+        "owner": "张伟",
+        "expires": NEXT_YEAR,
+    }
+
+
+def test_agents_read_the_file(filled: Console, tmp_path: Path) -> None:
+    analyst, approver = filled.client("analyst"), filled.client("approver")
+    hosts = ["vm-*", "[x]?"]
+    reason = "第一行: 有冒号\n- 第二行 # 不是注释"
+    told = _ask(analyst, hosts=hosts, reason=reason, instance="")
+    narrow = _ask(analyst, hosts=["*"], departments=[DEPARTMENTS[2]])
+    for asked in (told, narrow):
+        assert _decide(approver, "approve", asked).status_code == 200
+    _ask(analyst)
+    path = tmp_path / "waivers.yaml"
+    path.write_bytes(analyst.get("/waivers.yaml").content)
+    read = {it.id: it for it in agents.load(str(path))}
+    assert set(read) == {told["code"], narrow["code"], consolesample.WAIVER}
+    one = read[told["code"]]
+    assert (one.hosts, one.reason, one.instance) == (tuple(hosts), reason, "*")
+    assert (one.owner, one.approver, one.expires.isoformat()) == ("张伟", "approver", NEXT_YEAR)
+    of_department = set(read[narrow["code"]].hosts)
+    assert of_department == {consolesample.key(n) for n in (2, 7)}
+    own = filled.client("viewer", (DEPARTMENTS[2],), name="scoped")
+    path.write_bytes(own.get("/waivers.yaml").content)
+    for it in agents.load(str(path)):
+        assert set(it.hosts) <= of_department
+    assert analyst.get("/api/v1/waivers.yaml").status_code == 200
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"reason": " "}, "attest.blank"),
+    ({"owner": ""}, "attest.blank"),
+    ({"hosts": [" ; "]}, "waivers.no_host"),
+    ({"hosts": [f"h{n}" for n in range(201)]}, "attest.many"),
+    ({"rule": "no.such-rule"}, "waivers.no_rule"),
+    ({"expires": "2020-01-01"}, "attest.day"),
+    ({"expires": "2999-01-01"}, "attest.day"),
+    ({"expires": ""}, "bad_parameter"),
+    ({"departments": ["没有"]}, "attest.department"),
+    ({"evidence": "<x>"}, "waivers.evidence_wrong"),
+    ({"reason": "\ud800"}, "bad_body"),
+]
+
+
+def test_what_is_wrong_is_told(each_console: Console) -> None:
+    analyst = each_console.client("analyst")
+    for changed, code in WRONG:
+        content = json.dumps({**_wanted(), **changed}).encode()
+        answer = analyst.post("/api/v1/waivers", content=content)
+        assert answer.status_code == 422, changed
+        assert answer.json()["error"]["code"] == code
+    with each_console.database.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(waiver)).scalar() == 0
+
+
+def test_lists_page_in_their_order(console: Console) -> None:
+    analyst, approver = console.client("analyst"), console.client("approver")
+    today = datetime.now(UTC)
+    for n in range(60):
+        day = (today + timedelta(days=2 + n % 7)).date().isoformat()
+        told = _ask(analyst, expires=day, reason=f"理由{n}", owner="张伟" if n % 2 else "王芳")
+        if n % 3 == 0:
+            _decide(approver, "approve", told)
+
+    def all_of(**query: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        after = None
+        while after != "":
+            page = analyst.get("/api/v1/waivers", params={**query, "after": after or ""}).json()
+            found += page["waivers"]
+            after = page["after"]
+        return found
+
+    codes = [it["code"] for it in all_of()]
+    assert codes == sorted(codes, reverse=True)
+    assert len(codes) == 60
+    soon = [(it["expires"], it["id"]) for it in all_of(within=30)]
+    assert soon == sorted(soon)
+    assert len(soon) == 20
+    assert len(all_of(owner="张伟", state="requested")) == 20
+    assert [it["reason"] for it in all_of(text="理由59")] == ["理由59"]
+    assert all_of(text="%") == []
+    assert "下一页" in analyst.get("/waivers").text
+    assert analyst.get("/waivers?after=x").status_code == 422
+    assert analyst.get("/waivers?text=%00").status_code == 422

@@ -9,6 +9,9 @@ import msgspec
 from exporters.console.attest import (
     coverage,
     maintenancefile,
+    manual,
+    manuallist,
+    manualpages,
     texts,
     waiverlist,
     waiverpages,
@@ -111,4 +114,27 @@ WINDOWS: Final = (
     ),
 )  # fmt: skip
 
-OPERATIONS: Final = (*WAIVERS, *WINDOWS)
+MANUAL: Final = (
+    Operation(
+        "manual.list", "GET", "/manual", "view",
+        manuallist.listed, manuallist.ManualFilter, manuallist.ManualPage,
+    ),
+    Operation(
+        "manual.attachment", "GET", "/manual/attachments/{id}", "view",
+        manualpages.download, manualpages.ManualFileId, Reply, "application/octet-stream",
+    ),
+    Operation(
+        "manual.withdraw", "POST", "/manual/answers/{id}/withdraw", "review",
+        manualpages.withdraw, manual.ManualWithdrawal, manual.ManualShown,
+    ),
+    Operation(
+        "manual.get", "GET", "/manual/{rule_id}/{department_id}", "view",
+        manual.shown, manuallist.ManualKey, manual.ManualShown,
+    ),
+    Operation(
+        "manual.answer", "POST", "/manual/{rule_id}/{department_id}", "review",
+        manualpages.answer, manual.ManualAnswer, manual.ManualShown, body_limit=16 << 20,
+    ),
+)  # fmt: skip
+
+OPERATIONS: Final = (*MANUAL, *WAIVERS, *WINDOWS)

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporters.console.attest import waiverpages, windowpages
+from exporters.console.attest import manualpages, waiverpages, windowpages
 
-PAGES: Final = (*waiverpages.PAGES, *windowpages.PAGES)
+PAGES: Final = (*manualpages.PAGES, *waiverpages.PAGES, *windowpages.PAGES)

@@ -178,7 +178,11 @@ def _entry(asker: Asker, connection: Connection, row: Row[Any]) -> dict[str, Any
         hosts = reach.hosts_of(asker, connection, row.hosts, row.departments)
     if not hosts:
         return None
-    found = {"id": row.code, "rule": row.rule, "hosts": hosts, "instance": row.instance}
+    found = {"id": row.code, "rule": row.rule, "hosts": hosts}
+    if (
+        row.instance
+    ):  # empty: of a rule about the host as such, which has no other; agents want a pattern
+        found["instance"] = row.instance
     found |= {name: getattr(row, name) for name in ("reason", "owner", "approver", "expires")}
     return found | ({"evidence": row.evidence} if row.evidence else {})
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, not_, null, or_, select
 
 from exporters.console.attest import reach, texts
 from exporters.console.attest.windows import (
@@ -158,7 +158,7 @@ def one(asker: Asker, id: int) -> WindowShown:
 def listed(asker: Asker, given: WindowFilter) -> WindowPage:
     statement = select(window).where(_visible(asker)).order_by(window.c.id.desc())
     current = _current(asker.now)
-    statement = statement.where(current if given.state == "current" else ~current)
+    statement = statement.where(current if given.state == "current" else not_(current))
     if given.kind:
         statement = statement.where(window.c.kind == given.kind)
     if text := texts.optional("text", given.text):
@@ -239,7 +239,11 @@ def _may_cancel(asker: Asker, row: Row[Any]) -> bool:
 
 
 def _current(now: datetime) -> ColumnElement[bool]:
-    return window.c.cancelled.is_(None) & or_(window.c.last.is_(None), window.c.last > now)
+    """Not over at a moment, which may be some time ago."""
+    return and_(
+        or_(window.c.cancelled.is_(None), window.c.cancelled > now),
+        or_(window.c.last.is_(None), window.c.last > now),
+    )
 
 
 def _visible(asker: Asker) -> ColumnElement[bool]:
