@@ -595,7 +595,9 @@ _FILTERED = (
     hit.c.host_id,
 )
 Index("ix_hit_age", hit.c.first_seen, *_FILTERED)
-Index("ix_hit_last_seen", hit.c.last_seen, *_FILTERED)  # every audit moves its entries
+# Every audit moves the entries of this one, and on PostgreSQL then those of all others with them: an audit that
+# repeats itself costs the server a third of it without this one and with half-full pages (fillfactor 50)
+Index("ix_hit_last_seen", hit.c.last_seen, *_FILTERED)
 Index("ix_hit_changed", hit.c.changed, *_FILTERED)
 Index(
     "ix_hit_severity",
