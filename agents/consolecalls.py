@@ -7,7 +7,7 @@ import hashlib
 import ssl
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from exporters.findings.product import version
 from exporters.findings.told import line
 from rules.model import Host
 
+_T = TypeVar("_T")
 MAX_WAIT: Final = 3600.0  # seconds, whatever the console asks for
 _JSON: Final = {"Content-Type": "application/json"}
 
@@ -112,7 +113,7 @@ class Calls:
         return said
 
 
-def _decoded(said: Said, kind: type[Any]) -> Any:
+def _decoded(said: Said, kind: type[_T]) -> _T:
     try:
         return msgspec.json.decode(said.body, type=kind)
     except msgspec.MsgspecError as error:

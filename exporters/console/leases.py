@@ -25,13 +25,13 @@ def held(database: Database, name: str, holder: str, seconds: float, now: dateti
     """Whether `holder` has the lease `name` from now for `seconds`: it had it, or nobody has it any longer."""
     until = now + timedelta(seconds=seconds)
     taken = database.upsert(lease).values(name=name, holder=holder, until=until)
-    taken = taken.on_conflict_do_update(
+    written = taken.on_conflict_do_update(
         index_elements=[lease.c.name],
         set_={"holder": holder, "until": until},
         where=or_(lease.c.holder == holder, lease.c.until <= now),
     ).returning(lease.c.holder)
     with database.writing() as connection:
-        return connection.execute(taken).first() is not None
+        return connection.execute(written).first() is not None
 
 
 def released(database: Database, name: str, holder: str) -> None:

@@ -236,8 +236,8 @@ def test_a_bad_targets_file_is_told_and_what_was_known_stays(console: Console, p
         with console.database.reading() as connection:
             told = {it.name: it.samples for it in figures.families(connection, NOW)}
         assert told["jianwei_console_targets_file_success"][0].value == 0
-        assert told["jianwei_console_targets"][0].value == 1
-        assert told["jianwei_console_agents"][0].labels
+        assert told["jianwei_console_targets_failing"][0].value == 0
+        assert told["jianwei_console_pull_late_seconds"][0].value == 0
         scoped = console.client("viewer", ("税务局",))
         assert "targets.json" not in scoped.get("/fleet").text
         assert scoped.get("/api/v1/fleet/targets").json()["targets"] == []

@@ -18,13 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
-import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from exporters.console import leases
 from exporters.console.database import Database
 from exporters.console.intake.arrived import Arrived, Taken
+from exporters.console.intake.decode import Refused, decoded
 from exporters.console.intake.take import take
 from exporters.console.pull import hearing, known, schedule
 from exporters.console.pull.asking import AskError, Client
@@ -134,6 +134,9 @@ class Puller:
             except SQLAlchemyError as error:
                 log.error("pulling waits for the database: %s", getattr(error, "orig", error))
                 pause = 10.0
+            except Exception:
+                log.exception("pulling failed; it goes on")
+                pause = 10.0
 
     # --- a round
 
@@ -206,13 +209,17 @@ class Puller:
                     one = waiting.popleft()
                 except IndexError:
                     return
-                came.append(self._ask(one, client, now, began))
+                try:
+                    came.append(self._ask(one, client, now, began))
+                except Exception:  # a fault of ours with one target is none of the others
+                    log.exception("%s could not be pulled", one.url)
+                    came.append(_Came(one, now, False, "the console failed; see its log"))
 
         workers = min(self._settings.workers, len(due))
         with ThreadPoolExecutor(workers, "pull") as pool:
             running = [pool.submit(work) for _ in range(workers)]
         for future in running:
-            future.result()  # a fault of ours is not passed over
+            future.result()
         self._keep(list(came))
         return len(came)
 
@@ -236,14 +243,12 @@ class Puller:
     def _taken(self, one: Known, content: bytes, etag: str, version: str, at: datetime) -> _Came:
         with self._taking:
             try:
-                result = msgspec.json.decode(content, type=AuditResult)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                return _Came(one, at, False, f"what it answered is no audit: {error!s:.200}")
+                result = decoded(content, at)
+            except Refused as error:
+                return _Came(one, at, False, f"what it answered is no audit: {error}")
             digest = hashlib.sha256(content).hexdigest()
             address = one.url.partition("://")[2]
             arrived = Arrived("pull", one.labels, address, version, digest)
-            if not result.host.id.isprintable() or not result.host.id:
-                return _Came(one, at, False, "what it answered has no usable host id")
             try:
                 with self._database.reading() as connection:
                     why = hearing.belongs_to_another(connection, result.host.id, one.url)
