@@ -18,9 +18,11 @@ from exporters.findings.product import version
 from exporters.findings.told import line
 from rules.model import Host
 
-_T = TypeVar("_T")
 MAX_WAIT: Final = 3600.0  # seconds, whatever the console asks for
 _JSON: Final = {"Content-Type": "application/json"}
+
+
+T = TypeVar("T")
 
 
 class CallError(Exception):
@@ -113,7 +115,7 @@ class Calls:
         return said
 
 
-def _decoded(said: Said, kind: type[_T]) -> _T:
+def _decoded(said: Said, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(said.body, type=kind)
     except msgspec.MsgspecError as error:
