@@ -121,7 +121,7 @@ def _hosts(database: Database, hosts: int, now: datetime) -> None:
         connection.execute(
             department.insert(), [{"id": n + 1, "name": one} for n, one in enumerate(DEPARTMENTS)]
         )
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "id": n + 1,
                 "key": f"{n:032x}",

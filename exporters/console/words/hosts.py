@@ -76,6 +76,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "hosts.lines": Text("它监测的线路", "Lines that it watches"),
     "hosts.outcomes": Text("各规则结果", "Every rule"),
     "hosts.outcome": Text("结果", "Outcome"),
+    "hosts.not_passed": Text("未通过的", "what did not pass"),
     "hosts.no_outcomes": Text("没有符合条件的规则。", "No rule is like that."),
     # rules
     "hosts.rules_count": Text("共 {count} 条", "{count} rules"),
