@@ -27,7 +27,6 @@ from starlette.testclient import TestClient
 
 from exporters.console.app import application
 from exporters.console.database import Database
-from exporters.console.people.door import Door
 from exporters.console.people.policy import PeopleSettings
 from exporters.console.schema import session, user
 from exporters.console.services import Services
@@ -57,7 +56,7 @@ class Console:
         self.database = Database(url)
         self.database.migrate()
         known = _services() if not settings.packs else services_of(settings)
-        self.services = dataclasses.replace(known, settings=settings, door=Door(settings.people))
+        self.services = dataclasses.replace(known, settings=settings)
         self.app = application(self.database, self.services)
 
     def person(self, name: str, role: Role, departments: tuple[str, ...] | None = None) -> None:
