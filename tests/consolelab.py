@@ -27,6 +27,7 @@ from starlette.testclient import TestClient
 
 from exporters.console.app import application
 from exporters.console.database import Database
+from exporters.console.people.door import Door
 from exporters.console.people.policy import PeopleSettings
 from exporters.console.schema import session, user
 from exporters.console.services import Services
@@ -56,7 +57,7 @@ class Console:
         self.database = Database(url)
         self.database.migrate()
         known = _services() if not settings.packs else services_of(settings)
-        self.services = dataclasses.replace(known, settings=settings)
+        self.services = dataclasses.replace(known, settings=settings, door=Door(settings.people))
         self.app = application(self.database, self.services)
 
     def person(self, name: str, role: Role, departments: tuple[str, ...] | None = None) -> None:
@@ -97,7 +98,7 @@ class Console:
     def served(self) -> Iterator[str]:
         """As a real server on a free port of loopback: its URL."""
         listener = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(self.app, log_config=None))
+        server = uvicorn.Server(uvicorn.Config(self.app, log_config=None, proxy_headers=False))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -41,7 +41,12 @@ def told(
     """A row of `hit`; its department is set by `fill`."""
     key = f"{host_id}/{rule_id}/{instance}"
     seen = NOW - timedelta(days=days)
-    row = {"host_id": host_id, "rule_id": rule_id, "severity": severity, "state": state}
+    row: dict[str, Any] = {
+        "host_id": host_id,
+        "rule_id": rule_id,
+        "severity": severity,
+        "state": state,
+    }
     row |= {"fingerprint": hashlib.sha256(key.encode()).digest(), "instance": instance}
     row |= {"first_seen": seen, "last_seen": NOW, "changed": seen, "unseen_since": None}
     row |= {"actual": json.dumps({"value": instance}, ensure_ascii=False), "owner_id": None}

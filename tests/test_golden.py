@@ -78,6 +78,7 @@ from rules.settings import AuditSettings
 from tests import metricdocs
 from tests.agents.test_probing import schedule_of
 from tests.collectors.echoes import some_flows
+from tests.consolemetrics import console_families
 from tests.exporters.httpserver import SmallBackend
 
 TESTS = Path(__file__).parent
@@ -257,6 +258,7 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows("report", report_families("", 1.0)),
         *metricdocs.rows("clouds", use_families([("city", used)])),
         *metricdocs.rows("agent", SelfMetrics().families()),
+        *metricdocs.rows("review console", console_families()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),
         *metricdocs.rows("libvirt", domains()),

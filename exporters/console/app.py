@@ -10,24 +10,28 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from exporters.console import metrics
 from exporters.console.database import Database
 from exporters.console.routes import OPERATIONS, PAGES
 from exporters.console.services import Services
 from exporters.console.web.endpoints import PREFIX, Endpoints
 from exporters.console.web.headers import SecurityHeaders
+from exporters.console.web.measuring import Measured, Measuring
 from exporters.console.web.openapi import document
 
 
 def application(database: Database, services: Services) -> Starlette:
     endpoints = Endpoints(database, services)
+    measured = Measured()
     routes: list[BaseRoute] = [
         Route("/-/healthy", _healthy),
+        *metrics.routes(database, services, measured),
         Route(f"{PREFIX}/openapi.json", _described),
         Mount("/static", StaticFiles(packages=[("exporters.console", "static")])),
         *map(endpoints.page, PAGES),
         *map(endpoints.operation, OPERATIONS),
     ]
-    middleware = [Middleware(SecurityHeaders)]
+    middleware = [Middleware(Measuring, measured), Middleware(SecurityHeaders)]
     if proxies := services.settings.proxies:
         # whose word on the client's address and scheme is believed; first, since the others look at the scheme
         trusted = list(proxies)

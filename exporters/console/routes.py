@@ -8,6 +8,8 @@ from exporters.console.attest import operations as attest_operations
 from exporters.console.attest import pages as attest
 from exporters.console.hosts import operations as hosts_operations
 from exporters.console.hosts import pages as hosts
+from exporters.console.notify import operations as notify_operations
+from exporters.console.notify import pages as notify
 from exporters.console.overview import operations as overview_operations
 from exporters.console.overview import pages as overview
 from exporters.console.people import operations as people_operations
@@ -25,6 +27,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *attest.PAGES,
     *directory.PAGES,
     *hosts.PAGES,
+    *notify.PAGES,
     *overview.PAGES,
     *people.PAGES,
     *pull.PAGES,
@@ -34,6 +37,7 @@ PAGES: Final[tuple[Page, ...]] = (
 OPERATIONS: Final[tuple[Operation, ...]] = (
     *attest_operations.OPERATIONS,
     *hosts_operations.OPERATIONS,
+    *notify_operations.OPERATIONS,
     *overview_operations.OPERATIONS,
     *people_operations.OPERATIONS,
     *pull_operations.OPERATIONS,

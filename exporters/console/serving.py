@@ -7,9 +7,16 @@ from datetime import UTC, datetime
 import uvicorn
 
 from exporters.console.app import application
+from exporters.console.attest.maintenancefile import MaintenanceFile
+from exporters.console.background import Background, Task
 from exporters.console.database import Database
+from exporters.console.hosts import linestatus
+from exporters.console.intake.housekeeping import Housekeeping
+from exporters.console.notify.notifier import Notifier
+from exporters.console.people.directory.recheck import Recheck
 from exporters.console.people.door import Door
 from exporters.console.people.first import first_administrator
+from exporters.console.pull.puller import Puller
 from exporters.console.services import Services
 from exporters.console.settings import ConsoleSettings
 from exporters.prometheus import listen, webconfig
@@ -50,10 +57,31 @@ class ConsoleServer:
         if self._settings.web_config:
             config.load()
             config.ssl = webconfig.load(self._settings.web_config).context
+        puller, background = self._puller(), Background(self._tasks())
+        background.start()
+        puller.start()
         try:
             uvicorn.Server(config).run(sockets)
         finally:
+            puller.stop()
+            background.stop()
             self._database.close()
+
+    def _puller(self) -> Puller:
+        return Puller(self._database, self._services, store_lines=linestatus.store)
+
+    def _tasks(self) -> list[Task]:
+        database, services, settings = self._database, self._services, self._settings
+        tasks = [Task("housekeeping", 60, Housekeeping(database, services).run_once)]
+        notifier = Notifier(database, services)
+        if notifier.wanted:
+            tasks.append(Task("notify", 10, notifier.run_once))
+        if settings.maintenance_file:
+            tasks.append(Task("maintenance", 60, MaintenanceFile(database, settings).run_once))
+        if settings.ldap:
+            recheck = Recheck(database, settings.ldap)
+            tasks.append(Task("directory", recheck.interval, recheck.run_once))
+        return tasks
 
 
 def services_of(settings: ConsoleSettings) -> Services:

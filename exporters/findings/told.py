@@ -124,7 +124,7 @@ def of_verdict(
 
 
 def of_change(change: Change, rules: Mapping[str, Rule]) -> Told:
-    return _of_hit(
+    return of_hit(
         change.hit,
         change.time,
         CLOSED if change.hit.state == "fixed" else NEW if change.before is None else CHANGED,
@@ -134,10 +134,11 @@ def of_change(change: Change, rules: Mapping[str, Rule]) -> Told:
 
 def of_fixed(hit: Hit, result: AuditResult, rules: Mapping[str, Rule]) -> Told:
     """One of `fixed_in`."""
-    return _of_hit(hit, result.time, CLOSED, rules)
+    return of_hit(hit, result.time, CLOSED, rules)
 
 
-def _of_hit(hit: Hit, time: datetime, activity: str, rules: Mapping[str, Rule]) -> Told:
+def of_hit(hit: Hit, time: datetime, activity: str, rules: Mapping[str, Rule]) -> Told:
+    """A hit as it is, whatever became of it."""
     rule = rules.get(hit.rule)
     unseen = hit.unseen_since is not None
     return Told(

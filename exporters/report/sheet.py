@@ -6,9 +6,10 @@ take for a formula begins with an apostrophe: its text may be an attacker's.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
@@ -30,13 +31,21 @@ _MOST_DIGITS: Final = 12
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     """Rows that are shorter than the heads are filled up."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow([_cell(head) for head in heads])
+    return b"".join(lines(heads, rows))
+
+
+def lines(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
+    """The same, a row at a time."""
+    yield codecs.BOM_UTF8 + _line(heads, 0)
     for row in rows:
-        cells = [_cell(it) for it in row]
-        writer.writerow(cells + [""] * (len(heads) - len(cells)))
-    return out.getvalue().encode("utf-8-sig")
+        yield _line(row, len(heads))
+
+
+def _line(row: Sequence[Cell], width: int) -> bytes:
+    out = io.StringIO(newline="")
+    cells = [_cell(it) for it in row]
+    csv.writer(out).writerow(cells + [""] * (width - len(cells)))
+    return out.getvalue().encode("utf-8")
 
 
 def _cell(it: Cell) -> str:

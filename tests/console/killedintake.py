@@ -21,6 +21,7 @@ from exporters.console.database import Database
 from exporters.console.intake.arrived import Arrived
 from exporters.console.intake.take import take
 from exporters.console.services import Services
+from exporters.console.serving import services_of
 from exporters.console.settings import ConsoleSettings
 from rules.model import AuditResult
 from tests.console.intakelab import audit, hours
@@ -51,27 +52,26 @@ def numbered(number: int) -> tuple[Arrived, AuditResult]:
     return Arrived("push", labels), audit(hours(number), told, key=key)  # type: ignore[arg-type]
 
 
-def taken(database: Database, number: int) -> None:
-    services = Services(ConsoleSettings(), {})
+def taken(database: Database, services: Services, number: int) -> None:
     arrived, result = numbered(number)
     take(database, services, arrived, result, result.time + timedelta(minutes=1))
 
 
-def _child(database: Database, begin: int, told: int) -> None:
+def _child(database: Database, services: Services, begin: int, told: int) -> None:
     with database.reading():
         os.write(told, b"ready\n")
     for number in itertools.count(begin):
-        taken(database, number)
+        taken(database, services, number)
         os.write(told, b"%d\n" % number)
 
 
-def _one(database: Database, begin: int, chance: random.Random) -> int:
+def _one(database: Database, services: Services, begin: int, chance: random.Random) -> int:
     """The number of the first audit that was not acknowledged by a child before it was killed."""
     heard, told = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            _child(database, begin, told)
+            _child(database, services, begin, told)
         finally:
             os._exit(1)
     os.close(told)
@@ -96,13 +96,13 @@ def _one(database: Database, begin: int, chance: random.Random) -> int:
 def main() -> None:
     url, kills, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     chance = random.Random(seed)  # noqa: S311 - no secret
-    database = Database(url)
+    database, services = Database(url), services_of(ConsoleSettings())
     begin = 12
     for number in range(begin):
-        taken(database, number)
+        taken(database, services, number)
     database.close()  # no child has a connection of its parent
     for _ in range(kills):
-        begin = _one(database, begin, chance)
+        begin = _one(database, services, begin, chance)
     print(begin)
 
 

@@ -33,11 +33,11 @@ def test_nothing_acknowledged_is_lost_and_nothing_doubled(
     acknowledged = int(done.stdout)
     assert acknowledged > kills // 4
     # the last one may be on disk without its acknowledgement: it is sent again, as an agent would
-    taken(each_console.database, acknowledged)
+    taken(each_console.database, each_console.services, acknowledged)
     undisturbed = Database(f"sqlite:///{tmp_path}/undisturbed.db")
     undisturbed.migrate()
     for number in range(acknowledged + 1):
-        taken(undisturbed, number)
+        taken(undisturbed, each_console.services, number)
     assert _all(each_console.database) == _all(undisturbed)
     undisturbed.close()
 

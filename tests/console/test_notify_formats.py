@@ -19,7 +19,9 @@ from exporters.console.notify.settings import Format, Receiver
 
 NOW = datetime(2026, 3, 5, 2, 30, tzinfo=UTC)
 SITE = formats.Site("https://console.example", ZoneInfo("Asia/Shanghai"), False)
-HIT = Item("/hits/7", "禁止 root 远程登录", "No root login", "critical", "web-1", "市财政局", rule="r")
+HIT = Item(
+    "/hits/7", "禁止 root 远程登录", "No root login", "critical", "web-1", "市财政局", rule="r"
+)
 CONTENT = Content("new", NOW, 12, {"critical": 11, "high": 1}, (HIT,))
 
 
@@ -83,7 +85,7 @@ def test_the_message_of_a_program_and_its_signature() -> None:
 
 @pytest.mark.parametrize("format", ["wecom", "dingtalk", "feishu"])
 def test_names_that_attackers_chose_are_only_text(format: Format) -> None:
-    evil = "<@all> @all @13800000000 [x](https://evil.example) <at user_id=\"all\"></at> &lt;@all&gt; `a` *b*"
+    evil = '<@all> @all @13800000000 [x](https://evil.example) <at user_id="all"></at> &lt;@all&gt; `a` *b*'
     item = Item("/hits/7", evil, evil, "critical", evil, evil)
     content = Content("new", NOW, 1, {"critical": 1}, (item,))
     body = formats.request(content, receiver(format), SITE, "id", NOW).body.decode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import get_args
 
@@ -11,32 +10,32 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporters.console.review import walks
+from exporters.console.review import ways
 from exporters.console.review.filters import NATURAL, HitFilter, Sort, query
 from tests.consolelab import Console
 from tests.reviewlab import DEPARTMENTS, NOW, fill, places, told
 
-_WAYS = {"gathered": (6000, 40_000), "walked": (0, 40_000), "in steps": (0, 7)}
+_WAYS = {"gathered": (6000, 40_000), "walked": (0, 40_000), "in steps": (0, 23)}
 
 
 @pytest.fixture(params=sorted(_WAYS))
-def found_so(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def found_so(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     gathered, walked = _WAYS[request.param]
-    monkeypatch.setattr(walks, "GATHERED", gathered)
-    monkeypatch.setattr(walks, "WALKED", walked)
-    monkeypatch.setattr(walks, "READ", walked)
-    yield request.param
+    monkeypatch.setattr(ways, "GATHERED", gathered)
+    monkeypatch.setattr(ways, "WALKED", walked)
+    monkeypatch.setattr(ways, "READ", walked)
+    return str(request.param)
 
 
 @st.composite
 def filters(draw: st.DrawFn) -> HitFilter:
     sort: Sort = draw(st.sampled_from(get_args(Sort)))
     some = draw(st.sets(st.sampled_from(_NARROWINGS), max_size=2))
-    parts = {name: value for name, value in some}
+    parts = dict(some)
     return HitFilter(
         sort=sort,
         direction=draw(st.sampled_from(("", "asc", "desc"))),
-        size=draw(st.integers(3, 40)),
+        size=draw(st.integers(15, 60)),
         **parts,  # type: ignore[arg-type]
     )
 
@@ -62,7 +61,7 @@ _NARROWINGS = (
 
 def test_every_hit_once_and_in_order(each_console: Console, found_so: str) -> None:
     places(each_console.database, hosts=12, rules=9)
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311 - not a secret
     rows = [
         told(
             host,
@@ -99,14 +98,7 @@ def test_every_hit_once_and_in_order(each_console: Console, found_so: str) -> No
                 return hits
         raise AssertionError("it does not end")
 
-    everything = {
-        asked: client.get(f"/api/v1/hits?size=200&state=all{asked}").json() for asked in ("",)
-    }
-    assert everything
-
-    @settings(
-        max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None
-    )
+    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(filters())
     def check(asked: HitFilter) -> None:
         forwards = walked(asked, "next")
@@ -135,7 +127,7 @@ def _expected(console: Console, asked: HitFilter) -> list[int]:
 
     from sqlalchemy import select
 
-    from exporters.console.review.filters import narrowed
+    from exporters.console.review.narrowing import narrowed
     from exporters.console.schema import department, hit
     from exporters.console.web.asker import Asker, Person
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, not_, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, and_, func, not_, or_, select
 
 from exporters.console.codes import micros
 from exporters.console.hosts import keyset
@@ -95,6 +95,8 @@ def hosts(asker: Asker, given: HostFilter) -> HostList:
     )
     if given.cursor:
         at = keyset.read(given.cursor, str if given.sort == "name" else float)
+        if given.sort == "audit":
+            at = keyset.when(at[0]), at[1]
         statement = statement.where(keyset.beyond(value, host.c.id, at, falling=falling))
     count = (
         select(func.count())
@@ -118,21 +120,23 @@ def hosts(asker: Asker, given: HostFilter) -> HostList:
 def choices(asker: Asker) -> Choices:
     """Of the hosts that may be seen."""
 
-    def of(connection: Connection, column: ColumnElement[str]) -> tuple[str, ...]:
-        statement: Select[tuple[str]] = select(column).select_from(host).distinct().order_by(column)
+    def of(connection: Connection, column: Column[str]) -> tuple[str, ...]:
+        statement = select(column).select_from(host).distinct().order_by(column)
         if column is department.c.name:
             statement = statement.join(department, department.c.id == host.c.department_id)
         return tuple(connection.execute(asker.scoped(statement, host.c.department_id)).scalars())
 
+    def told(connection: Connection, column: Column[str]) -> tuple[str, ...]:
+        return tuple(one for one in of(connection, column) if one)
+
     with asker.database.reading() as connection:
         packs = connection.execute(select(host_pack.c.pack).distinct().order_by(host_pack.c.pack))
         return Choices(
-            of(connection, department.c.name),
-            *(
-                tuple(one for one in of(connection, column) if one)
-                for column in (host.c.system, host.c.region, host.c.level)
-            ),
-            tuple(packs.scalars()),
+            departments=of(connection, department.c.name),
+            systems=told(connection, host.c.system),
+            regions=told(connection, host.c.region),
+            levels=told(connection, host.c.level),
+            packs=tuple(packs.scalars()),
         )
 
 
@@ -165,7 +169,7 @@ def _value(sort: Sort, score: ColumnElement[Any]) -> tuple[ColumnElement[Any], b
 
 
 def _plain(value: Any) -> float | str:
-    return micros(value) if isinstance(value, datetime) else value  # type: ignore[no-any-return]
+    return micros(value) if isinstance(value, datetime) else value
 
 
 def _counts(connection: Connection, ids: list[int], pack: str) -> dict[int, dict[Outcome, int]]:

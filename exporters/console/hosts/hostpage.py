@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -20,14 +21,15 @@ from exporters.console.web.refusals import NotFound
 from rules.model import OUTCOMES, SEVERITIES, Outcome, Severity, Text
 
 MANY: Final = 500  # rules of hits
+_NOT_PASSED: Final[tuple[Outcome, ...]] = ("fail", "unknown", "manual")
 _OUTCOMES: Final = msgspec.json.Decoder(dict[int, int])
 
 
 class OneHost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`outcome` and `pack` narrow the rules that are told."""
+    """`outcome` and `pack` narrow the rules that are told; without an outcome these are those that did not pass."""
 
     id: int
-    outcome: Literal["", "pass", "fail", "not_applicable", "unknown", "manual"] = ""
+    outcome: Literal["", "all", "pass", "fail", "not_applicable", "unknown", "manual"] = ""
     pack: Words = ""
 
 
@@ -184,14 +186,17 @@ def _hits(connection: Connection, host_id: int) -> tuple[HitsOf, ...]:
 
 
 def _judged(
-    connection: Connection, packs: list[Row[Any]] | Any, given: OneHost
+    connection: Connection, packs: Iterable[Row[Any]], given: OneHost
 ) -> tuple[Judged, ...]:
+    wanted = _NOT_PASSED if not given.outcome else OUTCOMES
+    if given.outcome in OUTCOMES:
+        wanted = (given.outcome,)
     found = {
         (one.pack, number): OUTCOMES[code]
         for one in packs
         if given.pack in ("", one.pack)
         for number, code in _OUTCOMES.decode(one.outcomes).items()
-        if given.outcome in ("", OUTCOMES[code])
+        if OUTCOMES[code] in wanted
     }
     statement = select(rule).where(rule.c.id.in_({number for _, number in found}))
     rules = {row.id: row for row in connection.execute(statement)}

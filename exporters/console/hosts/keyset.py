@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
 from sqlalchemy import ColumnElement, and_, or_
 
+from exporters.console.codes import moment
 from exporters.console.web.refusals import Invalid
 
 SIZE: Final = 50  # rows of a page
@@ -31,6 +33,14 @@ def read(cursor: str, kind: type[str] | type[float]) -> tuple[Any, int]:
     if isinstance(value, str) is not (kind is str) or "\0" in str(value):
         raise Invalid("bad_parameter", "cursor", name="cursor", problem="?")
     return value, number
+
+
+def when(value: float) -> datetime:
+    """Of whole microseconds; raises Invalid."""
+    try:
+        return moment(int(value))
+    except (OverflowError, ValueError) as error:
+        raise Invalid("bad_parameter", "cursor", name="cursor", problem="?") from error
 
 
 def beyond(

@@ -171,9 +171,12 @@ def _together(rows: Iterable[Row[Any]], now: datetime) -> list[LineRow]:
             figures = row.figures
             ways.append(
                 Way(
-                    row.family,
-                    *(figures.get(one) for one in ("answers", "loss", "rtt_median", "rtt_p95")),
-                    figures.get("failure", ""),
+                    family=row.family,
+                    answers=figures.get("answers"),
+                    loss=figures.get("loss"),
+                    rtt_median=figures.get("rtt_median"),
+                    rtt_p95=figures.get("rtt_p95"),
+                    failure=figures.get("failure", ""),
                 )
             )
     return [_row(row, tuple(ways), now) for row, ways in found.values()]
@@ -184,11 +187,15 @@ def _row(row: Row[Any], ways: tuple[Way, ...], now: datetime) -> LineRow:
     seconds = figures.get("seconds", {})
     old = row.silent_since is not None or now - row.time > FRESH
     return LineRow(
-        row.host_id,
-        row.host,
-        row.department,
-        row.name,
-        *(figures.get(one, "") for one in ("site", "level", "carrier", "role", "peer")),
+        host_id=row.host_id,
+        host=row.host,
+        department=row.department,
+        name=row.name,
+        site=figures.get("site", ""),
+        level=row.level,
+        carrier=figures.get("carrier", ""),
+        role=figures.get("role", ""),
+        peer=figures.get("peer", ""),
         state=figures.get("state", "unknown"),
         reason=figures.get("reason", ""),
         backup_dead=bool(figures.get("backup_dead")),
@@ -207,6 +214,7 @@ def _row(row: Row[Any], ways: tuple[Way, ...], now: datetime) -> LineRow:
 def _levels(connection: Connection, asker: Asker, given: LineFilter) -> tuple[LevelSum, ...]:
     """Of the filter without its state. The first family of a line counts it."""
     old = or_(host.c.silent_since.is_not(None), line.c.time < asker.now - FRESH)
+    place = case((old, -1), else_=line.c.rank)
     other = line.alias("other")
     first = ~(
         select(1)
@@ -220,18 +228,18 @@ def _levels(connection: Connection, asker: Asker, given: LineFilter) -> tuple[Le
     statement = (
         select(
             line.c.level,
-            case((old, -1), else_=line.c.rank).label("rank"),
+            place.label("place"),
             func.count().label("lines"),
         )
         .join_from(line, host, host.c.id == line.c.host_id)
         .join(department, department.c.id == host.c.department_id)
         .where(first)
-        .group_by(line.c.level, case((old, -1), else_=line.c.rank))
+        .group_by(line.c.level, "place")
     )
     statement = _narrowed(statement, msgspec.structs.replace(given, state="", cursor=""))
     counts: dict[str, dict[int, int]] = {}
     for row in connection.execute(asker.scoped(statement, host.c.department_id)):
-        counts.setdefault(row.level, {})[row.rank] = row.lines
+        counts.setdefault(row.level, {})[row.place] = row.lines
     known = [one for one in LEVELS if one in counts]
     others = sorted(counts.keys() - set(LEVELS))
     return tuple(

@@ -63,8 +63,10 @@ def readiness(connection: Connection, asker: Asker) -> Readiness:
         row.department_id: int(row.hosts)
         for row in connection.execute(asker.scoped(unseen, tally.department_id))
     }
-    rows = connection.execute(asker.scoped(by_department, host.c.department_id)).all()
-    rows.sort(key=lambda row: (row.mean is None, row.mean or 0.0, row.name))
+    rows = sorted(
+        connection.execute(asker.scoped(by_department, host.c.department_id)),
+        key=lambda row: (row.mean is None, row.mean or 0.0, row.name),
+    )
     worst = (
         select(
             host.c.id,

@@ -7,9 +7,9 @@ has told the next one does not find again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 from exporters.console.codes import OPEN_STATES, SEVERITY
 from exporters.console.database import Database
 from exporters.console.notify import events, outbox, tickets
+from exporters.console.notify.covered import Covers, Subject, between
 from exporters.console.notify.events import Gathered, Item, Notice, State, short
 from exporters.console.notify.settings import Kind
 from exporters.console.schema import department, hit, hit_event, host, rule, setting, waiver
@@ -29,26 +30,15 @@ _PART: Final = 1000  # rows at once
 _HELD: Final = 5000  # hosts that are followed as silent
 
 
-class Subject(NamedTuple):
-    """What a window may cover."""
-
-    host: str  # rules.model.Host.id
-    name: str
-    department: str
-    rule: str
-
-
-Covers = Callable[[Subject], bool]
-
-
-def look(
-    connection: Connection, database: Database, services: Services, now: datetime, covers: Covers
-) -> int:
+def look(connection: Connection, database: Database, services: Services, now: datetime) -> int:
     """Put what is to be told into the outbox; returns how many messages that were."""
     settings = services.settings.notify
     text = outbox.locked(connection, database, SETTING)
     state = msgspec.json.decode(text, type=State) if text else _begun(connection, now)
     gathered = Gathered(settings, now)
+    # what is told now happened in the stretch before the last look, at the latest in the one since
+    begin = min(state.at, now) - timedelta(seconds=settings.digest)
+    covers = between(connection, ZoneInfo(services.settings.zone), begin, now)
     after = state
     # a clock that was set back must not make it wait for days
     if abs((now - state.at).total_seconds()) >= settings.digest:

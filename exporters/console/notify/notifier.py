@@ -1,7 +1,7 @@
 """The background work: look what happened, make messages of it, deliver those that are due.
 
-Several consoles on one database may run it at once: the look is one transaction at a time and a message is claimed
-before it is sent, so that each is told once and in order.
+One of several consoles does it, by a lease. Should two do it at once, then the look is one transaction at a time and a
+message is claimed before it is sent, so that each is told once and in order.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from exporters.console import leases
 from exporters.console.database import Database
-from exporters.console.notify import covered, formats, looking, outbox, tickets
+from exporters.console.notify import formats, looking, outbox, tickets
 from exporters.console.notify.events import Content
 from exporters.console.notify.settings import ITSM, ItsmSettings, Receiver
+from exporters.console.notify.ticketbody import Refusal, idempotency
 from exporters.console.schema import message
 from exporters.console.services import Services
 from exporters.console.words import say
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LEASE: Final = "notify"
+LEASE_SECONDS: Final = 90.0  # more than a run takes
 PER_RECEIVER: Final = 10  # messages of one run: robots take 20 a minute
 SECONDS: Final = 60.0  # after which a run begins nothing more
 TOLD: Final = 3  # attempts after which a ticket that fails is told of
@@ -44,6 +48,7 @@ class Notifier:
 
     def __init__(self, database: Database, services: Services) -> None:
         self._database, self._services = database, services
+        self._holder = leases.holder_name()
         settings = services.settings
         self._site = formats.Site(
             settings.public_url.rstrip("/"), ZoneInfo(settings.zone), settings.example
@@ -55,9 +60,11 @@ class Notifier:
         return bool(self._services.settings.notify.receivers or self._services.settings.itsm)
 
     def run_once(self, now: datetime) -> None:
+        """One console at a time; what a second one does in spite of that is told once all the same."""
+        if not leases.held(self._database, LEASE, self._holder, LEASE_SECONDS, now):
+            return
         with self._database.writing() as connection:
-            covers = covered.by(connection, self._services, now)
-            looking.look(connection, self._database, self._services, now, covers)
+            looking.look(connection, self._database, self._services, now)
             outbox.tidy(connection, now)
         self.deliver(now)
 
@@ -86,7 +93,7 @@ class Notifier:
                 self._send(due, post, now)
                 with self._database.writing() as connection:
                     outbox.delivered(connection, due.id, now)
-        except tickets.Refusal as error:
+        except Refusal as error:
             why, refused, hopeless = str(error), error.refused, error.hopeless
         except DeliveryError as error:
             why = error.why.en
@@ -98,16 +105,16 @@ class Notifier:
     def _send(self, due: outbox.Due, post: _Post, now: datetime) -> None:
         receiver = self._services.settings.notify.receivers.get(due.receiver)
         if receiver is None:
-            raise tickets.Refusal(say("notify.gone", "en"), hopeless=True)
+            raise Refusal(say("notify.gone", "en"), hopeless=True)
         content = msgspec.convert(due.content, Content)
-        id = tickets.idempotency(due.key)
+        id = idempotency(due.key)
         if receiver.format != "mail":
             request = formats.request(content, receiver, self._site, id, now)
             answer = post.posted(due.receiver, receiver, request)
             if not answer.success:
-                raise tickets.Refusal(answer.why, refused=answer.refused)
+                raise Refusal(answer.why, refused=answer.refused)
             if why := formats.problem(receiver, answer.body):
-                raise tickets.Refusal(why)
+                raise Refusal(why)
             return
         subject, body = formats.letter(content, receiver.language, self._site)
         sent = list(due.content.get("sent", ()))
@@ -164,7 +171,7 @@ class _Post:
             try:
                 made = webhook.opened(receiver, request.url, float(receiver.timeout))
             except ValueError as error:
-                raise tickets.Refusal(str(error)) from error
+                raise Refusal(str(error)) from error
             client = self._clients[name] = self._stack.enter_context(made)
         return webhook.once(client, "POST", request.url, request.headers, request.body)
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, delete, func, select
 
 from exporters.console.database import Database
 from exporters.console.notify.events import Content
+from exporters.console.notify.settings import ITSM
 from exporters.console.schema import message, setting
 
 FIRST: Final = timedelta(minutes=1)
@@ -88,7 +89,7 @@ def claimed(connection: Connection, receiver: str, now: datetime) -> Due | None:
     """The receiver's oldest waiting message, if it is due: others wait behind it, so that they come in order. A
     ticket does not wait for others."""
     oldest = select(message).where(message.c.receiver == receiver, message.c.due.is_not(None))
-    if receiver == "itsm":
+    if receiver == ITSM:
         oldest = oldest.where(message.c.due <= now).order_by(message.c.due, message.c.id)
     else:
         oldest = oldest.order_by(message.c.id)

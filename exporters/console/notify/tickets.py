@@ -1,20 +1,19 @@
 """Tickets in the ITSM: asked for by a person or a rule, made by a webhook, their number written back to the hits.
 
-A ticket is a message of the outbox with the hits it is for: a second click finds it there. The body is the template of
-the configuration with values put into its texts as values of JSON, never as JSON.
+A ticket is a message of the outbox with the hits it is for: a second click finds it there. The number is written back in
+the transaction that marks it as delivered.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 import msgspec
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Select, func, literal_column, select
 
 from exporters.console import auditlog
 from exporters.console.codes import OPEN_STATES, SEVERITY, STATE
@@ -22,21 +21,24 @@ from exporters.console.database import Database
 from exporters.console.notify import outbox
 from exporters.console.notify.events import Content, Gathered, Item, State, short
 from exporters.console.notify.settings import ITSM, ItsmSettings
-from exporters.console.schema import department, hit, hit_event, host, message, rule
+from exporters.console.notify.ticketbody import (
+    Refusal,
+    filled,
+    idempotency,
+    number_of,
+    rows_of,
+    values,
+)
+from exporters.console.schema import hit, hit_event, message
 from exporters.console.services import Services
 from exporters.console.web.asker import Asker
 from exporters.console.web.refusals import Invalid, NotFound
 from exporters.console.words import say
-from exporters.findings.text import words
-from exporters.findings.told import harmless, line
 from exporters.report.delivery import webhook
-from rules.model import SEVERITIES, WORKFLOWS
 
 MOST: Final = 200  # hits of one ticket
 _RULES: Final = 50  # automatic tickets of one look
-_NAMED: Final = 50  # hits that a ticket's text names
 _LOCK: Final = "notify.tickets"
-_PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_]+)\}")
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -52,14 +54,6 @@ class Asked(msgspec.Struct, frozen=True):
     already: int
 
 
-class Refusal(Exception):
-    """A ticket that was not made. `refused`: the system said no; `hopeless`: to ask again would be wrong."""
-
-    def __init__(self, why: str, *, refused: bool = False, hopeless: bool = False) -> None:
-        super().__init__(why)
-        self.refused, self.hopeless = refused, hopeless
-
-
 def ask(asker: Asker, given: Wanted) -> Asked:
     """Raises Invalid without a ticket system, NotFound where a hit is not the asker's to see."""
     if asker.services.settings.itsm is None:
@@ -67,7 +61,7 @@ def ask(asker: Asker, given: Wanted) -> Asked:
     ids = sorted(set(given.ids))
     with asker.database.writing() as connection:
         outbox.locked(connection, asker.database, _LOCK)
-        known = select(hit.c.id, hit.c.ticket).where(hit.c.id.in_(ids))
+        known: Select[Any] = select(hit.c.id, hit.c.ticket).where(hit.c.id.in_(ids))
         rows = connection.execute(asker.scoped(known, hit.c.department_id)).all()
         if len(rows) != len(ids):
             raise NotFound("not_found")
@@ -145,12 +139,18 @@ def follow(
         became = select(hit_event.c.hit_id).where(*within, hit_event.c.after == "fixed")
         numbers = connection.execute(
             select(hit.c.ticket)
-            .where(hit.c.id.in_(became), hit.c.ticket != "", hit.c.state == STATE["fixed"])
+            .where(
+                hit.c.id.in_(became),
+                hit.c.ticket != literal_column("''"),
+                hit.c.state == STATE["fixed"],
+            )
             .distinct()
         ).scalars()
         for number in list(numbers):
             left = select(func.count()).where(
-                hit.c.ticket == number, hit.c.ticket != "", hit.c.state != STATE["fixed"]
+                hit.c.ticket == number,
+                hit.c.ticket != literal_column("''"),
+                hit.c.state != STATE["fixed"],
             )
             if not connection.execute(left).scalar_one():
                 outbox.put(
@@ -183,7 +183,7 @@ def _make(
 ) -> None:
     ids = [int(one) for one in due.content["hits"]]
     with database.reading() as connection:
-        rows = [row for row in _rows(connection, ids) if not row.ticket]
+        rows = [row for row in rows_of(connection, ids) if not row.ticket]
     if not rows:
         with database.writing() as connection:
             outbox.delivered(connection, due.id, now)
@@ -215,8 +215,12 @@ def _close(
     if itsm.close is None:
         raise Refusal(say("tickets.none", "zh"), hopeless=True)
     with database.reading() as connection:
-        of = select(hit.c.id).where(hit.c.ticket == number, hit.c.ticket != "").limit(MOST)
-        rows = _rows(connection, list(connection.execute(of).scalars()))
+        of = (
+            select(hit.c.id)
+            .where(hit.c.ticket == number, hit.c.ticket != literal_column("''"))
+            .limit(MOST)
+        )
+        rows = rows_of(connection, list(connection.execute(of).scalars()))
     body = filled(itsm.close.body, values(rows, services, itsm.language, due, number))
     url = itsm.close.url.replace("{number}", quote(number, safe=""))
     _asked(itsm, itsm.close.method, url, body, due)
@@ -239,131 +243,11 @@ def _asked(itsm: ItsmSettings, method: str, url: str, body: Any, due: outbox.Due
     return answer.body
 
 
-def idempotency(key: str) -> str:
-    """The same for the same message each time it is sent."""
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def number_of(body: bytes, path: str) -> str:
-    """Raises Refusal where it is not there: the ticket may have been made, so nobody asks for a second one."""
-    try:
-        value: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(f"its answer is not JSON, so there is no {path}", hopeless=True) from error
-    for part in path.split("."):
-        if isinstance(value, dict):
-            value = value.get(part)
-        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
-            value = value[int(part)]
-        else:
-            value = None
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str) or not value.strip():
-        raise Refusal(f"there is no {path} in its answer", hopeless=True)
-    return line(value.strip())[:100]
-
-
-def filled(template: Any, given: Mapping[str, Any]) -> Any:
-    """The template with its placeholders replaced, in values only; one that is nothing but a placeholder becomes the
-    value itself, a number or a list."""
-    if isinstance(template, str):
-        if (whole := _PLACEHOLDER.fullmatch(template)) and whole[1] in given:
-            return given[whole[1]]
-        # one pass: what was put in is not looked at again
-        return _PLACEHOLDER.sub(lambda found: _text(given.get(found[1], found[0])), template)
-    if isinstance(template, Mapping):
-        return {key: filled(value, given) for key, value in template.items()}
-    if isinstance(template, list | tuple):
-        return [filled(value, given) for value in template]
-    return template
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else words(value)
-
-
-def values(
-    rows: Sequence[Row[Any]],
-    services: Services,
-    language: str,
-    due: outbox.Due,
-    number: str = "",
-) -> dict[str, Any]:
-    """What a template may say; of several hits the first one's, beside `hosts`, `count` and `text`."""
-    settings = services.settings
-    key = idempotency(due.key)
-    if not rows:
-        return {"key": key, "number": number, "count": 0, "by": due.content.get("by", "")}
-    first = rows[0]
-    title = short(first.title_en if language == "en" else first.title_zh)
-    names = list(dict.fromkeys(short(row.name) for row in rows))[:_NAMED]
-    urls = [f"{settings.public_url.rstrip('/')}/hits/{row.id}" for row in rows[:_NAMED]]
-    listed = [
-        f"{short(row.name)} {short(row.instance)} {url}"
-        for row, url in zip(rows[:_NAMED], urls, strict=True)
-    ]
-    one = len(rows) == 1
-    return {
-        "key": key,
-        "number": number,
-        "title": title if one else say("tickets.several", language, title=title, count=len(rows)),
-        "rule_title": title,
-        "severity": SEVERITIES[max(row.severity for row in rows)],
-        "state": WORKFLOWS[first.state],
-        "rule": first.rule,
-        "host": names[0] if len(names) == 1 else ", ".join(names),
-        "hosts": names,
-        "department": ", ".join(dict.fromkeys(row.department for row in rows)),
-        "instance": short(first.instance),
-        "actual": words(harmless(_json(first.actual))),
-        "expected": words(harmless(_json(first.expected))),
-        "source": short(first.source),
-        "first_seen": first.first_seen.isoformat(),
-        "url": urls[0],
-        "count": len(rows),
-        "by": str(due.content.get("by", "")),
-        "text": "\n".join(listed),
-    }
-
-
-def _json(document: str) -> Any:
-    return msgspec.json.decode(document)
-
-
-def _rows(connection: Connection, ids: Sequence[int]) -> list[Row[Any]]:
-    return list(
-        connection.execute(
-            select(
-                hit.c.id,
-                hit.c.ticket,
-                hit.c.severity,
-                hit.c.state,
-                hit.c.instance,
-                hit.c.actual,
-                hit.c.expected,
-                hit.c.source,
-                hit.c.first_seen,
-                rule.c.name.label("rule"),
-                rule.c.title_zh,
-                rule.c.title_en,
-                host.c.name,
-                department.c.name.label("department"),
-            )
-            .join(rule, rule.c.id == hit.c.rule_id)
-            .join(host, host.c.id == hit.c.host_id)
-            .join(department, department.c.id == hit.c.department_id)
-            .where(hit.c.id.in_(ids))
-            .order_by(hit.c.severity.desc(), hit.c.id)
-        )
-    )
-
-
 def failure(
     connection: Connection, database: Database, services: Services, due: outbox.Due, now: datetime
 ) -> None:
     """Tell those who want to know that a ticket could not be made. Once for each."""
-    rows = _rows(connection, [int(one) for one in due.content.get("hits", ())][:1])
+    rows = rows_of(connection, [int(one) for one in due.content.get("hits", ())][:1])
     gathered = Gathered(services.settings.notify, now)
     for row in rows:
         item = Item(

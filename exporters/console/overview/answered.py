@@ -46,11 +46,15 @@ _FIELDS: Mapping[str, str] = {
 
 
 def by_rule(connection: Connection, asker: Asker) -> dict[tuple[str, int], Answered]:
-    """By pack and rule."""
+    """By pack and rule, of rules that anybody answered."""
     given = _given(connection, asker)
+    if not given:
+        return {}
     tally = outcome_tally.c
     statement = select(tally.pack, tally.rule_id, tally.department_id, tally.hosts).where(
-        tally.outcome == OUTCOME["manual"], tally.hosts > 0
+        tally.outcome == OUTCOME["manual"],
+        tally.hosts > 0,
+        tally.rule_id.in_({rule_id for _, rule_id in given}),
     )
     found: dict[tuple[str, int], Answered] = {}
     for row in connection.execute(asker.scoped(statement, tally.department_id)):

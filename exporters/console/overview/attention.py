@@ -9,8 +9,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, union_all
 
-from exporters.console.codes import OPEN_STATES
-from exporters.console.schema import department, hit, hit_tally, host, rule, waiver
+from exporters.console.schema import department, hit, host, rule, waiver
 from exporters.console.web.asker import Asker
 from rules.model import SEVERITIES, WORKFLOWS, Severity, Text, Workflow
 
@@ -55,18 +54,14 @@ class QuietHost(msgspec.Struct, frozen=True):
     problem: str
 
 
-def oldest(connection: Connection, asker: Asker) -> tuple[OldHit, ...]:
-    """Of each department and state that has any the first few by an index, and of these the first."""
-    tally = hit_tally.c
-    there = (
-        select(tally.department_id, tally.state)
-        .where(tally.state.in_(OPEN_STATES), tally.hits > 0)
-        .distinct()
-    )
-    groups = connection.execute(asker.scoped(there, tally.department_id)).all()
-    first: list[Row[tuple[int, datetime]]] = []
-    for start in range(0, len(groups), _TOGETHER):
-        first += connection.execute(_earliest(groups[start : start + _TOGETHER]))
+def oldest(
+    connection: Connection, asker: Asker, groups: Iterable[tuple[int, int]]
+) -> tuple[OldHit, ...]:
+    """Of each department and state that has any (`groups`) the first few by an index, and of these the first."""
+    some = sorted(groups)
+    first: list[Row[int, datetime]] = []
+    for start in range(0, len(some), _TOGETHER):
+        first += connection.execute(_earliest(some[start : start + _TOGETHER]))
     chosen = [row.id for row in sorted(first, key=lambda row: (row.first_seen, row.id))[:FEW]]
     statement = (
         select(
@@ -102,14 +97,14 @@ def oldest(connection: Connection, asker: Asker) -> tuple[OldHit, ...]:
     )
 
 
-def _earliest(groups: Iterable[Row[tuple[int, int]]]) -> Select[tuple[int, datetime]]:
+def _earliest(groups: Iterable[tuple[int, int]]) -> Select[int, datetime]:
     parts = [
         select(hit.c.id, hit.c.first_seen)
-        .where(hit.c.department_id == group.department_id, hit.c.state == group.state)
-        .order_by(hit.c.first_seen)
+        .where(hit.c.department_id == department_id, hit.c.state == state)
+        .order_by(hit.c.first_seen, hit.c.id)
         .limit(FEW)
         .subquery(f"g{number}")
-        for number, group in enumerate(groups)
+        for number, (department_id, state) in enumerate(groups)
     ]
     together = union_all(*(select(part.c.id, part.c.first_seen) for part in parts)).subquery()
     return select(together.c.id, together.c.first_seen)

@@ -42,21 +42,23 @@ class OpenHits(msgspec.Struct, frozen=True):
 
 def ranked(
     connection: Connection, asker: Asker, scores: Mapping[int, DepartmentScore]
-) -> tuple[tuple[Ranked, ...], tuple[OpenHits, ...]]:
+) -> tuple[tuple[Ranked, ...], tuple[OpenHits, ...], set[tuple[int, int]]]:
     """Departments that have hosts, the one with most critical, then high, then all open hits first; and all open hits
-    by severity, the worst first."""
+    by severity, the worst first; and the departments and states that have any."""
     tally = hit_tally.c
     statement = (
         select(tally.department_id, tally.severity, tally.state, func.sum(tally.hits).label("hits"))
         .where(tally.state.in_(OPEN_STATES), tally.hits > 0)
         .group_by(tally.department_id, tally.severity, tally.state)
     )
+    groups: set[tuple[int, int]] = set()
     by_department: dict[int, dict[Severity, int]] = {}
     whole: dict[Severity, dict[Workflow, int]] = {one: {} for one in reversed(SEVERITIES)}
     for row in connection.execute(asker.scoped(statement, tally.department_id)):
         severity, state = SEVERITIES[row.severity], WORKFLOWS[row.state]
         counts = by_department.setdefault(row.department_id, dict.fromkeys(SEVERITIES, 0))
         counts[severity] += int(row.hits)
+        groups.add((row.department_id, row.state))
         whole[severity][state] = whole[severity].get(state, 0) + int(row.hits)
     rows = [
         Ranked(
@@ -72,9 +74,10 @@ def ranked(
         for row in connection.execute(_hosts(asker))
     ]
     rows.sort(key=lambda one: (-one.open["critical"], -one.open["high"], -one.whole, one.id))
-    return tuple(rows), tuple(
+    hits = tuple(
         OpenHits(severity, sum(states.values()), states) for severity, states in whole.items()
     )
+    return tuple(rows), hits, groups
 
 
 def _hosts(asker: Asker) -> Select[Any]:

@@ -8,9 +8,9 @@ about is said to be not covered, and what no host has told of yet has no result:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import groupby
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 from sqlalchemy import Connection, func, select
@@ -18,13 +18,15 @@ from sqlalchemy import Connection, func, select
 from exporters.console.codes import OPEN_STATES, OUTCOME
 from exporters.console.overview import answered
 from exporters.console.overview.answered import Answered
-from exporters.console.schema import hit_tally, outcome_tally, rule, rule_clause
+from exporters.console.overview.tallied import Came
+from exporters.console.schema import hit_tally, rule, rule_clause
 from exporters.console.web.asker import Asker
 from rules import clauses
 from rules.model import OUTCOMES, Outcome, Text
 
 Verdict = Literal["fail", "unknown", "manual", "pass", "not_applicable", "no_result", "not_covered"]
 WORST: Final[tuple[Outcome, ...]] = ("fail", "unknown", "manual", "pass", "not_applicable")
+VERDICTS: Final[tuple[Verdict, ...]] = get_args(Verdict)
 LEVELS: Final[Mapping[int, str]] = {2: "7.", 3: "8."}
 
 
@@ -104,27 +106,21 @@ class _Clauses:
         return tuple(self._told.get(rule_id, ()))
 
 
-def matrices(connection: Connection, asker: Asker) -> tuple[Matrix, ...]:
-    """Of level 3 and of level 2."""
+def matrices(connection: Connection, asker: Asker, came: Iterable[Came]) -> tuple[Matrix, ...]:
+    """Of level 3 and of level 2, from all outcomes."""
     about = _Clauses(connection, asker)
     found: dict[str, _Found] = defaultdict(_Found)
     people = answered.by_rule(connection, asker)
-    tally = outcome_tally.c
-    statement = (
-        select(
-            tally.pack, tally.rule_id, rule.c.name, tally.outcome, func.sum(tally.hosts).label("n")
-        )
-        .join_from(outcome_tally, rule, rule.c.id == tally.rule_id)
-        .where(tally.hosts > 0)
-        .group_by(tally.pack, tally.rule_id, rule.c.name, tally.outcome)
-    )
-    for row in connection.execute(asker.scoped(statement, tally.department_id)):
-        for clause in about.of(row.pack, row.rule_id, row.name):
+    names = {row.id: row.name for row in connection.execute(select(rule.c.id, rule.c.name))}
+    for told in came:
+        name = names[told.rule_id]
+        for clause in about.of(told.pack, told.rule_id, name):
             one = found[clause]
-            one.results[OUTCOMES[row.outcome]] += int(row.n)
-            one.rules[row.name] = row.rule_id
-            if row.outcome == OUTCOME["manual"]:
-                one.answers += people.get((row.pack, row.rule_id), Answered(open=int(row.n)))
+            one.results[OUTCOMES[told.outcome]] += told.hosts
+            one.rules[name] = told.rule_id
+            if told.outcome == OUTCOME["manual"]:
+                unanswered = Answered(open=told.hosts)
+                one.answers += people.get((told.pack, told.rule_id), unanswered)
     hits = _open_by_rule(connection, asker)
     return tuple(_matrix(level, found, about.covered, hits) for level in (3, 2))
 
@@ -151,8 +147,7 @@ def _matrix(
             )
         )
     counts: dict[Verdict, int] = {
-        word: sum(cell.verdict == word for cell in cells)
-        for word in (*WORST, "no_result", "not_covered")
+        word: sum(cell.verdict == word for cell in cells) for word in VERDICTS
     }
     return Matrix(level, tuple(cells), counts)
 

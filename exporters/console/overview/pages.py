@@ -17,7 +17,7 @@ def _overview(asker: Asker, _: Nothing) -> Answer:
     context = {
         "overview": found,
         "picture": picture(found.trend),
-        "bands": [int(round(edge * 100)) for edge in BANDS],
+        "bands": [round(edge * 100) for edge in BANDS],
     }
     return Shown("overview/overview.html.j2", context)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, case, func, select
 
-from exporters.console.schema import host, host_pack, outcome_tally
+from exporters.console.overview.tallied import Came
+from exporters.console.schema import host, host_pack
 from exporters.console.services import Services
 from exporters.console.web.asker import Asker
 from rules.model import OUTCOMES, Outcome, Text
@@ -38,9 +40,9 @@ class DepartmentScore(NamedTuple):
 
 
 def scores(
-    connection: Connection, asker: Asker
+    connection: Connection, asker: Asker, came: Iterable[Came]
 ) -> tuple[tuple[PackScore, ...], Mapping[int, DepartmentScore]]:
-    """By pack, and by department."""
+    """By pack, and by department; `came` are all outcomes."""
     score = host_pack.c.score
     edges = (0.0, *BANDS, 1.1)
     statement = (
@@ -52,7 +54,7 @@ def scores(
             func.coalesce(func.sum(score), 0.0).label("points"),
             *(
                 func.count(case(((score >= low) & (score < high), 1))).label(f"band{number}")
-                for number, (low, high) in enumerate(zip(edges, edges[1:], strict=False))
+                for number, (low, high) in enumerate(pairwise(edges))
             ),
         )
         .join_from(host_pack, host, host.c.id == host_pack.c.host_id)
@@ -64,7 +66,7 @@ def scores(
         bands = tuple(row[5:])
         for found in (packs[row.pack], departments[row.department_id]):
             found.add(row.hosts, row.scored, row.points, bands)
-    outcomes = _outcomes(connection, asker)
+    outcomes = _outcomes(came)
     return (
         tuple(
             PackScore(
@@ -101,15 +103,11 @@ class _Sum:
         return self.points / self.scored if self.scored else None
 
 
-def _outcomes(connection: Connection, asker: Asker) -> dict[str, dict[Outcome, int]]:
-    tally = outcome_tally.c
-    statement = select(tally.pack, tally.outcome, func.sum(tally.hosts).label("hosts")).group_by(
-        tally.pack, tally.outcome
-    )
+def _outcomes(came: Iterable[Came]) -> dict[str, dict[Outcome, int]]:
     found: dict[str, dict[Outcome, int]] = {}
-    for row in connection.execute(asker.scoped(statement, tally.department_id)):
-        of_pack = found.setdefault(row.pack, dict.fromkeys(OUTCOMES, 0))
-        of_pack[OUTCOMES[row.outcome]] += int(row.hosts)
+    for one in came:
+        of_pack = found.setdefault(one.pack, dict.fromkeys(OUTCOMES, 0))
+        of_pack[OUTCOMES[one.outcome]] += one.hosts
     return found
 
 

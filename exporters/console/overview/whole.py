@@ -15,6 +15,7 @@ from exporters.console.overview.attention import (
 from exporters.console.overview.departments import OpenHits, Ranked, ranked
 from exporters.console.overview.matrix import Matrix, matrices
 from exporters.console.overview.scores import PackScore, scores
+from exporters.console.overview.tallied import outcomes
 from exporters.console.overview.trend import Day, trend
 from exporters.console.web.asker import Asker
 
@@ -39,8 +40,9 @@ class Overview(msgspec.Struct, frozen=True):
 
 def overview(asker: Asker) -> Overview:
     with asker.database.reading() as connection:
-        packs, of_departments = scores(connection, asker)
-        departments, hits = ranked(connection, asker, of_departments)
+        came = outcomes(connection, asker)
+        packs, of_departments = scores(connection, asker, came)
+        departments, hits, groups = ranked(connection, asker, of_departments)
         end, waivers = ending(connection, asker)
         return Overview(
             hosts=sum(one.hosts for one in departments),
@@ -50,8 +52,8 @@ def overview(asker: Asker) -> Overview:
             packs=packs,
             open=hits,
             trend=trend(connection, asker),
-            clauses=matrices(connection, asker),
-            oldest=oldest(connection, asker),
+            clauses=matrices(connection, asker, came),
+            oldest=oldest(connection, asker, groups),
             ending=end,
             waivers=waivers,
             quiet=quiet(connection, asker),

@@ -56,8 +56,9 @@ def add(
                 created=now,
             )
             .on_conflict_do_nothing(index_elements=["name"])
+            .returning(user.c.id)
         )
-        if done.rowcount != 1:
+        if done.first() is None:
             return False
         action = "users.first" if only_first else "users.create"
         auditlog.record(connection, "", action, name, {"role": role}, now=now)

@@ -97,5 +97,5 @@ def days_left(changed: datetime | None, policy: Policy, now: datetime) -> int:
 
 def _guessable(plain: str) -> bool:
     """`P@ssw0rd123!` is `password`: signs that stand for letters, and what is hung on."""
-    turned = plain.translate(_TURNED)
-    return any(form in COMMON for one in (plain, turned) for form in (one, one.strip(_HUNG_ON)))
+    bare = (plain, plain.strip(_HUNG_ON), plain.rstrip(_HUNG_ON))
+    return any(form in COMMON for one in bare for form in (one, one.translate(_TURNED)))

@@ -31,7 +31,7 @@ def new_secret() -> str:
 
 
 def uri(secret: str, name: str) -> str:
-    return pyotp.TOTP(secret).provisioning_uri(name, issuer_name=ISSUER)
+    return pyotp.TOTP(secret, name=name, issuer=ISSUER).provisioning_uri()
 
 
 def picture(secret: str, name: str) -> bytes:

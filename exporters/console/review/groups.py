@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
-from exporters.console.review import walks
-from exporters.console.review.filters import HitFilter, Narrowed, among, narrowed
+from exporters.console.review import ways
+from exporters.console.review.filters import HitFilter
+from exporters.console.review.narrowing import Narrowed, among, narrowed
 from exporters.console.schema import department, hit, hit_tally, host, host_tally, rule
 from exporters.console.web.asker import Asker
 from exporters.console.web.refusals import Invalid
@@ -38,6 +39,13 @@ class Groups(msgspec.Struct, frozen=True):
     exact: bool
 
 
+class _Named(NamedTuple):
+    key: str
+    name: str
+    title: Text | None
+    department: str
+
+
 def groups(asker: Asker, given: HitFilter) -> Groups:
     """Those with the most hits first. Raises Invalid."""
     with asker.database.reading() as connection:
@@ -57,31 +65,39 @@ def groups(asker: Asker, given: HitFilter) -> Groups:
         ids = tuple(row.id for row in shown)
         named = _rules(connection, ids) if given.group == "rule" else _hosts(connection, ids)
     found = tuple(
-        Group(*named[row.id], SEVERITIES[row.severity], int(row.hits)) for row in shown
+        Group(
+            key=named[row.id].key,
+            name=named[row.id].name,
+            title=named[row.id].title,
+            department=named[row.id].department,
+            severity=SEVERITIES[row.severity],
+            hits=int(row.hits),
+        )
+        for row in shown
     )
     more = len(rows) > given.size
     return Groups(found, _cursor(shown[-1].hits, shown[-1].id) if more else "", exact)
 
 
-def _counts(
-    connection: Connection, asked: Narrowed, given: HitFilter
-) -> tuple[Select[Any], bool]:
+def _counts(connection: Connection, asked: Narrowed, given: HitFilter) -> tuple[Select[Any], bool]:
     if asked.tallied and given.group == "rule" and asked.hosts is None:
         return _of(hit_tally, hit_tally.c.rule_id, asked), True
     if asked.tallied and given.group == "host" and asked.rules is None:
         return _of_hosts(asked), True
     column = "rule_id" if given.group == "rule" else "host_id"
-    by = walks.way(connection, asked)
+    by = ways.way(connection, asked)
     if by.index:
-        chosen = walks.candidates(asked, by).cte("chosen").prefix_with("MATERIALIZED")
+        chosen = ways.candidates(asked, by).cte("chosen").prefix_with("MATERIALIZED")
     else:
         own = hit.c.severity if not asked.rules else hit.c.rule_id
         index = "ix_hit_severity" if not asked.rules else "ix_hit_rule"
         names = asked.columns | {column, "severity", "id"}
         narrow = select(*(hit.c[name] for name in sorted(names)))
         if asked.rules:
-            narrow = narrow.where(among(hit.c.rule_id, asked.rules), among(hit.c.state, asked.states))
-        bound = _LOOKED if names <= walks.INDEXED | {"first_seen"} else walks.READ
+            narrow = narrow.where(
+                among(hit.c.rule_id, asked.rules), among(hit.c.state, asked.states)
+            )
+        bound = _LOOKED if names <= ways.INDEXED | {"first_seen"} else ways.READ
         narrow = narrow.order_by(own.desc()).limit(bound)
         looked = narrow.with_hint(hit, f"INDEXED BY {index}", "sqlite").subquery("looked")
         chosen_of = select(looked).where(*asked.conditions(looked.c))
@@ -120,20 +136,22 @@ def _of_hosts(asked: Narrowed) -> Select[Any]:
     return statement
 
 
-def _rules(connection: Connection, ids: tuple[int, ...]) -> dict[int, tuple[str, str, Text, str]]:
+def _rules(connection: Connection, ids: tuple[int, ...]) -> dict[int, _Named]:
     columns = (rule.c.id, rule.c.name, rule.c.title_zh, rule.c.title_en)
     rows = connection.execute(select(*columns).where(rule.c.id.in_(ids)))
-    return {row.id: (row.name, row.name, Text(row.title_zh, row.title_en), "") for row in rows}
+    return {
+        row.id: _Named(row.name, row.name, Text(row.title_zh, row.title_en), "") for row in rows
+    }
 
 
-def _hosts(connection: Connection, ids: tuple[int, ...]) -> dict[int, tuple[str, str, None, str]]:
+def _hosts(connection: Connection, ids: tuple[int, ...]) -> dict[int, _Named]:
     columns = (host.c.id, host.c.key, host.c.name, department.c.name.label("department"))
     rows = connection.execute(
         select(*columns)
         .join(department, department.c.id == host.c.department_id)
         .where(host.c.id.in_(ids))
     )
-    return {row.id: (row.key, row.name or row.key, None, row.department) for row in rows}
+    return {row.id: _Named(row.key, row.name or row.key, None, row.department) for row in rows}
 
 
 def _cursor(hits: int, identity: int) -> str:

@@ -9,8 +9,9 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, Row, select
 
-from exporters.console.review import order, walks
-from exporters.console.review.filters import HitFilter, Narrowed, narrowed
+from exporters.console.review import order, walks, ways
+from exporters.console.review.filters import HitFilter
+from exporters.console.review.narrowing import Narrowed, narrowed
 from exporters.console.schema import department, hit, host, rule, user
 from exporters.console.web.asker import Asker
 from exporters.findings.text import cut, words
@@ -76,7 +77,7 @@ def listing(asker: Asker, given: HitFilter) -> Listing:
         asked = narrowed(connection, asker, given)
         if asked.nothing:
             return Listing((), "", "", Count(0, True))
-        by = walks.way(connection, asked)
+        by = ways.way(connection, asked)
         if by.count == 0:
             return Listing((), "", "", Count(0, True))
         return _page(connection, asker, given, cursor, asked, by)
@@ -88,12 +89,12 @@ def _page(
     given: HitFilter,
     cursor: order.Cursor | None,
     asked: Narrowed,
-    by: walks.Way,
+    by: ways.Way,
 ) -> Listing:
     back = cursor is not None and cursor.back
     keys = order.keys(given.sort, given.reverse != back)
     start = cursor.values if cursor else None
-    find = walks.gather if by.index else walks.walk
+    find = ways.gather if by.index else walks.walk
     found = find(connection, asked, by, keys, start, given.size + 1)
     rows = rows_of(connection, found.ids[: given.size])
     more = len(found.ids) > given.size
@@ -113,7 +114,7 @@ def _page(
 
 
 def _count(
-    connection: Connection, asked: Narrowed, by: walks.Way, found: walks.Found, *, whole: bool
+    connection: Connection, asked: Narrowed, by: ways.Way, found: ways.Found, *, whole: bool
 ) -> Count:
     if by.count is not None:
         return Count(by.count, True)
@@ -121,7 +122,7 @@ def _count(
         return Count(len(found.ids), True)
     if found.count is not None:
         return Count(found.count, True)
-    return Count(*walks.counted(connection, asked, MOST))
+    return Count(*ways.counted(connection, asked, MOST))
 
 
 def _keys_of(row: Row[Any], keys: Sequence[order.Key]) -> tuple[Any, ...]:
@@ -154,7 +155,7 @@ def rows_of(connection: Connection, ids: Sequence[int]) -> list[Row[Any]]:
         .outerjoin(user, user.c.id == hit.c.owner_id)
         .where(hit.c.id.in_(ids))
     )
-    by_id: Mapping[int, Row[Any]] = {row.id: row for row in connection.execute(statement)}
+    by_id: Mapping[int, Any] = {row.id: row for row in connection.execute(statement)}
     return [by_id[one] for one in ids if one in by_id]
 
 

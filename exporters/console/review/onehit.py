@@ -166,7 +166,9 @@ def _events(connection: Connection, identity: int) -> tuple[Event, ...]:
 
 
 def _packs(connection: Connection, rule_id: int) -> tuple[str, ...]:
-    found = select(rule_pack.c.pack).where(rule_pack.c.rule_id == rule_id).order_by(rule_pack.c.pack)
+    found = (
+        select(rule_pack.c.pack).where(rule_pack.c.rule_id == rule_id).order_by(rule_pack.c.pack)
+    )
     return tuple(connection.execute(found).scalars())
 
 
@@ -205,5 +207,3 @@ def _waiver(connection: Connection, code: str) -> Exemption | None:
     if row is None:
         return None
     return Exemption(row.code, row.reason, row.owner, row.approver, row.expires, row.id)
-
-

@@ -8,13 +8,13 @@ from typing import Any, Final, NamedTuple, get_args
 
 from sqlalchemy import select
 
-from exporters.console.review import filters, onehit
+from exporters.console.review import assessment, exports, filters, forms, onehit, views
 from exporters.console.review.filters import NOBODY, HitFilter, Sort
 from exporters.console.review.groups import groups
 from exporters.console.review.listing import listing
 from exporters.console.schema import department, rule_pack
 from exporters.console.web.asker import Asker
-from exporters.console.web.routing import Answer, Page, Shown
+from exporters.console.web.routing import Answer, Nothing, Page, Shown
 from exporters.console.words import WORDS, say
 from exporters.findings.text import words as in_words
 from rules.model import SEVERITIES, WORKFLOWS
@@ -53,6 +53,7 @@ def hits(asker: Asker, given: HitFilter) -> Answer:
             "query": filters.query,
             "choices": choices(asker, given),
             "chips": [_worded(asker, chip) for chip in filters.chips(given)],
+            "views": views.views(asker, Nothing()).views,
             "groups": groups(asker, given) if grouped else None,
             "listing": None if grouped else listing(asker, given),
         },
@@ -82,17 +83,39 @@ def _shown(value: Any) -> str:
     return in_words(value) or "—"
 
 
+def assessed(asker: Asker, given: assessment.Asked) -> Answer:
+    nobody = say("nobody_department", asker.language)
+    names = _departments(asker)
+    shown = {NOBODY: nobody, "": say("all", asker.language)}.get(given.department, given.department)
+    return Shown(
+        "review/assessment.html.j2",
+        {
+            "sheet": assessment.assessment(asker, given),
+            "given": given,
+            "department": shown,
+            "departments": [(name or NOBODY, name or nobody) for name in names],
+            "levels": [
+                (3, say("review.level_3", asker.language)),
+                (2, say("review.level_2", asker.language)),
+            ],
+        },
+    )
+
+
+def _departments(asker: Asker) -> list[str]:
+    statement = asker.scoped(select(department.c.name).order_by(department.c.name), department.c.id)
+    with asker.database.reading() as connection:
+        return list(connection.execute(statement).scalars())
+
+
 def choices(asker: Asker, given: HitFilter) -> Choices:
     def worded(prefix: str, values: Any) -> list[tuple[str, str]]:
         return [(value, say(f"{prefix}.{value}", asker.language)) for value in values]
 
     with asker.database.reading() as connection:
-        named = asker.scoped(
-            select(department.c.name).order_by(department.c.name), department.c.id
-        )
-        names = list(connection.execute(named).scalars())
         found = select(rule_pack.c.pack).distinct().order_by(rule_pack.c.pack)
         packs = list(connection.execute(found).scalars())
+    names = _departments(asker)
     nobody = say("nobody_department", asker.language)
     return Choices(
         severities=worded("severity", reversed(SEVERITIES)),
@@ -124,6 +147,12 @@ def _worded(asker: Asker, chip: filters.Chip) -> WordedChip:
 
 
 PAGES: Final = (
+    Page("/assessment/sheet", "view", assessed, assessment.Asked),
     Page("/hits", "view", hits, HitFilter),
+    Page("/hits.csv", "view", exports.as_csv, HitFilter),
+    Page("/hits.ocsf", "view", exports.as_ocsf, HitFilter),
+    Page("/hits/bulk", "review", forms.bulk_form, forms.BulkForm, "POST"),
+    Page("/hits/views", "view", forms.view_form, forms.ViewForm, "POST"),
     Page("/hits/{id}", "view", hit, onehit.ById),
+    Page("/hits/{id}", "review", forms.hit_form, forms.HitForm, "POST"),
 )

@@ -70,9 +70,7 @@ def save(asker: Asker, given: Save) -> View:
         raise Invalid("review.view_nameless", "name")
     query = filters.query(filters.parsed(given.query), cursor="")
     with asker.database.writing() as connection:
-        own = list(
-            connection.execute(select(saved_view).where(saved_view.c.user_id == _me(asker)))
-        )
+        own = list(connection.execute(select(saved_view).where(saved_view.c.user_id == _me(asker))))
         same = next((row for row in own if row.name == name), None)
         if same is None and len(own) >= _MOST:
             raise Invalid("review.view_many", most=_MOST)
@@ -86,7 +84,7 @@ def save(asker: Asker, given: Save) -> View:
             identity = same.id
         else:
             made = connection.execute(saved_view.insert().values(user_id=_me(asker), **values))
-            identity = made.inserted_primary_key[0]
+            identity = (made.inserted_primary_key or (0,))[0]
         asker.record(connection, "views.save", name, {"query": query, "shared": given.shared})
     return View(identity, name, query, given.shared, asker.name, True)
 
@@ -101,9 +99,7 @@ def change(asker: Asker, given: Change) -> View:
                 raise Invalid("review.view_nameless", "name")
             shared = row.shared if given.shared is None else given.shared
             connection.execute(
-                update(saved_view)
-                .where(saved_view.c.id == row.id)
-                .values(name=name, shared=shared)
+                update(saved_view).where(saved_view.c.id == row.id).values(name=name, shared=shared)
             )
             detail = {"before": row.name, "shared": shared}
             asker.record(connection, "views.change", name, detail)

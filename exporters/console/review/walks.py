@@ -1,179 +1,29 @@
-"""How a page of hits is found among a million within its time: by one of two ways, whichever is the cheaper.
+"""Walking along an index in the order of a list (ways.py), a stretch of it at a time.
 
-*Gathering*: where the tallies, or an index of few entries, say that few hits are in question, all of those are taken
-and sorted. *Walking*: else enough are in question to meet them soon on the way along the index that has the list's order;
-what filters ask is answered from the entries of that index. A walk looks at no more than so many entries: where it has
-not found a page by then, the page has what was found and says how far it looked, and the next one goes on from there.
+Where an order is not that of one index it is made of stretches that are: of each severity, of each rule and state, of
+a few hosts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import Connection, Select, func, literal, select
+from sqlalchemy import Connection, func, select
 
-from exporters.console.review.filters import Narrowed, among
+from exporters.console.codes import moment
+from exporters.console.review import ways
+from exporters.console.review.narrowing import Narrowed, among
 from exporters.console.review.order import Key, beyond, ordered
-from exporters.console.schema import hit, hit_tally, host, host_tally, rule
+from exporters.console.review.ways import INDEXED, Found, Way
+from exporters.console.schema import hit, host, host_tally, rule
 
-GATHERED: Final = 6000  # hits at most
-WALKED: Final = 40_000  # entries of an index
-READ: Final = 8000  # where each of them needs the hit itself
-INDEXED: Final = frozenset({"id", "state", "severity", "rule_id", "department_id", "host_id"})
-_HOSTS: Final = 200  # of a list by host that are looked at together
+_HOSTS: Final = 40  # that are looked at together
 
 
-class Way(NamedTuple):
-    """`index` is what hits are gathered by, empty where the list is walked. `count` is exact, None where no tally
-    says it."""
-
-    index: str
-    count: int | None
-    rules: tuple[int, ...] | None = None  # those that have any
-
-
-class Found(NamedTuple):
-    """Ids in order. `stopped` are the keys of the last entry that was looked at, where there may be more beyond."""
-
-    ids: list[int]
-    stopped: tuple[Any, ...] | None = None
-    count: int | None = None
-
-
-def way(connection: Connection, asked: Narrowed) -> Way:
-    """How to find them."""
-    rules, count, by_rules = _by_rules(connection, asked)
-    if count == 0:
-        return Way("ix_hit_rule", 0, ())
-    costs = {"ix_hit_rule": by_rules}
-    exact = count if asked.tallied and asked.hosts is None else None
-    if asked.hosts is not None or asked.departments is not None:
-        of_hosts, in_states = _by_hosts(connection, asked)
-        costs["ix_hit_host_id"] = in_states
-        if asked.tallied and asked.rules is None:
-            exact = of_hosts
-    for index, column, applies in (
-        ("ix_hit_owner", "owner_id", bool(asked.owner)),
-        ("ix_hit_ticket", "ticket", bool(asked.ticket)),
-        ("ix_hit_unseen", "unseen_since", asked.verdict == "unknown"),
-        ("ix_hit_age", "first_seen", bool(asked.after or asked.before)),
-    ):
-        if applies:
-            costs[index] = _few(connection, asked, column)
-    index = min(costs, key=costs.__getitem__)
-    return Way(index if costs[index] <= GATHERED else "", exact, rules)
-
-
-def _by_rules(
-    connection: Connection, asked: Narrowed
-) -> tuple[tuple[int, ...] | None, int, int]:
-    """The rules that have such hits, how many these are, and how many their entries of the index."""
-    matching = select(hit_tally.c.rule_id, hit_tally.c.severity, func.sum(hit_tally.c.hits))
-    matching = matching.where(among(hit_tally.c.state, asked.states))
-    if asked.rules is not None:
-        matching = matching.where(among(hit_tally.c.rule_id, asked.rules))
-    if asked.severities is not None:
-        matching = matching.where(among(hit_tally.c.severity, asked.severities))
-    scoped = matching
-    if asked.departments is not None:
-        scoped = matching.where(among(hit_tally.c.department_id, asked.departments))
-    columns = (hit_tally.c.rule_id, hit_tally.c.severity)
-    found = connection.execute(
-        scoped.where(hit_tally.c.hits > 0).group_by(*columns)
-    ).all()
-    rules = tuple(sorted({row[0] for row in found}))
-    count = sum(row[2] for row in found)
-    if not count or asked.departments is None or count > GATHERED:
-        return rules, count, count
-    all_of = connection.execute(
-        select(func.sum(hit_tally.c.hits)).where(
-            among(hit_tally.c.rule_id, rules), among(hit_tally.c.state, asked.states)
-        )
-    ).scalar_one()
-    return rules, count, int(all_of)
-
-
-def _by_hosts(connection: Connection, asked: Narrowed) -> tuple[int, int]:
-    """How many such hits the hosts in question have by their tallies, and how many of any severity."""
-    counted = func.sum(host_tally.c.hits)
-    statement = (
-        select(host_tally.c.severity, counted)
-        .where(among(host_tally.c.state, asked.states))
-        .group_by(host_tally.c.severity)
-    )
-    if asked.hosts is not None:
-        statement = statement.where(among(host_tally.c.host_id, asked.hosts))
-    if asked.departments is not None:
-        of_departments = select(host.c.id).where(among(host.c.department_id, asked.departments))
-        statement = statement.where(host_tally.c.host_id.in_(of_departments))
-    found = {row[0]: int(row[1]) for row in connection.execute(statement)}
-    wanted = asked.severities
-    return sum(n for s, n in found.items() if wanted is None or s in wanted), sum(found.values())
-
-
-def _few(connection: Connection, asked: Narrowed, column: str) -> int:
-    """How many entries an index has for what is asked of its column, GATHERED + 1 where more."""
-    alone = Narrowed(
-        states=(),
-        owner=asked.owner if column == "owner_id" else None,
-        ticket=asked.ticket if column == "ticket" else "",
-        verdict="unknown" if column == "unseen_since" else "",
-        after=asked.after if column == "first_seen" else None,
-        before=asked.before if column == "first_seen" else None,
-    )
-    entries = select(hit.c.id).where(*alone.conditions(hit.c)[1:]).limit(GATHERED + 1).subquery()
-    return connection.execute(select(func.count()).select_from(entries)).scalar_one()
-
-
-# --- gathering
-
-
-def gather(
-    connection: Connection,
-    asked: Narrowed,
-    by: Way,
-    order: Sequence[Key],
-    start: Sequence[Any] | None,
-    want: int,
-) -> Found:
-    """The first `want` in order beyond `start`, and how many there are in all."""
-    gathered = candidates(asked, by).cte("gathered").prefix_with("MATERIALIZED")
-    whole = select(func.count()).select_from(gathered).scalar_subquery()
-    statement = select(gathered.c.id, whole).select_from(gathered)
-    columns: dict[str, Any] = dict(gathered.c)
-    if any(key.name == "host_name" for key in order):
-        statement = statement.join(host, host.c.id == gathered.c.host_id)
-        columns["host_name"] = host.c.name
-    if any(key.name == "rule_name" for key in order):
-        statement = statement.join(rule, rule.c.id == gathered.c.rule_id)
-        columns["rule_name"] = rule.c.name
-    if start is not None:
-        statement = statement.where(beyond(columns, order, start))
-    found = connection.execute(statement.order_by(*ordered(columns, order)).limit(want)).all()
-    count = found[0][1] if found else (0 if start is None else None)
-    return Found([row[0] for row in found], None, count)
-
-
-def candidates(asked: Narrowed, by: Way) -> Select[Any]:
-    """All hits that are asked for, with what orders are made of; by the index of `by` where it has one."""
-    names = ("id", "severity", "state", "first_seen", "last_seen", "changed", "host_id", "rule_id")
-    statement = select(*(hit.c[name] for name in (*names, "department_id", "version")))
-    statement = statement.where(*asked.conditions(hit.c))
-    if by.index == "ix_hit_rule" and by.rules is not None:
-        statement = statement.where(among(hit.c.rule_id, by.rules))
-    if by.index == "ix_hit_host_id" and asked.hosts is None and asked.departments is not None:
-        of_departments = select(host.c.id).where(among(host.c.department_id, asked.departments))
-        statement = statement.where(hit.c.host_id.in_(of_departments))
-    if by.index:
-        statement = statement.with_hint(hit, f"INDEXED BY {by.index}", "sqlite")
-    return statement
-
-
-# --- walking
-
-
-class _Segment(NamedTuple):
+@dataclass(frozen=True)
+class _Segment:
     """A stretch of an index in which the order is that of `order` alone; `fixed` are the columns before it."""
 
     index: str
@@ -228,7 +78,11 @@ def _segments(
                         continue
                     begin = start[3:] if state == start[2] else None
                 fixed = {"rule_id": identity, "state": state}
-                yield _Segment("ix_hit_rule", fixed, tuple(order[3:])), (name, identity, state), begin
+                yield (
+                    _Segment("ix_hit_rule", fixed, tuple(order[3:])),
+                    (name, identity, state),
+                    begin,
+                )
     else:
         index = {"first_seen": "ix_hit_age"}.get(kind, f"ix_hit_{kind}")
         yield _Segment(index, {}, tuple(order)), (), start
@@ -257,9 +111,10 @@ def _walked(
 ) -> tuple[list[int], tuple[Any, ...] | None]:
     """Ids, and where it stopped looking if it did before the segment's end."""
     own = [key.name for key in segment.order]
+    columns = dict(hit.c)
     indexed = INDEXED | set(own)
-    bound = WALKED if asked.columns <= indexed else READ
-    entries = select(*(hit.c[name] for name in own)).order_by(*ordered(hit.c, segment.order))
+    bound = ways.WALKED if asked.columns <= indexed else ways.READ
+    entries = select(*(hit.c[name] for name in own)).order_by(*ordered(columns, segment.order))
     entries = entries.where(*(hit.c[name] == value for name, value in segment.fixed.items()))
     if "first_seen" in own:  # then it is the first key: its bounds are the walk's
         if asked.after:
@@ -267,7 +122,7 @@ def _walked(
         if asked.before:
             entries = entries.where(hit.c.first_seen <= asked.before)
     if begin is not None:
-        entries = entries.where(beyond(hit.c, segment.order, begin))
+        entries = entries.where(beyond(columns, segment.order, begin))
     entries = entries.with_hint(hit, f"INDEXED BY {segment.index}", "sqlite")
     more = (hit.c[name] for name in sorted(asked.columns - set(own)))
     looked = entries.add_columns(*more).limit(bound).subquery("looked")
@@ -292,22 +147,23 @@ def _by_host(
     size = 4
     while len(ids) < want:
         hosts = _hosts_in_order(connection, asked, order, start, size)
-        found = _hits_of(connection, asked, order, start, [one for _, one, _ in hosts], want - len(ids))
+        found = _hits_of(
+            connection, asked, order, start, [one for _, one, _ in hosts], want - len(ids)
+        )
         ids += found
         looked += sum(hits for _, _, hits in hosts)
         if len(ids) >= want or len(hosts) < size:
             break
         name, identity, _ = hosts[-1]
         start = (name, identity, _last("first_seen", order[2]), _last("id", order[3]))
-        if looked >= READ:
+        if looked >= ways.READ:
             return Found(ids, tuple(start))
         size = min(2 * size, _HOSTS)
     return Found(ids)
 
 
 def _last(name: str, key: Key) -> Any:
-    from exporters.console.codes import moment
-
+    """A value beyond that of any hit."""
     number = 0 if key.falling else 1 << 52
     return moment(number) if name == "first_seen" else number
 
@@ -358,20 +214,3 @@ def _hits_of(
     return list(
         connection.execute(statement.order_by(*ordered(columns, order)).limit(want)).scalars()
     )
-
-
-def counted(connection: Connection, asked: Narrowed, most: int) -> tuple[int, bool]:
-    """How many are asked for, up to `most`, of the entries that are looked at; and whether that is all of them."""
-    own = {"first_seen"}
-    bound = WALKED if asked.columns <= INDEXED | own else READ
-    entries = select(hit.c.id, *(hit.c[name] for name in sorted(asked.columns - {"id"})))
-    entries = entries.order_by(hit.c.first_seen, hit.c.id).limit(bound)
-    looked = entries.with_hint(hit, "INDEXED BY ix_hit_age", "sqlite").subquery("looked")
-    matching = select(literal(1)).select_from(looked).where(*asked.conditions(looked.c))
-    number = connection.execute(
-        select(func.count()).select_from(matching.limit(most).subquery())
-    ).scalar_one()
-    if number >= most:
-        return number, False
-    beyond_it = select(hit.c.id).order_by(hit.c.first_seen, hit.c.id).offset(bound).limit(1)
-    return number, connection.execute(beyond_it).first() is None

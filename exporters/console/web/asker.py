@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVarTuple, get_args
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Column, Connection, Select
@@ -40,7 +40,7 @@ ALWAYS: Final[frozenset[Permission]] = frozenset({"open", "agent"})
 
 LANGUAGE: Final = "jianwei_language"  # the cookie with the chosen one
 
-_Statement = TypeVar("_Statement", bound="Select[Any]")
+_Columns = TypeVarTuple("_Columns")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Asker:
             return permission == "entering"
         return permission == "entering" or permission in ALLOWED[self.person.role]
 
-    def scoped(self, statement: _Statement, department_id: Column[int]) -> _Statement:
+    def scoped(self, statement: Select[*_Columns], department_id: Column[int]) -> Select[*_Columns]:
         """The statement, narrowed to the departments that may be seen. Every query of what belongs to a department
         goes through it."""
         if self.scope is None:

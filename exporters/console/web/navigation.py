@@ -24,6 +24,7 @@ ENTRIES: Final = (
     Entry("/reports", "nav.reports", "view"),
     Entry("/windows", "nav.windows", "view"),
     Entry("/fleet", "nav.fleet", "view"),
+    Entry("/notifications", "nav.notifications", "administer"),
     Entry("/users", "nav.users", "administer"),
     Entry("/log", "nav.log", "audit"),
 )

@@ -35,6 +35,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "nav.lines": Text("线路与 IPv6", "Lines and IPv6"),
     "nav.reports": Text("月报", "Reports"),
     "nav.windows": Text("维护与静默", "Windows"),
+    "nav.notifications": Text("通知", "Notifications"),
     "nav.users": Text("用户", "Users"),
     "nav.log": Text("审计日志", "Audit log"),
     "nav.profile": Text("我的账户", "My account"),

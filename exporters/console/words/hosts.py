@@ -76,6 +76,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "hosts.lines": Text("它监测的线路", "Lines that it watches"),
     "hosts.outcomes": Text("各规则结果", "Every rule"),
     "hosts.outcome": Text("结果", "Outcome"),
+    "hosts.not_passed": Text("未通过的", "what did not pass"),
     "hosts.no_outcomes": Text("没有符合条件的规则。", "No rule is like that."),
     # rules
     "hosts.rules_count": Text("共 {count} 条", "{count} rules"),
@@ -151,7 +152,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "lines.ipv4": Text("IPv4", "IPv4"),
     "lines.ipv6": Text("IPv6", "IPv6"),
     "lines.loss": Text("丢包 {loss}", "loss {loss}"),
-    "lines.rtt": Text("时延 {rtt} ms", "RTT {rtt} ms"),
+    "lines.rtt": Text("时延 {rtt}", "RTT {rtt}"),
     "lines.no_answer": Text("无应答", "no answer"),
     "lines.not_probed": Text("未探测", "not probed"),
     "lines.availability": Text("可用率", "Availability"),

@@ -9,7 +9,8 @@ from rules.model import Text
 
 WORDS: Final[Mapping[str, Text]] = {
     "hits.bad_cursor": Text(
-        "翻页位置无效，请从第一页重新开始。", "That is no position in this list; begin at its first page."
+        "翻页位置无效，请从第一页重新开始。",
+        "That is no position in this list; begin at its first page.",
     ),
     "review.title": Text("问题列表", "Hits"),
     "review.filter": Text("筛选", "Filter"),
@@ -35,7 +36,9 @@ WORDS: Final[Mapping[str, Text]] = {
     "review.min_age": Text("至少已存在（天）", "Age at least (days)"),
     "review.max_age": Text("至多已存在（天）", "Age at most (days)"),
     "review.text": Text("文字", "Text"),
-    "review.text_hint": Text("标题、规则、主机、对象或实际值", "title, rule, host, instance or value"),
+    "review.text_hint": Text(
+        "标题、规则、主机、对象或实际值", "title, rule, host, instance or value"
+    ),
     "review.ticket": Text("工单", "Ticket"),
     "review.sort": Text("排序", "Sort by"),
     "review.direction": Text("方向", "Direction"),
@@ -76,7 +79,9 @@ WORDS: Final[Mapping[str, Text]] = {
         "Counted over those that were looked at: there are at least so many.",
     ),
     "review.days": Text("{days} 天", "{days} days"),
-    "review.not_seen": Text("自 {since} 起无法核查：结果未知", "Could not be judged since {since}: unknown"),
+    "review.not_seen": Text(
+        "自 {since} 起无法核查：结果未知", "Could not be judged since {since}: unknown"
+    ),
     "review.expected": Text("期望值", "Expected"),
     "review.actual": Text("实际值", "Actual"),
     "review.compare": Text("期望与实际", "Expected and actual"),
@@ -120,4 +125,119 @@ WORDS: Final[Mapping[str, Text]] = {
     "review.comment_text": Text("备注", "Comment"),
     "review.set_ticket": Text("填写工单号", "Set the ticket"),
     "review.actions": Text("处置", "What to do"),
+    "review.unwaive": Text("取消豁免…", "Take a waiver back…"),
+    "review.unwaive_text": Text(
+        "将列出覆盖所选 {number} 条问题的豁免，供您选择取消。",
+        "The waivers of the {number} chosen hits are shown next, for you to choose from.",
+    ),
+    "review.unwaive_show": Text("查看豁免", "Show the waivers"),
+    "review.bulk": Text("处置所选问题", "What to do with the chosen hits"),
+    "review.bulk_all": Text(
+        "不限于本页：对符合条件的全部 {number} 条", "Not this page alone: all {number} that match"
+    ),
+    "review.bulk_all_more": Text(
+        "不限于本页：对符合条件的全部（{number}+ 条，下一步给出准确数量）",
+        "Not this page alone: all that match ({number}+; the exact number is told next)",
+    ),
+    "review.confirm": Text("请确认", "Is this meant?"),
+    "review.confirm_text": Text(
+        "将对符合条件的全部 {number} 条问题执行“{action}”。",
+        "“{action}” is about to be done to all {number} hits that match.",
+    ),
+    "review.done": Text("已保存。", "Saved."),
+    "review.done_many": Text(
+        "已处置 {changed} 条（共 {of} 条，其余无须改动）。",
+        "{changed} hits were changed, of {of}; the others needed nothing.",
+    ),
+    "review.grew": Text(
+        "符合条件的问题已由 {before} 条变为 {count} 条，没有改动任何内容；请重新查看后再试。",
+        "There are {count} such hits now, not {before}: nothing was changed. Look at the list again.",
+    ),
+    "review.too_many": Text(
+        "一次最多处置 {most} 条，请缩小范围。", "At most {most} hits at once; narrow the list."
+    ),
+    "review.none_chosen": Text("没有选择任何问题。", "No hit was chosen."),
+    "review.not_so": Text(
+        "该问题目前的状态不适用此操作，没有改动任何内容。",
+        "The hit is not in a state for this; nothing was changed.",
+    ),
+    "review.no_such_owner": Text(
+        "没有可用的用户“{name}”。", "There is no active user named “{name}”."
+    ),
+    "review.owner_does_not_see": Text(
+        "用户“{name}”无权查看所选问题，不能作为责任人。",
+        "“{name}” may not see these hits, and so cannot own them.",
+    ),
+    "review.comment_empty": Text("备注不能为空。", "The comment is empty."),
+    "review.waive_one_rule": Text(
+        "对全部符合条件的问题申请豁免前，请先按规则筛选：一次豁免只针对一条规则。",
+        "A waiver is of one rule: filter by a rule before all that match are waived.",
+    ),
+    "review.views": Text("已保存的视图", "Saved views"),
+    "review.view_name": Text("视图名称", "Name of the view"),
+    "review.view_save": Text("保存当前筛选", "Save this filter"),
+    "review.view_share_it": Text("与他人共享", "share it"),
+    "review.view_share": Text("共享", "Share"),
+    "review.view_unshare": Text("不再共享", "Unshare"),
+    "review.view_rename": Text("改名", "Rename"),
+    "review.view_remove": Text("删除", "Delete"),
+    "review.view_remove_sure": Text("删除视图“{name}”？", "Delete the view “{name}”?"),
+    "review.view_of": Text("{owner} 共享", "shared by {owner}"),
+    "review.view_shared": Text("已共享", "shared"),
+    "review.view_saved": Text("视图“{name}”已保存。", "The view “{name}” is saved."),
+    "review.view_removed": Text("视图已删除。", "The view is deleted."),
+    "review.view_nameless": Text("请填写视图名称。", "The view needs a name."),
+    "review.view_taken": Text(
+        "已有名为“{name}”的视图。", "There is a view named “{name}” already."
+    ),
+    "review.view_many": Text("每人最多保存 {most} 个视图。", "At most {most} views each."),
+    "review.export_csv": Text("导出 CSV", "Export CSV"),
+    "review.export_ocsf": Text("导出 OCSF", "Export OCSF"),
+    "review.csv.id": Text("编号", "Number"),
+    "review.csv.severity": Text("级别", "Severity"),
+    "review.csv.state": Text("状态", "State"),
+    "review.csv.title": Text("问题", "Title"),
+    "review.csv.rule": Text("规则", "Rule"),
+    "review.csv.clause": Text("条款（GB/T 22239）", "Clause (GB/T 22239)"),
+    "review.csv.department": Text("部门", "Department"),
+    "review.csv.host": Text("主机", "Host"),
+    "review.csv.host_id": Text("主机标识", "Host id"),
+    "review.csv.instance": Text("对象", "Instance"),
+    "review.csv.actual": Text("实际值", "Actual"),
+    "review.csv.expected": Text("期望值", "Expected"),
+    "review.csv.source": Text("出处", "Source"),
+    "review.csv.owner": Text("责任人", "Owner"),
+    "review.csv.ticket": Text("工单", "Ticket"),
+    "review.csv.waiver": Text("豁免", "Waiver"),
+    "review.csv.first_seen": Text("首次发现", "First seen"),
+    "review.csv.last_seen": Text("最近发现", "Last seen"),
+    "review.csv.changed": Text("状态变化", "State since"),
+    "review.csv.fingerprint": Text("指纹", "Fingerprint"),
+    "review.assessment": Text("测评表", "Assessment sheet"),
+    "review.assessment_title": Text(
+        "网络安全等级保护测评表（第 {level} 级，GB/T 22239-2019）",
+        "Assessment sheet by GB/T 22239-2019, level {level}",
+    ),
+    "review.assessment_hosts": Text("主机 {number} 台", "{number} hosts"),
+    "review.level": Text("等级", "Level"),
+    "review.level_2": Text("第二级", "level 2"),
+    "review.level_3": Text("第三级", "level 3"),
+    "review.requirement": Text("要求（摘要）", "Requirement, summarised"),
+    "review.findings": Text("依据", "What it rests on"),
+    "review.assessed.pass": Text("符合", "met"),
+    "review.assessed.fail": Text("不符合", "not met"),
+    "review.assessed.unknown": Text("未知", "unknown"),
+    "review.assessed.manual": Text("待人工核查", "to be answered"),
+    "review.assessed.not_applicable": Text("不适用", "not applicable"),
+    "review.assessed.not_assessed": Text("未测评", "not assessed"),
+    "review.open_hits": Text("未关闭问题 {number}", "{number} open hits"),
+    "review.waived_hits": Text("已豁免 {number}", "{number} waived"),
+    "review.unanswered": Text("待人工核查主机 {number}", "{number} hosts to be answered for"),
+    "review.no_rule": Text(
+        "没有对应的自动规则，也没有人工结论。", "No rule is about it, and nobody answered."
+    ),
+    "review.answered": Text(
+        "人工结论：{answer}（{by}，有效期至 {expires}）",
+        "Answered: {answer} ({by}, until {expires})",
+    ),
 }

@@ -32,8 +32,9 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 def begun(path: str, now: datetime) -> Attempt:
-    made = [secrets.token_urlsafe(32) for _ in range(3)]
-    return Attempt(*made, path[:1000], (now + timedelta(seconds=LASTS)).timestamp())
+    state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+    ends = (now + timedelta(seconds=LASTS)).timestamp()
+    return Attempt(state, nonce, verifier, path[:1000], ends)
 
 
 def sealed(attempt: Attempt, key: bytes) -> str:

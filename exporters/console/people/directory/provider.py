@@ -6,22 +6,19 @@ from __future__ import annotations
 
 import ssl
 import time
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote_plus
 
 import httpx
 import msgspec
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
-from exporters.console.people.directory.identity import DirectoryDown
+from exporters.console.people.directory.identity import DirectoryDown, Untrusted
 from exporters.console.people.directory.oidcsettings import OidcSettings, trusted
 
+T = TypeVar("T")
 _BYTES: Final = 256 << 10
 _WELL_KNOWN: Final = "/.well-known/openid-configuration"
-
-
-class Untrusted(Exception):
-    """The provider, or whoever came in its name, is not believed; `str()` says why, for the console's own log."""
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -99,9 +96,10 @@ def _fetch(settings: OidcSettings, method: str, url: str, **more: Any) -> tuple[
         "headers", {}
     )
     try:
-        context = ssl.create_default_context(cafile=settings.ca_file or None)
         with (
-            httpx.Client(verify=context, timeout=settings.timeout, trust_env=False) as client,
+            httpx.Client(
+                verify=_trust(settings, url), timeout=settings.timeout, trust_env=False
+            ) as client,
             client.stream(method, url, headers=headers, **more) as answer,
         ):
             status, content = answer.status_code, b""
@@ -116,7 +114,17 @@ def _fetch(settings: OidcSettings, method: str, url: str, **more: Any) -> tuple[
     return status, content
 
 
-def _decoded(content: bytes, kind: type[Any]) -> Any:
+def _trust(settings: OidcSettings, url: str) -> ssl.SSLContext:
+    """Nobody where there is no TLS: reading who is to be trusted takes longer than asking."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and host name
+    if settings.ca_file:
+        context.load_verify_locations(settings.ca_file)
+    elif url.startswith("https:"):
+        context.load_default_certs()
+    return context
+
+
+def _decoded(content: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -1,0 +1,69 @@
+"""The first page and the page of lines as a browser shows them: axe-core finds nothing serious, a phone scrolls nowhere."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from exporters.console.hosts.linestatus import store
+from exporters.console.overview.daycount import count
+from tests import consolesample
+from tests.consolelab import PASSWORD, Console
+
+axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
+playwright = pytest.importorskip("playwright.sync_api")
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+LINES = """jianwei_line_info{line="城关-备",site="城关",level="county",carrier="移动",role="backup",peer="城关-主"} 1
+jianwei_line_state{line="城关-备",state="down"} 1
+jianwei_line_backup_dead{line="城关-备"} 1
+"""
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
+def test_pages_are_for_everybody(console: Console) -> None:
+    consolesample.fill(console, 5)
+    now = datetime.now(UTC)
+    with console.database.writing() as connection:
+        count(console.database, connection, now, ZoneInfo("Asia/Shanghai"))
+        store(connection, 1, LINES, now)
+    console.person("viewer", "viewer")
+    axe = axe_module.Axe()
+    with console.served() as url, playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=list(ARGUMENTS))
+        try:
+            for width, locale, paths in (
+                (1280, "zh-CN", ("/", "/lines", "/hosts/1")),
+                (360, "en", ("/", "/hosts")),
+                (1280, "en", ("/",)),
+                (360, "zh-CN", ("/", "/rules?clause=8.1.4.1")),
+            ):
+                context = browser.new_context(
+                    viewport={"width": width, "height": 800}, locale=locale
+                )
+                page = context.new_page()
+                page.goto(f"{url}/login")
+                page.fill("#f-name", "viewer")
+                page.fill("#f-password", PASSWORD)
+                page.click("main button")
+                for path in paths:
+                    page.goto(url + path)
+                    assert page.locator("h1").count() == 1
+                    wide = page.evaluate("document.documentElement.scrollWidth")
+                    assert wide <= width, (path, width)
+                    bad = [
+                        (one["id"], one["nodes"][0]["html"])
+                        for one in axe.run(page).response["violations"]
+                        if one["impact"] in ("serious", "critical")
+                    ]
+                    assert bad == [], (path, width, locale)
+                context.close()
+        finally:
+            browser.close()
