@@ -24,6 +24,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "manual.hosts": Text("涉及主机", "Hosts"),
     "manual.host_count": Text("{n} 台", "{n}"),
     "manual.answer": Text("结论", "Answer"),
+    "manual.choose": Text("请选择", "choose"),
     "manual.none": Text("尚无答复", "no answer yet"),
     "manual.caption": Text("每条规则、每个部门一项。", "One for each rule and department."),
     "manual.standing": Text("目前的答复", "The answer that stands"),
