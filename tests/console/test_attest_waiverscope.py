@@ -24,7 +24,7 @@ NEXT_YEAR = (datetime.now(UTC) + timedelta(days=200)).date().isoformat()
 
 @pytest.fixture
 def filled(each_console: Console) -> Console:
-    consolesample.fill(each_console)
+    consolesample.fill(each_console, 8)
     return each_console
 
 
