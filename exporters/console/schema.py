@@ -586,7 +586,14 @@ Index(  # manual items are listed by it
     postgresql_where=outcome_tally.c.outcome == literal_column(str(OUTCOME["manual"])),
 )
 # A list is read along one of these in its order, and its filters are answered from the same entries (review/walks.py)
-_FILTERED = (hit.c.id, hit.c.state, hit.c.severity, hit.c.rule_id, hit.c.department_id, hit.c.host_id)
+_FILTERED = (
+    hit.c.id,
+    hit.c.state,
+    hit.c.severity,
+    hit.c.rule_id,
+    hit.c.department_id,
+    hit.c.host_id,
+)
 Index("ix_hit_age", hit.c.first_seen, *_FILTERED)
 Index("ix_hit_last_seen", hit.c.last_seen, *_FILTERED)  # every audit moves its entries
 Index("ix_hit_changed", hit.c.changed, *_FILTERED)
