@@ -7,7 +7,7 @@ import hashlib
 import ssl
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self, TypeVar
 
 import msgspec
 
@@ -20,6 +20,9 @@ from rules.model import Host
 
 MAX_WAIT: Final = 3600.0  # seconds, whatever the console asks for
 _JSON: Final = {"Content-Type": "application/json"}
+
+
+T = TypeVar("T")
 
 
 class CallError(Exception):
@@ -112,7 +115,7 @@ class Calls:
         return said
 
 
-def _decoded(said: Said, kind: type[Any]) -> Any:
+def _decoded(said: Said, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(said.body, type=kind)
     except msgspec.MsgspecError as error:

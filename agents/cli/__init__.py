@@ -35,6 +35,7 @@ COMMANDS = {
     "inventory": "Scan what takes long to see, and say how old it is.",
     "cloud": "Show what clouds have, whose it is, and what is used of it.",
     "usage": "Say which resources were idle or busy over a month.",
+    "demo": "See an example city in the console, with its monthly report.",
     "console": "Serve the review console: hits, waivers, fleet, reports.",
     "enrol": "Enrol this machine at a review console.",
     "report": "Make the monthly report: HTML, PDF, XLSX, CSV, JSON.",

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from agents.demo import city
+from sqlalchemy import select
+
+from agents.demo import city, watching
 from agents.demo.audits import Auditors
 from agents.demo.city import Machine
 from exporters.console.database import Database
+from exporters.console.hosts import linestatus
 from exporters.console.intake.arrived import Arrived
+from exporters.console.intake.days import count_day
 from exporters.console.intake.take import take_many
+from exporters.console.schema import host
 from exporters.console.services import Services
 from rules.model import AuditResult
 
@@ -20,6 +26,7 @@ DAYS: Final = 30
 BATCH: Final = 50  # audits of one transaction
 SILENT: Final = 17  # machines whose agents were not heard in the last two weeks
 VERSION: Final = "0.1.0"
+WATCHER: Final = "sjj-web-01"  # the machine whose agent probes the lines
 
 
 def load(
@@ -30,6 +37,7 @@ def load(
     watch: Callable[[str], None],
 ) -> None:
     """Thirty days up to today; each machine is audited on the same day of every week."""
+    zone = ZoneInfo(services.settings.zone)
     machines = list(city.machines())
     for ago in range(DAYS - 1, -1, -1):
         moment = today - timedelta(days=ago)
@@ -40,6 +48,11 @@ def load(
             batch.append((_arrived(machine), auditors.audit(machine, time, week)))
         for start in range(0, len(batch), BATCH):
             take_many(database, services, batch[start : start + BATCH], moment)
+        with database.writing() as connection:
+            count_day(database, connection, _day(moment, zone))
+    with database.writing() as connection:
+        watcher = connection.execute(select(host.c.id).where(host.c.name == WATCHER)).scalar_one()
+        linestatus.store(connection, watcher, watching.text(), today)
 
 
 def due(machines: list[Machine], ago: int) -> Iterator[tuple[Machine, int]]:
@@ -59,3 +72,7 @@ def _arrived(machine: Machine) -> Arrived:
         "level": "city",
     }
     return Arrived("pull", labels, f"{machine.name}.linjiang.example:9808", VERSION)
+
+
+def _day(moment: datetime, zone: ZoneInfo) -> date:
+    return moment.astimezone(zone).date()

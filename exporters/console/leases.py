@@ -24,8 +24,8 @@ def holder_name() -> str:
 def held(database: Database, name: str, holder: str, seconds: float, now: datetime) -> bool:
     """Whether `holder` has the lease `name` from now for `seconds`: it had it, or nobody has it any longer."""
     until = now + timedelta(seconds=seconds)
-    taken = database.upsert(lease).values(name=name, holder=holder, until=until)
-    taken = taken.on_conflict_do_update(
+    row = database.upsert(lease).values(name=name, holder=holder, until=until)
+    taken = row.on_conflict_do_update(
         index_elements=[lease.c.name],
         set_={"holder": holder, "until": until},
         where=or_(lease.c.holder == holder, lease.c.until <= now),

@@ -526,9 +526,9 @@ log = Table(
     Column("detail", Text, nullable=False, default="{}"),  # JSON
     Column("hash", Text, nullable=False),  # auditlog.py
     Index("ix_log_time", "time", "number"),
-    Index("ix_log_actor", "actor", "number"),
-    Index("ix_log_action", "action", "number"),
-    Index("ix_log_subject", "subject", "number"),
+    Index("ix_log_actor", "actor", "time", "number"),
+    Index("ix_log_action", "action", "time", "number"),
+    Index("ix_log_subject", "subject", "time", "number"),
 )
 for _dialect, _statement in ONLY_GROWS:
     _ddl = DDL(_statement)  # type: ignore[no-untyped-call]

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
 from exporters.console.people.directory.recheck import Recheck
+from exporters.console.people.policy import PeopleSettings
 from exporters.console.schema import api_token, log, user
 from exporters.console.settings import ConsoleSettings
 from tests.console.test_directory_ldap import dn, settings
@@ -17,6 +18,7 @@ from tests.consolelab import PASSWORD as LOCAL
 from tests.consolelab import Console
 from tests.ldaplab import BASE, PASSWORD, Slapd, person
 
+CHEAP = PeopleSettings(rounds=4)
 WRONG = "用户名或密码不正确"
 
 
@@ -36,7 +38,7 @@ def console(
         url = f"sqlite:///{tmp_path_factory.mktemp('console')}/console.db"
     else:
         url = request.getfixturevalue("postgres").url()
-    made = Console(url, ConsoleSettings(ldap=settings(slapd)))
+    made = Console(url, ConsoleSettings(people=CHEAP, ldap=settings(slapd)))
     yield made
     made.close()
 

@@ -24,11 +24,13 @@ from collectors.strictyaml import DocumentError, Secret
 from exporters.console import settings as consolesettings
 from exporters.console.people.directory import attempt
 from exporters.console.people.directory.oidcsettings import OidcGrant, OidcSettings, trusted
+from exporters.console.people.policy import PeopleSettings
 from exporters.console.schema import user
 from exporters.console.settings import ConsoleSettings
 from tests.consolelab import Console
 from tests.oidclab import Liar, rsa
 
+CHEAP = PeopleSettings(rounds=4)
 GRANTS = (
     OidcGrant("analysts", "analyst", ("市财政局",)),
     OidcGrant("auditors", "auditor"),
@@ -39,7 +41,7 @@ REFUSED = "统一身份认证没有通过"
 
 def console_of(issuer: str, tmp_path: Path) -> Console:
     settings = OidcSettings(issuer, "console", Secret("a secret: &?"), GRANTS)
-    oidc = ConsoleSettings(public_url="http://localhost", oidc=settings)
+    oidc = ConsoleSettings(people=CHEAP, public_url="http://localhost", oidc=settings)
     return Console(f"sqlite:///{tmp_path}/console.db", oidc)
 
 

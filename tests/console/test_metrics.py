@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,7 +16,6 @@ from starlette.testclient import TestClient
 from collectors.strictyaml import Secret
 from exporters.console.app import application
 from exporters.console.notify import outbox
-from exporters.console.services import Services
 from tests.console.notifysample import NOW, add_hits
 from tests.consolelab import Console
 from tests.consolesample import fill
@@ -26,7 +26,7 @@ HERE = ("127.0.0.1", 5000)
 
 def client(console: Console, host: str = "127.0.0.1", **settings: Any) -> TestClient:
     changed = msgspec.structs.replace(console.services.settings, **settings)
-    app = application(console.database, Services(changed, console.services.rules))
+    app = application(console.database, dataclasses.replace(console.services, settings=changed))
     return TestClient(app, client=(host, 5000), raise_server_exceptions=False)
 
 

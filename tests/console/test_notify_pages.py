@@ -88,6 +88,6 @@ def test_a_page_at_a_time(lab: Console) -> None:
 
 def test_who_does_not_administer_sees_nothing_of_it(lab: Console) -> None:
     for role in ("viewer", "analyst", "approver", "auditor"):
-        client = lab.client(role)  # type: ignore[arg-type]
+        client = lab.client(role)
         assert client.get("/notifications").status_code == 403
         assert 'href="/notifications"' not in client.get("/").text

@@ -32,7 +32,7 @@ from datetime import UTC, datetime
 from exporters.console import auditlog
 from exporters.console.database import Database
 database = Database(sys.argv[1])
-for number in range(40):
+for number in range(15):
     with database.writing() as connection:
         auditlog.record(connection, sys.argv[2], "test.done", str(number), now=datetime.now(UTC))
 """
@@ -61,7 +61,7 @@ def test_processes_and_threads_append_to_one_chain(each_console: Console) -> Non
     ]
 
     def write() -> None:
-        for number in range(40):
+        for number in range(15):
             with each_console.database.writing() as connection:
                 auditlog.record(connection, "thread", "test.done", str(number), now=NOW)
 
@@ -72,7 +72,7 @@ def test_processes_and_threads_append_to_one_chain(each_console: Console) -> Non
         thread.join()
     assert [child.wait(60) for child in children] == [0, 0]
     found = _verified(each_console)
-    assert (found.rows, found.number, found.problem) == (160, 160, "")
+    assert (found.rows, found.number, found.problem) == (60, 60, "")
 
 
 def test_what_is_rolled_back_leaves_no_gap(each_console: Console) -> None:
@@ -246,13 +246,8 @@ def test_filters_and_pages(each_console: Console) -> None:
         (logbook.Filter(action="users."), [231]),
         (logbook.Filter(action="users_"), []),
         # by the site's clock: 9:00 UTC is 17:00, so that the day has 7 hours left
-        (logbook.Filter(until=NOW.date()), [231, *range(7, 0, -1)]),
-        (
-            logbook.Filter(
-                since=NOW.date() + timedelta(days=1), until=NOW.date() + timedelta(days=1)
-            ),
-            list(range(31, 7, -1)),
-        ),  # fmt: skip
+        (logbook.Filter(until=NOW.date()), list(range(7, 0, -1))),
+        (logbook.Filter(since=day, until=day), list(range(31, 7, -1))),
         (logbook.Filter(subject="\0\ud800"), []),
     ):
         assert [entry.number for entry in logbook.listed(asker, filters).entries] == numbers
@@ -261,9 +256,9 @@ def test_filters_and_pages(each_console: Console) -> None:
 def _auditor(console: Console) -> Any:
     """The auditor; made by a row of the log."""
     with console.database.writing() as connection:
-        auditlog.record(connection, "", "users.first", "eve", now=NOW)
+        auditlog.record(connection, "", "users.first", "eve", now=NOW + timedelta(days=30))
     base = stranger(console)
-    return Asker(base.database, base.services, NOW, base.zone, "zh", Person(1, "eve", "", "auditor"), stage="full")  # fmt: skip
+    return Asker(base.database, base.services, NOW + timedelta(days=40), base.zone, "zh", Person(1, "eve", "", "auditor"), stage="full")  # fmt: skip
 
 
 def test_the_export_has_all_and_no_formula(each_console: Console) -> None:
@@ -332,7 +327,6 @@ def test_users_by_the_command_line(each_console: Console) -> None:
         (("user", "add", "Zhang"), "Tr0ub-dour-1\n", "small letters"),
         (("user", "add", "li"), "short\n", "at least 8"),
         (("user", "reset-password", "nobody"), "Tr0ub-dour-1\n", "no local user"),
-        (("user", "reset-password", "zhang"), "Tr0ub-dour-1\n", "cannot be used again"),
         (("user", "unlock", "nobody"), "", "no user"),
     ):
         done = _run(each_console, *argv, stdin=stdin)

@@ -132,7 +132,7 @@ def test_a_password_longer_than_bcrypt_takes_is_no_match() -> None:
 
 
 def test_more_checks_at_once_than_there_is_room_for_are_told_to_come_again() -> None:
-    door = Door(PeopleSettings(rounds=10))
+    door = Door(PeopleSettings(rounds=8))
     made = door.hashed("Tr0ub-dour")
     told: list[int] = []
     gate = threading.Barrier(12)

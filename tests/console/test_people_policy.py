@@ -20,6 +20,7 @@ from rules import pack as packs
 from rules.engine import judge
 
 POLICY = Policy()
+PACK = packs.load("mlps-l3")
 NOW = datetime(2027, 3, 1, tzinfo=UTC)
 
 
@@ -89,7 +90,7 @@ RULES = (
 
 def _outcomes(settings: ConsoleSettings) -> dict[str, str]:
     facts = {name: Fact(name, value) for name, value in _facts(settings).items()}
-    verdicts = judge(packs.load("mlps-l3"), facts, {}, "console")
+    verdicts = judge(PACK, facts, {}, "console")
     return {one.rule: one.verdict for one in verdicts if one.rule in RULES}
 
 

@@ -98,7 +98,7 @@ def test_what_is_no_user(console: Console, create: users.Create, field: str) -> 
 
 def _update(console: Console, name: str, **changes: object) -> users.Update:
     row = row_of(console, name)
-    return users.Update(**{"id": row.id, "version": row.version, "role": row.role, **changes})  # type: ignore[arg-type]
+    return users.Update(**{"id": row.id, "version": row.version, "role": row.role, **changes})
 
 
 def test_a_change_of_rights_ends_sessions_and_the_second_editor_is_told(

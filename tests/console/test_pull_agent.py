@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import ssl
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -14,6 +17,9 @@ import pytest
 
 from agents import config as configuration
 from agents import consolelink
+from agents.cli import enrol as enrolling
+from agents.consolecalls import CallError, Calls
+from agents.errors import UserError
 from collectors.strictyaml import DocumentError, Duration, Secret
 from exporters.console.pull.puller import Puller
 from exporters.console.pull.settings import BasicAuth, PullSettings, PullTls
@@ -23,6 +29,7 @@ from tests.console.pullfleet import hosts, targets, write_targets
 from tests.console.test_pull_push import one_time
 from tests.consolelab import Console
 from tests.exporters.certificates import Authority
+from tests.exporters.rudeserver import http, rude
 
 CONFIG = """
 state_dir: state
@@ -114,6 +121,24 @@ def test_a_real_agent_is_pulled_over_tls_with_a_password(tmp_path: Path) -> None
 def test_where_a_token_is_not_sent(url: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         consolelink.check_url(url)
+
+
+def test_an_authority_is_believed_by_its_fingerprint_alone(tmp_path: Path) -> None:
+    authority = Authority()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("console").write(tmp_path, "console"))
+    pem = authority.pem.decode()
+    with rude(http(200, json.dumps({"pem": pem})), tls=context) as server:
+        mark = hashlib.sha256(authority.pem).hexdigest()
+        assert enrolling._authority(server.url, None, mark.upper()) == pem
+        with pytest.raises(UserError, match="somebody is between"):
+            enrolling._authority(server.url, None, "0" * 64)
+        assert "authorization" not in server.requests[0].lower()
+        # the one that was believed verifies, the system's do not
+        link = consolelink.Link(server.url, "t", pem)
+        assert Calls(link, link.trust(), 5).authority() == pem
+        with pytest.raises(CallError, match="not trusted"):
+            Calls(link, consolelink.trusting(""), 5).authority()
 
 
 def test_settings_of_the_console_name_their_mistakes(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def one_time(console: Console, **more: Any) -> str:
     administrator = console.client("administrator")
     answer = administrator.post("/api/v1/enrolments", json={**LABELS, **more})
     assert answer.status_code == 200, answer.text
-    return re.findall(r"JIANWEI_ENROL_TOKEN=(\S+) jianwei enrol ", answer.json()["line"])[0]
+    return str(re.findall(r"JIANWEI_ENROL_TOKEN=(\S+) jianwei enrol ", answer.json()["line"])[0])
 
 
 def enrolled(console: Console, token: str, key: str = "host-1") -> Any:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from collectors.strictyaml import Duration, Secret
 from exporters.console import leases
-from exporters.console.pull import schedule
+from exporters.console.pull import figures, schedule
 from exporters.console.pull.settings import BasicAuth, PullTls
 from exporters.console.schema import lease
 from exporters.prometheus.settings import WebSettings
@@ -233,6 +233,11 @@ def test_a_bad_targets_file_is_told_and_what_was_known_stays(console: Console, p
         assert "targets.json" in said
         assert "is not YAML" in said
         assert client.get("/api/v1/fleet/summary").json()["files"][0]["problem"]
+        with console.database.reading() as connection:
+            told = {it.name: it.samples for it in figures.families(connection, NOW)}
+        assert told["jianwei_console_targets_file_success"][0].value == 0
+        assert told["jianwei_console_targets"][0].value == 1
+        assert told["jianwei_console_agents"][0].labels
         scoped = console.client("viewer", ("税务局",))
         assert "targets.json" not in scoped.get("/fleet").text
         assert scoped.get("/api/v1/fleet/targets").json()["targets"] == []
@@ -251,7 +256,8 @@ def test_lines_are_looked_for_after_the_findings(console: Console, path: Path) -
         for n in (0, 1, 3, 5, 7):
             puller.run_once(later(31 + n * EVERY))
     (one,) = hosts(console)
-    assert kept == [(one.id, '# TYPE jianwei_line_up gauge\njianwei_line_up{line="a"} 1\n')]
+    page = '# TYPE jianwei_line_up gauge\njianwei_line_up{line="a"} 1\n'
+    assert kept == [(one.id, page), (one.id, "")]
     # it has none: /metrics is asked for rarely then
     assert [it.split()[1] for it in server.requests].count("/metrics") == 2
 

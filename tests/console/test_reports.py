@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporters.console.people.policy import PeopleSettings
 from exporters.console.reports import archive
 from exporters.console.settings import ConsoleSettings
 from exporters.report import files
@@ -20,6 +21,7 @@ from exporters.report.rendering import Format, named, render
 from tests.consolelab import Console
 from tests.reportsample import sample
 
+CHEAP = PeopleSettings(rounds=4)
 JSON: tuple[Format, ...] = ("json",)
 WHOLE = "report-2026-10.zh"
 TITLE = "<h1>月报存档</h1>"
@@ -42,7 +44,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def console(tmp_path: Path, written: Path) -> Iterator[Console]:
-    made = Console(f"sqlite:///{tmp_path}/console.db", ConsoleSettings(reports=str(written)))
+    made = Console(
+        f"sqlite:///{tmp_path}/console.db", ConsoleSettings(people=CHEAP, reports=str(written))
+    )
     yield made
     made.close()
 
@@ -192,7 +196,9 @@ def test_the_writer_names_what_this_reads(one: str, other: str) -> None:
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     for folder, told in ((str(tmp_path / "gone"), "无法读取"), ("", "没有配置月报目录")):
-        console = Console(f"sqlite:///{tmp_path}/console.db", ConsoleSettings(reports=folder))
+        console = Console(
+            f"sqlite:///{tmp_path}/console.db", ConsoleSettings(people=CHEAP, reports=folder)
+        )
         client = console.client("viewer")
         answer = client.get("/reports")
         assert told in answer.text

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+from exporters.console.people.policy import PeopleSettings
 from exporters.console.settings import ConsoleSettings
 from exporters.report import files
-from exporters.report.rendering import render
+from exporters.report.rendering import Format, render
 from tests.consolelab import PASSWORD, Console
 from tests.reportsample import sample
 
+CHEAP = PeopleSettings(rounds=4)
+HTML: tuple[Format, ...] = ("html",)
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 
@@ -22,18 +25,20 @@ def test_a_report_is_read_apart_from_the_console(tmp_path: Path) -> None:
     if not os.access(CHROMIUM, os.X_OK):
         pytest.skip("chromium is not installed")
     folder = tmp_path / "reports"
-    files.write(str(folder), render(sample(departments=3, resources=20), ("html",), "zh"))
+    files.write(str(folder), render(sample(departments=3, resources=20), HTML, "zh"))
     script = (
         "<!doctype html><title>x</title><p id=p>before</p><script>p.textContent='after'</script>"
     )
     (folder / "report-2026-10.en.html").write_text(
         script + "<form action='/logout' method=post><button>x</button></form>"
     )
-    console = Console(f"sqlite:///{tmp_path}/console.db", ConsoleSettings(reports=str(folder)))
+    console = Console(
+        f"sqlite:///{tmp_path}/console.db", ConsoleSettings(people=CHEAP, reports=str(folder))
+    )
     console.person("viewer", "viewer")
     with console.served() as url, sync_playwright() as running:
         browser = running.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page()
+        page = browser.new_page(locale="zh-CN")
         page.goto(f"{url}/login?next=/reports")
         page.fill("input[name=name]", "viewer")
         page.fill("input[name=password]", PASSWORD)
@@ -41,7 +46,7 @@ def test_a_report_is_read_apart_from_the_console(tmp_path: Path) -> None:
         page.wait_for_url(f"{url}/reports")
         page.click('a[href="/reports/report-2026-10.zh.html?show=1"]')
         page.wait_for_url("**/report-2026-10.zh.html?show=1")
-        assert "月报" in page.title()
+        assert "月度资源使用通报" in page.title()
         # its own style is taken, and its own contents lead within it
         colour = "getComputedStyle(document.querySelector('.contents')).listStyleType"
         assert page.evaluate(colour) is not None

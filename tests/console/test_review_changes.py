@@ -158,7 +158,7 @@ def test_a_department_sees_and_changes_its_own_alone(each_console: Console) -> N
     csv = client.get("/hits.csv?state=all").content.decode("utf-8-sig")
     assert csv.count("\r\n") == 3
     assert len(client.get("/hits.ocsf?state=all").content.splitlines()) == 2
-    assert client.get(f"/assessment?department={DEPARTMENTS[2]}").status_code == 404
+    assert client.get(f"/assessment/sheet?department={DEPARTMENTS[2]}").status_code == 404
 
 
 def test_who_may_not_see_a_hit_cannot_own_it(console: Console) -> None:

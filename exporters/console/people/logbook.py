@@ -7,12 +7,14 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import msgspec
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, literal, select, tuple_
 
+from exporters.console.codes import Moment
 from exporters.console.database import Database
 from exporters.console.people.oneself import whole_site
 from exporters.console.schema import log
 from exporters.console.web.asker import Asker
+from exporters.console.web.refusals import NotFound
 from exporters.console.web.routing import Reply
 from exporters.console.words import say
 from exporters.report import sheet
@@ -23,7 +25,7 @@ _HEADS: Final = ("number", "time", "actor", "address", "action", "subject", "det
 
 
 class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Rows before the number `before`. `action` may end with a dot: `login.` is all of logging in. `since` and
+    """Rows older than the one of number `before`. `action` may end with a dot: `login.` is all of logging in. `since` and
     `until` are days by the site's clock, both of them in it."""
 
     actor: str = ""
@@ -52,8 +54,9 @@ class Entries(msgspec.Struct, frozen=True):
 
 def listed(asker: Asker, given: Filter) -> Entries:
     whole_site(asker)
+    statement = _after(_statement(asker, given), asker.database, given.before)
     with asker.database.reading() as connection:
-        rows = connection.execute(_statement(asker, given).limit(PAGE + 1)).all()
+        rows = connection.execute(statement.limit(PAGE + 1)).all()
     entries = tuple(Entry(*(getattr(row, name) for name in _HEADS)) for row in rows[:PAGE])
     return Entries(entries, entries[-1].number if len(rows) > PAGE else None)
 
@@ -74,7 +77,7 @@ def _csv(
     yield sheet.table(heads, [])
     before: int | None = None
     while True:
-        part = statement if before is None else statement.where(log.c.number < before)
+        part = _after(statement, database, before)
         with database.reading() as connection:
             rows = connection.execute(part.limit(_BATCH)).all()
         if not rows:
@@ -96,7 +99,7 @@ def _cells(asker: Asker, row: Row[Any]) -> list[str]:
 
 
 def _statement(asker: Asker, given: Filter) -> Select[Any]:
-    statement = select(log).order_by(log.c.number.desc())
+    statement = select(log).order_by(log.c.time.desc(), log.c.number.desc())
     for column, value in ((log.c.actor, given.actor), (log.c.subject, given.subject)):
         if value:
             statement = statement.where(column == _text(value))
@@ -108,9 +111,18 @@ def _statement(asker: Asker, given: Filter) -> Select[Any]:
         statement = statement.where(log.c.time >= _midnight(asker, given.since))
     if given.until:
         statement = statement.where(log.c.time < _midnight(asker, given.until, 1))
-    if given.before is not None:
-        statement = statement.where(log.c.number < given.before)
     return statement
+
+
+def _after(statement: Select[Any], database: Database, number: int | None) -> Select[Any]:
+    """The rows that come after the one of this number, as the indexes have them: by time, then by number."""
+    if number is None:
+        return statement
+    with database.reading() as connection:
+        time = connection.execute(select(log.c.time).where(log.c.number == number)).scalar()
+    if time is None:
+        raise NotFound("not_found")
+    return statement.where(tuple_(log.c.time, log.c.number) < tuple_(literal(time, Moment), number))
 
 
 def _midnight(asker: Asker, day: date, later: int = 0) -> datetime:

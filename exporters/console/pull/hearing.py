@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection, case, func, literal, select, update
 
 from exporters.console.codes import Moment
 from exporters.console.schema import agent_token, host, target
+
+TWICE: Final = "it says that it is the host {key}, as does {url}: two machines with one id?"
 
 
 def heard(connection: Connection, host_ids: Iterable[int], now: datetime) -> None:
@@ -57,4 +60,4 @@ def belongs_to_another(connection: Connection, key: str, url: str) -> str:
     ).scalar()
     if other is None:
         return ""
-    return f"it says that it is the host {key:.80}, as does {other}: two machines with one id?"
+    return TWICE.format(key=key[:80], url=other)

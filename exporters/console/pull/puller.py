@@ -97,6 +97,9 @@ class Puller:
         self._known: dict[str, Known] | None = None
         self._client: tuple[tuple[float, ...], Client] | None = None
         self._taking = threading.Semaphore(AT_ONCE)
+        self._claimed: dict[
+            str, str
+        ] = {}  # host keys of this round, with the URLs that told of them
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -194,6 +197,7 @@ class Puller:
 
     def _asked(self, due: list[Known], client: Client, now: datetime) -> int:
         began = time.monotonic()
+        self._claimed = {}
         waiting, came = deque(due), deque[_Came]()
 
         def work() -> None:
@@ -243,6 +247,11 @@ class Puller:
             try:
                 with self._database.reading() as connection:
                     why = hearing.belongs_to_another(connection, result.host.id, one.url)
+                if (
+                    not why
+                    and (url := self._claimed.setdefault(result.host.id, one.url)) != one.url
+                ):
+                    why = hearing.TWICE.format(key=result.host.id[:80], url=url)
                 if why:
                     return _Came(one, at, False, why)
                 taken = self._take(self._database, self._services, arrived, result, at)
@@ -260,9 +269,8 @@ class Puller:
         one.lines_due = None
         try:
             text = client.lines(one.url)
-            if not text:
+            if not text:  # what was known of lines is no longer so
                 one.lines_due = at + timedelta(seconds=RARELY * float(self._settings.interval))
-                return
             with self._database.writing() as connection:
                 self._store_lines(connection, host_id, text, at)
         except (AskError, SQLAlchemyError, ValueError) as error:

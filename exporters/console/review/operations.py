@@ -24,7 +24,7 @@ OPERATIONS: Final = (
     Operation(
         "assessment.get",
         "GET",
-        "/assessment",
+        "/assessment/sheet",
         "view",
         assessment.assessment,
         assessment.Asked,

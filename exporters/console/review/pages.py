@@ -147,7 +147,7 @@ def _worded(asker: Asker, chip: filters.Chip) -> WordedChip:
 
 
 PAGES: Final = (
-    Page("/assessment", "view", assessed, assessment.Asked),
+    Page("/assessment/sheet", "view", assessed, assessment.Asked),
     Page("/hits", "view", hits, HitFilter),
     Page("/hits.csv", "view", exports.as_csv, HitFilter),
     Page("/hits.ocsf", "view", exports.as_ocsf, HitFilter),

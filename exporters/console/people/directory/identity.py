@@ -39,6 +39,11 @@ class DirectoryDown(Exception):
     """The directory cannot be asked; `str()` says why, for the console's own log."""
 
 
+class Untrusted(Exception):
+    """An identity provider, or whoever came in its name, is not believed; `str()` says why, for the console's own
+    log."""
+
+
 class NameTaken(Refused):
     """Somebody else here has the name."""
 

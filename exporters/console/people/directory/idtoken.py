@@ -15,7 +15,7 @@ from authlib.oidc.core import CodeIDToken
 from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 
-from exporters.console.people.directory.provider import Untrusted
+from exporters.console.people.directory.identity import Untrusted
 
 _KINDS: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC"}
 ALGORITHMS: Final = tuple(f"{kind}{bits}" for kind in _KINDS for bits in (256, 384, 512))

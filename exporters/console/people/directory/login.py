@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
-from exporters.console.people.directory import ldap
 from exporters.console.people.directory.identity import DirectoryDown, Identity, Origin
 from exporters.console.people.directory.ldapsettings import LdapSettings
 from exporters.console.settings import ConsoleSettings
@@ -35,6 +34,8 @@ class LdapDirectory:
     origin: Origin = "ldap"
 
     def authenticate(self, name: str, password: str) -> Identity | None:
+        from exporters.console.people.directory import ldap
+
         return ldap.authenticate(self.settings, name, password)
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from exporters.console.people.directory import idtoken, provider
 from exporters.console.people.directory.attempt import Attempt
-from exporters.console.people.directory.identity import Identity, fits
-from exporters.console.people.directory.oidcsettings import OidcGrant, OidcSettings
-
-CALLBACK: Final = "/login/oidc/callback"
+from exporters.console.people.directory.identity import Identity, Untrusted, fits
+from exporters.console.people.directory.oidcsettings import CALLBACK, OidcGrant, OidcSettings
 
 
 def address(settings: OidcSettings, attempt: Attempt, public_url: str) -> str:
@@ -53,7 +51,7 @@ def identified(
     if wanted - claims.keys() and metadata.userinfo_endpoint and tokens.access_token:
         more = provider.userinfo(settings, metadata, tokens.access_token)
         if more.get("sub") != claims["sub"]:
-            raise provider.Untrusted("userinfo is of somebody else")
+            raise Untrusted("userinfo is of somebody else")
         claims = {**more, **claims}
     return _identity(settings, claims)
 

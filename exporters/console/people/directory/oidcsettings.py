@@ -12,6 +12,7 @@ from collectors.strictyaml import Duration, Secret
 from exporters.console.people.directory.ldapsettings import loopback
 from exporters.console.web.asker import Role
 
+CALLBACK: Final = "/login/oidc/callback"
 SCOPES: Final = ("openid", "profile", "email")
 
 

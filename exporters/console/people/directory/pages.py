@@ -9,11 +9,10 @@ from typing import Final
 import msgspec
 
 from exporters.console.people import forms, login
-from exporters.console.people.directory import attempt, oidc
-from exporters.console.people.directory.identity import DirectoryDown
+from exporters.console.people.directory import attempt
+from exporters.console.people.directory.identity import DirectoryDown, Untrusted
 from exporters.console.people.directory.login import Down
-from exporters.console.people.directory.oidcsettings import OidcSettings
-from exporters.console.people.directory.provider import Untrusted
+from exporters.console.people.directory.oidcsettings import CALLBACK, OidcSettings
 from exporters.console.web.asker import Asker
 from exporters.console.web.refusals import Forbidden, NotFound, Refused
 from exporters.console.web.routing import Answer, Cookie, Page, Reply
@@ -36,6 +35,8 @@ class _Back(msgspec.Struct, frozen=True):
 
 def _begin(asker: Asker, given: _Begin) -> Answer:
     settings = _settings(asker)
+    from exporters.console.people.directory import oidc
+
     door = asker.services.door.addresses
     door.take(asker.address, asker.now.timestamp())
     begun = attempt.begun(given.next, asker.now)
@@ -54,6 +55,8 @@ def _begin(asker: Asker, given: _Begin) -> Answer:
 
 def _back(asker: Asker, given: _Back) -> Answer:
     settings = _settings(asker)
+    from exporters.console.people.directory import oidc
+
     door = asker.services.door.addresses
     door.take(asker.address, asker.now.timestamp())
     key = attempt.key(asker.database)
@@ -100,5 +103,5 @@ def _failed(asker: Asker, why: str) -> None:
 
 PAGES: Final = (
     Page("/login/oidc", "open", _begin, _Begin),
-    Page(oidc.CALLBACK, "open", _back, _Back),
+    Page(CALLBACK, "open", _back, _Back),
 )

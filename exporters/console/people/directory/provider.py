@@ -13,16 +13,12 @@ import httpx
 import msgspec
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
-from exporters.console.people.directory.identity import DirectoryDown
+from exporters.console.people.directory.identity import DirectoryDown, Untrusted
 from exporters.console.people.directory.oidcsettings import OidcSettings, trusted
 
 T = TypeVar("T")
 _BYTES: Final = 256 << 10
 _WELL_KNOWN: Final = "/.well-known/openid-configuration"
-
-
-class Untrusted(Exception):
-    """The provider, or whoever came in its name, is not believed; `str()` says why, for the console's own log."""
 
 
 class Metadata(msgspec.Struct, frozen=True):

@@ -15,7 +15,6 @@ from sqlalchemy import Connection, delete, exists, select
 from exporters.console import auditlog
 from exporters.console.database import Database
 from exporters.console.people import sessions
-from exporters.console.people.directory import ldap
 from exporters.console.people.directory.identity import DirectoryDown, provision
 from exporters.console.people.directory.ldapsettings import LdapSettings
 from exporters.console.schema import api_token, session, user
@@ -38,6 +37,8 @@ class Recheck:
         self.interval = settings.recheck / 3
 
     def run_once(self, now: datetime) -> None:
+        from exporters.console.people.directory import ldap
+
         for n, row in enumerate(rows := self._inside(now)):
             try:
                 identity = ldap.still(self._settings, row.subject, row.name)
