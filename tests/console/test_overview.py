@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import select, update
 
 from exporters.console.codes import OPEN_STATES, OUTCOME
-from exporters.console.overview.daycount import count
+from exporters.console.intake.days import count_day
 from exporters.console.overview.trend import Day, picture
 from exporters.console.schema import (
     attestation,
@@ -186,6 +186,12 @@ def test_an_answer_of_a_person_is_told_beside_the_verdict_until_it_expires(
 
     def answer(text: str, expires: date, host_id: int | None = None) -> Any:
         with own.database.writing() as connection:
+            if host_id is None:  # one answer stands at a time
+                connection.execute(
+                    update(attestation)
+                    .where(attestation.c.host_id.is_(None))
+                    .values(withdrawn=datetime.now(UTC))
+                )
             connection.execute(
                 attestation.insert().values(
                     rule_id=number,
@@ -212,11 +218,11 @@ def test_an_answer_of_a_person_is_told_beside_the_verdict_until_it_expires(
 
 
 def test_days_that_nobody_counted_are_gaps(filled: Console) -> None:
-    now = datetime.now(UTC)
+    today = datetime.now(UTC).astimezone(ZONE).date()
     with filled.database.writing() as connection:
-        count(filled.database, connection, now, ZONE)
-        count(filled.database, connection, now, ZONE)  # again: the same row
-        count(filled.database, connection, now - timedelta(days=3), ZONE)
+        count_day(filled.database, connection, today)
+        count_day(filled.database, connection, today)  # again: the same rows
+        count_day(filled.database, connection, today - timedelta(days=3))
     days = get(filled, "/overview")["trend"]
     assert len(days) == 30
     assert [number for number, day in enumerate(days) if day["open"] is not None] == [26, 29]
@@ -292,8 +298,8 @@ def test_text_of_attackers_is_escaped(own: Console) -> None:
     assert "&lt;script&gt;alert(1)" in page
 
 
-def test_the_sheet_has_every_clause_of_both_levels(filled: Console) -> None:
-    page = filled.client("viewer").get("/assessment").text
+def test_the_list_has_every_clause_of_both_levels(filled: Console) -> None:
+    page = filled.client("viewer").get("/clauses").text
     for matrix in get(filled, "/clauses"):
         for cell in matrix["cells"]:
             assert f'id="c-{cell["clause"]}"' in page

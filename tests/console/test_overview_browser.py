@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from exporters.console.hosts.linestatus import store
-from exporters.console.overview.daycount import count
+from exporters.console.intake.days import count_day
 from tests import consolesample
 from tests.consolelab import PASSWORD, Console
 
@@ -32,7 +32,7 @@ def test_pages_are_for_everybody(console: Console) -> None:
     consolesample.fill(console, 5)
     now = datetime.now(UTC)
     with console.database.writing() as connection:
-        count(console.database, connection, now, ZoneInfo("Asia/Shanghai"))
+        count_day(console.database, connection, now.astimezone(ZoneInfo("Asia/Shanghai")).date())
         store(connection, 1, LINES, now)
     console.person("viewer", "viewer")
     axe = axe_module.Axe()
