@@ -15,6 +15,7 @@ from exporters.console.attest.waivers import may_withdraw, row_of, shown_state, 
 from exporters.console.codes import STATE
 from exporters.console.schema import hit, rule, waiver, waiver_department, waiver_host
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id
 from exporters.console.web.refusals import Invalid
 
 PAGE: Final = 50
@@ -210,7 +211,7 @@ def _in_state(state: str, today: date) -> ColumnElement[bool]:
 def _after(given: WaiverFilter) -> ColumnElement[bool]:
     try:
         day, _, id = given.after.rpartition(".")
-        last = msgspec.convert(id, texts.Id, strict=False)
+        last = msgspec.convert(id, Id, strict=False)
         if not given.within:
             return waiver.c.id < last
         expires = date.fromisoformat(day)

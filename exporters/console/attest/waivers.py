@@ -21,6 +21,7 @@ from exporters.console.intake.contention import retried
 from exporters.console.intake.rewaive import rewaived
 from exporters.console.schema import rule, waiver, waiver_department, waiver_host
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id
 from exporters.console.web.refusals import Conflict, Forbidden, Invalid, NotFound
 from rules.waivers import person
 
@@ -42,8 +43,8 @@ class WaiverAsked(msgspec.Struct, frozen=True):
 
 
 class WaiverDecision(msgspec.Struct, frozen=True):
-    id: texts.Id
-    version: texts.Id
+    id: Id
+    version: Id
     note: str = ""
 
 

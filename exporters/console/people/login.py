@@ -43,7 +43,7 @@ def by_password(asker: Asker, name: str, password: str) -> Entered:
     door = asker.services.door
     door.addresses.take(asker.address, asker.now.timestamp())
     with asker.database.reading() as connection:
-        row = connection.execute(select(user).where(user.c.name == _findable(name))).first()
+        row = connection.execute(select(user).where(user.c.name == name[:256])).first()
     good = door.matches(password, row.password_hash if row else "")
     if row is None or (row.origin == "ldap" and _may(asker, row)):
         identity = vouched(asker.services.settings, name, password)
@@ -184,8 +184,3 @@ def _again(connection: Connection, row: Row[Any]) -> Row[Any] | None:
 
 def _locked_row(connection: Connection, user_id: int) -> Row[Any]:
     return connection.execute(select(user).where(user.c.id == user_id).with_for_update()).one()
-
-
-def _findable(name: str) -> str:
-    """What a database takes as a text: NUL and lone surrogates are of no name."""
-    return name[:256].encode("utf-8", "replace").decode().replace("\0", "\ufffd")

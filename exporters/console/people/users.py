@@ -18,6 +18,7 @@ from exporters.console.people import passwords, sessions, totp
 from exporters.console.people.oneself import person, whole_site
 from exporters.console.schema import department, user
 from exporters.console.web.asker import Asker, Role
+from exporters.console.web.ids import Id
 from exporters.console.web.refusals import Conflict, Forbidden, Invalid, NotFound, Refused
 from exporters.console.web.routing import Nothing
 from exporters.findings.text import neutral
@@ -57,7 +58,7 @@ class Users(msgspec.Struct, frozen=True):
 
 
 class UserId(msgspec.Struct, frozen=True):
-    id: int
+    id: Id
 
 
 class Create(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,8 +70,8 @@ class Create(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Update(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    id: int
-    version: int
+    id: Id
+    version: Id
     role: Role
     full_name: str = ""
     mail: str = ""
@@ -89,11 +90,11 @@ class Password(msgspec.Struct, frozen=True):
 def listed(asker: Asker, given: List) -> Users:
     whole_site(asker)
     statement = select(user).where(user.c.name > given.after).order_by(user.c.name).limit(PAGE + 1)
-    if text := given.text.replace("\0", ""):
+    if given.text:
         statement = statement.where(
-            user.c.name.icontains(text, autoescape=True)
-            | user.c.full_name.icontains(text, autoescape=True)
-            | user.c.mail.icontains(text, autoescape=True)
+            user.c.name.icontains(given.text, autoescape=True)
+            | user.c.full_name.icontains(given.text, autoescape=True)
+            | user.c.mail.icontains(given.text, autoescape=True)
         )
     with asker.database.reading() as connection:
         rows = connection.execute(statement).all()

@@ -18,6 +18,7 @@ from exporters.console.people.sessions import hashed
 from exporters.console.pull import tokens
 from exporters.console.schema import enrolment, host
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id
 from exporters.console.web.refusals import Conflict, Forbidden, Invalid, NotFound, Unknown
 from exporters.console.web.routing import Nothing
 from exporters.findings.told import line
@@ -48,7 +49,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Which(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    id: Annotated[int, msgspec.Meta(ge=1, le=(1 << 31) - 1)]
+    id: Id
 
 
 class State(msgspec.Struct, frozen=True):
