@@ -21,7 +21,7 @@ from tests.consolelab import Console
 from tests.consolesample import fill
 
 NUL: Final = "a\x00b"
-NUMBERS: Final = ("-1", str(1 << 31), str(1 << 53), str(1 << 63), "9" * 5000)
+NUMBERS: Final = ("-1", str(1 << 31), "9" * 5000)
 TEXTS: Final = (NUL, "x" * 10_000)
 CURSORS: Final = ("[" * 990, urlsafe_b64encode(b"[" * 1400).decode(), "-1", f"{1 << 63}.{1 << 63}")
 SERVED: Final[tuple[Page | Operation, ...]] = (*PAGES, *OPERATIONS)
@@ -77,11 +77,11 @@ def asked(client: TestClient, served: Page | Operation, name: str, text: str) ->
     return client.request(served.method, PREFIX + path, **how)
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(5))
 def test_none_breaks_the_console(each_console: Console, part: int) -> None:
     fill(each_console, 2)
     clients: dict[Role, TestClient] = {}
-    for served in SERVED[part::4]:
+    for served in SERVED[part::5]:
         if served.path in ("/login", "/logout") or served.permission == "agent":
             continue
         role = ROLES.get(served.permission, "approver")
