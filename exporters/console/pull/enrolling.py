@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Row, select, update
 
 from collectors.strictyaml import DocumentError, read
+from exporters.console.people.oneself import in_a_session
 from exporters.console.people.sessions import hashed
 from exporters.console.pull import tokens
 from exporters.console.schema import enrolment, host
@@ -85,6 +86,7 @@ class Authority(msgspec.Struct, frozen=True):
 
 
 def create(asker: Asker, given: Enrol) -> Line:
+    in_a_session(asker)
     labels = {
         name: value.strip()
         for name in ("department", "system", "region", "level")
