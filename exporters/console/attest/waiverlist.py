@@ -92,19 +92,22 @@ def listed(asker: Asker, given: WaiverFilter) -> WaiverPage:
         statement = statement.where(_after(given))
     with asker.database.reading() as connection:
         rows = connection.execute(statement.limit(PAGE + 1)).all()
+        shown = tuple(told(asker, connection, row) for row in rows[:PAGE])
     last = rows[PAGE - 1] if len(rows) > PAGE else None
     after = "" if last is None else f"{last.expires}.{last.id}" if given.within else str(last.id)
-    return WaiverPage(tuple(told(asker, row) for row in rows[:PAGE]), after)
+    return WaiverPage(shown, after)
 
 
 def one(asker: Asker, id: int) -> WaiverShown:
     """Raises NotFound."""
     with asker.database.reading() as connection:
         row = row_of(asker, connection, id)
-        return msgspec.structs.replace(told(asker, row), hits=_hits(asker, connection, row))
+        return msgspec.structs.replace(
+            told(asker, connection, row), hits=_hits(asker, connection, row)
+        )
 
 
-def told(asker: Asker, row: Row[Any]) -> WaiverShown:
+def told(asker: Asker, connection: Connection, row: Row[Any]) -> WaiverShown:
     today = texts.today(asker)
     return WaiverShown(
         id=row.id,
@@ -125,7 +128,7 @@ def told(asker: Asker, row: Row[Any]) -> WaiverShown:
         created=row.created,
         decided=row.decided,
         version=row.version,
-        decide=why_not_approve(asker, row),
+        decide=why_not_approve(asker, connection, row),
         may_withdraw=may_withdraw(asker, row) and row.state in ("requested", "approved"),
     )
 
@@ -139,7 +142,7 @@ def covering(asker: Asker, connection: Connection, ids: tuple[int, ...]) -> tupl
     statement = select(waiver).where(waiver.c.code.in_(codes), _visible(asker))
     rows = connection.execute(statement.order_by(waiver.c.id)).all()
     return tuple(
-        msgspec.structs.replace(told(asker, row), hits=_hits(asker, connection, row))
+        msgspec.structs.replace(told(asker, connection, row), hits=_hits(asker, connection, row))
         for row in rows
     )
 
