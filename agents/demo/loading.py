@@ -36,7 +36,7 @@ def load(
     today: datetime,
     watch: Callable[[str], None],
 ) -> None:
-    """Thirty days up to today; each machine is audited on the same day of every week."""
+    """Thirty days up to today."""
     zone = ZoneInfo(services.settings.zone)
     machines = list(city.machines())
     for ago in range(DAYS - 1, -1, -1):
@@ -56,11 +56,11 @@ def load(
 
 
 def due(machines: list[Machine], ago: int) -> Iterator[tuple[Machine, int]]:
-    """Those audited so many days ago, and in which week of the story that was."""
+    """Those audited so many days ago, and in which week of the story that was: each once a week, and all of them today."""
     week = WEEKS - 1 - ago // 7
     for machine in machines:
         silent = machine.number % (city.MACHINES // SILENT) == 5 and ago < 14
-        if week >= 0 and machine.number % 7 == ago % 7 and not silent:
+        if week >= 0 and (ago == 0 or machine.number % 7 == ago % 7) and not silent:
             yield machine, week
 
 

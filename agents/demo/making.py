@@ -19,7 +19,9 @@ import msgspec
 from agents.demo import files, loading, people, usage
 from agents.demo.audits import Auditors
 from agents.errors import UserError
+from collectors.strictyaml import Duration
 from exporters.console.database import Database
+from exporters.console.pull.settings import PullSettings
 from exporters.console.serving import services_of
 from exporters.console.settings import ConsoleSettings
 from exporters.history.schema import ZONE
@@ -46,6 +48,8 @@ def make(folder: Path, watch: Callable[[str], None]) -> Made:
         db=f"sqlite:///{folder / 'console.db'}",
         zone=ZONE,
         example=True,
+        # nobody is really asked: who was heard today stays so while somebody looks around
+        pull=PullSettings(silent_after=Duration(10 * 86400)),
         reports=str(folder / "reports"),
     )
     watch("usage and lines of a month")
