@@ -17,12 +17,13 @@ from sqlalchemy import select
 from agents.demo.making import Made, make
 from agents.demo.people import ANALYST
 from agents.demo.reporting import made_report
+from exporters.console.app import application
 from exporters.console.codes import STATE
 from exporters.console.database import Database
+from exporters.console.schema import hit, hit_event
+from exporters.console.serving import services_of
 from tests.browserlab import chromium, log_in
 from tests.consolelab import served
-from exporters.console.app import application
-from exporters.console.serving import services_of
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "screenshots"
 DESK, PHONE = (1280, 800), (390, 844)

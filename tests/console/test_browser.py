@@ -173,7 +173,9 @@ def taken_in(console: Console, result: AuditResult) -> None:
 
 def _with(pack: PackResult, outcome: str) -> PackResult:
     def so(one: Verdict) -> Verdict:
-        changed = {"verdict": outcome} if outcome == "fail" else {"verdict": outcome, "actual": None}
+        changed = (
+            {"verdict": outcome} if outcome == "fail" else {"verdict": outcome, "actual": None}
+        )
         return msgspec.structs.replace(one, **changed) if one.rule == WAIVED else one
 
     return msgspec.structs.replace(pack, verdicts=tuple(map(so, pack.verdicts)))

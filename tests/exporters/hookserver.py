@@ -41,7 +41,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.hooks.append(Hook("POST", self.path, headers, body))
-        answer = self.server.answers.pop(0) if self.server.answers else (200 if self.server.body else 204, {})
+        answer = (
+            self.server.answers.pop(0)
+            if self.server.answers
+            else (200 if self.server.body else 204, {})
+        )
         if answer is None:
             self.close_connection = True
             return
