@@ -296,7 +296,7 @@ def _bulk(
 PATHS: Final = (
     ("/", 0.4),
     ("/api/v1/overview", 0.4),
-    ("/assessment", 0.4),
+    ("/clauses", 0.4),
     ("/hosts", 0.15),
     ("/hosts?sort=score", 0.15),
     ("/hosts?sort=audit&silent=yes", 0.15),

@@ -263,8 +263,11 @@ def report(name: str, console: Console, times: int) -> None:
             f"{name}: {'worst p95' + who:50} {worst:8.1f} ms, {worst / TARGET:.2f} of target",
             flush=True,
         )
-    pages = Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]
-    print(f"{name}: resident {int(pages) / 1024:.0f} MB", flush=True)
+    status = Path("/proc/self/status").read_text()
+    own, mapped = (
+        int(status.split(f"{part}:")[1].split()[0]) >> 10 for part in ("RssAnon", "RssFile")
+    )
+    print(f"{name}: resident {own} MB, and {mapped} MB of files", flush=True)
 
 
 def run(name: str, url: str, given: argparse.Namespace) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, select
+from sqlalchemy import Connection, Row, select, text
 
-from exporters.console.people import sessions
-from exporters.console.schema import log, user
-from exporters.console.web.asker import Asker
-from tests.consolelab import Console
+from exporters.console import auditlog
+from exporters.console.people import login, sessions
+from exporters.console.schema import log, session, user
+from exporters.console.web.asker import Asker, Role
+from tests.consolelab import PASSWORD, Console
 
 NOW: Final = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 
@@ -59,3 +60,41 @@ def logged(console: Console, action: str = "") -> list[Row[tuple[object, ...]]]:
         statement = statement.where(log.c.action == action)
     with console.database.reading() as connection:
         return list(connection.execute(statement))
+
+
+def within(
+    console: Console, name: str, role: Role = "viewer", departments: tuple[str, ...] | None = None
+) -> Asker:
+    """A user who has logged in at NOW; the password is two days old."""
+    console.person(name, role, departments)
+    set_user(console, name, password_changed=NOW - timedelta(days=2))
+    return holder(console, login.by_password(stranger(console), name, PASSWORD).token)
+
+
+def lasts(asker: Asker, console: Console) -> bool:
+    """Whether the session still is one."""
+    with console.database.reading() as connection:
+        found = connection.execute(session.select().where(session.c.token_hash == asker.session))
+        return found.first() is not None
+
+
+def filled(console: Console, rows: int = 8) -> None:
+    """The audit log has that many rows more."""
+    for number in range(rows):
+        with console.database.writing() as connection:
+            detail = {"文": number, "list": [1, None, True]}
+            auditlog.record(connection, f"u{number % 3}", "test.done", str(number), detail, now=NOW + timedelta(hours=number))  # fmt: skip
+
+
+def unguarded(connection: Connection) -> None:
+    """What somebody with all rights on the database can do."""
+    if connection.dialect.name == "sqlite":
+        for name in ("log_update", "log_delete", "log_insert"):
+            connection.execute(text(f"DROP TRIGGER {name}"))
+    else:
+        connection.execute(text("ALTER TABLE log DISABLE TRIGGER ALL"))
+
+
+def url_of(console: Console) -> str:
+    """As people write it."""
+    return console.database.url.render_as_string(hide_password=False).replace("+psycopg", "")

@@ -585,17 +585,10 @@ Index(  # manual items are listed by it
     sqlite_where=outcome_tally.c.outcome == literal_column(str(OUTCOME["manual"])),
     postgresql_where=outcome_tally.c.outcome == literal_column(str(OUTCOME["manual"])),
 )
-# A list is read along one of these in its order, and its filters are answered from the same entries (review/walks.py)
-_FILTERED = (
-    hit.c.id,
-    hit.c.state,
-    hit.c.severity,
-    hit.c.rule_id,
-    hit.c.department_id,
-    hit.c.host_id,
-)
 Index("ix_hit_age", hit.c.first_seen, *_FILTERED)
-Index("ix_hit_last_seen", hit.c.last_seen, *_FILTERED)  # every audit moves its entries
+# Every audit moves the entries of this one, and on PostgreSQL then those of all others with them: an audit that
+# repeats itself costs the server a third of it without this one and with half-full pages (fillfactor 50)
+Index("ix_hit_last_seen", hit.c.last_seen, *_FILTERED)
 Index("ix_hit_changed", hit.c.changed, *_FILTERED)
 Index(
     "ix_hit_severity",

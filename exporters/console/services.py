@@ -17,5 +17,8 @@ class Services:
 
     settings: ConsoleSettings
     rules: Mapping[str, Rule]
-    door: Door
     packs: Mapping[str, Pack] = field(default_factory=dict)
+    door: Door = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "door", Door(self.settings.people))  # of these settings, always

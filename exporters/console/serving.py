@@ -14,7 +14,6 @@ from exporters.console.hosts import linestatus
 from exporters.console.intake.housekeeping import Housekeeping
 from exporters.console.notify.notifier import Notifier
 from exporters.console.people.directory.recheck import Recheck
-from exporters.console.people.door import Door
 from exporters.console.people.first import first_administrator
 from exporters.console.pull.puller import Puller
 from exporters.console.services import Services
@@ -88,6 +87,4 @@ def services_of(settings: ConsoleSettings) -> Services:
     """Raises DocumentError for a pack."""
     loaded = [packs.outline(name) for name in built_in()]
     loaded += [packs.load(name) for name in settings.packs]
-    return Services(
-        settings, by_id(loaded), Door(settings.people), {one.pack: one for one in loaded}
-    )
+    return Services(settings, by_id(loaded), {one.pack: one for one in loaded})

@@ -12,19 +12,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import Connection, delete, insert, select, text, update
 from sqlalchemy.exc import DatabaseError as DriverError
 
-from agents.cli.console import command
 from exporters.console import auditlog
-from exporters.console.people import first, logbook
-from exporters.console.people.door import Door
-from exporters.console.people.policy import PeopleSettings, Policy
-from exporters.console.schema import log, user
+from exporters.console.people import logbook
+from exporters.console.schema import log
 from exporters.console.web.asker import Asker, Person
 from tests.consolelab import Console
-from tests.peoplelab import NOW, logged, row_of, stranger
+from tests.peoplelab import NOW, filled, logged, stranger, unguarded, url_of
 
 WRITER = """
 import sys
@@ -38,25 +34,14 @@ for number in range(15):
 """
 
 
-def _fill(console: Console, rows: int = 8) -> None:
-    for number in range(rows):
-        with console.database.writing() as connection:
-            detail = {"文": number, "list": [1, None, True]}
-            auditlog.record(connection, f"u{number % 3}", "test.done", str(number), detail, now=NOW + timedelta(hours=number))  # fmt: skip
-
-
 def _verified(console: Console, after: tuple[int, str] | None = None) -> auditlog.Verified:
     with console.database.reading() as connection:
         return auditlog.verify(connection, after)
 
 
-def _url(console: Console) -> str:
-    return console.database.url.render_as_string(hide_password=False).replace("+psycopg", "")
-
-
 def test_processes_and_threads_append_to_one_chain(each_console: Console) -> None:
     children = [
-        subprocess.Popen([sys.executable, "-c", WRITER, _url(each_console), name])
+        subprocess.Popen([sys.executable, "-c", WRITER, url_of(each_console), name])
         for name in ("one", "two")
     ]
 
@@ -76,11 +61,11 @@ def test_processes_and_threads_append_to_one_chain(each_console: Console) -> Non
 
 
 def test_what_is_rolled_back_leaves_no_gap(each_console: Console) -> None:
-    _fill(each_console, 2)
+    filled(each_console, 2)
     with each_console.database.engine.connect() as connection:
         auditlog.record(connection, "x", "test.done", now=NOW)
         connection.rollback()
-    _fill(each_console, 2)
+    filled(each_console, 2)
     assert _verified(each_console)[:3] == (4, 0, "")
 
 
@@ -95,14 +80,14 @@ def test_what_is_rolled_back_leaves_no_gap(each_console: Console) -> None:
     ids=["update", "update-hash", "delete", "delete-one"],
 )
 def test_the_database_refuses_changes(each_console: Console, statement: Any) -> None:
-    _fill(each_console, 3)
+    filled(each_console, 3)
     with pytest.raises(DriverError, match="only grows"), each_console.database.writing() as connection:  # fmt: skip
         connection.execute(statement)
     assert _verified(each_console).rows == 3
 
 
 def test_other_ways_to_change_a_row_are_refused(each_console: Console) -> None:
-    _fill(each_console, 3)
+    filled(each_console, 3)
     if each_console.database.sqlite:
         other = "INSERT OR REPLACE INTO log SELECT number, time, 'x', address, action, subject, detail, hash FROM log"  # fmt: skip
     else:
@@ -110,15 +95,6 @@ def test_other_ways_to_change_a_row_are_refused(each_console: Console) -> None:
     with pytest.raises(DriverError, match="only grows"), each_console.database.writing() as connection:  # fmt: skip
         connection.execute(text(other))
     assert _verified(each_console).problem == ""
-
-
-def _unguarded(connection: Connection) -> None:
-    """What somebody with all rights on the database can do."""
-    if connection.dialect.name == "sqlite":
-        for name in ("log_update", "log_delete", "log_insert"):
-            connection.execute(text(f"DROP TRIGGER {name}"))
-    else:
-        connection.execute(text("ALTER TABLE log DISABLE TRIGGER ALL"))
 
 
 def _rows(connection: Connection) -> list[dict[str, Any]]:
@@ -185,9 +161,9 @@ def _reorder(connection: Connection) -> None:
 def test_a_row_that_was_tampered_with_is_found(
     each_console: Console, tamper: Callable[[Connection], None], first_bad: int
 ) -> None:
-    _fill(each_console)
+    filled(each_console)
     with each_console.database.writing() as connection:
-        _unguarded(connection)
+        unguarded(connection)
         tamper(connection)
     found = _verified(each_console)
     assert found.problem
@@ -195,17 +171,17 @@ def test_a_row_that_was_tampered_with_is_found(
 
 
 def test_a_cut_end_is_found_by_who_noted_it(each_console: Console) -> None:
-    _fill(each_console)
+    filled(each_console)
     noted = _verified(each_console)
     end = (noted.number, noted.hash)
-    _fill(each_console, 1)
+    filled(each_console, 1)
     assert _verified(each_console, end).problem == "", "it has grown since"
     with each_console.database.writing() as connection:
-        _unguarded(connection)
+        unguarded(connection)
         connection.execute(delete(log).where(log.c.number >= 7))
     assert _verified(each_console).problem == "", "the rest is whole"
     assert _verified(each_console, end).first_bad == 7
-    _fill(each_console, 3)  # cut and grown again
+    filled(each_console, 3)  # cut and grown again
     assert _verified(each_console, end)[:3] == (7, 8, "its hash is not the one that was noted")
 
 
@@ -229,7 +205,7 @@ def test_names_of_attackers_are_one_harmless_line(each_console: Console) -> None
 
 
 def test_filters_and_pages(each_console: Console) -> None:
-    _fill(each_console, 230)
+    filled(each_console, 230)
     asker = _auditor(each_console)
     seen: list[int] = []
     before: int | None = None
@@ -264,7 +240,7 @@ def _auditor(console: Console) -> Any:
 def test_the_export_has_all_and_no_formula(each_console: Console) -> None:
     with each_console.database.writing() as connection:
         auditlog.record(connection, "=cmd|' /C calc'!A0", "test.done", "@SUM(1)", {}, now=NOW)
-    _fill(each_console, 30)
+    filled(each_console, 30)
     reply = logbook.exported(_auditor(each_console), logbook.Filter())
     content = b"".join(reply.content)  # type: ignore[arg-type]
     assert content.count(b"\xef\xbb\xbf") == 1
@@ -287,85 +263,3 @@ def test_who_may_read_it(console: Console) -> None:
     assert client.get("/log?since=x").status_code == 422
     limited = console.client("auditor", ("教育局",), name="limited")
     assert limited.get("/log").status_code == 403
-
-
-# --- the first administrator, and the command line
-
-
-def test_of_consoles_that_start_at_once_one_makes_the_administrator(each_console: Console) -> None:
-    door, gate, made = Door(PeopleSettings(rounds=4)), threading.Barrier(2), []
-
-    def start() -> None:
-        gate.wait()
-        made.append(first.first_administrator(each_console.database, door, Policy(), NOW))
-
-    threads = [threading.Thread(target=start) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(map(bool, made)) == [False, True]
-    row = row_of(each_console, "admin")
-    assert row.must_change
-    assert door.matches(max(made), row.password_hash)
-    assert first.first_administrator(each_console.database, door, Policy(), NOW) == ""
-    assert len(logged(each_console, "users.first")) == 1
-
-
-def _run(console: Console, *argv: str, stdin: str = "") -> Any:
-    return CliRunner().invoke(command, ["--db", _url(console), *argv], input=stdin)
-
-
-def test_users_by_the_command_line(each_console: Console) -> None:
-    done = _run(each_console, "user", "add", "zhang", "--role", "auditor", stdin="Tr0ub-dour-1\n")
-    assert done.exit_code == 0, done.output
-    assert "Tr0ub" not in done.output
-    row = row_of(each_console, "zhang")
-    assert (row.role, row.must_change) == ("auditor", True)
-    for argv, stdin, problem in (
-        (("user", "add", "zhang"), "Tr0ub-dour-1\n", "there is a user"),
-        (("user", "add", "Zhang"), "Tr0ub-dour-1\n", "small letters"),
-        (("user", "add", "li"), "short\n", "at least 8"),
-        (("user", "reset-password", "nobody"), "Tr0ub-dour-1\n", "no local user"),
-        (("user", "unlock", "nobody"), "", "no user"),
-    ):
-        done = _run(each_console, *argv, stdin=stdin)
-        assert problem in str(done.exception)
-    with each_console.database.writing() as connection:
-        connection.execute(user.update().values(failures=5, locked_until=NOW, totp_secret="X"))
-    assert _run(each_console, "user", "unlock", "zhang").exit_code == 0
-    assert row_of(each_console, "zhang").locked_until is None
-    done = _run(each_console, "user", "reset-password", "zhang", "--without-totp", stdin="Tr0ub-dour-2\n")  # fmt: skip
-    assert done.exit_code == 0, done.output
-    assert row_of(each_console, "zhang").totp_secret == ""
-    assert [row.action for row in logged(each_console)] == ["users.create", "users.unlock", "users.reset_password"]  # fmt: skip
-    assert _verified(each_console).problem == ""
-
-
-def test_verify_log_says_where_it_is_broken(each_console: Console) -> None:
-    assert "0 rows" in _run(each_console, "verify-log").output
-    _fill(each_console)
-    done = _run(each_console, "verify-log")
-    assert done.exit_code == 0
-    assert "8 rows from 2027-03-01T17:00:00+08:00" in done.output
-    noted = done.output.split("last ")[1].split()[0]
-    assert noted.startswith("8:")
-    assert _run(each_console, "verify-log", "--after", noted).exit_code == 0
-    for bad in ("8", "x:" + "0" * 64, "8:abc"):
-        assert "NUMBER:HASH" in str(_run(each_console, "verify-log", "--after", bad).exception)
-    with each_console.database.writing() as connection:
-        _unguarded(connection)
-        _change(connection)
-    done = _run(each_console, "verify-log")
-    assert done.exit_code == 1
-    assert "broken at row 4" in done.output
-
-
-def test_verify_log_of_what_cannot_be_read(tmp_path: Any) -> None:
-    for url in (f"sqlite:///{tmp_path}/none.db", "postgresql://nobody@127.0.0.1:1/none", "mysql://x/y"):  # fmt: skip
-        done = CliRunner().invoke(command, ["--db", url, "verify-log"])
-        assert type(done.exception).__name__ == "UserError", url
-    assert not list(tmp_path.iterdir()), "nothing is made"
-    (tmp_path / "empty.db").touch()
-    done = CliRunner().invoke(command, ["--db", f"sqlite:///{tmp_path}/empty.db", "verify-log"])
-    assert type(done.exception).__name__ == "UserError"

@@ -1,4 +1,4 @@
-"""Users and one's own account: what administrators may and may not do, sessions, passwords, API tokens."""
+"""Users: what each role may do, and what administrators may and may not do to users."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from exporters.console.people import login, profile, tokens, users
-from exporters.console.schema import session
+from exporters.console.people import login, users
 from exporters.console.web.asker import PERMISSIONS, Asker, Person, Role
 from exporters.console.web.refusals import Conflict, Forbidden, Invalid, NotFound, Refused
-from exporters.console.web.routing import Nothing
-from tests.consolelab import PASSWORD, Console
-from tests.peoplelab import NOW, holder, logged, row_of, set_user, stranger
+from tests.consolelab import Console
+from tests.peoplelab import NOW, lasts, logged, row_of, set_user, stranger, within
 
 MAY = {
     #                open  agent  entering self  view  review approve administer audit
@@ -40,23 +38,8 @@ def test_what_each_role_may_do(console: Console, who: str) -> None:
     assert tuple(asker.may(permission) for permission in PERMISSIONS) == MAY[who]
 
 
-def _in(
-    console: Console, name: str, role: Role = "viewer", departments: tuple[str, ...] | None = None
-) -> Asker:
-    console.person(name, role, departments)
-    set_user(console, name, password_changed=NOW - timedelta(days=2))
-    return holder(console, login.by_password(stranger(console), name, PASSWORD).token)
-
-
-def _again(asker: Asker, console: Console) -> bool:
-    """Whether the session still is one."""
-    with console.database.reading() as connection:
-        found = connection.execute(session.select().where(session.c.token_hash == asker.session))
-        return found.first() is not None
-
-
 def test_a_new_user_changes_the_initial_password(each_console: Console) -> None:
-    boss = _in(each_console, "boss", "administrator")
+    boss = within(each_console, "boss", "administrator")
     made = users.create(
         boss, users.Create("张伟.2", "analyst", "张伟", "zhang@example.org", ("教育局", " 卫健委 "))
     )
@@ -90,7 +73,7 @@ def test_a_new_user_changes_the_initial_password(each_console: Console) -> None:
     ],
 )
 def test_what_is_no_user(console: Console, create: users.Create, field: str) -> None:
-    boss = _in(console, "boss", "administrator")
+    boss = within(console, "boss", "administrator")
     with pytest.raises(Invalid) as refused:
         users.create(boss, create)
     assert refused.value.field == field
@@ -104,17 +87,17 @@ def _update(console: Console, name: str, **changes: object) -> users.Update:
 def test_a_change_of_rights_ends_sessions_and_the_second_editor_is_told(
     each_console: Console,
 ) -> None:
-    boss = _in(each_console, "boss", "administrator")
+    boss = within(each_console, "boss", "administrator")
     for change in (
         {"role": "analyst"},
         {"role": "analyst", "departments": ("教育局",)},
         {"role": "analyst", "departments": ("教育局",), "disabled": True},
     ):
         set_user(each_console, "zhang", disabled=False) if change.get("disabled") else None
-        zhang = _in(each_console, "zhang")
+        zhang = within(each_console, "zhang")
         update = _update(each_console, "zhang", **change)
         users.change(boss, update)
-        assert not _again(zhang, each_console)
+        assert not lasts(zhang, each_console)
         with pytest.raises(Conflict):
             users.change(boss, update)
     entries = [json.loads(row.detail) for row in logged(each_console, "users.change")]
@@ -123,15 +106,15 @@ def test_a_change_of_rights_ends_sessions_and_the_second_editor_is_told(
 
 
 def test_a_change_of_name_or_mail_ends_nothing(console: Console) -> None:
-    boss, zhang = _in(console, "boss", "administrator"), _in(console, "zhang")
+    boss, zhang = within(console, "boss", "administrator"), within(console, "zhang")
     known = users.change(boss, _update(console, "zhang", full_name="张", mail="z@example.org"))
     assert (known.full_name, known.version) == ("张", 2)
-    assert _again(zhang, console)
+    assert lasts(zhang, console)
 
 
 def test_nobody_changes_their_own_rights(console: Console) -> None:
-    boss = _in(console, "boss", "administrator")
-    _in(console, "other", "administrator")
+    boss = within(console, "boss", "administrator")
+    within(console, "other", "administrator")
     for change in ({"role": "viewer"}, {"disabled": True}):
         with pytest.raises(Forbidden):
             users.change(boss, _update(console, "boss", **change))
@@ -143,8 +126,8 @@ def test_nobody_changes_their_own_rights(console: Console) -> None:
 
 
 def test_of_two_administrators_who_disable_each_other_one_stays(each_console: Console) -> None:
-    one = _in(each_console, "one", "administrator")
-    two = _in(each_console, "two", "administrator")
+    one = within(each_console, "one", "administrator")
+    two = within(each_console, "two", "administrator")
     gate, refused = threading.Barrier(2), []
 
     def disable(asker: Asker, name: str) -> None:
@@ -168,7 +151,7 @@ def test_of_two_administrators_who_disable_each_other_one_stays(each_console: Co
 
 
 def test_who_sees_some_departments_keeps_no_users(console: Console) -> None:
-    asker = _in(console, "boss", "administrator", ("教育局",))
+    asker = within(console, "boss", "administrator", ("教育局",))
     with pytest.raises(Forbidden):
         users.listed(asker, users.List())
     with pytest.raises(Forbidden):
@@ -176,7 +159,7 @@ def test_who_sees_some_departments_keeps_no_users(console: Console) -> None:
 
 
 def test_the_list_is_in_pages(console: Console) -> None:
-    boss = _in(console, "boss", "administrator")
+    boss = within(console, "boss", "administrator")
     for number in range(120):
         console.person(f"u{number:03}", "viewer")
     first = users.listed(boss, users.List())
@@ -191,122 +174,14 @@ def test_the_list_is_in_pages(console: Console) -> None:
 
 
 def test_a_reset_gives_another_initial_password_and_unlocks(console: Console) -> None:
-    boss, zhang = _in(console, "boss", "administrator"), _in(console, "zhang")
+    boss, zhang = within(console, "boss", "administrator"), within(console, "zhang")
     set_user(console, "zhang", failures=5, locked_until=NOW + timedelta(seconds=600))
     made = users.reset_password(boss, users.UserId(zhang.person.id))  # type: ignore[union-attr]
-    assert not _again(zhang, console)
+    assert not lasts(zhang, console)
     entered = login.by_password(stranger(console), "zhang", made.password)
     assert entered.stage == "password"
     with pytest.raises(NotFound):
         users.unlock(boss, users.UserId(999))
-
-
-# --- oneself
-
-
-def test_a_password_is_none_of_the_last_five(each_console: Console) -> None:
-    asker = _in(each_console, "zhang")
-    used = [PASSWORD]
-    for number in range(6):
-        for old in used[-6:]:
-            with pytest.raises(Invalid, match=r"people\.password_used"):
-                profile.change_password(asker, profile.ChangePassword(used[-1], old))
-        new = f"Tr0ub-dour-{number}{number}"
-        entered = profile.change_password_here(asker, profile.ChangePassword(used[-1], new))
-        assert not _again(asker, each_console)
-        used.append(new)
-        set_user(each_console, "zhang", password_changed=NOW - timedelta(days=2))
-        asker = holder(each_console, entered.token)
-    profile.change_password(asker, profile.ChangePassword(used[-1], used[0]))
-
-
-def test_a_password_stays_for_a_day(console: Console) -> None:
-    asker = _in(console, "zhang")
-    set_user(console, "zhang", password_changed=NOW - timedelta(hours=23))
-    with pytest.raises(Refused, match=r"profile\.password_young"):
-        profile.change_password(asker, profile.ChangePassword(PASSWORD, "Tr0ub-dour-1"))
-
-
-def test_guessing_the_present_password_locks_and_ends_the_session(console: Console) -> None:
-    asker = _in(console, "zhang")
-    for _ in range(5):
-        assert _again(asker, console)
-        with pytest.raises(Invalid, match=r"profile\.current_wrong"):
-            profile.change_password(asker, profile.ChangePassword("x", "Tr0ub-dour-1"))
-    assert not _again(asker, console)
-    assert row_of(console, "zhang").locked_until == NOW + timedelta(seconds=600)
-
-
-def test_of_two_changes_at_once_one_is_told(each_console: Console) -> None:
-    asker = _in(each_console, "zhang")
-    gate, told = threading.Barrier(2), []
-
-    def change(new: str) -> None:
-        gate.wait()
-        try:
-            profile.change_password(asker, profile.ChangePassword(PASSWORD, new))
-            told.append("done")
-        except Refused as refused:
-            told.append(refused.key)
-
-    threads = [threading.Thread(target=change, args=(f"Tr0ub-dour-{n}",)) for n in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert told.count("done") == 1
-    assert len(logged(each_console, "profile.password")) == 1
-
-
-def test_own_sessions_are_listed_and_ended(each_console: Console) -> None:
-    others = [_in(each_console, "zhang") for _ in range(3)]
-    stranger_session = _in(each_console, "li")
-    here = _in(each_console, "zhang")
-    account = profile.account(here, Nothing())
-    assert len(account.sessions) == 4
-    assert [one.here for one in account.sessions].count(True) == 1
-    profile.end_session(here, profile.SessionId(others[0].session[:16]))
-    assert not _again(others[0], each_console)
-    with pytest.raises(NotFound):
-        profile.end_session(here, profile.SessionId(stranger_session.session[:16]))
-    profile.end_other_sessions(here, Nothing())
-    assert [_again(one, each_console) for one in (*others, here, stranger_session)] == [False, False, False, True, True]  # fmt: skip
-
-
-def test_a_token_acts_as_its_user_and_no_further(each_console: Console) -> None:
-    asker = _in(each_console, "zhang", "analyst", ("教育局",))
-    made = tokens.create(asker, tokens.NewToken(" nightly ", 30))
-    bearer = holder(each_console, made.token, bearer=True)
-    assert bearer.person
-    assert (bearer.name, bearer.person.role, bearer.scope) == ("zhang", "analyst", frozenset())
-    assert bearer.session == "", "no CSRF token is asked of it"
-    listed = tokens.listed(bearer, Nothing()).tokens
-    assert [(one.name, one.used) for one in listed] == [("nightly", NOW)]
-    with pytest.raises(Forbidden):
-        tokens.create(bearer, tokens.NewToken("another"))
-    assert holder(each_console, made.token, NOW + timedelta(days=30), bearer=True).person is None
-    assert holder(each_console, made.token + "x", bearer=True).person is None
-    li = _in(each_console, "li")
-    with pytest.raises(NotFound):
-        tokens.revoke(li, tokens.TokenId(made.id))
-    set_user(each_console, "zhang", disabled=True)
-    assert holder(each_console, made.token, bearer=True).person is None
-    set_user(each_console, "zhang", disabled=False)
-    tokens.revoke(asker, tokens.TokenId(made.id))
-    assert holder(each_console, made.token, bearer=True).person is None
-    assert made.token not in str(logged(each_console))
-
-
-def test_a_bearer_needs_no_csrf_token_and_goes_before_a_cookie(console: Console) -> None:
-    client = console.client("administrator")
-    made = client.post("/api/v1/tokens", json={"name": "x", "days": 1}).json()
-    assert client.post("/api/v1/tokens", json={"name": "x", "days": 366}).status_code == 422
-    del client.headers["X-CSRF-Token"]
-    body = {"name": "new", "role": "viewer"}
-    assert client.post("/api/v1/users", json=body).status_code == 403
-    bearer = {"Authorization": f"Bearer {made['token']}"}
-    assert client.post("/api/v1/users", json=body, headers=bearer).json()["name"] == "new"
-    assert client.get("/api/v1/users", headers={"Authorization": "Bearer jwu_x"}).status_code == 401
 
 
 def test_the_pages_work_without_the_api(console: Console) -> None:
@@ -335,18 +210,3 @@ def test_the_pages_work_without_the_api(console: Console) -> None:
     assert client.post(f"/users/{number}/password").status_code == 200
     assert client.get("/users/999").status_code == 404
     assert client.get("/users?text=zha").text.count("/users/") >= 1
-
-
-def test_the_profile_page_keeps_a_refused_token_form(console: Console) -> None:
-    client = console.client("viewer")
-    refused = client.post("/profile/tokens", data={"name": "nightly", "days": "400"})
-    assert refused.status_code == 422
-    assert 'value="nightly"' in refused.text
-    made = client.post("/profile/tokens", data={"name": "nightly", "days": "30"})
-    assert "jwu_" in made.text
-    assert "jwu_" not in client.get("/profile").text
-    wrong = client.post(
-        "/profile/password", data={"current": PASSWORD, "password": "a", "again": "b"}
-    )
-    assert wrong.status_code == 422
-    assert PASSWORD not in wrong.text

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
 
 from collectors.strictyaml import Duration, Secret
-from exporters.console import leases
-from exporters.console.pull import figures, schedule
+from exporters.console.pull import figures
 from exporters.console.pull.settings import BasicAuth, PullTls
-from exporters.console.schema import lease
 from exporters.prometheus.settings import WebSettings
 from tests.console.pullfleet import (
     EVERY,
@@ -26,7 +23,6 @@ from tests.console.pullfleet import (
     later,
     puller_of,
     pulling,
-    rows,
     targets,
     write_targets,
 )
@@ -236,8 +232,8 @@ def test_a_bad_targets_file_is_told_and_what_was_known_stays(console: Console, p
         with console.database.reading() as connection:
             told = {it.name: it.samples for it in figures.families(connection, NOW)}
         assert told["jianwei_console_targets_file_success"][0].value == 0
-        assert told["jianwei_console_targets"][0].value == 1
-        assert told["jianwei_console_agents"][0].labels
+        assert told["jianwei_console_targets_failing"][0].value == 0
+        assert told["jianwei_console_pull_late_seconds"][0].value == 0
         scoped = console.client("viewer", ("税务局",))
         assert "targets.json" not in scoped.get("/fleet").text
         assert scoped.get("/api/v1/fleet/targets").json()["targets"] == []
@@ -282,43 +278,3 @@ def test_two_consoles_on_one_database_share(postgres: Postgres, path: Path) -> N
         assert a.run_once(later(31 + 5 * EVERY)) == 1  # who ends well leaves it at once
     one.close()
     two.close()
-
-
-def test_one_of_many_has_a_lease(each_console: Console) -> None:
-    database, got = each_console.database, []
-    ready = threading.Barrier(8)
-
-    def grab(name: str) -> None:
-        ready.wait()
-        if leases.held(database, "x", name, 30, NOW):
-            got.append(name)
-
-    threads = [threading.Thread(target=grab, args=(str(n),)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(got) == 1
-    assert leases.held(database, "x", got[0], 30, later(20))
-    assert not leases.held(database, "x", "other", 30, later(49))
-    assert leases.held(database, "x", "other", 30, later(50))
-    assert not leases.held(database, "x", got[0], 30, later(51))
-    leases.released(database, "x", got[0])
-    assert len(rows(each_console, lease)) == 1
-    leases.released(database, "x", "other")
-    assert leases.held(database, "x", got[0], 30, later(52))
-
-
-def test_places_are_spread_over_the_interval() -> None:
-    urls = [f"http://host-{n}:9808" for n in range(1000)]
-    due = [(schedule.following(it, 300, NOW) - NOW).total_seconds() for it in urls]
-    assert min(due) >= 150
-    assert max(due) < 450
-    for begin in range(150, 450, 30):
-        assert 60 < sum(begin <= it < begin + 30 for it in due) < 140
-    for url in urls[:20]:
-        one = schedule.following(url, 300, NOW)
-        assert schedule.following(url, 300, one) - one == timedelta(seconds=300)
-    waits = [(schedule.again(n, 300, NOW) - NOW).total_seconds() for n in range(1, 40)]
-    assert waits[0] < 40
-    assert 900 <= waits[-1] <= 1500

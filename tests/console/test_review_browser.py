@@ -43,10 +43,7 @@ def test_on_a_telephone_by_the_keyboard(console: Console, tmp_path: Path) -> Non
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         assert grave(page) == []
         # all rows of the page at once, by the space bar, then what is to be done
-        if not page.locator("[data-all=chosen]").is_visible():  # no heading on a telephone
-            page.locator("input[name=chosen]").first.focus()
-        else:
-            page.locator("[data-all=chosen]").focus()
+        page.locator("fieldset [data-all=chosen]").focus()
         page.keyboard.press("Space")
         page.locator("button[value=acknowledge]").focus()
         page.keyboard.press("Enter")

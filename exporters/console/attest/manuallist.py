@@ -18,6 +18,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    tuple_,
 )
 
 from exporters.console.attest import texts
@@ -32,6 +33,8 @@ from rules.model import Text
 
 PAGE: Final = 50
 SOON: Final = timedelta(days=30)
+_DEPARTMENT: Final = outcome_tally.c.department_id
+_SOUGHT: Final = ("name", "title_zh", "title_en", "question_zh", "question_en")
 STATES: Final = ("open", "answered", "expiring", "expired")
 
 
@@ -88,32 +91,40 @@ class ManualPage(msgspec.Struct, frozen=True):
 
 
 def listed(asker: Asker, given: ManualFilter) -> ManualPage:
-    statement = asker.scoped(_items(), outcome_tally.c.department_id)
+    keys = _keys(asker, given)
+    with asker.database.reading() as connection:
+        found = [(row.rule_id, row.department_id) for row in connection.execute(keys)]
+        rows = []
+        if page := found[:PAGE]:
+            its = tuple_(outcome_tally.c.rule_id, outcome_tally.c.department_id).in_(page)
+            rows = list(connection.execute(asker.scoped(_items(), _DEPARTMENT).where(its)))
+        rows.sort(key=lambda row: (row.rule_id, row.department_id))
+        items = _told(asker, connection, rows)
+    last = items[-1] if len(found) > PAGE else None
+    return ManualPage(items, f"{last.rule_id}.{last.department_id}" if last else "")
+
+
+def _keys(asker: Asker, given: ManualFilter) -> Select[Any]:
+    """Of one page and one item more, read along an index."""
+    tally = outcome_tally.c
+    columns: list[Any] = [tally.rule_id, tally.department_id]
+    statement = asker.scoped(_joined(columns), _DEPARTMENT)
     if given.state:
         statement = statement.where(_in_state(given.state, texts.today(asker)))
     if name := texts.optional("department", given.department, texts.NAME):
-        statement = statement.where(department.c.name == name)
+        named = select(department.c.id).where(department.c.name == name)
+        statement = statement.where(tally.department_id.in_(named))
     if clause := texts.optional("clause", given.clause, texts.NAME):
-        of_rule = rule_clause.c.rule_id == rule.c.id
+        of_rule = rule_clause.c.rule_id == tally.rule_id
         begins = rule_clause.c.clause.startswith(clause, autoescape=True)
         statement = statement.where(exists().where(of_rule, begins))
     if text := texts.optional("text", given.text, texts.NAME):
-        parts = (
-            rule.c.name,
-            rule.c.title_zh,
-            rule.c.title_en,
-            rule.c.question_zh,
-            rule.c.question_en,
-        )
-        statement = statement.where(or_(*(it.icontains(text, autoescape=True) for it in parts)))
+        parts = (rule.c[name] for name in _SOUGHT)
+        has = or_(*(it.icontains(text, autoescape=True) for it in parts))
+        statement = statement.where(tally.rule_id.in_(select(rule.c.id).where(has)))
     if given.after:
         statement = statement.where(_after(given.after))
-    statement = statement.order_by(outcome_tally.c.rule_id, outcome_tally.c.department_id)
-    with asker.database.reading() as connection:
-        rows = connection.execute(statement.limit(PAGE + 1)).all()
-        items = _told(asker, connection, rows[:PAGE])
-    last = items[-1] if len(rows) > PAGE else None
-    return ManualPage(items, f"{last.rule_id}.{last.department_id}" if last else "")
+    return statement.group_by(*columns).order_by(*columns).limit(PAGE + 1)
 
 
 def item_of(asker: Asker, connection: Connection, key: ManualKey) -> ManualItem:
@@ -132,19 +143,27 @@ def _items() -> Select[Any]:
     """By rule and department, with the answer that stands for all its hosts."""
     tally, standing = outcome_tally.c, attestation.c
     columns: list[Any] = [
+        func.max(tally.hosts).label("hosts"),
         tally.rule_id,
         tally.department_id,
-        func.max(tally.hosts).label("hosts"),
         rule.c.name.label("rule"),
         *(rule.c[name] for name in ("title_zh", "title_en", "question_zh", "question_en")),
         department.c.name.label("department"),
         *(standing[name] for name in ("id", "answer", "by", "expires", "version")),
     ]
     return (
-        select(*columns)
-        .select_from(outcome_tally)
+        _joined(columns)
         .join(rule, rule.c.id == tally.rule_id)
         .join(department, department.c.id == tally.department_id)
+        .group_by(*columns[1:])
+    )
+
+
+def _joined(columns: list[Any]) -> Select[Any]:
+    tally, standing = outcome_tally.c, attestation.c
+    return (
+        select(*columns)
+        .select_from(outcome_tally)
         .outerjoin(
             attestation,
             and_(
@@ -156,7 +175,6 @@ def _items() -> Select[Any]:
         )
         # as a literal: the index is of these rows alone
         .where(tally.outcome == literal_column(str(OUTCOME["manual"])), tally.hosts > 0)
-        .group_by(tally.rule_id, tally.department_id, *columns[3:])
     )
 
 

@@ -18,6 +18,7 @@ from exporters.console.attest import (
     waivers,
     windowpages,
     windowstore,
+    windowwanted,
 )
 from exporters.console.web.asker import Asker
 from exporters.console.web.routing import Nothing, Operation, Reply
@@ -94,7 +95,7 @@ WINDOWS: Final = (
     ),
     Operation(
         "windows.create", "POST", "/windows", "review",
-        windowpages.create, windowstore.WindowWanted, windowstore.WindowShown,
+        windowpages.create, windowwanted.WindowWanted, windowstore.WindowShown,
     ),
     Operation(
         "windows.yaml", "GET", "/windows.yaml", "view",

@@ -13,8 +13,8 @@ from exporters.console.attest.windowstore import (
     WindowCancelled,
     WindowFilter,
     WindowShown,
-    WindowWanted,
 )
+from exporters.console.attest.windowwanted import WindowWanted
 from exporters.console.schema import department
 from exporters.console.web.asker import Asker
 from exporters.console.web.routing import Answer, Page, Redirect, Reply, Shown

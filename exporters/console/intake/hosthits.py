@@ -15,7 +15,7 @@ from exporters.console.intake.arrived import Taken
 from exporters.console.intake.contention import Contended
 from exporters.console.intake.rows import Known
 from exporters.console.intake.tallies import Deltas
-from exporters.console.intake.waivers import Given, of_department, taken_back
+from exporters.console.intake.waivers import Given, of_department, of_host, taken_back
 from exporters.console.schema import hit, hit_event, rule
 from rules.model import AuditResult, Hit
 
@@ -48,7 +48,8 @@ class HostHits:
     def write(self, given: Sequence[Given], department: str, today: date) -> Taken:
         known = self._read()
         before = {mark: one.hit for mark, one in known.items()}
-        now = life.after(before, self._result, of_department(given, department, today))
+        mine = of_host(of_department(given, department, today), self._result.host)
+        now = life.after(before, self._result, mine)
         new = [one for mark, one in now.items() if mark not in known]
         changed: list[tuple[Known, Hit]] = []
         seen: list[int] = []

@@ -39,7 +39,7 @@ def rewaived(
     transaction; how many changed. `actor` is who approved or withdrew one. Call it last in the transaction, in
     `contention.retried`: it raises Contended where somebody else was faster."""
     today = waivers.site_day(services, now)
-    given = waivers.given(connection, rules)
+    given = waivers.given(connection, today, rules)
     names = {
         row.id: row.name
         for row in connection.execute(

@@ -86,7 +86,7 @@ class _Intake:
         result = prepared(result)
         rules = self.names.rules(result)
         if self._given is None:
-            self._given = waivers.given(self._connection)
+            self._given = waivers.given(self._connection, self._today)
         moved = row.department_id != department_id
         hits = HostHits(
             *(self._database, self._connection, self.deltas, result, rules),

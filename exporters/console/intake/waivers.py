@@ -7,7 +7,8 @@ do not expire in the hands of rules.waivers.
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,9 +16,11 @@ from sqlalchemy import Connection, select
 
 from exporters.console.schema import waiver
 from exporters.console.services import Services
-from rules.waivers import Waiver
+from rules.model import Host
+from rules.waivers import Waiver, matches
 
-APPROVED = "approved"
+APPROVED: Final = "approved"
+LATELY: Final = timedelta(days=60)
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -28,9 +31,14 @@ class Given(msgspec.Struct, frozen=True):
     last_day: date
 
 
-def given(connection: Connection, rules: Collection[str] | None = None) -> list[Given]:
-    """All approved ones, expired or not, in the order of their approval; of some rules, by name."""
-    statement = select(waiver).where(waiver.c.state == APPROVED).order_by(waiver.c.id)
+def given(connection: Connection, today: date, rules: Collection[str] | None = None) -> list[Given]:
+    """Approved ones in the order of their numbers; of some rules, by name. Those that expired lately are among them, to
+    tell why a hit is waived no more."""
+    statement = (
+        select(waiver)
+        .where(waiver.c.state == APPROVED, waiver.c.expires >= today - LATELY)
+        .order_by(waiver.c.id)
+    )
     if rules is not None:
         statement = statement.where(waiver.c.rule.in_(sorted(rules)))
     return [
@@ -62,9 +70,18 @@ def of_department(found: Collection[Given], department: str, today: date) -> tup
     )
 
 
+def of_host(waivers: Collection[Waiver], host: Host) -> tuple[Waiver, ...]:
+    """Those that may cover a hit of it: there may be many waivers, and every hit is asked of each."""
+    return tuple(
+        one
+        for one in waivers
+        if any(matches(name, pattern) for pattern in one.hosts for name in (host.name, host.id))
+    )
+
+
 def in_force(connection: Connection, department: str, today: date) -> tuple[Waiver, ...]:
     """The waivers that hosts of a department have on a day of the site's."""
-    return of_department(given(connection), department, today)
+    return of_department(given(connection, today), department, today)
 
 
 def site_day(services: Services, now: datetime) -> date:

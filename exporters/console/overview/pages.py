@@ -1,4 +1,4 @@
-"""The first page: how the city stands; and the clauses as a sheet to print for an assessment."""
+"""The first page: how the city stands; and the clauses one by one, as text."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def _overview(asker: Asker, _: Nothing) -> Answer:
     return Shown("overview/overview.html.j2", context)
 
 
-def _assessment(asker: Asker, _: Nothing) -> Answer:
-    return Shown("overview/assessment.html.j2", {"matrices": clauses(asker, Nothing())})
+def _clauses(asker: Asker, _: Nothing) -> Answer:
+    return Shown("overview/clauses.html.j2", {"matrices": clauses(asker, Nothing())})
 
 
 PAGES: Final = (
     Page("/", "view", _overview),
-    Page("/assessment", "view", _assessment),
+    Page("/clauses", "view", _clauses),
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, case, func, or_, select, tuple_, update
 
-from exporters.console.pull import known
+from exporters.console.pull import known, targetlist
+from exporters.console.pull.targetlist import PAGE, Limit, NoNul
 from exporters.console.pull.targets import FileState
 from exporters.console.schema import (
     agent_token,
@@ -23,10 +24,7 @@ from exporters.console.schema import (
 from exporters.console.web.asker import Asker
 from exporters.console.web.refusals import NotFound
 
-PAGE: Final = 50
 Id = Annotated[int, msgspec.Meta(ge=1, le=(1 << 31) - 1)]
-NoNul = msgspec.Meta(max_length=200, pattern=r"^[^\x00]*$")
-Limit = Annotated[int, msgspec.Meta(ge=1, le=500)]
 
 
 class AgentsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,34 +107,6 @@ class AgentView(msgspec.Struct, frozen=True):
     tokens: tuple[AgentToken, ...]
 
 
-class TargetsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    q: Annotated[str, NoNul] = ""
-    state: Literal["", "problem", "unanswered"] = ""
-    after: Annotated[str, NoNul] = ""
-    limit: Limit = PAGE
-
-
-class TargetView(msgspec.Struct, frozen=True):
-    """Counts are since it has been a target: audits taken in, answers without a new one, failures."""
-
-    url: str
-    department: str
-    host_id: int | None
-    asked: datetime | None
-    heard: datetime | None
-    due: datetime
-    failures: int
-    problem: str
-    audits: int
-    unchanged: int
-    failed: int
-
-
-class Targets(msgspec.Struct, frozen=True):
-    targets: tuple[TargetView, ...]
-    next: str
-
-
 class Revoked(msgspec.Struct, frozen=True):
     revoked: bool
 
@@ -181,7 +151,7 @@ def summary(asker: Asker) -> Summary:
         ).select_from(host),
         host.c.department_id,
     )
-    of_targets = _of_targets(
+    of_targets = targetlist.seen(
         asker, select(func.count(), func.count(target.c.heard)).select_from(target)
     )
     with asker.database.reading() as connection:
@@ -226,25 +196,6 @@ def agent(asker: Asker, given: Which) -> AgentView:
         )
 
 
-def targets(asker: Asker, given: TargetsQuery) -> Targets:
-    statement = _of_targets(asker, select(target))
-    if text := given.q.strip():
-        statement = statement.where(target.c.url.contains(text, autoescape=True))
-    if given.state == "problem":
-        statement = statement.where(target.c.problem != "")
-    if given.state == "unanswered":
-        statement = statement.where(target.c.heard.is_(None))
-    if given.after:
-        statement = statement.where(target.c.url > given.after)
-    with asker.database.reading() as connection:
-        ordered = statement.order_by(target.c.url).limit(given.limit + 1)
-        rows = connection.execute(ordered).all()
-    more, rows = len(rows) > given.limit, rows[: given.limit]
-    names = TargetView.__struct_fields__
-    found = tuple(TargetView(**{name: getattr(row, name) for name in names}) for row in rows)
-    return Targets(found, found[-1].url if more else "")
-
-
 def revoke(asker: Asker, given: Which) -> Revoked:
     """A token by its number: the agent that has it is refused from now."""
     with asker.database.writing() as connection:
@@ -283,12 +234,6 @@ def _of_hosts(asker: Asker) -> Select[Any]:
         department, department.c.id == host.c.department_id
     )
     return asker.scoped(statement, host.c.department_id)
-
-
-def _of_targets(asker: Asker, statement: Any) -> Any:
-    """A target that never answered has no host: its department is the one of its labels."""
-    mine = asker.person.departments if asker.person else None
-    return statement if mine is None else statement.where(target.c.department.in_(mine))
 
 
 def _packs(connection: Connection, ids: Iterable[int]) -> dict[int, tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from exporters.console.intake.arrived import Taken
-from exporters.console.pull import enrolling, fleet, pushing
+from exporters.console.pull import enrolling, fleet, pushing, targetlist
 from exporters.console.web.asker import Asker
 from exporters.console.web.routing import Nothing, Operation
 
@@ -18,9 +18,9 @@ OPERATIONS: Final = (
     Operation("fleet.list", "GET", "/fleet", "view", fleet.agents, fleet.AgentsQuery, fleet.Agents),
     Operation("fleet.summary", "GET", "/fleet/summary", "view", _summary, gives=fleet.Summary),
     Operation(
-        *("fleet.targets", "GET", "/fleet/targets", "view", fleet.targets),
-        takes=fleet.TargetsQuery,
-        gives=fleet.Targets,
+        *("fleet.targets", "GET", "/fleet/targets", "view", targetlist.targets),
+        takes=targetlist.TargetsQuery,
+        gives=targetlist.Targets,
     ),
     Operation(
         *("fleet.get", "GET", "/fleet/{id}", "view", fleet.agent),

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from exporters.console.pull import enrolling, fleet
+from exporters.console.pull import enrolling, fleet, targetlist
 from exporters.console.web.asker import Asker
 from exporters.console.web.routing import Answer, Nothing, Page, Redirect, Shown
 
@@ -44,8 +44,8 @@ def _agent(asker: Asker, given: fleet.Which) -> Answer:
     return Shown("fleet/agent.html.j2", {"it": fleet.agent(asker, given)})
 
 
-def _targets(asker: Asker, given: fleet.TargetsQuery) -> Answer:
-    found = fleet.targets(asker, given)
+def _targets(asker: Asker, given: targetlist.TargetsQuery) -> Answer:
+    found = targetlist.targets(asker, given)
     return Shown(
         "fleet/targets.html.j2",
         {
@@ -89,14 +89,14 @@ def _next(path: str, given: msgspec.Struct, after: int | str | None) -> str:
         return ""
     values = {**msgspec.structs.asdict(given), "after": after}
     kept = {name: value for name, value in values.items() if value not in (None, "")}
-    if kept.get("limit") == fleet.PAGE:
+    if kept.get("limit") == targetlist.PAGE:
         del kept["limit"]
     return f"{path}?{urlencode(kept)}"
 
 
 PAGES: Final = (
     Page("/fleet", "view", _agents, fleet.AgentsQuery),
-    Page("/fleet/targets", "view", _targets, fleet.TargetsQuery),
+    Page("/fleet/targets", "view", _targets, targetlist.TargetsQuery),
     Page("/fleet/enrol", "administer", _form),
     Page("/fleet/enrol", "administer", _enrol, enrolling.Enrol, "POST"),
     Page("/fleet/enrol/{id}", "administer", _waiting, enrolling.Which),

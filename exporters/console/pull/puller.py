@@ -13,25 +13,23 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
-import msgspec
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from exporters.console import leases
 from exporters.console.database import Database
-from exporters.console.intake.arrived import Arrived, Taken
+from exporters.console.intake.arrived import Arrived
+from exporters.console.intake.decode import Refused, decoded
 from exporters.console.intake.take import take
 from exporters.console.pull import hearing, known, schedule
 from exporters.console.pull.asking import AskError, Client
+from exporters.console.pull.coming import Came, StoreLines, Take
 from exporters.console.pull.known import Known
 from exporters.console.pull.targets import TargetFiles
 from exporters.console.services import Services
-from rules.model import AuditResult
 
 log = logging.getLogger(__name__)
 
@@ -43,35 +41,6 @@ AT_ONCE: Final = (
 )
 SWEEP: Final = 30.0  # seconds between two looks for silent agents
 RARELY: Final = 12  # intervals, between two looks for lines where there were none
-
-
-class Take(Protocol):
-    """Takes an audit in, and returns after the commit: exporters/console/intake/take.py."""
-
-    def __call__(
-        self,
-        database: Database,
-        services: Services,
-        arrived: Arrived,
-        result: AuditResult,
-        now: datetime,
-    ) -> Taken: ...
-
-
-# keeps what an agent's /metrics says of its lines: (connection, host_id, text, now)
-StoreLines = Callable[[Connection, int, str, datetime], object]
-
-
-class _Came(NamedTuple):
-    """Of one target asked. `alive`: its agent answered."""
-
-    target: Known
-    at: datetime
-    alive: bool
-    problem: str = ""
-    audit: bool = False
-    etag: str = ""
-    host_id: int | None = None
 
 
 class Puller:
@@ -133,6 +102,9 @@ class Puller:
                 self.run_once(datetime.now(UTC))
             except SQLAlchemyError as error:
                 log.error("pulling waits for the database: %s", getattr(error, "orig", error))
+                pause = 10.0
+            except Exception:
+                log.exception("pulling failed; it goes on")
                 pause = 10.0
 
     # --- a round
@@ -198,7 +170,7 @@ class Puller:
     def _asked(self, due: list[Known], client: Client, now: datetime) -> int:
         began = time.monotonic()
         self._claimed = {}
-        waiting, came = deque(due), deque[_Came]()
+        waiting, came = deque(due), deque[Came]()
 
         def work() -> None:
             while not self._stopping.is_set() and time.monotonic() - began < BUDGET:
@@ -206,44 +178,46 @@ class Puller:
                     one = waiting.popleft()
                 except IndexError:
                     return
-                came.append(self._ask(one, client, now, began))
+                try:
+                    came.append(self._ask(one, client, now, began))
+                except Exception:  # a fault of ours with one target is none of the others
+                    log.exception("%s could not be pulled", one.url)
+                    came.append(Came(one, now, False, "the console failed; see its log"))
 
         workers = min(self._settings.workers, len(due))
         with ThreadPoolExecutor(workers, "pull") as pool:
             running = [pool.submit(work) for _ in range(workers)]
         for future in running:
-            future.result()  # a fault of ours is not passed over
+            future.result()
         self._keep(list(came))
         return len(came)
 
     # --- one target
 
-    def _ask(self, one: Known, client: Client, now: datetime, began: float) -> _Came:
+    def _ask(self, one: Known, client: Client, now: datetime, began: float) -> Came:
         def at() -> datetime:
             return now + timedelta(seconds=time.monotonic() - began)
 
         try:
             got = client.findings(one.url, one.etag)
         except AskError as error:
-            return _Came(one, at(), error.alive, str(error))
-        came = _Came(one, at(), True, etag=got.etag, host_id=one.host_id)
+            return Came(one, at(), error.alive, str(error))
+        came = Came(one, at(), True, etag=got.etag, host_id=one.host_id)
         if got.content:
             came = self._taken(one, got.content, got.etag, got.version, at())
         if not came.problem and came.host_id is not None:
             self._look_at_lines(one, client, came.host_id, at())
         return came
 
-    def _taken(self, one: Known, content: bytes, etag: str, version: str, at: datetime) -> _Came:
+    def _taken(self, one: Known, content: bytes, etag: str, version: str, at: datetime) -> Came:
         with self._taking:
             try:
-                result = msgspec.json.decode(content, type=AuditResult)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                return _Came(one, at, False, f"what it answered is no audit: {error!s:.200}")
+                result = decoded(content, at)
+            except Refused as error:
+                return Came(one, at, False, f"what it answered is no audit: {error}")
             digest = hashlib.sha256(content).hexdigest()
             address = one.url.partition("://")[2]
             arrived = Arrived("pull", one.labels, address, version, digest)
-            if not result.host.id.isprintable() or not result.host.id:
-                return _Came(one, at, False, "what it answered has no usable host id")
             try:
                 with self._database.reading() as connection:
                     why = hearing.belongs_to_another(connection, result.host.id, one.url)
@@ -253,14 +227,14 @@ class Puller:
                 ):
                     why = hearing.TWICE.format(key=result.host.id[:80], url=url)
                 if why:
-                    return _Came(one, at, False, why)
+                    return Came(one, at, False, why)
                 taken = self._take(self._database, self._services, arrived, result, at)
             except SQLAlchemyError as error:
                 log.error("%s: its audit could not be kept: %s", one.url, error)
-                return _Came(one, at, True, "its audit could not be kept; see the console's log")
+                return Came(one, at, True, "its audit could not be kept; see the console's log")
             except ValueError as error:
-                return _Came(one, at, False, f"its audit is not taken in: {error!s:.200}")
-        return _Came(one, at, True, audit=True, etag=etag, host_id=taken.host_id)
+                return Came(one, at, False, f"its audit is not taken in: {error!s:.200}")
+        return Came(one, at, True, audit=True, etag=etag, host_id=taken.host_id)
 
     def _look_at_lines(self, one: Known, client: Client, host_id: int, at: datetime) -> None:
         """Failing here is told by the log alone: the audit is there."""
@@ -278,7 +252,7 @@ class Puller:
 
     # --- what is kept of a round
 
-    def _keep(self, came: list[_Came]) -> None:
+    def _keep(self, came: list[Came]) -> None:
         interval = float(self._settings.interval)
         for it in came:
             one = it.target

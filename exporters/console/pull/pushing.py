@@ -11,13 +11,13 @@ import msgspec
 from sqlalchemy import select, update
 
 from exporters.console.intake.arrived import Arrived, Taken
+from exporters.console.intake.decode import Refused, decoded
 from exporters.console.intake.take import take
 from exporters.console.pull import hearing, tokens
 from exporters.console.schema import agent_token, enrolment, host, target
 from exporters.console.web.asker import Asker
 from exporters.console.web.refusals import Conflict, Forbidden, Invalid, TooLarge
 from exporters.findings.told import line
-from rules.model import AuditResult
 
 LIMIT: Final = 32 << 20  # bytes, inflated
 MAX_VERSION: Final = 40  # characters
@@ -48,9 +48,9 @@ def push(asker: Asker, given: Pushed) -> Taken:
     token = tokens.admitted(asker)
     content = inflated(given.content)
     try:
-        result = msgspec.json.decode(content, type=AuditResult)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid("fleet.bad_audit", problem=line(str(error))[:200]) from error
+        result = decoded(content, asker.now)
+    except Refused as error:
+        raise Invalid("fleet.bad_audit", problem=str(error)) from error
     if result.host.id != token.host_key:
         raise Forbidden("fleet.other_host")
     _check_unpulled(asker, token.host_key)

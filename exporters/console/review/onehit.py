@@ -26,6 +26,7 @@ from rules.model import Text
 
 _ELSEWHERE: Final = 20  # hits that are shown
 _COUNTED: Final = 1000
+_LOOKED: Final = 10_000
 _EVENTS: Final = 500
 
 
@@ -188,16 +189,23 @@ def _items(connection: Connection, rule_id: int) -> tuple[Item, ...]:
 
 
 def _elsewhere(connection: Connection, asker: Asker, row: Row[Any]) -> Elsewhere:
+    # so many hits of the rule are looked at: it may have one for each file of each host
+    of_rule = asker.scoped(
+        select(hit.c.id, hit.c.instance).where(hit.c.rule_id == row.rule_id), hit.c.department_id
+    )
+    looked = of_rule.limit(_LOOKED).subquery("looked")
     same = (
-        select(hit.c.id)
-        .where(hit.c.rule_id == row.rule_id, hit.c.instance == row.instance, hit.c.id != row.id)
+        select(looked.c.id)
+        .where(looked.c.instance == row.instance, looked.c.id != row.id)
         .limit(_COUNTED + 1)
     )
-    same = asker.scoped(same, hit.c.department_id)
     ids = list(connection.execute(same).scalars())
+    further = connection.execute(of_rule.offset(_LOOKED).limit(1)).first()
     shown = listing.rows_of(connection, sorted(ids)[:_ELSEWHERE])
     hits = tuple(listing.listed(one, asker.now) for one in shown)
-    return Elsewhere(hits, listing.Count(min(len(ids), _COUNTED), len(ids) <= _COUNTED))
+    return Elsewhere(
+        hits, listing.Count(min(len(ids), _COUNTED), not further and len(ids) <= _COUNTED)
+    )
 
 
 def _waiver(connection: Connection, code: str) -> Exemption | None:

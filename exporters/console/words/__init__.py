@@ -12,15 +12,30 @@ from exporters.console.words import (
     directory,
     fleet,
     hosts,
+    manual,
     notify,
     overview,
     people,
     reports,
     review,
+    windows,
 )
 from rules.model import Text
 
-_ROOMS: Final = (attest, common, directory, fleet, hosts, notify, overview, people, reports, review)
+_ROOMS: Final = (
+    attest,
+    common,
+    directory,
+    fleet,
+    hosts,
+    manual,
+    notify,
+    overview,
+    people,
+    reports,
+    review,
+    windows,
+)
 
 
 def _joined() -> Mapping[str, Text]:

@@ -61,6 +61,7 @@ WORDS: Final[Mapping[str, Text]] = {
         "Each clause shows its worst result: failed, unknown, manual, passed, not applicable. Counts are results: "
         "a rule on a host.",
     ),
+    "overview.clause_list": Text("逐条列表", "One by one"),
     "overview.sheet": Text("条款测评表", "Assessment sheet"),
     "overview.oldest": Text("最早未关闭的问题", "Oldest open hits"),
     "overview.no_open": Text("没有未关闭的问题。", "There are no open hits."),
