@@ -23,9 +23,9 @@ from tests.consolelab import Console
 from tests.consolesample import WAIVED
 
 pytest.importorskip("playwright")
-from playwright.sync_api import Browser, Page, expect  # noqa: E402
+from playwright.sync_api import Browser, Page, expect
 
-from tests import browserlab  # noqa: E402
+from tests import browserlab
 
 HOST: Final = 2  # its hit of WAIVED is open, and nobody has said anything about it yet
 REQUESTER, SECOND = "liumin", "zhaoyun"  # both may approve

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
+from exporters.console.overview.daycount import count
 
 from exporters.console.hosts.linestatus import store
-from exporters.console.overview.daycount import count
 from exporters.console.routes import PAGES
 from exporters.console.web.asker import ALLOWED, Role
 from tests import consolesample
@@ -25,9 +25,9 @@ from tests.consolesample import DEPARTMENTS, WAIVED
 
 pytest.importorskip("playwright")
 pytest.importorskip("axe_playwright_python")
-from playwright.sync_api import Browser, BrowserContext, Page  # noqa: E402
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests import browserlab  # noqa: E402
+from tests import browserlab
 
 PICTURES: Final = Path(__file__).parents[2] / "build" / "screenshots"
 LINES: Final = """jianwei_line_info{line="城关-备",site="城关",level="county",carrier="移动",role="backup",peer="城关-主"} 1
