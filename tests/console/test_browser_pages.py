@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
-from exporters.console.overview.daycount import count
 
 from exporters.console.hosts.linestatus import store
+from exporters.console.intake.days import count_day
 from exporters.console.routes import PAGES
 from exporters.console.web.asker import ALLOWED, Role
 from tests import consolesample
@@ -153,7 +153,7 @@ def filled(console: Console) -> None:
     consolesample.fill(console, 6)
     now = datetime.now(UTC)
     with console.database.writing() as connection:
-        count(console.database, connection, now, ZoneInfo("Asia/Shanghai"))
+        count_day(console.database, connection, now.astimezone(ZoneInfo("Asia/Shanghai")).date())
         store(connection, 1, LINES, now)
     for role in ROLES:
         console.person(role, role)

@@ -29,6 +29,7 @@ from exporters.console.routes import PAGES
 from exporters.console.schema import hit, host
 from exporters.console.settings import ConsoleSettings
 from exporters.console.web.asker import ALLOWED, ROLES
+from exporters.history.units import LINE_UP
 from exporters.report.sections import maintenancefile
 from rules import waivers
 from tests.consolelab import Console
@@ -116,7 +117,7 @@ def test_a_backup_line_dies_and_nobody_notices() -> None:
     (dead,) = (n for n, it in enumerate(lines) if it.name == city.DEAD)
     main = next(n for n, it in enumerate(lines) if it.name == lines[dead].peer)
     for day, up in ((7, True), (8, False), (29, False)):
-        found = usage.line_values(lines, day, 24)[usage.LINE_UP]
+        found = usage.line_values(lines, day, 24)[LINE_UP]
         assert bool(found[dead].all()) == up
         assert found[main].any()
 
@@ -203,6 +204,6 @@ def test_what_is_real_does_not_say_so(console: Console) -> None:
 
 
 def _kept(client: TestClient, path: str, folder: Path) -> str:
-    text = client.get(path).text
+    text: str = client.get(path).text
     (folder / path[1:]).write_text(text)
     return text
