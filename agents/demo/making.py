@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from agents.demo import files, loading, people, usage
+from agents.demo import city, files, loading, people, usage
 from agents.demo.audits import Auditors
 from agents.errors import UserError
 from collectors.strictyaml import Duration
@@ -48,9 +48,9 @@ def make(folder: Path, watch: Callable[[str], None]) -> Made:
         db=f"sqlite:///{folder / 'console.db'}",
         zone=ZONE,
         example=True,
-        # nobody is really asked: who was heard today stays so while somebody looks around
-        pull=PullSettings(silent_after=Duration(10 * 86400)),
         reports=str(folder / "reports"),
+        # nobody is asked, so nobody falls silent while the city is looked at
+        pull=PullSettings(silent_after=Duration(loading.LOOKED.total_seconds())),
     )
     watch("usage and lines of a month")
     context = multiprocessing.get_context("spawn")
@@ -80,7 +80,7 @@ def _console(
         database.migrate()
         services = services_of(settings)
         auditors = Auditors()
-        loading.load(database, services, auditors, datetime.now(UTC), watch)
+        loading.load(database, services, auditors, [*city.machines()], datetime.now(UTC), watch)
         zone = ZoneInfo(settings.zone)
         end = datetime.fromtimestamp(month(label, zone, time.time()).until, zone)
         files.write_audits(folder, auditors, end)
