@@ -22,7 +22,7 @@ import bcrypt
 import httpx
 import msgspec
 import uvicorn
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from starlette.testclient import TestClient
 
 from exporters.console.app import application
@@ -36,6 +36,7 @@ from exporters.console.web.asker import Role
 
 PASSWORD: Final = "Correct-Horse-9"
 _HASH: Final = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+_MIGRATED: Final = "migrated"  # what new databases are copies of
 _BIN: Final = Path("/usr/lib/postgresql/15/bin")
 
 
@@ -54,7 +55,8 @@ class Console:
         )
         self.settings = settings
         self.database = Database(url)
-        self.database.migrate()
+        if not inspect(self.database.engine).has_table("alembic_version"):
+            self.database.migrate()
         known = _services() if not settings.packs else services_of(settings)
         self.services = dataclasses.replace(known, settings=settings)
         self.app = application(self.database, self.services)
@@ -122,9 +124,11 @@ def _until(url: str) -> None:
 
 
 class Postgres:
-    """A PostgreSQL cluster of its own under a temporary folder, on a socket in it. `url()` is a new database."""
+    """A PostgreSQL cluster of its own under a temporary folder, on a socket in it. `url()` is a new database, with its
+    tables. `durable`: what is committed outlives a crash of the machine, too."""
 
-    def __init__(self) -> None:
+    def __init__(self, durable: bool = True) -> None:
+        self._durable = durable
         self._folder = Path(tempfile.mkdtemp(prefix="jianwei-pg-"))
         self._count = 0
         self._user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
@@ -147,7 +151,9 @@ class Postgres:
             "--no-sync",
             "--locale=C.UTF-8",
         )
-        options = f"-c listen_addresses='' -k {self._folder} -c fsync=on"
+        options = f"-c listen_addresses='' -k {self._folder}"
+        if not self._durable:
+            options += " -c fsync=off -c full_page_writes=off"
         self._run(
             "pg_ctl",
             "-D",
@@ -159,6 +165,10 @@ class Postgres:
             f"{self._folder}/log",
             "start",
         )
+        self._run("createdb", "-h", str(self._folder), _MIGRATED)
+        database = Database(self._url(_MIGRATED))
+        database.migrate()
+        database.close()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -168,7 +178,10 @@ class Postgres:
     def url(self) -> str:
         self._count += 1
         name = f"console{self._count}"
-        self._run("createdb", "-h", str(self._folder), name)
+        self._run("createdb", "-h", str(self._folder), "-T", _MIGRATED, name)
+        return self._url(name)
+
+    def _url(self, name: str) -> str:
         return f"postgresql://{self._user}@/{name}?host={self._folder}"
 
     def _run(self, program: str, *arguments: str) -> None:

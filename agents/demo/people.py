@@ -16,7 +16,7 @@ from agents.demo.audits import BACK
 from exporters.console.attest import manual, waivers, windowstore
 from exporters.console.attest.manual import ManualAnswer
 from exporters.console.attest.waivers import WaiverAsked, WaiverDecision
-from exporters.console.attest.windowstore import WindowWanted
+from exporters.console.attest.windowwanted import WindowWanted
 from exporters.console.codes import OUTCOME, SEVERITY, STATE
 from exporters.console.database import Database
 from exporters.console.people import sessions

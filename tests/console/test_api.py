@@ -11,6 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
 from exporters.console.routes import OPERATIONS
@@ -47,6 +48,7 @@ def test_it_keeps_to_its_description(served: Console, role: Role) -> None:
     schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", served.app)
     tried = 0
     for found in schema.get_all_operations():
+        assert isinstance(found, Ok)
         operation = found.ok()
         if not operation.path.removeprefix("/api/v1").startswith(AGENTS):
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):

@@ -15,9 +15,8 @@ import msgspec
 import pytest
 from sqlalchemy import select, update
 
-from exporters.console.codes import OPEN_STATES, OUTCOME
+from exporters.console.codes import OPEN_STATES
 from exporters.console.intake.days import count_day
-from exporters.console.overview.trend import Day, picture
 from exporters.console.schema import (
     attestation,
     day_tally,
@@ -238,15 +237,6 @@ def test_days_that_nobody_counted_are_gaps(filled: Console) -> None:
     assert get(filled, "/overview")["trend"][-1]["open"] == dict.fromkeys(SEVERITIES, 0)
 
 
-def test_a_day_of_zero_is_a_bar_of_nothing_and_a_gap_is_grey() -> None:
-    today = date(2026, 3, 1)
-    zero = dict.fromkeys(SEVERITIES, 0)
-    drawn = picture((Day(today, None), Day(today, zero), Day(today, {**zero, "high": 7})))
-    assert len(drawn.gaps) == 1
-    assert [(bar.severity, bar.hits) for bar in drawn.bars] == [("high", 7)]
-    assert drawn.scale[-1][1] == 8
-
-
 def test_a_silent_host_is_told_and_its_hits_stay_open(own: Console) -> None:
     before = get(own, "/overview")
     with own.database.writing() as connection:
@@ -304,7 +294,3 @@ def test_the_list_has_every_clause_of_both_levels(filled: Console) -> None:
         for cell in matrix["cells"]:
             assert f'id="c-{cell["clause"]}"' in page
             assert cell["unit"] in page
-
-
-def test_codes_of_outcomes_are_those_that_templates_name() -> None:
-    assert set(OUTCOME) == {"pass", "fail", "not_applicable", "unknown", "manual"}

@@ -1,8 +1,9 @@
-"""The first page and the page of lines as a browser shows them: axe-core finds nothing serious, a phone scrolls nowhere."""
+"""The first page as it is drawn; it and the page of lines in a browser: axe-core finds nothing serious, a phone scrolls
+nowhere."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,8 @@ import pytest
 
 from exporters.console.hosts.linestatus import store
 from exporters.console.intake.days import count_day
+from exporters.console.overview.trend import Day, picture
+from rules.model import SEVERITIES
 from tests import consolesample
 from tests.consolelab import PASSWORD, Console
 
@@ -25,6 +28,15 @@ LINES = """jianwei_line_info{line="城关-备",site="城关",level="county",carr
 jianwei_line_state{line="城关-备",state="down"} 1
 jianwei_line_backup_dead{line="城关-备"} 1
 """
+
+
+def test_a_day_of_zero_is_a_bar_of_nothing_and_a_gap_is_grey() -> None:
+    today = date(2026, 3, 1)
+    zero = dict.fromkeys(SEVERITIES, 0)
+    drawn = picture((Day(today, None), Day(today, zero), Day(today, {**zero, "high": 7})))
+    assert len(drawn.gaps) == 1
+    assert [(bar.severity, bar.hits) for bar in drawn.bars] == [("high", 7)]
+    assert drawn.scale[-1][1] == 8
 
 
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed")
