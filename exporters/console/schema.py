@@ -585,15 +585,6 @@ Index(  # manual items are listed by it
     sqlite_where=outcome_tally.c.outcome == literal_column(str(OUTCOME["manual"])),
     postgresql_where=outcome_tally.c.outcome == literal_column(str(OUTCOME["manual"])),
 )
-# A list is read along one of these in its order, and its filters are answered from the same entries (review/walks.py)
-_FILTERED = (
-    hit.c.id,
-    hit.c.state,
-    hit.c.severity,
-    hit.c.rule_id,
-    hit.c.department_id,
-    hit.c.host_id,
-)
 Index("ix_hit_age", hit.c.first_seen, *_FILTERED)
 # Every audit moves the entries of this one, and on PostgreSQL then those of all others with them: an audit that
 # repeats itself costs the server a third of it without this one and with half-full pages (fillfactor 50)

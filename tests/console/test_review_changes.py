@@ -145,9 +145,10 @@ def test_a_department_sees_and_changes_its_own_alone(each_console: Console) -> N
         ("acknowledge", {"version": 1}),
         ("assign", {"version": 1, "to": "me"}),
         ("comments", {"text": "x"}),
-        ("ticket", {"version": 1, "ticket": "x"}),
     ):
         assert client.post(f"/api/v1/hits/2/{action}", json=body).status_code == 404
+    ticket = {"version": 1, "ticket": "x"}
+    assert client.put("/api/v1/hits/2/ticket", json=ticket).status_code == 404
     taken = client.post("/hits/bulk", data={"action": "acknowledge", "chosen": ["1:1", "2:1"]})
     assert taken.status_code == 409
     everything = {"action": "acknowledge", "query": "", "count": 8}

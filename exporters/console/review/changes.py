@@ -100,7 +100,7 @@ def ticket(asker: Asker, given: Ticket) -> Version:
         )
         changing.noted(connection, asker, [row], "ticket", row.ticket, given.ticket.strip(), "")
         detail = {"before": row.ticket, "after": given.ticket.strip()}
-        asker.record(connection, "hits.ticket", str(given.id), detail)
+        asker.record(connection, "hits.set_ticket", str(given.id), detail)
     return Version(given.version + 1)
 
 

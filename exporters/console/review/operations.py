@@ -87,8 +87,8 @@ OPERATIONS: Final = (
         onehit.Events,
     ),
     Operation(
-        "hits.ticket",
-        "POST",
+        "hits.set_ticket",
+        "PUT",
         f"{_HIT}/ticket",
         "review",
         changes.ticket,
