@@ -20,7 +20,9 @@ _PAGE: Final = Path(__file__).parents[2] / "docs/console.md"
 
 @pytest.fixture
 def text() -> str:
-    found = re.search(r"```yaml\n(# /etc/jianwei/console\.yaml.*?)```", _PAGE.read_text(), re.DOTALL)
+    found = re.search(
+        r"```yaml\n(# /etc/jianwei/console\.yaml.*?)```", _PAGE.read_text(), re.DOTALL
+    )
     assert found
     return found[1]
 
