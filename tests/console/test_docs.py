@@ -50,7 +50,7 @@ def test_every_key_is_in_it(text: str) -> None:
 
 
 def test_it_loads_and_shows_the_defaults(loaded: ConsoleSettings, tmp_path: Path) -> None:
-    assert loaded.maintenance_file == str(tmp_path / "maintenance.yaml")
+    assert loaded.web_config == str(tmp_path / "web.yml")
     structs = list(_structs(loaded))
     for kind in {type(one) for one in structs}:
         shown = [one for one in structs if type(one) is kind]
