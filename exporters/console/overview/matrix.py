@@ -48,7 +48,7 @@ class Cell(msgspec.Struct, frozen=True):
     @property
     def count(self) -> int | None:
         """How many results are as the verdict says."""
-        if self.verdict == "no_result" or self.verdict == "not_covered":  # noqa: PLR1714 - narrows
+        if self.verdict == "no_result" or self.verdict == "not_covered":
             return None
         told = self.answered.failed if self.verdict == "fail" else 0
         return self.results[self.verdict] + told
