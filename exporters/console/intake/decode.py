@@ -14,7 +14,8 @@ import msgspec
 
 from rules.model import AuditResult, Hit, Verdict
 
-MAX_BYTES: Final = 32 << 20
+MAX_BYTES: Final = 16 << 20  # an agent serves half of that
+MAX_VALUES: Final = 1_000_000  # an empty list is three bytes here and seventy as an object
 MAX_VERDICTS: Final = 200_000  # and as many hits
 MAX_PACKS: Final = 100
 AHEAD: Final = timedelta(hours=1)  # of a clock that is wrong
@@ -34,6 +35,8 @@ def decoded(content: bytes, now: datetime) -> AuditResult:
     """Raises Refused."""
     if len(content) > MAX_BYTES:
         raise Refused(f"longer than {MAX_BYTES >> 20} MiB")
+    if sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise Refused(f"more than {MAX_VALUES} values")
     try:
         result = _DECODER.decode(content)
     except msgspec.ValidationError as error:
