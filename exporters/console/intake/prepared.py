@@ -14,7 +14,6 @@ from rules.model import AuditResult, Hit, Host, PackResult, Verdict, fingerprint
 AGENT: Final = "agent:"  # how a waiver or a person begins that is the agent's word alone
 MAX_JSON: Final = 8000  # characters of one value
 MAX_NAME: Final = 300
-MAX_CLAUSES: Final = 100  # of one rule by one standard
 
 
 def prepared(result: AuditResult, waives: bool = False) -> AuditResult:

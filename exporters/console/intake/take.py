@@ -85,7 +85,7 @@ class _Intake:
             if result.time < row.last_audit:
                 return Taken("older", row.id)
         result = prepared(result, self._services.settings.agent_waivers)
-        rules = self.names.rules(result)
+        result, rules = self.names.rules(result)
         if self._given is None:
             self._given = waivers.given(self._connection, self._today)
         moved = row.department_id != department_id
