@@ -67,6 +67,7 @@ class _Intake:
     ) -> None:
         self.deltas = Deltas()
         self._database = database
+        self._services = services
         self._connection = connection
         self._now = now
         self._today = waivers.site_day(services, now)
@@ -83,8 +84,8 @@ class _Intake:
                 return Taken("same", row.id)
             if result.time < row.last_audit:
                 return Taken("older", row.id)
-        result = prepared(result)
-        rules = self.names.rules(result)
+        result = prepared(result, self._services.settings.agent_waivers)
+        result, rules = self.names.rules(result)
         if self._given is None:
             self._given = waivers.given(self._connection, self._today)
         moved = row.department_id != department_id

@@ -56,7 +56,7 @@ OPERATIONS: Final = (
         *("agents.push", "POST", "/findings", "agent", pushing.push),
         takes=pushing.Pushed,
         gives=Taken,
-        body_limit=pushing.LIMIT,
+        body_limit=pushing.MAX_BYTES,
         raw="content",
     ),
     Operation(
