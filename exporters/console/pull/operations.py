@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from exporters.console.intake.arrived import Taken
-from exporters.console.pull import enrolling, fleet, pushing, targetlist
+from exporters.console.pull import enrolling, fleet, pushing, targetlist, tokens
 from exporters.console.web.asker import Asker
 from exporters.console.web.routing import Nothing, Operation
 
@@ -57,6 +57,7 @@ OPERATIONS: Final = (
         takes=pushing.Pushed,
         gives=Taken,
         body_limit=pushing.LIMIT,
+        admits=tokens.known,
         raw="content",
     ),
     Operation(
