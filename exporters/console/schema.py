@@ -569,15 +569,6 @@ Index(
     sqlite_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
     postgresql_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
 )
-# A list is read along one of these in its order, and its filters are answered from the same entries (review/ways.py)
-_FILTERED = (
-    hit.c.id,
-    hit.c.state,
-    hit.c.severity,
-    hit.c.rule_id,
-    hit.c.department_id,
-    hit.c.host_id,
-)
 Index(  # manual items are listed by it
     "ix_outcome_tally_manual",
     outcome_tally.c.rule_id,
