@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 import httpx
@@ -34,6 +35,7 @@ from tests.consolelab import Console, Postgres
 
 THROUGH_INTAKE: Final = 200_000  # hits; the others are put in directly, which takes less time
 AGAIN: Final = 50_000  # of those, taken in once more
+AT_ONCE: Final = 8  # settings.threads
 MEMORY: Final = 250.0
 
 
@@ -96,6 +98,18 @@ def measured(
     return Taken(statistics.median(taken), taken[max(0, round(0.95 * times) - 1)], cpu)
 
 
+def together(database: Database, process: ConsoleProcess) -> None:
+    """Every page by as many people at once as the console answers: each of its threads has a connection then."""
+
+    def ask(number: int) -> None:
+        with contextlib.closing(process.client("departmental" if number % 2 else "analyst")) as one:
+            for _, url, _ in urls(database, one):
+                assert one.get(url).status_code == 200, url
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(ask, range(AT_ONCE)))
+
+
 def run(name: str, url: str, given: argparse.Namespace) -> None:
     lab = Console(url)
     lab.person("analyst", "analyst")
@@ -110,6 +124,7 @@ def run(name: str, url: str, given: argparse.Namespace) -> None:
         print(Figure(f"{name}: memory of the console, just started", whole, "MB"), flush=True)
         for told in pages(name, lab.database, process, given.times):
             print(told, flush=True)
+        together(lab.database, process)
         whole, own = process.memory()
         for title, value in ((" (RSS)", whole), (", its own without files (RssAnon)", own)):
             figure = Figure(f"{name}: memory of the console{title}", value, "MB", target=MEMORY)
