@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from exporters.console.intake.arrived import Taken
+from exporters.console.intake.decode import MAX_BYTES
 from exporters.console.pull import enrolling, fleet, pushing, targetlist
 from exporters.console.web.asker import Asker
 from exporters.console.web.routing import Nothing, Operation
@@ -56,7 +57,7 @@ OPERATIONS: Final = (
         *("agents.push", "POST", "/findings", "agent", pushing.push),
         takes=pushing.Pushed,
         gives=Taken,
-        body_limit=pushing.MAX_BYTES,
+        body_limit=MAX_BYTES,
         raw="content",
     ),
     Operation(
