@@ -31,6 +31,8 @@ def write(folder: Path, month: str, until: datetime) -> Path:
         "city": city.CITY,
         "issuer": city.ISSUER,
         "example": True,
+        # there is but one month to judge by
+        "params": {"reclaim_months": 1, "shrink_months": 1},
         "history": "history.db",
         "capacity": {"vcpus": 8820, "memory_gib": 42000, "disk_tib": 1462},
         "prices": "prices.yaml",

@@ -57,7 +57,7 @@ def load(
             count_day(database, connection, _day(moment, zone))
     with database.writing() as connection:
         watcher = connection.execute(select(host.c.id).where(host.c.name == WATCHER)).scalar_one()
-        linestatus.store(connection, watcher, watching.text(), today + LOOKED)
+        linestatus.store(connection, watcher, watching.text(), today)
         heard = select(host.c.id).where(host.c.heard >= today - SILENCE)
         hearing.heard(connection, connection.execute(heard).scalars(), today)
         hearing.mark_silent(connection, SILENCE.total_seconds(), today)

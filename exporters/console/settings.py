@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -60,6 +61,10 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.oidc and not self.public_url.startswith(("https://", "http://")):
             raise ValueError("oidc needs public_url, which the provider sends people back to")
+        try:
+            ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, OSError) as error:
+            raise ValueError(f"there is no time zone {self.zone!r}") from error
         for proxy in self.proxies:
             ipaddress.ip_network(proxy)  # ValueError says what is wrong with it
 

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from exporters.console.attest.reach import kept
 from exporters.console.codes import OUTCOME, STATE
 from exporters.console.intake.arrived import Arrived, Taken
 from exporters.console.intake.take import take
@@ -26,6 +27,8 @@ from exporters.console.schema import (
     outcome_tally,
     rule,
     waiver,
+    waiver_department,
+    waiver_host,
 )
 from rules.model import WORKFLOWS, AuditResult, Hit, Host, Outcome, PackResult, Text, Verdict
 from rules.model import fingerprint as mark_of
@@ -235,7 +238,11 @@ class Lab:
             **values,
         }
         with self.console.database.writing() as connection:
-            connection.execute(waiver.insert().values(**given))
+            made = connection.execute(waiver.insert().values(**given).returning(waiver.c.id))
+            hosts = (waiver_host, given["hosts"])
+            kept(
+                connection, self.console.database, made.scalar_one(), (waiver_department, ()), hosts
+            )
 
     def outcome(self, name: str, where: str, pack: str = "p") -> dict[str, int]:
         names = {code: word for word, code in OUTCOME.items()}

@@ -21,7 +21,6 @@ from exporters.console.intake.names import Names
 from exporters.console.intake.packs import write_packs, write_unjudged
 from exporters.console.intake.prepared import name, prepared
 from exporters.console.intake.tallies import Deltas
-from exporters.console.intake.waivers import Given
 from exporters.console.schema import host
 from exporters.console.services import Services
 from exporters.findings.told import line
@@ -72,7 +71,6 @@ class _Intake:
         self._now = now
         self._today = waivers.site_day(services, now)
         self.names = Names(database, connection, services)
-        self._given: list[Given] | None = None
 
     def take(self, arrived: Arrived, result: AuditResult) -> Taken:
         department = name(arrived.labels.get("department", "").strip())
@@ -86,14 +84,14 @@ class _Intake:
                 return Taken("older", row.id)
         result = prepared(result, self._services.settings.agent_waivers)
         result, rules = self.names.rules(result)
-        if self._given is None:
-            self._given = waivers.given(self._connection, self._today)
+        names = (result.host.name, result.host.id)
+        given = waivers.given_to(self._database, self._connection, self._today, names)
         moved = row.department_id != department_id
         hits = HostHits(
             *(self._database, self._connection, self.deltas, result, rules),
             *(row.id, department_id, moved),
         )
-        taken = hits.write(self._given, department, self._today)
+        taken = hits.write(given, department, self._today)
         write_packs(
             *(self._database, self._connection, self.deltas, result, rules),
             *(row.id, row.department_id, department_id),
