@@ -39,6 +39,7 @@ BUDGET: Final = 20.0  # seconds in which a round begins to ask targets
 AT_ONCE: Final = (
     2  # audits decoded and taken in: each needs memory, and the database has one writer
 )
+AFTER_FAILURE: Final = 10.0  # seconds until the next round
 SWEEP: Final = 30.0  # seconds between two looks for silent agents
 RARELY: Final = 12  # intervals, between two looks for lines where there were none
 
@@ -102,10 +103,10 @@ class Puller:
                 self.run_once(datetime.now(UTC))
             except SQLAlchemyError as error:
                 log.error("pulling waits for the database: %s", getattr(error, "orig", error))
-                pause = 10.0
+                pause = AFTER_FAILURE
             except Exception:
                 log.exception("pulling failed; it goes on")
-                pause = 10.0
+                pause = AFTER_FAILURE
 
     # --- a round
 
