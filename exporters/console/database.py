@@ -130,7 +130,13 @@ def _engine(url: URL, make: bool) -> Engine:
             os.close(os.open(url.database, flags, 0o600))
         except OSError as error:
             raise DatabaseError(f"{url.database}: {error.strerror}") from error
-    engine = create_engine(url, pool_size=POOL, max_overflow=POOL, connect_args={"timeout": BUSY})
+    engine = create_engine(
+        url,
+        pool_size=POOL,
+        max_overflow=POOL,
+        pool_use_lifo=True,  # whose cache is warm
+        connect_args={"timeout": BUSY},
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: Any) -> None:
@@ -139,8 +145,10 @@ def _engine(url: URL, make: bool) -> Engine:
             "journal_mode=WAL",
             "synchronous=FULL",  # what was acknowledged outlives a power cut
             "foreign_keys=ON",
-            "cache_size=-16384",
-            "mmap_size=268435456",
+            # of each connection, and there may be 16: the system's own cache of the file is behind it, and not
+            # mapped, which would count as the process's as often as there are connections
+            "cache_size=-4096",
+            "mmap_size=0",
             "temp_store=MEMORY",
         ):
             connection.execute(f"PRAGMA {pragma}")

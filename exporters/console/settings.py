@@ -32,8 +32,10 @@ LISTEN: Final = ("127.0.0.1:9809",)
 
 class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`example`: everything it has is made up, and every page says so. `proxies` are addresses whose
-    X-Forwarded-For is believed. `public_url` is how people reach it, for links in what it sends."""
+    X-Forwarded-For is believed. `agent_waivers`: what is waived at an agent is waived here, without a second
+    person. `public_url` is how people reach it, for links in what it sends."""
 
+    agent_waivers: bool = False
     db: str = ""
     itsm: ItsmSettings | None = None  # tickets
     listen: tuple[str, ...] = LISTEN

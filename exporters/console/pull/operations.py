@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from exporters.console.intake import decode
 from exporters.console.intake.arrived import Taken
 from exporters.console.pull import enrolling, fleet, pushing, targetlist, tokens
 from exporters.console.web.asker import Asker
@@ -56,7 +57,7 @@ OPERATIONS: Final = (
         *("agents.push", "POST", "/findings", "agent", pushing.push),
         takes=pushing.Pushed,
         gives=Taken,
-        body_limit=pushing.LIMIT,
+        body_limit=decode.MAX_BYTES,
         admits=tokens.known,
         raw="content",
     ),
