@@ -20,7 +20,8 @@ from exporters.console.database import Database
 from exporters.console.people import sessions
 from exporters.console.schema import agent_token, api_token, session
 from exporters.console.web import bodies, endpoints
-from tests.console.test_pull_push import agent_with, audit, code, enrolled, one_time
+from tests.console.pullfleet import audit
+from tests.console.test_pull_push import agent_with, code, enrolled, one_time
 from tests.consolelab import Console
 
 WORDS: Final = {"zh": "数据库暂时不可用", "en": "The database cannot be reached or is busy"}
@@ -36,7 +37,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def renewed(console: Console) -> bool:
     with console.database.reading() as connection:
         seen = connection.execute(select(session.c.seen)).scalar_one()
-    return datetime.now(UTC) - seen < timedelta(seconds=60)
+    return bool(datetime.now(UTC) - seen < timedelta(seconds=60))
 
 
 def grow_old(console: Console) -> None:
