@@ -15,10 +15,12 @@ import msgspec
 from sqlalchemy import Select, select, update
 
 from collectors.strictyaml import DocumentError, read
+from exporters.console.people.oneself import in_a_session
 from exporters.console.people.sessions import hashed
 from exporters.console.pull import tokens
 from exporters.console.schema import agent_token, enrolment, host
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id
 from exporters.console.web.refusals import Conflict, Forbidden, Invalid, NotFound, Unknown
 from exporters.console.web.routing import Nothing
 from exporters.findings.told import line
@@ -51,7 +53,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Which(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    id: Annotated[int, msgspec.Meta(ge=1, le=(1 << 31) - 1)]
+    id: Id
 
 
 class State(msgspec.Struct, frozen=True):
@@ -87,6 +89,7 @@ class Authority(msgspec.Struct, frozen=True):
 
 
 def create(asker: Asker, given: Enrol) -> Line:
+    in_a_session(asker)
     labels = {name: value.strip() for name in _LABELS if (value := getattr(given, name)).strip()}
     replaces = given.replaces.strip()
     for name, value in (*labels.items(), ("replaces", replaces)):

@@ -9,6 +9,7 @@ import msgspec
 
 from exporters.console.pull import enrolling, fleet, targetlist
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id
 from exporters.console.web.routing import Answer, Page, Redirect, Shown
 
 _PARTS: Final = {
@@ -22,8 +23,8 @@ _PARTS: Final = {
 class _Revoke(msgspec.Struct, frozen=True):
     """`token` is the number of the token, `id` of the host whose page it is on."""
 
-    id: fleet.Id
-    token: fleet.Id
+    id: Id
+    token: Id
 
 
 class _Again(msgspec.Struct, frozen=True):
