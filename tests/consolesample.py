@@ -8,9 +8,11 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
+from sqlalchemy import select
+
 from exporters.console.intake.arrived import Arrived
 from exporters.console.intake.take import take
-from exporters.console.schema import waiver
+from exporters.console.schema import department, waiver, waiver_department
 from rules.model import (
     AuditResult,
     Hit,
@@ -52,6 +54,11 @@ def fill(console: Console, hosts: int = 12) -> None:
             result = sample(console, number, day)
             now = result.time + timedelta(minutes=2)
             take(console.database, console.services, arrived(number), result, now)
+    with console.database.writing() as connection:
+        second = department.c.name == DEPARTMENTS[1]
+        of = select(waiver.c.id, department.c.id).join_from(waiver, department, second)
+        names = ["waiver_id", "department_id"]
+        connection.execute(waiver_department.insert().from_select(names, of))
 
 
 def _waive(console: Console) -> None:

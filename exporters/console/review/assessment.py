@@ -87,7 +87,7 @@ def assessment(asker: Asker, given: Asked) -> Sheet:
         hits = assessed.hits(connection, asker, chosen)
         answers = assessed.answers(connection, asker, chosen, today)
         unanswered = assessed.unanswered(connection, asker, chosen, today)
-        waivers = assessed.waivers(connection, asker, given.department, today)
+        waivers = assessed.waivers(connection, asker, chosen, today)
     items = []
     for clause in clauses.catalogue().values():
         if int(clause.id.partition(".")[0]) - 5 != given.level:
