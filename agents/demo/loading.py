@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from exporters.console.hosts import linestatus
 from exporters.console.intake.arrived import Arrived
 from exporters.console.intake.days import count_day
 from exporters.console.intake.take import take_many
+from exporters.console.pull import hearing
 from exporters.console.schema import host
 from exporters.console.services import Services
 from rules.model import AuditResult
@@ -26,6 +27,8 @@ DAYS: Final = 30
 BATCH: Final = 50  # audits of one transaction
 SILENT: Final = 17  # machines whose agents were not heard in the last two weeks
 VERSION: Final = "0.1.0"
+SILENCE: Final = timedelta(days=13)  # who was not heard for so long is silent
+LOOKED: Final = timedelta(days=30)  # for so long somebody may look at the city, and it is as it was
 WATCHER: Final = "sjj-web-01"  # the machine whose agent probes the lines
 
 
@@ -33,12 +36,12 @@ def load(
     database: Database,
     services: Services,
     auditors: Auditors,
+    machines: Sequence[Machine],
     today: datetime,
     watch: Callable[[str], None],
 ) -> None:
-    """Thirty days up to today; each machine is audited on the same day of every week."""
+    """Thirty days up to today; each machine is audited on the same day of every week, and in the last two days."""
     zone = ZoneInfo(services.settings.zone)
-    machines = list(city.machines())
     for ago in range(DAYS - 1, -1, -1):
         moment = today - timedelta(days=ago)
         watch(f"audits {DAYS - ago}/{DAYS}")
@@ -52,15 +55,19 @@ def load(
             count_day(database, connection, _day(moment, zone))
     with database.writing() as connection:
         watcher = connection.execute(select(host.c.id).where(host.c.name == WATCHER)).scalar_one()
-        linestatus.store(connection, watcher, watching.text(), today)
+        linestatus.store(connection, watcher, watching.text(), today + LOOKED)
+        heard = select(host.c.id).where(host.c.heard >= today - SILENCE)
+        hearing.heard(connection, connection.execute(heard).scalars(), today)
+        hearing.mark_silent(connection, SILENCE.total_seconds(), today)
 
 
-def due(machines: list[Machine], ago: int) -> Iterator[tuple[Machine, int]]:
+def due(machines: Sequence[Machine], ago: int) -> Iterator[tuple[Machine, int]]:
     """Those audited so many days ago, and in which week of the story that was."""
     week = WEEKS - 1 - ago // 7
     for machine in machines:
-        silent = machine.number % (city.MACHINES // SILENT) == 5 and ago < 14
-        if week >= 0 and machine.number % 7 == ago % 7 and not silent:
+        silent = machine.number % (city.MACHINES // SILENT + 1) == 5 and ago < 14
+        turn = machine.number % 2 == ago if week == WEEKS - 1 else machine.number % 7 == ago % 7
+        if week >= 0 and turn and not silent:
             yield machine, week
 
 

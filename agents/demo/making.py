@@ -16,10 +16,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from agents.demo import files, loading, people, usage
+from agents.demo import city, files, loading, people, usage
 from agents.demo.audits import Auditors
 from agents.errors import UserError
+from collectors.strictyaml import Duration
 from exporters.console.database import Database
+from exporters.console.pull.settings import PullSettings
 from exporters.console.serving import services_of
 from exporters.console.settings import ConsoleSettings
 from exporters.history.schema import ZONE
@@ -47,6 +49,8 @@ def make(folder: Path, watch: Callable[[str], None]) -> Made:
         zone=ZONE,
         example=True,
         reports=str(folder / "reports"),
+        # nobody is asked, so nobody falls silent while the city is looked at
+        pull=PullSettings(silent_after=Duration(loading.LOOKED.total_seconds())),
     )
     watch("usage and lines of a month")
     context = multiprocessing.get_context("spawn")
@@ -76,7 +80,7 @@ def _console(
         database.migrate()
         services = services_of(settings)
         auditors = Auditors()
-        loading.load(database, services, auditors, datetime.now(UTC), watch)
+        loading.load(database, services, auditors, [*city.machines()], datetime.now(UTC), watch)
         zone = ZoneInfo(settings.zone)
         end = datetime.fromtimestamp(month(label, zone, time.time()).until, zone)
         files.write_audits(folder, auditors, end)
