@@ -176,6 +176,7 @@ def test_what_a_waiver_would_cover(two: Two) -> None:
 def test_no_page_leads_to_it(two: Two, role: Role) -> None:
     def looked_at(response: httpx.Response) -> None:
         secrets = SECRET.findall(response.read().decode())
+        assert response.status_code == 200, response.url
         assert not secrets, (response.url, [two.secrets.of[one] for one in secrets])
 
     client = client_of(two.both, role, OWN)
