@@ -233,6 +233,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "review.no_rule": Text(
         "没有对应的自动规则，也没有人工结论。", "No rule is about it, and nobody answered."
     ),
+    "review.by_person": Text("人工结论", "a person's answer"),
     "review.answered": Text(
         "人工结论：{answer}（{by}，有效期至 {expires}）",
         "Answered: {answer} ({by}, until {expires})",
