@@ -46,6 +46,7 @@ from exporters.console.web.routing import (
     Reply,
     Upload,
 )
+from exporters.console.web.wayback import WayBack
 from exporters.console.words import say
 
 log = logging.getLogger(__name__)
@@ -70,12 +71,15 @@ class Endpoints:
         self._database, self._services = database, services
         self._zone = ZoneInfo(services.settings.zone)
         self._limiter: anyio.CapacityLimiter | None = None
+        self._ways = WayBack()
 
     def page(self, page: Page) -> Route:
         async def endpoint(request: Request) -> Response:
             return await self._answered(request, page)
 
-        return Route(page.path, endpoint, methods=[page.method])
+        route = Route(page.path, endpoint, methods=[page.method])
+        self._ways.know(page, route)
+        return route
 
     def operation(self, operation: Operation) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -220,7 +224,8 @@ class Endpoints:
                 set_cookie(response, cookie, secure=_secure(request))
             return response
         notice = notices.taken(request)
-        html = templating.page(answer.template, asker, request.url.path, notice, answer.context)
+        context = {"here": self._ways.here(request, asker), **answer.context}
+        html = templating.page(answer.template, asker, request.url.path, notice, context)
         response = Response(html, answer.status, dict(answer.headers), "text/html")
         for cookie in answer.cookies:
             set_cookie(response, cookie, secure=_secure(request))
@@ -245,7 +250,8 @@ class Endpoints:
             return RedirectResponse(f"/login?next={quote(here, safe='')}", status_code=303)
         if asker is None:
             return Response(words, refused.status, headers, "text/plain")
-        context = {"words": words, "status": refused.status}
+        back = self._ways.back(request, asker, refused.status)
+        context = {"words": words, "status": refused.status, "back": back, "here": back}
         html = templating.page("refused.html.j2", asker, request.url.path, "", context)
         return Response(html, refused.status, headers, "text/html")
 
