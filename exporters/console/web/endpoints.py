@@ -48,6 +48,7 @@ from exporters.console.web.routing import (
 )
 from exporters.console.web.wayback import WayBack
 from exporters.console.words import say
+from rules.model import Text
 
 log = logging.getLogger(__name__)
 
@@ -298,7 +299,7 @@ def _document(given: _Given) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid("bad_body", problem=str(error)) from error
     if not isinstance(document, dict):
-        raise Invalid("bad_body", problem="not an object")
+        raise Invalid("bad_body", problem=Text("不是一个对象", "not an object"))
     return {**document, **dict(given.pairs)}
 
 
