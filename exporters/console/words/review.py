@@ -55,6 +55,10 @@ WORDS: Final[Mapping[str, Text]] = {
     "review.group.none": Text("不分组", "none"),
     "review.group.rule": Text("按规则", "rule"),
     "review.group.host": Text("按主机", "host"),
+    "review.groups_order": Text(
+        "按问题数由多到少排列；点开一组可处置其全部问题。",
+        "Those with the most hits first; open one to deal with all of its hits.",
+    ),
     "review.size": Text("每页", "Per page"),
     "review.column.title": Text("问题", "Hit"),
     "review.column.instance": Text("对象", "Instance"),
