@@ -569,7 +569,14 @@ Index(
     sqlite_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
     postgresql_where=attestation.c.withdrawn.is_(None) & attestation.c.host_id.is_not(None),
 )
-# A list is read along one of these in its order, and its filters are answered from the same entries (review/ways.py)
+Index(  # manual items are listed by it
+    "ix_outcome_tally_manual",
+    outcome_tally.c.rule_id,
+    outcome_tally.c.department_id,
+    sqlite_where=outcome_tally.c.outcome == literal_column(str(OUTCOME["manual"])),
+    postgresql_where=outcome_tally.c.outcome == literal_column(str(OUTCOME["manual"])),
+)
+# A list is read along one of these in its order, and its filters are answered from the same entries (review/walks.py)
 _FILTERED = (
     hit.c.id,
     hit.c.state,
@@ -577,13 +584,6 @@ _FILTERED = (
     hit.c.rule_id,
     hit.c.department_id,
     hit.c.host_id,
-)
-Index(  # manual items are listed by it
-    "ix_outcome_tally_manual",
-    outcome_tally.c.rule_id,
-    outcome_tally.c.department_id,
-    sqlite_where=outcome_tally.c.outcome == literal_column(str(OUTCOME["manual"])),
-    postgresql_where=outcome_tally.c.outcome == literal_column(str(OUTCOME["manual"])),
 )
 Index("ix_hit_age", hit.c.first_seen, *_FILTERED)
 # Every audit moves the entries of this one, and on PostgreSQL then those of all others with them: an audit that

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from starlette.requests import Request
@@ -15,45 +15,43 @@ from exporters.console.web.routing import Page
 _FIRST: Final = "/"
 
 
-class WayBack:
-    """Knows the pages that can be asked for. One for each console."""
+class PageRoute(Route):
+    """A page's, which knows whose it is."""
 
-    def __init__(self) -> None:
-        self._pages: list[tuple[Page, Route]] = []
-        self._sent: set[str] = set()  # paths of forms
+    def __init__(self, page: Page, endpoint: Callable[..., Any]) -> None:
+        super().__init__(page.path, endpoint, methods=[page.method])
+        self.page = page
 
-    def know(self, page: Page, route: Route) -> None:
-        if page.method == "GET":
-            self._pages.append((page, route))
-        else:
-            self._sent.add(page.path)
 
-    def here(self, request: Request, asker: Asker) -> str:
-        """What was asked for, or the page that was sent from."""
-        if request.method == "POST":
-            return self.back(request, asker)
-        return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+def here(request: Request, asker: Asker) -> str:
+    """What was asked for, or the page that was sent from."""
+    if request.method == "POST":
+        return back(request, asker)
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
-    def back(self, request: Request, asker: Asker, status: int = 200) -> str:
-        """The page that the browser came from, else the nearest one above that this asker may open; with a status that
-        says that the same would be refused again, another one."""
-        gone = status == 404 or (status == 403 and request.method != "POST")
-        for path, query in _candidates(request):
-            page = self._at(path)
-            if page is None or not asker.may(page.permission):
-                continue
-            if not gone or (path != request.url.path and "{" not in page.path):
-                return path + query
-        return _FIRST
 
-    def _at(self, path: str) -> Page | None:
-        scope = {"type": "http", "method": "GET", "path": unquote(path)}
-        for page, route in self._pages:
-            # /hits/bulk is a form's, and no hit of /hits/{id}
-            alike = path == page.path or path not in self._sent
-            if alike and route.matches(scope)[0] is Match.FULL:
-                return page
-        return None
+def back(request: Request, asker: Asker, status: int = 200) -> str:
+    """The page that the browser came from, else the nearest one above that this asker may open; with a status that
+    says that the same would be refused again, another one."""
+    gone = status == 404 or (status == 403 and request.method != "POST")
+    for path, query in _candidates(request):
+        page = _at(request, path)
+        if page is None or not asker.may(page.permission):
+            continue
+        if not gone or (path != request.url.path and "{" not in page.path):
+            return path + query
+    return _FIRST
+
+
+def _at(request: Request, path: str) -> Page | None:
+    """The page that is asked for by this path; none where it is a form's, which no GET is for."""
+    scope = {"type": "http", "method": "GET", "path": unquote(path)}
+    routes = [one for one in request.app.routes if isinstance(one, PageRoute)]
+    exact = [one for one in routes if one.page.path == path]
+    for route in exact or routes:  # /hits/bulk is no hit of /hits/{id}
+        if route.matches(scope)[0] is Match.FULL:
+            return route.page
+    return None
 
 
 def _candidates(request: Request) -> Iterator[tuple[str, str]]:

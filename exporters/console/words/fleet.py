@@ -52,6 +52,10 @@ WORDS: Final[Mapping[str, Text]] = {
     "fleet.nobody": Text("没有符合条件的代理。", "No such agents."),
     "fleet.next": Text("下一页", "Next page"),
     "fleet.collects": Text("采集内容", "What it tells of"),
+    "fleet.collects_hint": Text(
+        "根据代理最近上报的核查结果和线路列出；启用了哪些采集器由代理的配置决定，代理不上报。",
+        "By the audits and lines that it told last; which collectors run is in the agent's configuration, which it does not tell.",
+    ),
     "fleet.score": Text("得分", "Score"),
     "fleet.outcomes": Text("规则结果", "Rules by outcome"),
     "fleet.unjudged": Text(
