@@ -62,7 +62,7 @@ def followed(
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_link_of_every_page_answers(console: Console, role: Role) -> None:
-    consolesample.fill(console, 2)
+    consolesample.fill(console, 1)
     with console.database.writing() as connection:
         store(connection, 1, LINES, datetime.now(UTC))
     seen, problems = followed(console, role)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, get_args
 
@@ -12,6 +13,7 @@ import exporters.console
 from exporters.console.people.sessions import Step
 from exporters.console.review.changing import Action
 from exporters.console.words.actions import ACTIONS
+from tests import consolesample
 from tests.consolelab import Console
 
 ROOMS: Final = Path(exporters.console.__file__).parent
@@ -95,3 +97,25 @@ def test_a_parameter_that_is_missing_is_named(console: Console) -> None:
     assert error["field"] == "rule"
     assert "rule" in error["message"]
     assert "缺少该参数" in error["message"]
+
+
+def test_a_waiver_names_its_hosts(console: Console) -> None:
+    consolesample.fill(console, 1)
+    client = console.client("analyst")
+    wanted = {
+        "rule": consolesample.WAIVED,
+        "hosts": [consolesample.key(0), "web-*"],
+        "reason": "业务系统改造",
+        "owner": "张伟",
+        "expires": (datetime.now(UTC).date() + timedelta(days=20)).isoformat(),
+    }
+    made = client.post("/api/v1/waivers", json=wanted).json()
+    for path in ("/waivers", f"/waivers/{made['id']}"):
+        page = client.get(path).text
+        assert "vm-0000" in page
+        assert "web-*" in page
+    ids = [one["id"] for one in client.get("/api/v1/hits").json()["hits"][:1]]
+    assert "vm-0000" in client.get(f"/waivers/new?ids={ids[0]}").text
+    # whose department's it is not is not told the name
+    other = console.client("viewer", (consolesample.DEPARTMENTS[1],), name="wei")
+    assert "vm-0000" not in other.get("/waivers").text
