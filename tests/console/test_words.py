@@ -50,9 +50,9 @@ def _texts(node: ast.expr, tree: ast.Module) -> Iterator[str]:
         case ast.JoinedStr(values=[ast.Constant(value=str(head)), _]):
             yield from (head + tail for tail in MADE[head])
         case ast.Name(id="action"):  # of a variable, or a parameter that is told apart above
-            for one in ast.walk(tree):
-                if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == "action":
-                    yield from _texts(one.value, tree)
+            for said in ast.walk(tree):
+                if isinstance(said, ast.Assign) and ast.unparse(said.targets[0]) == "action":
+                    yield from _texts(said.value, tree)
         case _:
             raise AssertionError(ast.unparse(node))
 

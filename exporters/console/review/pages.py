@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, get_args
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 
 from exporters.console.review import assessment, exports, filters, forms, onehit, views
 from exporters.console.review.filters import NOBODY, HitFilter, Sort
@@ -81,7 +81,7 @@ def _owners(asker: Asker) -> list[Row[Any]]:
     if not asker.may("review"):
         return []
     roles = [role for role, allowed in ALLOWED.items() if "review" in allowed]
-    statement = (
+    statement: Select[Any] = (
         select(user.c.name, user.c.full_name, user.c.departments)
         .where(user.c.role.in_(roles), user.c.disabled.is_(False))
         .order_by(user.c.name)
