@@ -20,12 +20,13 @@ from exporters.console.web.measuring import Measured, Measuring
 from exporters.console.web.openapi import document
 
 
-def application(database: Database, services: Services) -> Starlette:
+def application(database: Database, services: Services, insecure: bool = False) -> Starlette:
+    """`insecure`: strangers can reach it, and without TLS. Raises DocumentError for web_config."""
     endpoints = Endpoints(database, services)
     measured = Measured()
     routes: list[BaseRoute] = [
         Route("/-/healthy", _healthy),
-        *metrics.routes(database, services, measured),
+        *metrics.routes(database, services, measured, insecure),
         Route(f"{PREFIX}/openapi.json", _described),
         Mount("/static", StaticFiles(packages=[("exporters.console", "static")])),
         *map(endpoints.page, PAGES),

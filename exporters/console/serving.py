@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import uvicorn
 
+from exporters.console import webfile
 from exporters.console.app import application
 from exporters.console.attest.maintenancefile import MaintenanceFile
 from exporters.console.background import Background, Task
@@ -18,17 +21,21 @@ from exporters.console.people.first import first_administrator
 from exporters.console.pull.puller import Puller
 from exporters.console.services import Services
 from exporters.console.settings import ConsoleSettings
-from exporters.prometheus import listen, webconfig
+from exporters.prometheus import listen
 from rules import pack as packs
 from rules.model import by_id
 from rules.settings import built_in
+
+log = logging.getLogger(__name__)
 
 
 class ConsoleServer:
     """`prepare`, then `run` until SIGTERM or SIGINT."""
 
     def __init__(self, settings: ConsoleSettings) -> None:
+        """Raises DocumentError for web_config and for packs, DatabaseError."""
         self._settings = settings
+        self._tls = webfile.context(settings.web_config) if settings.web_config else None
         self._database = Database(settings.db)
         self._services = services_of(settings)
 
@@ -43,19 +50,23 @@ class ConsoleServer:
             datetime.now(UTC),
         )
 
-    def run(self) -> None:
-        """Raises listen.ListenError, DocumentError."""
+    def run(self, told: Callable[[str], None]) -> None:
+        """`told` gets the URL of each socket. Raises listen.ListenError, DocumentError."""
         sockets = [one for address in self._settings.listen for one in listen.listen(address, 128)]
+        for one in sockets:
+            told(f"{'https' if self._tls else 'http'}://{listen.shown(one)}")
+        insecure = not self._tls and not all(map(listen.is_loopback, sockets))
+        if insecure:
+            log.warning("served elsewhere than on loopback without TLS: see web_config")
         config = uvicorn.Config(
-            application(self._database, self._services),
+            application(self._database, self._services, insecure),
             log_config=None,
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=5,
         )
-        if self._settings.web_config:
-            config.load()
-            config.ssl = webconfig.load(self._settings.web_config).context
+        config.load()
+        config.ssl = self._tls
         puller, background = self._puller(), Background(self._tasks())
         background.start()
         puller.start()
