@@ -37,7 +37,8 @@ def application(database: Database, services: Services, insecure: bool = False) 
         # whose word on the client's address and scheme is believed; first, since the others look at the scheme
         trusted = list(proxies)
         middleware.insert(0, Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted))
-    return Starlette(routes=routes, middleware=middleware)
+    unserved = {404: endpoints.unserved, 405: endpoints.unserved}
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=unserved)
 
 
 async def _described(_: Request) -> Response:

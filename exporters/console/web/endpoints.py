@@ -18,9 +18,10 @@ from zoneinfo import ZoneInfo
 import anyio
 import anyio.to_thread
 import msgspec
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from exporters.console.database import Database
@@ -29,17 +30,19 @@ from exporters.console.services import Services
 from exporters.console.web import binding, notices, templating
 from exporters.console.web.asker import LANGUAGE, Asker
 from exporters.console.web.refusals import (
+    BadMethod,
     Broken,
     Forbidden,
     Invalid,
+    NotFound,
     Refused,
     TooLarge,
     TooMany,
     Unknown,
 )
+from exporters.console.web.replies import replied, set_cookie
 from exporters.console.web.routing import (
     Answer,
-    Cookie,
     Operation,
     Page,
     Redirect,
@@ -83,12 +86,22 @@ class Endpoints:
 
         return Route(PREFIX + operation.path, endpoint, methods=[operation.method])
 
+    async def unserved(self, request: Request, error: Exception) -> Response:
+        """No page and no operation is there, or it has another method."""
+        status, headers = 404, {}
+        if isinstance(error, HTTPException):
+            status, headers = error.status_code, dict(error.headers or {})
+        refused = BadMethod("bad_method") if status == 405 else NotFound("not_found")
+        answer = await self._thread(lambda: self._unserved(request, refused))
+        answer.headers.update(headers)
+        return answer
+
     async def _answered(self, request: Request, served: Page | Operation) -> Response:
         try:
             given = await self._given(request, served)
         except Refused as error:
             refused = error
-            return await self._thread(lambda: self._refused(request, served, None, refused))
+            return await self._thread(lambda: self._refused(request, None, refused))
         return await self._thread(lambda: self._handled(request, served, given))
 
     async def _thread(self, call: Callable[[], Response]) -> Response:
@@ -108,7 +121,7 @@ class Endpoints:
             return _Given(pairs, await self._body(request, served.body_limit), header)
         limit = self._services.settings.upload_bytes
         whole = await self._body(request, limit + _FORM_BYTES)
-        form = await _form(request, whole)
+        form = await binding.form(request, whole)
         for name, value in form.multi_items():
             if name == "csrf" and isinstance(value, str):
                 header = header or value
@@ -177,10 +190,17 @@ class Endpoints:
             parameters = binding.bound(served.takes, given.pairs)
             return self._shown(request, asker, served.view(asker, parameters))
         except Refused as refused:
-            return self._refused(request, served, asker, refused)
+            return self._refused(request, asker, refused)
         except Exception:
             log.exception("%s %s failed", request.method, request.url.path)
-            return self._refused(request, served, asker, Broken("broken"))
+            return self._refused(request, asker, Broken("broken"))
+
+    def _unserved(self, request: Request, refused: Refused) -> Response:
+        try:
+            return self._refused(request, self._asker(request), refused)
+        except Exception:
+            log.exception("%s %s failed", request.method, request.url.path)
+            return self._refused(request, None, Broken("broken"))
 
     def _check(
         self, request: Request, served: Page | Operation, asker: Asker, given: _Given
@@ -204,14 +224,14 @@ class Endpoints:
             parameters = binding.converted(operation.takes, _document(given), strict=False)
         answer = operation.handle(asker, parameters)
         if isinstance(answer, Reply):
-            return _reply(answer)
+            return replied(answer)
         return Response(msgspec.json.encode(answer), media_type="application/json")
 
     # --- how it is answered
 
     def _shown(self, request: Request, asker: Asker, answer: Answer) -> Response:
         if isinstance(answer, Reply):
-            return _reply(answer)
+            return replied(answer)
         if isinstance(answer, Redirect):
             response: Response = RedirectResponse(_path(answer.path), status_code=303)
             if answer.notice:
@@ -228,13 +248,11 @@ class Endpoints:
             notices.clear(response)
         return response
 
-    def _refused(
-        self, request: Request, served: Page | Operation, asker: Asker | None, refused: Refused
-    ) -> Response:
+    def _refused(self, request: Request, asker: Asker | None, refused: Refused) -> Response:
         language = asker.language if asker else "zh"
         words = say(refused.key, language, **refused.values)
         headers = {"Retry-After": str(refused.seconds)} if isinstance(refused, TooMany) else {}
-        if isinstance(served, Operation):
+        if request.url.path.startswith(f"{PREFIX}/"):
             error = {"code": refused.key, "message": words, "field": refused.field}
             content = msgspec.json.encode({"error": error})
             return Response(content, refused.status, headers, "application/json")
@@ -250,26 +268,8 @@ class Endpoints:
         return Response(html, refused.status, headers, "text/html")
 
 
-def set_cookie(response: Response, cookie: Cookie, *, secure: bool) -> None:
-    name = sessions.cookie_name(secure) if cookie.name == sessions.COOKIE else cookie.name
-    response.set_cookie(
-        name, cookie.value, max_age=cookie.max_age, httponly=True, samesite="lax", secure=secure
-    )  # fmt: skip
-
-
 def _secure(request: Request) -> bool:
     return request.url.scheme == "https"
-
-
-def _reply(reply: Reply) -> Response:
-    headers = dict(reply.headers)
-    if reply.name:
-        headers["Content-Disposition"] = (
-            f"attachment; filename*=UTF-8''{quote(reply.name, safe='')}"
-        )
-    if isinstance(reply.content, bytes):
-        return Response(reply.content, reply.status, headers, reply.media_type)
-    return StreamingResponse(reply.content, reply.status, headers, reply.media_type)
 
 
 def _path(path: str) -> str:
@@ -294,12 +294,3 @@ def _document(given: _Given) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Invalid("bad_body", problem="not an object")
     return {**document, **dict(given.pairs)}
-
-
-async def _form(request: Request, whole: bytes) -> FormData:
-    """The form in a body that was read already, within its limit."""
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": whole, "more_body": False}
-
-    return await Request(request.scope, receive).form(max_files=10, max_fields=10_000)
