@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import signal
 import ssl
 import threading
@@ -14,12 +15,15 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from agents import config as configuration
 from agents import logs
 from agents.cli import console as commands
 from agents.errors import UserError
 from collectors.strictyaml import DocumentError
+from exporters.console import settings as consolesettings
 from exporters.console import webfile
 from exporters.console.database import Database
+from exporters.console.pull.targets import TargetFiles
 from exporters.console.serving import ConsoleServer
 from exporters.console.settings import ConsoleSettings
 from tests.consolelab import Console
@@ -149,3 +153,19 @@ def test_it_says_where_it_listens_and_whether_strangers_read_along(
     assert told[0].startswith(f"http://{address.partition(':')[0]}:")
     assert f"\njianwei_console_web_insecure {insecure}" in told[1]
     assert ("without TLS" in caplog.text) is bool(insecure)
+
+
+def test_the_console_of_make_run_asks_the_agent_of_make_run() -> None:
+    root = Path(__file__).parents[2]
+    found = re.search(
+        r"jianwei console --config (\S+) .*jianwei run --config (\S+)",
+        (root / "Makefile").read_text(),
+    )
+    assert found
+    settings = consolesettings.load(str(root / found[1]))
+    assert settings.pull.interval == 60
+    told = TargetFiles(settings.pull.targets_files, settings.pull.scheme)
+    assert told.refresh()
+    agent = configuration.load(str(root / found[2]))
+    assert list(told.targets()) == [f"http://{one}" for one in agent.web.listen]
+    assert [one.problem for one in told.states()] == [""]
