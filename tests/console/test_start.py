@@ -127,7 +127,7 @@ def _shown(
                 side.do_handshake()
     found = client.getpeercert()
     assert found
-    return dict(one[0] for one in found["subject"])["commonName"]
+    return str(found["subject"][0][0][1])
 
 
 @pytest.mark.parametrize(("address", "insecure"), [("127.0.0.1:0", 0), ("0.0.0.0:0", 1)])
@@ -163,7 +163,7 @@ def test_the_console_of_make_run_asks_the_agent_of_make_run() -> None:
     )
     assert found
     settings = consolesettings.load(str(root / found[1]))
-    assert settings.pull.interval == 60
+    assert float(settings.pull.interval) == 60
     told = TargetFiles(settings.pull.targets_files, settings.pull.scheme)
     assert told.refresh()
     agent = configuration.load(str(root / found[2]))
