@@ -31,7 +31,7 @@ from exporters.console.database import Database
 from exporters.console.people.policy import PeopleSettings
 from exporters.console.schema import session, user
 from exporters.console.services import Services
-from exporters.console.serving import services_of
+from exporters.console.serving import configuration, services_of
 from exporters.console.settings import ConsoleSettings
 from exporters.console.web.asker import Role
 
@@ -108,7 +108,7 @@ class Console:
 def served(app: Starlette) -> Iterator[str]:
     """A real server on a free port of loopback: its URL."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, proxy_headers=False))
+    server = uvicorn.Server(configuration(app))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"

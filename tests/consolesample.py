@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
+from exporters.console.attest.reach import kept
 from exporters.console.intake.arrived import Arrived
 from exporters.console.intake.take import take
-from exporters.console.schema import waiver
+from exporters.console.schema import department, waiver, waiver_department, waiver_host
 from rules.model import (
     AuditResult,
     Hit,
@@ -56,8 +57,13 @@ def fill(console: Console, hosts: int = 12) -> None:
 
 def _waive(console: Console) -> None:
     with console.database.writing() as connection:
-        connection.execute(
-            waiver.insert().values(
+        made = connection.execute(
+            department.insert().values(name=DEPARTMENTS[1]).returning(department.c.id)
+        )
+        departments = (waiver_department, [made.scalar_one()])
+        number = connection.execute(
+            waiver.insert()
+            .values(
                 code=WAIVER,
                 rule=WAIVED,
                 hosts=["*"],
@@ -71,7 +77,9 @@ def _waive(console: Console) -> None:
                 created=BEGUN - timedelta(days=2),
                 decided=BEGUN - timedelta(days=1),
             )
-        )
+            .returning(waiver.c.id)
+        ).scalar_one()
+        kept(connection, console.database, number, departments, (waiver_host, ["*"]))
 
 
 def key(number: int) -> str:

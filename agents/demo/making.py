@@ -5,6 +5,7 @@ A history and a console's database are made side by side, each in a process of i
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import shutil
 import time
@@ -80,11 +81,16 @@ def _console(
         database.migrate()
         services = services_of(settings)
         auditors = Auditors()
-        loading.load(database, services, auditors, [*city.machines()], datetime.now(UTC), watch)
-        zone = ZoneInfo(settings.zone)
-        end = datetime.fromtimestamp(month(label, zone, time.time()).until, zone)
-        files.write_audits(folder, auditors, end)
-        return people.write(database, services)
+        zone, now = ZoneInfo(settings.zone), datetime.now(UTC)
+        period = month(label, zone, now.timestamp())
+        # the report's month and all since
+        days = max(loading.DAYS, math.ceil((now.timestamp() - period.since) / 86400))
+        loading.load(database, services, auditors, [*city.machines()], now, watch, days)
+        files.write_audits(folder, auditors, datetime.fromtimestamp(period.until, zone))
+        password = people.write(database, services)
+        with database.reading() as connection:
+            files.write_hits(folder, connection, services.rules)
+        return password
     finally:
         database.close()
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
+from exporters.console.attest.reach import kept
 from exporters.console.codes import OUTCOME, STATE
 from exporters.console.intake.arrived import Arrived, Taken
 from exporters.console.intake.take import take
@@ -24,6 +27,8 @@ from exporters.console.schema import (
     outcome_tally,
     rule,
     waiver,
+    waiver_department,
+    waiver_host,
 )
 from rules.model import WORKFLOWS, AuditResult, Hit, Host, Outcome, PackResult, Text, Verdict
 from rules.model import fingerprint as mark_of
@@ -127,10 +132,18 @@ class Lab:
     def __init__(self, console: Console) -> None:
         self.console = console
 
-    def take(self, result: AuditResult, where: str = "市财政局", digest: str = "") -> Taken:
+    def take(
+        self,
+        result: AuditResult,
+        where: str = "市财政局",
+        digest: str = "",
+        agent_waivers: bool = False,
+    ) -> Taken:
         arrived = Arrived("pull", {"department": where}, "h1:9808", "1", digest)
         now = result.time + timedelta(minutes=1)
-        taken = take(self.console.database, self.console.services, arrived, result, now)
+        settings = msgspec.structs.replace(self.console.settings, agent_waivers=agent_waivers)
+        services = dataclasses.replace(self.console.services, settings=settings)
+        taken = take(self.console.database, services, arrived, result, now)
         self.check()
         return taken
 
@@ -225,7 +238,11 @@ class Lab:
             **values,
         }
         with self.console.database.writing() as connection:
-            connection.execute(waiver.insert().values(**given))
+            made = connection.execute(waiver.insert().values(**given).returning(waiver.c.id))
+            hosts = (waiver_host, given["hosts"])
+            kept(
+                connection, self.console.database, made.scalar_one(), (waiver_department, ()), hosts
+            )
 
     def outcome(self, name: str, where: str, pack: str = "p") -> dict[str, int]:
         names = {code: word for word, code in OUTCOME.items()}

@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
+from exporters.console.web.answers import attached
 from exporters.console.web.asker import Role
 from exporters.console.web.headers import FIXED
-from exporters.console.web.replies import attached
 from tests.consolelab import Console
 
 

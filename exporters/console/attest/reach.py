@@ -47,6 +47,12 @@ def like(
     return column.like(pattern, escape="\\")
 
 
+def _wild(database: Database, pattern: Column[str]) -> ColumnElement[bool]:
+    """Whether one that `pattern_of` wrote may be as another text than itself."""
+    signs = "*?[" if database.sqlite else "%_\\"
+    return or_(*(pattern.contains(sign, autoescape=True) for sign in signs))
+
+
 def matching(database: Database, column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
     """Whether a column is as a pattern that somebody wrote."""
     if not set(pattern) & {"*", "?"}:
@@ -78,10 +84,18 @@ def touching(
     own = sorted(asker.scope)
     mine = exists().where(departments.c[0] == id, departments.c.department_id.in_(own))
     named = exists().where(departments.c[0] == id)
-    one_of_theirs = exists().where(
-        hosts.c[0] == id,
+    # one that is a name is looked up; only the others are held against every host
+    theirs = [select(it).where(host.c.department_id.in_(own)) for it in (host.c.name, host.c.key)]
+    like_theirs = exists().where(
         host.c.department_id.in_(own),
         or_(*(like(asker.database, it, hosts.c.pattern) for it in (host.c.name, host.c.key))),
+    )
+    one_of_theirs = exists().where(
+        hosts.c[0] == id,
+        or_(
+            *(hosts.c.pattern.in_(names) for names in theirs),
+            and_(_wild(asker.database, hosts.c.pattern), like_theirs),
+        ),
     )
     return or_(mine, and_(not_(named), one_of_theirs))
 

@@ -21,7 +21,6 @@ from exporters.console.intake.names import Names
 from exporters.console.intake.packs import write_packs, write_unjudged
 from exporters.console.intake.prepared import name, prepared
 from exporters.console.intake.tallies import Deltas
-from exporters.console.intake.waivers import Given
 from exporters.console.schema import host
 from exporters.console.services import Services
 from exporters.findings.told import line
@@ -67,11 +66,11 @@ class _Intake:
     ) -> None:
         self.deltas = Deltas()
         self._database = database
+        self._services = services
         self._connection = connection
         self._now = now
         self._today = waivers.site_day(services, now)
         self.names = Names(database, connection, services)
-        self._given: list[Given] | None = None
 
     def take(self, arrived: Arrived, result: AuditResult) -> Taken:
         department = name(arrived.labels.get("department", "").strip())
@@ -83,16 +82,16 @@ class _Intake:
                 return Taken("same", row.id)
             if result.time < row.last_audit:
                 return Taken("older", row.id)
-        result = prepared(result)
-        rules = self.names.rules(result)
-        if self._given is None:
-            self._given = waivers.given(self._connection, self._today)
+        result = prepared(result, self._services.settings.agent_waivers)
+        result, rules = self.names.rules(result)
+        names = (result.host.name, result.host.id)
+        given = waivers.given_to(self._database, self._connection, self._today, names)
         moved = row.department_id != department_id
         hits = HostHits(
             *(self._database, self._connection, self.deltas, result, rules),
             *(row.id, department_id, moved),
         )
-        taken = hits.write(self._given, department, self._today)
+        taken = hits.write(given, department, self._today)
         write_packs(
             *(self._database, self._connection, self.deltas, result, rules),
             *(row.id, row.department_id, department_id),

@@ -6,15 +6,17 @@ do not expire in the hands of rules.waivers.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, Text, literal, or_, select
 
-from exporters.console.schema import waiver
+from exporters.console.attest.reach import like
+from exporters.console.database import Database
+from exporters.console.schema import waiver, waiver_host
 from exporters.console.services import Services
 from rules.model import Host
 from rules.waivers import Waiver, matches
@@ -31,7 +33,12 @@ class Given(msgspec.Struct, frozen=True):
     last_day: date
 
 
-def given(connection: Connection, today: date, rules: Collection[str] | None = None) -> list[Given]:
+def given(
+    connection: Connection,
+    today: date,
+    rules: Collection[str] | None = None,
+    touching: ColumnElement[bool] | None = None,
+) -> list[Given]:
     """Approved ones in the order of their numbers; of some rules, by name. Those that expired lately are among them, to
     tell why a hit is waived no more."""
     statement = (
@@ -41,6 +48,8 @@ def given(connection: Connection, today: date, rules: Collection[str] | None = N
     )
     if rules is not None:
         statement = statement.where(waiver.c.rule.in_(sorted(rules)))
+    if touching is not None:
+        statement = statement.where(touching)
     return [
         Given(
             Waiver(
@@ -59,6 +68,17 @@ def given(connection: Connection, today: date, rules: Collection[str] | None = N
         )
         for row in connection.execute(statement)
     ]
+
+
+def given_to(
+    database: Database, connection: Connection, today: date, names: Iterable[str]
+) -> list[Given]:
+    """Those with a pattern that is as the name or the id of a host: the database picks them, for there may be
+    thousands."""
+    patterns = waiver_host.c.pattern
+    matching = or_(*(like(database, literal(name, Text), patterns) for name in names))
+    touched = select(waiver_host.c.waiver_id).where(matching)
+    return given(connection, today, touching=waiver.c.id.in_(touched))
 
 
 def of_department(found: Collection[Given], department: str, today: date) -> tuple[Waiver, ...]:

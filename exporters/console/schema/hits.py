@@ -61,7 +61,7 @@ hit_event = Table(
 
 Index("ix_hit_department_oldest", hit.c.department_id, hit.c.state, hit.c.first_seen, hit.c.id)
 Index("ix_hit_host_id", hit.c.host_id, hit.c.state)  # an audit reads its host's
-# A list is read along one of these in its order, and its filters are answered from the same entries (review/ways.py)
+# A list is read along one of these in its order, and its filters are answered from the same entries (review/walks.py)
 _FILTERED = (
     hit.c.id,
     hit.c.state,

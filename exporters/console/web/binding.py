@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
-from starlette.datastructures import FormData
-from starlette.requests import Request
 
 from exporters.console.web.refusals import Invalid
 from exporters.console.web.routing import Upload
@@ -74,12 +72,3 @@ def _is_text(kind: msgspec.inspect.Type) -> bool:
 
 
 __all__ = ["Upload", "bound", "converted", "is_many"]
-
-
-async def form(request: Request, whole: bytes) -> FormData:
-    """The form in a body that was read already, within its limit."""
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": whole, "more_body": False}
-
-    return await Request(request.scope, receive).form(max_files=10, max_fields=10_000)
