@@ -15,7 +15,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -87,7 +87,7 @@ class Endpoints:
         bad_method = isinstance(error, HTTPException) and error.status_code == 405
         refused = BadMethod("bad_method") if bad_method else NotFound("not_found")
 
-        def refuse(*_: object) -> Response:
+        def refuse(*_: object) -> NoReturn:
             raise refused
 
         served: Page | Operation = Page("", "open", refuse)
