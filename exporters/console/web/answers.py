@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import msgspec
@@ -9,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from exporters.console.people import sessions
-from exporters.console.web import notices, templating
+from exporters.console.web import notices, templating, wayback
 from exporters.console.web.asker import LANGUAGE, Asker
 from exporters.console.web.refusals import Refused
 from exporters.console.web.routing import Answer, Cookie, Operation, Page, Redirect, Reply
@@ -27,7 +28,8 @@ def shown(request: Request, asker: Asker, answer: Answer) -> Response:
             set_cookie(response, cookie, over_tls=secure(request))
         return response
     notice = notices.taken(request)
-    html = templating.page(answer.template, asker, request.url.path, notice, answer.context)
+    context = {"here": wayback.here(request, asker), **answer.context}
+    html = templating.page(answer.template, asker, request.url.path, notice, context)
     response = Response(html, answer.status, dict(answer.headers), "text/html")
     for cookie in answer.cookies:
         set_cookie(response, cookie, over_tls=secure(request))
@@ -55,7 +57,8 @@ def refused(
         return RedirectResponse(f"/login?next={quote(here, safe='')}", status_code=303)
     if asker is None:
         return Response(words, why.status, headers, "text/plain")
-    context = {"words": words, "status": why.status}
+    back = wayback.back(request, asker, why.status)
+    context = {"words": words, "status": why.status, "back": back, "here": back}
     html = templating.page("refused.html.j2", asker, request.url.path, "", context)
     return Response(html, why.status, headers, "text/html")
 
@@ -82,12 +85,16 @@ def secure(request: Request) -> bool:
 def reply(given: Reply) -> Response:
     headers = dict(given.headers)
     if given.name:
-        headers["Content-Disposition"] = (
-            f"attachment; filename*=UTF-8''{quote(given.name, safe='')}"
-        )
+        headers["Content-Disposition"] = attached(given.name)
     if isinstance(given.content, bytes):
         return Response(given.content, given.status, headers, given.media_type)
     return StreamingResponse(given.content, given.status, headers, given.media_type)
+
+
+def attached(name: str) -> str:
+    """Both forms of RFC 6266: programs that do not know the second keep it under a name in ASCII."""
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def _path(path: str) -> str:
