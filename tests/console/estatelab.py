@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -56,10 +56,14 @@ def audit(console: Console, of: Host, day: int, own: tuple[str, str], word: Word
         Verdict(manual.id, "manual", manual.severity, manual.title, question=manual.manual),
         Verdict(unseen.id, "unknown", unseen.severity, unseen.title, reason=word("reason")),
     ]
-    custom = own[0], Text(word("title"), word("title")), {}
+    custom: tuple[str, Text, Mapping[str, tuple[str, ...]]] = (
+        own[0],
+        Text(word("title"), word("title")),
+        {},
+    )
     for name, title, maps in (custom, (rule.id, rule.title, rule.maps)):
         instance = f"instance of {of.id}"
-        shown = {
+        shown: dict[str, Any] = {
             "instance": instance,
             "actual": {"value": word("actual")},
             "expected": word("expected"),
@@ -118,7 +122,7 @@ def _people(console: Console, department: str, one: Host, last: int, word: Word)
         ok(client.put(f"{path}/ticket", json=ticket))
         noted = {"version": hit["version"] + 2, "note": word("note")}
         ok(client.post(f"{path}/acknowledge", json=noted))
-    ask = {"rule": FAILS, "expires": SOON, "reason": "", "owner": ""}
+    ask: dict[str, Any] = {"rule": FAILS, "expires": SOON, "reason": "", "owner": ""}
     for asker, hosts, departments in (
         (client, ["*"], [department]),
         (whole, [one.name], []),
