@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -56,7 +56,7 @@ def audit(console: Console, of: Host, day: int, own: tuple[str, str], word: Word
         Verdict(manual.id, "manual", manual.severity, manual.title, question=manual.manual),
         Verdict(unseen.id, "unknown", unseen.severity, unseen.title, reason=word("reason")),
     ]
-    custom: tuple[str, Text, Mapping[str, tuple[str, ...]]] = (
+    custom: tuple[str, Text, dict[str, tuple[str, ...]]] = (
         own[0],
         Text(word("title"), word("title")),
         {},

@@ -148,5 +148,5 @@ def _verdict(judged: Iterable[Judged], answers: Iterable[Answer]) -> tuple[Verdi
             came.add("manual")
     said = came | {one.answer for one in answers}
     order: tuple[Verdict, ...] = ("fail", "unknown", "manual", "pass", "not_applicable")
-    verdict = next((one for one in order if one in said), "not_assessed")
+    verdict: Verdict = next((one for one in order if one in said), "not_assessed")
     return verdict, verdict in said - came
