@@ -6,21 +6,22 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, get_args
 
-from sqlalchemy import select
+from sqlalchemy import Row, Select, select
 
 from exporters.console.overview.tallied import packs
 from exporters.console.review import assessment, exports, filters, forms, onehit, views
 from exporters.console.review.filters import NOBODY, HitFilter, Sort
 from exporters.console.review.groups import groups
 from exporters.console.review.listing import listing
-from exporters.console.schema import department
-from exporters.console.web.asker import Asker
+from exporters.console.schema import department, user
+from exporters.console.web.asker import ALLOWED, Asker
 from exporters.console.web.routing import Answer, Nothing, Page, Shown
 from exporters.console.words import WORDS, say
 from exporters.findings.text import words as in_words
 from rules.model import SEVERITIES, WORKFLOWS
 
 SIZES: Final = (50, 100, 200)
+_OWNERS: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Choices:
     directions: list[tuple[str, str]]
     groups: list[tuple[str, str]]
     sizes: list[tuple[int, str]]
+    owners: list[Row[Any]]
     opened: bool
 
 
@@ -65,8 +67,35 @@ def hit(asker: Asker, given: onehit.ById) -> Answer:
     words = functools.partial(_said, asker.language)
     return Shown(
         "review/hit.html.j2",
-        {"whole": onehit.one(asker, given), "shown": _shown, "said": words, "query": filters.query},
+        {
+            "whole": onehit.one(asker, given),
+            "shown": _shown,
+            "said": words,
+            "query": filters.query,
+            "owners": _owners(asker),
+        },
     )
+
+
+def _owners(asker: Asker) -> list[Row[Any]]:
+    """Who may be given a hit that this asker may give: users of their departments, or of all."""
+    if not asker.may("review"):
+        return []
+    roles = [role for role, allowed in ALLOWED.items() if "review" in allowed]
+    statement: Select[Any] = (
+        select(user.c.name, user.c.full_name, user.c.departments)
+        .where(user.c.role.in_(roles), user.c.disabled.is_(False))
+        .order_by(user.c.name)
+        .limit(_OWNERS)
+    )
+    with asker.database.reading() as connection:
+        rows = list(connection.execute(statement))
+    mine = asker.person.departments if asker.person else ()
+    return [
+        row
+        for row in rows
+        if mine is None or row.departments is None or not set(mine).isdisjoint(row.departments)
+    ]
 
 
 def _said(language: str, prefix: str, word: str) -> str:
@@ -127,6 +156,7 @@ def choices(asker: Asker, given: HitFilter) -> Choices:
         directions=worded("review.direction", ("", "asc", "desc")),
         groups=worded("review.group", ("none", "rule", "host")),
         sizes=[(size, str(size)) for size in SIZES],
+        owners=_owners(asker),
         opened=any(
             getattr(given, name) not in ("", None, ())
             for name in given.__struct_fields__

@@ -63,6 +63,7 @@ WORDS: Final[Mapping[str, Text]] = {
     # refusals
     "refused.title": Text("未能完成", "Not done"),
     "refused.back": Text("返回", "Back"),
+    "refused.look": Text("查看最新内容", "Look at it as it is now"),
     "not_found": Text("没有这一页，或您无权查看。", "There is no such page, or it is not for you."),
     "forbidden": Text("您的角色不能做这件事。", "Your role may not do this."),
     "log_in_first": Text("请先登录。", "Log in first."),
@@ -76,6 +77,10 @@ WORDS: Final[Mapping[str, Text]] = {
     ),
     "bad_parameter": Text(
         "参数 {name} 有误：{problem}", "The parameter {name} is wrong: {problem}"
+    ),
+    "bad_parameter_text": Text(
+        "参数 {name} 中有不能保存的字符。",
+        "The parameter {name} has a character that cannot be kept.",
     ),
     "bad_parameter_unknown": Text(
         "没有名为 {name} 的参数。", "There is no parameter named {name}."

@@ -10,7 +10,7 @@ from rules.model import Text
 WORDS: Final[Mapping[str, Text]] = {
     "fleet.agents": Text("代理", "Agents"),
     "fleet.agent": Text("代理情况", "The agent"),
-    "fleet.silent": Text("已静默", "Silent"),
+    "fleet.silent": Text("失联", "Silent"),
     "fleet.with_problem": Text("采集异常", "With a problem"),
     "fleet.unanswered": Text("从未应答的采集目标", "Targets that never answered"),
     "fleet.targets": Text("采集目标", "Targets"),
@@ -25,9 +25,9 @@ WORDS: Final[Mapping[str, Text]] = {
     "fleet.host": Text("主机", "Host"),
     "fleet.key": Text("主机标识", "Host id"),
     "fleet.department": Text("部门", "Department"),
-    "fleet.system": Text("系统", "System"),
+    "fleet.system": Text("信息系统", "System"),
     "fleet.region": Text("区域", "Region"),
-    "fleet.level": Text("等级保护级别", "Protection level"),
+    "fleet.level": Text("等保级别", "Protection level"),
     "fleet.how": Text("采集方式", "How"),
     "fleet.pull": Text("控制台拉取", "pulled"),
     "fleet.push": Text("代理推送", "pushed"),
@@ -44,7 +44,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "fleet.pack": Text("规则包", "Pack"),
     "fleet.state": Text("状态", "State"),
     "fleet.answers": Text("正常", "answers"),
-    "fleet.silent_since": Text("自 {time} 静默", "silent since {time}"),
+    "fleet.silent_since": Text("自 {time} 起失联", "silent since {time}"),
     "fleet.stale": Text(
         "该主机自 {time} 起没有任何消息，以下为当时的情况；其问题不视为已整改。",
         "Nothing was heard of this host since {time}: this is how it was then. Its hits do not count as fixed.",
@@ -52,6 +52,10 @@ WORDS: Final[Mapping[str, Text]] = {
     "fleet.nobody": Text("没有符合条件的代理。", "No such agents."),
     "fleet.next": Text("下一页", "Next page"),
     "fleet.collects": Text("采集内容", "What it tells of"),
+    "fleet.collects_hint": Text(
+        "根据代理最近上报的核查结果和线路列出；启用了哪些采集器由代理的配置决定，代理不上报。",
+        "By the audits and lines that it told last; which collectors run is in the agent's configuration, which it does not tell.",
+    ),
     "fleet.score": Text("得分", "Score"),
     "fleet.outcomes": Text("规则结果", "Rules by outcome"),
     "fleet.unjudged": Text(
@@ -80,13 +84,12 @@ WORDS: Final[Mapping[str, Text]] = {
     ),
     "fleet.enrol.labels": Text("主机归属", "Whose machine it is"),
     "fleet.enrol.hours": Text("命令有效期（小时）", "The line is valid for (hours)"),
-    "fleet.enrol.replaces": Text(
-        "允许替换已接入的同一主机", "It may be a host that is known already"
-    ),
+    "fleet.enrol.replaces": Text("重新登记的主机标识", "Id of the host that is enrolled again"),
     "fleet.enrol.replaces_hint": Text(
-        "仅在重装代理或更换令牌时勾选；该主机原有令牌随即失效。",
-        "Only where an agent is installed anew; the tokens that the host had are worth nothing then.",
+        "仅在重装代理或更换令牌时填写；该主机原有令牌在登记后失效，上面未填的归属保持不变。",
+        "Only where an agent is installed anew. The tokens that the host had are worth nothing then; what is left empty above stays as it is.",
     ),
+    "fleet.enrol.again": Text("重新登记", "Enrol it again"),
     "fleet.enrol.make": Text("生成登记命令", "Make the line"),
     "fleet.enrol.run": Text("在该主机上执行", "Run this on the machine"),
     "fleet.enrol.copy": Text("复制", "Copy"),
@@ -127,8 +130,15 @@ WORDS: Final[Mapping[str, Text]] = {
     "fleet.enrol_used": Text("一次性令牌已使用过。", "The one-time token was used already."),
     "fleet.enrol_expired": Text("一次性令牌已过期。", "The one-time token has expired."),
     "fleet.enrol_known": Text(
-        "该主机已接入；如确需重新登记，请在生成命令时允许替换。",
-        "This host is known already; allow that it is replaced when you make the line.",
+        "该主机已登记；如确需重新登记，请在生成命令时填写它的主机标识。",
+        "This host has enrolled already; name it by its id when you make the line.",
+    ),
+    "fleet.enrol_other": Text(
+        "这条命令只能用于重新登记另一台指定的主机。",
+        "This line is for another host, which is to be enrolled again.",
+    ),
+    "fleet.enrol_nobody": Text(
+        "没有该标识的主机，或您无权查看。", "There is no host of this id, or it is not for you."
     ),
     "fleet.no_authority": Text(
         "控制台配置的 CA 文件无法读取：{problem}",
