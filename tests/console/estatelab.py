@@ -111,7 +111,7 @@ def _beside(
 
 
 def _people(console: Console, department: str, one: Host, last: int, word: Word) -> None:
-    whole = console.client("approver", name=word("approver"))
+    whole = console.client("approver", name="of all")
     client = console.client("analyst", (department,), name=(me := word("analyst")))
     shown = ok(client.get("/api/v1/hits")).json()["hits"]
     for hit in [each for each in shown if each["host_id"] == last]:
@@ -131,7 +131,7 @@ def _people(console: Console, department: str, one: Host, last: int, word: Word)
         ask |= {"hosts": hosts, "departments": departments}
         ask |= {"reason": word("waiver"), "owner": word("waiver owner")}
         made = ok(asker.post("/api/v1/waivers", json=ask)).json()
-        boss = console.client("approver", name=word("decider"))
+        boss = console.client("approver", name="decider")
         decided = {"version": 1, "note": word("waiver note")}
         ok(boss.post(f"/api/v1/waivers/{made['id']}/approve", json=decided))
         window = {"kind": "maintenance", "reason": word("window"), "hosts": hosts}
