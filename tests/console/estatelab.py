@@ -56,10 +56,14 @@ def audit(console: Console, of: Host, day: int, own: tuple[str, str], word: Word
         Verdict(manual.id, "manual", manual.severity, manual.title, question=manual.manual),
         Verdict(unseen.id, "unknown", unseen.severity, unseen.title, reason=word("reason")),
     ]
-    custom = own[0], Text(word("title"), word("title")), {}
+    custom: tuple[str, Text, dict[str, tuple[str, ...]]] = (
+        own[0],
+        Text(word("title"), word("title")),
+        {},
+    )
     for name, title, maps in (custom, (rule.id, rule.title, rule.maps)):
         instance = f"instance of {of.id}"
-        shown = {
+        shown: dict[str, Any] = {
             "instance": instance,
             "actual": {"value": word("actual")},
             "expected": word("expected"),
@@ -107,7 +111,7 @@ def _beside(
 
 
 def _people(console: Console, department: str, one: Host, last: int, word: Word) -> None:
-    whole = console.client("approver", name=word("approver"))
+    whole = console.client("approver", name="of all")
     client = console.client("analyst", (department,), name=(me := word("analyst")))
     shown = ok(client.get("/api/v1/hits")).json()["hits"]
     for hit in [each for each in shown if each["host_id"] == last]:
@@ -118,7 +122,7 @@ def _people(console: Console, department: str, one: Host, last: int, word: Word)
         ok(client.put(f"{path}/ticket", json=ticket))
         noted = {"version": hit["version"] + 2, "note": word("note")}
         ok(client.post(f"{path}/acknowledge", json=noted))
-    ask = {"rule": FAILS, "expires": SOON, "reason": "", "owner": ""}
+    ask: dict[str, Any] = {"rule": FAILS, "expires": SOON, "reason": "", "owner": ""}
     for asker, hosts, departments in (
         (client, ["*"], [department]),
         (whole, [one.name], []),
@@ -127,7 +131,7 @@ def _people(console: Console, department: str, one: Host, last: int, word: Word)
         ask |= {"hosts": hosts, "departments": departments}
         ask |= {"reason": word("waiver"), "owner": word("waiver owner")}
         made = ok(asker.post("/api/v1/waivers", json=ask)).json()
-        boss = console.client("approver", name=word("decider"))
+        boss = console.client("approver", name="decider")
         decided = {"version": 1, "note": word("waiver note")}
         ok(boss.post(f"/api/v1/waivers/{made['id']}/approve", json=decided))
         window = {"kind": "maintenance", "reason": word("window"), "hosts": hosts}

@@ -108,7 +108,8 @@ def test_buttons_are_there_where_a_system_is(lab: Console) -> None:
     assert client.post("/hits/bulk", data={"action": "ticket"}).status_code == 422
     assert client.post("/hits/bulk", data={**form, "everything": "true"}).status_code == 422
     assert "/ticket" not in lab.client("viewer").get(f"/hits/{one}").text
-    client.put(f"/api/v1/hits/{one}/ticket", json={"version": 1, "ticket": "INC-1"})
+    version = client.get(f"/api/v1/hits/{one}").json()["hit"]["version"]
+    client.put(f"/api/v1/hits/{one}/ticket", json={"version": version, "ticket": "INC-1"})
     assert f'action="/hits/{one}/ticket"' not in client.get(f"/hits/{one}").text
 
 

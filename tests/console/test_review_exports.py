@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import timedelta
 from typing import Any
 
 from py_ocsf_models.events.findings.compliance_finding import ComplianceFinding
@@ -98,3 +99,19 @@ def test_pages_of_the_sample(each_console: Console) -> None:
     assert all(item["clause"].startswith("7.1.") for item in items)
     verdicts = {item["verdict"] for item in items}
     assert {"fail", "not_assessed"} <= verdicts
+
+
+def test_whose_word_a_verdict_is(console: Console) -> None:
+    sample(console, 3)
+    client = console.client("analyst")
+    said = {"text": "查验制度文件", "expires": f"{NOW + timedelta(days=40):%Y-%m-%d}"}
+    for item in client.get("/api/v1/manual").json()["items"]:
+        path = f"/manual/{item['rule_id']}/{item['department_id']}"
+        assert client.post(path, data={**said, "answer": "fail"}).status_code == 303
+    items = client.get("/api/v1/assessment/sheet").json()["items"]
+    for item in items:
+        judged = {word for rule in item["rules"] for word, hosts in rule["hosts"].items() if hosts}
+        answered = {one["answer"] for one in item["answers"]}
+        assert item["by_person"] == (item["verdict"] in answered - judged)
+    assert {item["by_person"] for item in items} == {True, False}
+    assert "<small>人工结论</small>" in client.get("/assessment/sheet").text

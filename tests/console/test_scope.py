@@ -71,8 +71,8 @@ class Two:
         self.files = sorted(one.name for one in (folder / "both").iterdir())
 
         pages = self.both.client("viewer").get(f"{PREFIX}/hits/groups?group=host&size=1").json()
-        numbers = [str(NUMBERS[len(NUMBERS) // 2 - 1]), str(NUMBERS[-2])]
-        self.asked = {
+        some = [str(NUMBERS[len(NUMBERS) // 2 - 1]), str(NUMBERS[-2])]
+        self.asked: dict[str, list[str]] = {
             **{name: [self.foreign] for name in ("department", "departments")},
             **{
                 name: self.words(name)[:1]
@@ -82,8 +82,8 @@ class Two:
             "owner": self.words("analyst"),
             "text": [self.words(one)[0] for one in ("host name", "line", "evidence", "waiver")],
             "q": self.words("target")[-1:],
-            "after": numbers,
-            "before": numbers,
+            "after": some,
+            "before": some,
             "cursor": [pages["next"]],
         }
 
