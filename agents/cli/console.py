@@ -56,9 +56,7 @@ def serve(settings: ConsoleSettings) -> None:
         server = ConsoleServer(settings)
         if password := server.prepare():
             click.echo(f"First start: log in as {ADMINISTRATOR} with the password {password}")
-        for address in settings.listen:
-            click.echo(f"Jianwei console on {address}")
-        server.run()
+        server.run(lambda address: click.echo(f"Jianwei console on {address}"))
     except (DatabaseError, ListenError) as error:
         raise UserError(str(error)) from error
     except sqlalchemy.exc.OperationalError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -53,13 +54,15 @@ class ConsoleServer:
             datetime.now(UTC),
         )
 
-    def run(self) -> None:
-        """Raises listen.ListenError, DocumentError."""
+    def run(self, listening: Callable[[str], object] = str) -> None:
+        """`listening` is told each address. Raises listen.ListenError, DocumentError."""
         sockets = [one for address in self._settings.listen for one in listen.listen(address, 128)]
         config = configuration(application(self._database, self._services))
         if self._settings.web_config:
             config.load()
             config.ssl = webconfig.load(self._settings.web_config).context
+        for address in self._settings.listen:
+            listening(address)
         puller, background = self._puller(), Background(self._tasks())
         background.start()
         puller.start()
@@ -89,9 +92,14 @@ class ConsoleServer:
 
 def configuration(app: ASGIApp) -> uvicorn.Config:
     """Few connections at once, none of which may be slow without end."""
+    refusals = Refusals()
+
+    def connection(config: uvicorn.Config, server_state: ServerState, **_: Any) -> Connection:
+        return Connection(config, server_state, _CLIENTS, refusals, frozenset(), over=False)
+
     return uvicorn.Config(
         app,
-        http=_connection,  # type: ignore[arg-type]  # what makes one will do
+        http=connection,  # type: ignore[arg-type]  # what makes one will do
         ws="none",
         log_config=None,
         access_log=False,
@@ -100,10 +108,6 @@ def configuration(app: ASGIApp) -> uvicorn.Config:
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=5,
     )
-
-
-def _connection(config: uvicorn.Config, server_state: ServerState, **_: Any) -> Connection:
-    return Connection(config, server_state, _CLIENTS, Refusals(), frozenset(), over=False)
 
 
 def services_of(settings: ConsoleSettings) -> Services:

@@ -1,13 +1,13 @@
 """Query, path and form parameters as the struct that a handler takes.
 
-A field that is a tuple takes repeated parameters; an empty one is as good as none.
+A field that is a tuple takes repeated parameters; an empty one is as good as none. Text is such as both databases keep.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -15,7 +15,7 @@ from exporters.console.web.refusals import Invalid
 from exporters.console.web.routing import Upload
 from exporters.console.words import problems
 
-_NAMED = re.compile(r"field `(.*)`$")
+_NAMED: Final = re.compile(r"field `(.*)`$")
 S = TypeVar("S", bound=msgspec.Struct)
 
 _MANY = (
@@ -24,6 +24,8 @@ _MANY = (
     msgspec.inspect.SetType,
     msgspec.inspect.FrozenSetType,
 )
+
+_NO_TEXT: Final = re.compile("[\x00\ud800-\udfff]")  # which PostgreSQL refuses
 
 
 def bound(kind: type[S], pairs: Iterable[tuple[str, Any]]) -> S:
@@ -43,7 +45,10 @@ def bound(kind: type[S], pairs: Iterable[tuple[str, Any]]) -> S:
     return converted(kind, values, strict=False)
 
 
-def converted(kind: type[S], values: Any, *, strict: bool = True) -> S:
+def converted(kind: type[S], values: Mapping[str, Any], *, strict: bool = True) -> S:
+    for name, value in values.items():
+        if not _is_plain(name) or not _is_plain(value):
+            raise Invalid("bad_parameter_text", name, name=name)
     try:
         return msgspec.convert(values, kind, strict=strict)
     except (msgspec.ValidationError, ValueError) as error:
@@ -51,6 +56,19 @@ def converted(kind: type[S], values: Any, *, strict: bool = True) -> S:
         named = _NAMED.search(message) if not where else None
         name = named[1] if named else where.rstrip("`").partition("[")[0]
         raise Invalid("bad_parameter", name, name=name, problem=problems.said(message)) from error
+
+
+def _is_plain(value: Any) -> bool:
+    waiting = [value]  # no recursion: the depth is a stranger's
+    while waiting:
+        match waiting.pop():
+            case str() as text if _NO_TEXT.search(text):
+                return False
+            case dict() as found:
+                waiting += [*found, *found.values()]
+            case list() as found:
+                waiting += found
+    return True
 
 
 def is_many(kind: type[msgspec.Struct], name: str) -> bool:
