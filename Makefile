@@ -8,7 +8,7 @@ help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: env ## start the agent on 127.0.0.1:9808 and the review console on 127.0.0.1:9809
-	@trap 'kill 0' EXIT; $(BIN)/jianwei console & $(BIN)/jianwei run --config agents/default.yaml
+	@trap 'kill 0' EXIT; $(BIN)/jianwei console --config deploy/console/local.yaml & $(BIN)/jianwei run --config agents/default.yaml
 
 demo: env ## an example city in the console, with its monthly report, on 127.0.0.1:9809; two minutes
 	$(BIN)/jianwei demo

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from agents.owned import give
 from collectors import strictyaml
 from collectors.strictyaml import DocumentError, Duration
 from exporters.aside import replacing
@@ -89,9 +90,10 @@ def trusting(pem: str) -> ssl.SSLContext:
 
 
 def keep(folder: Path, link: Link) -> None:
-    """Raises OSError."""
+    """For the folder's owner, whoever enrols. Raises OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with replacing(folder / FILE, 0o600) as file:
+        give(file.fileno(), folder)
         # a file that was there keeps its mode: it had a token in it, too
         file.write(msgspec.json.encode(link))
 

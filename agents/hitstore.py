@@ -8,7 +8,6 @@ import contextlib
 import fcntl
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import msgspec
 
 from agents.config import Config
 from agents.errors import UserError
+from agents.owned import give
 from agents.state import state_dir
 from rules import hits, waivers
 from rules.hits import Ledger
@@ -71,7 +71,7 @@ class HitStore:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder = os.open(self._folder, _FOLDER)
             try:
-                self._give(folder)
+                give(folder, self._folder.parent)
                 with self._locked(host.id, folder):
                     ledger = change(self.read(host))
                     self._write(path.name, msgspec.json.encode(ledger), folder)
@@ -86,7 +86,7 @@ class HitStore:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         lock = os.open(f".{host}.lock", flags, 0o600, dir_fd=folder)
         try:
-            self._give(lock)
+            give(lock, self._folder.parent)
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         finally:
@@ -100,7 +100,7 @@ class HitStore:
         descriptor = os.open(aside, flags, 0o600, dir_fd=folder)
         try:
             with open(descriptor, "wb") as file:
-                self._give(descriptor)
+                give(descriptor, self._folder.parent)
                 file.write(content)
                 file.flush()
                 os.fsync(descriptor)
@@ -110,15 +110,6 @@ class HitStore:
                 os.unlink(aside, dir_fd=folder)
             raise
         os.fsync(folder)
-
-    def _give(self, descriptor: int) -> None:
-        """What root keeps for an agent that is another user is that user's."""
-        if os.geteuid() != 0:
-            return
-        owner, mine = os.stat(self._folder.parent), os.fstat(descriptor)
-        # a hard link that the agent's user made leads to a file of somebody else
-        if mine.st_uid != owner.st_uid and (stat.S_ISDIR(mine.st_mode) or mine.st_nlink == 1):
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
     def _path(self, host: str) -> Path:
         if not _SAFE.fullmatch(host):

@@ -18,6 +18,7 @@ import msgspec
 
 from agents.config import Config
 from agents.errors import UserError
+from agents.owned import give
 from agents.state import state_dir
 from collectors import catalogue
 from collectors.model import Answer, Collector, Fact, Reading, Source, Walk
@@ -111,19 +112,13 @@ class Inventories:
             aside.unlink(missing_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with open(os.open(aside, flags, 0o600), "wb") as file:
-                self._give(file.fileno())
+                give(file.fileno(), self._folder.parent)
                 file.write(msgspec.json.encode(kept))
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(aside, path)
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {error.strerror}") from error
-
-    def _give(self, descriptor: int) -> None:
-        """What root scans for an agent that is another user is that user's."""
-        if os.geteuid() == 0:
-            owner = os.stat(self._folder.parent)
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
     @contextlib.contextmanager
     def _alone(self, name: str) -> Iterator[None]:
@@ -132,11 +127,11 @@ class Inventories:
             if not self._folder.exists():
                 self._folder.mkdir(mode=0o700, parents=True)
             folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            self._give(folder)
+            give(folder, self._folder.parent)
             os.close(folder)
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             descriptor = os.open(lock, flags, 0o600)
-            self._give(descriptor)
+            give(descriptor, self._folder.parent)
         except OSError as error:
             raise UserError(
                 f"{lock}: cannot be written: {error.strerror}; set state_dir"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from typing import Literal
+from typing import Final, Literal
 
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+# they tell each URL, and that of a webhook is a secret; alembic tells of each start what is the same at all
+TALKATIVE: Final = ("httpx", "httpcore", "alembic")
 
 
 class _Json(logging.Formatter):
@@ -32,3 +34,5 @@ def set_up(level: LogLevel, style: LogFormat) -> None:
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(_Json() if style == "json" else text)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from collectors.model import Family
 from exporters.console.database import Database
-from exporters.console.metrics import stored_families, up
+from exporters.console.metrics import stored_families, up, web
 from exporters.console.schema import department, host
 from exporters.console.web.measuring import Measured
 
@@ -34,4 +34,4 @@ def console_families() -> list[Family]:
             )
             stored = list(stored_families(connection, now))
         database.close()
-    return [up(1), *stored, *measured.families()]
+    return [up(1), web(False), *stored, *measured.families()]

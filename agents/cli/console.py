@@ -56,7 +56,7 @@ def serve(settings: ConsoleSettings) -> None:
         server = ConsoleServer(settings)
         if password := server.prepare():
             click.echo(f"First start: log in as {ADMINISTRATOR} with the password {password}")
-        server.run(lambda address: click.echo(f"Jianwei console on {address}"))
+        server.run(lambda url: click.echo(f"Jianwei console on {url}"))
     except (DatabaseError, ListenError) as error:
         raise UserError(str(error)) from error
     except sqlalchemy.exc.OperationalError as error:

@@ -1,4 +1,4 @@
-"""`jianwei demo`: an example city in a console of its own, with its monthly report (docs/demo.md)."""
+"""`jianwei demo`: an example city in a console of its own, with its monthly report (docs/console.md)."""
 
 from __future__ import annotations
 

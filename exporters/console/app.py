@@ -20,12 +20,13 @@ from exporters.console.web.measuring import Measured, Measuring
 from exporters.console.web.openapi import document
 
 
-def application(database: Database, services: Services) -> Starlette:
+def application(database: Database, services: Services, insecure: bool = False) -> Starlette:
+    """`insecure`: strangers can reach it, and without TLS. Raises DocumentError for web_config."""
     endpoints = Endpoints(database, services)
     measured = Measured()
     routes: list[BaseRoute] = [
         Route("/-/healthy", _healthy),
-        *metrics.routes(database, services, measured),
+        *metrics.routes(database, services, measured, insecure),
         Route(f"{PREFIX}/openapi.json", _described),
         Mount("/static", StaticFiles(packages=[("exporters.console", "static")])),
         *map(endpoints.page, PAGES),
@@ -36,7 +37,8 @@ def application(database: Database, services: Services) -> Starlette:
         # whose word on the client's address and scheme is believed; first, since the others look at the scheme
         trusted = list(proxies)
         middleware.insert(0, Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted))
-    return Starlette(routes=routes, middleware=middleware)
+    unserved = {404: endpoints.unserved, 405: endpoints.unserved}
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=unserved)
 
 
 async def _described(_: Request) -> Response:

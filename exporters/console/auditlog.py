@@ -1,8 +1,8 @@
 """The audit log: who did what, in a chain of hashes that shows when a row was changed, taken out or put in.
 
 The hash of a row is SHA-256 of the one before it and of the row's canonical JSON (RFC 8785 in spirit: sorted keys, no
-spaces). Nothing updates or deletes rows, and triggers refuse it (schema.py). That rows are missing at the end shows
-only to who noted the number and hash of one of them elsewhere.
+spaces). Nothing updates or deletes rows, and triggers refuse it (schema/logged.py). That rows are missing at the end
+shows only to who noted the number and hash of one of them elsewhere.
 """
 
 from __future__ import annotations

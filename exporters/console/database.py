@@ -74,12 +74,18 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the tables up to date; raises DatabaseError."""
+        from alembic.util.exc import CommandError
+
         from exporters.console.migrations import upgrade
 
         try:
             upgrade(self.engine)
         except SQLAlchemyError as error:
             raise DatabaseError(f"{self.shown}: {_short(error)}") from error
+        except CommandError as error:  # a revision that this version does not have
+            raise DatabaseError(
+                f"{self.shown}: its tables are of a newer version ({error}); install that one, or restore a back-up"
+            ) from error
 
     @property
     def shown(self) -> str:

@@ -42,20 +42,24 @@ _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 _STATES: Final = ("waiting", "delivered", "given_up", "suppressed")
 
 
-def routes(database: Database, services: Services, measured: Measured) -> list[BaseRoute]:
+def routes(
+    database: Database, services: Services, measured: Measured, insecure: bool
+) -> list[BaseRoute]:
     """Raises DocumentError for web.config."""
 
     @listening.listens_for(database.engine, "handle_error")
     def failed(_: Any) -> None:
         measured.failed()
 
-    page = _Page(database, services, measured)
+    page = _Page(database, services, measured, insecure)
     return [Route("/metrics", page.metrics), Route("/-/ready", page.ready)]
 
 
 class _Page:
-    def __init__(self, database: Database, services: Services, measured: Measured) -> None:
-        self._database, self._measured = database, measured
+    def __init__(
+        self, database: Database, services: Services, measured: Measured, insecure: bool
+    ) -> None:
+        self._database, self._measured, self._web = database, measured, web(insecure)
         settings = services.settings
         self._token = settings.metrics_token.reveal() if settings.metrics_token else ""
         self._users: Mapping[str, bytes] = (
@@ -75,7 +79,7 @@ class _Page:
             stored = [
                 up(0)
             ]  # counted by the listener; what this process knows is told all the same
-        families = [*stored, *self._measured.families(), *self._own.families()]
+        families = [*stored, self._web, *self._measured.families(), *self._own.families()]
         format = negotiation.page_format(request.headers.get("accept", ""))
         content = self._encoder.encode(families, format.openmetrics)
         return Response(content, media_type=format.content_type)
@@ -130,6 +134,14 @@ def _is_here(request: Request) -> bool:
 
 def up(value: int) -> Family:
     return gauge("jianwei_console_database_up", "Whether the database answers.", sample(value))
+
+
+def web(insecure: bool) -> Family:
+    return gauge(
+        "jianwei_console_web_insecure",
+        "Whether it is served elsewhere than on loopback without TLS.",
+        sample(int(insecure)),
+    )
 
 
 def stored_families(connection: Connection, now: datetime) -> Iterable[Family]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from collectors.strictyaml import Duration
+from exporters.console import webfile
 from exporters.console.app import application
 from exporters.console.attest.maintenancefile import MaintenanceFile
 from exporters.console.background import Background, Task
@@ -23,7 +25,7 @@ from exporters.console.people.first import first_administrator
 from exporters.console.pull.puller import Puller
 from exporters.console.services import Services
 from exporters.console.settings import ConsoleSettings
-from exporters.prometheus import listen, webconfig
+from exporters.prometheus import listen
 from exporters.prometheus.gate import Refusals
 from exporters.prometheus.protocol import Connection
 from exporters.prometheus.settings import WebSettings
@@ -34,12 +36,16 @@ from rules.settings import built_in
 CONNECTIONS: Final = 512  # at once; who comes then is told 503
 _CLIENTS: Final = WebSettings(head_timeout=Duration(60), send_timeout=Duration(60))
 
+log = logging.getLogger(__name__)
+
 
 class ConsoleServer:
     """`prepare`, then `run` until SIGTERM or SIGINT."""
 
     def __init__(self, settings: ConsoleSettings) -> None:
+        """Raises DocumentError for web_config and for packs, DatabaseError."""
         self._settings = settings
+        self._tls = webfile.context(settings.web_config) if settings.web_config else None
         self._database = Database(settings.db)
         self._services = services_of(settings)
 
@@ -54,15 +60,17 @@ class ConsoleServer:
             datetime.now(UTC),
         )
 
-    def run(self, listening: Callable[[str], object] = str) -> None:
-        """`listening` is told each address. Raises listen.ListenError, DocumentError."""
+    def run(self, told: Callable[[str], None]) -> None:
+        """`told` gets the URL of each socket. Raises listen.ListenError, DocumentError."""
         sockets = [one for address in self._settings.listen for one in listen.listen(address, 128)]
-        config = configuration(application(self._database, self._services))
-        if self._settings.web_config:
-            config.load()
-            config.ssl = webconfig.load(self._settings.web_config).context
-        for address in self._settings.listen:
-            listening(address)
+        for one in sockets:
+            told(f"{'https' if self._tls else 'http'}://{listen.shown(one)}")
+        insecure = not self._tls and not all(map(listen.is_loopback, sockets))
+        if insecure:
+            log.warning("served elsewhere than on loopback without TLS: see web_config")
+        config = configuration(application(self._database, self._services, insecure))
+        config.load()
+        config.ssl = self._tls
         puller, background = self._puller(), Background(self._tasks())
         background.start()
         puller.start()
@@ -92,14 +100,9 @@ class ConsoleServer:
 
 def configuration(app: ASGIApp) -> uvicorn.Config:
     """Few connections at once, none of which may be slow without end."""
-    refusals = Refusals()
-
-    def connection(config: uvicorn.Config, server_state: ServerState, **_: Any) -> Connection:
-        return Connection(config, server_state, _CLIENTS, refusals, frozenset(), over=False)
-
     return uvicorn.Config(
         app,
-        http=connection,  # type: ignore[arg-type]  # what makes one will do
+        http=_connection,  # type: ignore[arg-type]  # what makes one will do
         ws="none",
         log_config=None,
         access_log=False,
@@ -108,6 +111,10 @@ def configuration(app: ASGIApp) -> uvicorn.Config:
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=5,
     )
+
+
+def _connection(config: uvicorn.Config, server_state: ServerState, **_: Any) -> Connection:
+    return Connection(config, server_state, _CLIENTS, Refusals(), frozenset(), over=False)
 
 
 def services_of(settings: ConsoleSettings) -> Services:

@@ -88,3 +88,16 @@ def _structs(value: Any) -> Iterator[msgspec.Struct]:
     elif isinstance(value, list | tuple):
         for one in value:
             yield from _structs(one)
+
+
+def test_documents_that_are_named_are_there() -> None:
+    root = _PAGE.parents[1]
+    named = {
+        (str(path.relative_to(root)), name)
+        for folder in ("exporters/console", "agents/cli", "agents/demo", "deploy")
+        for path in (root / folder).rglob("*")
+        if path.suffix in (".py", ".j2", ".css", ".js", ".service", ".timer", ".yaml")
+        for name in re.findall(r"\bdocs/[\w/-]+\.(?:md|json)", path.read_text())
+    }
+    assert named
+    assert [one for one in sorted(named) if not (root / one[1]).is_file()] == []

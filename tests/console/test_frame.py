@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
+import pytest
+
+from exporters.console.web.answers import attached
+from exporters.console.web.asker import Role
 from exporters.console.web.headers import FIXED
 from tests.consolelab import Console
 
@@ -33,3 +39,30 @@ def test_a_post_from_another_site_is_refused(each_console: Console) -> None:
     client = each_console.client("viewer")
     answer = client.post("/logout", headers={"Origin": "https://evil.example"})
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("role", [None, "viewer"])
+def test_what_is_not_there_is_said_in_the_frame(role: Role | None, console: Console) -> None:
+    client = console.client(role)
+    for method, path, status in (
+        ("GET", "/nothing", 404),
+        ("GET", "/static/nothing.css", 404),
+        ("PUT", "/login", 405),
+    ):
+        for language, words in (("zh-CN", "未能完成"), ("en", "Not done")):
+            answer = client.request(method, path, headers={"Accept-Language": language})
+            assert answer.status_code == status
+            assert f"<h1>{words}</h1>" in answer.text
+    assert answer.headers["allow"]
+    absent = client.get("/api/v1/nothing")
+    assert (absent.status_code, absent.json()["error"]["code"]) == (404, "not_found")
+    other = client.put("/api/v1/hits")
+    assert (other.status_code, other.json()["error"]["code"]) == (405, "bad_method")
+    assert "GET" in other.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"), [("证据.pdf", "__.pdf"), ('a"b\r\nc.txt', "a_b__c.txt")]
+)
+def test_a_file_has_a_name_for_every_program(name: str, plain: str) -> None:
+    assert attached(name) == f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"

@@ -141,6 +141,18 @@ def test_an_authority_is_believed_by_its_fingerprint_alone(tmp_path: Path) -> No
             Calls(link, consolelink.trusting(""), 5).authority()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root keeps a token for another user")
+def test_what_root_enrols_is_the_agents(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, 65534, 65534)
+    for token in ("one", "two"):
+        consolelink.keep(state, consolelink.Link("https://console.example", token))
+        (kept,) = state.iterdir()
+        status = kept.stat()
+        assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (65534, 65534, 0o600)
+
+
 def test_settings_of_the_console_name_their_mistakes(tmp_path: Path) -> None:
     path = tmp_path / "jianwei.yaml"
     path.write_text("console:\n  url: https://a\n")

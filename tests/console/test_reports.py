@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,6 +18,9 @@ from exporters.console.people.policy import PeopleSettings
 from exporters.console.reports import archive
 from exporters.console.settings import ConsoleSettings
 from exporters.report import files
+from exporters.report.delivery.deliver import deliver
+from exporters.report.delivery.plan import edition
+from exporters.report.delivery.settings import DeliverySettings
 from exporters.report.excerpt import excerpt
 from exporters.report.rendering import Format, named, render
 from tests.consolelab import Console
@@ -86,8 +91,10 @@ def test_a_file_is_what_was_written(console: Console, written: Path) -> None:
             assert int(answer.headers["content-length"]) == len(answer.content)
             kind = archive.MEDIA_TYPES[name.rpartition(".")[2]]
             assert answer.headers["content-type"] == kind
-            told = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
-            assert answer.headers["content-disposition"] == told
+            told = answer.headers["content-disposition"]
+            assert told.endswith(f"; filename*=UTF-8''{quote(name, safe='')}")
+            assert told.startswith('attachment; filename="report-2026-')
+            assert told.isascii()
 
 
 def test_a_page_is_shown_apart_from_the_console(console: Console) -> None:
@@ -192,6 +199,66 @@ def test_the_writer_names_what_this_reads(one: str, other: str) -> None:
     assert name is not None
     assert archive.sees(name, (one,))
     assert archive.sees(name, (other,)) == (one == other)
+
+
+def test_what_was_delivered_is_in_folders_of_months(tmp_path: Path) -> None:
+    document = sample(departments=3, resources=30)
+    whole = edition(document, render(document, JSON, "zh"))
+    own = next(one.name for one in document.departments if one.name)
+    part = excerpt(document, own)
+    settings = DeliverySettings(folder=str(tmp_path / "reports"))
+    editions = [whole, edition(part, render(part, JSON, "zh"))]
+    done = deliver(settings, editions, tmp_path / "state", datetime.now(UTC))
+    assert [one.state for one in done] == ["delivered"]
+    folder = tmp_path / "reports"
+    delivered = folder / "2026-10"
+    older = sample(departments=3, resources=30, month="2026-09")
+    files.write(str(folder), render(older, JSON, "zh"))
+    # never: a month's folder that is a link, and a file in the folder of another month
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/report-2026-08.zh.json").write_text("hunter2")
+    (folder / "2026-08").symlink_to(tmp_path / "elsewhere")
+    (delivered / "report-2026-07.zh.json").write_text("hunter2")
+    (delivered / "report-2026-10.en.json").symlink_to("report-2026-07.zh.json")
+    console = Console(
+        f"sqlite:///{tmp_path}/console.db", ConsoleSettings(people=CHEAP, reports=str(folder))
+    )
+    client = console.client("viewer")
+    found = client.get("/api/v1/reports").json()
+    assert found["months"] == ["2026-10", "2026-09"]
+    assert {one["name"] for one in found["files"]} == {
+        file.name for one in editions for file in one.files
+    }
+    for one in editions:
+        for file in one.files:
+            assert client.get(f"/reports/{quote(file.name)}").content == file.content
+    for name in ("report-2026-08.zh", "report-2026-07.zh", "report-2026-10.en"):
+        assert client.get(f"/reports/{name}.json").status_code == 404
+    mine = console.client("viewer", departments=(own,), name="mine")
+    assert len(mine.get("/api/v1/reports").json()["files"]) == 1
+    assert mine.get(f"/reports/{WHOLE}.json").status_code == 404
+    console.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a folder to another group")
+def test_the_group_of_the_folder_reads_what_is_written_under_the_umask_of_the_unit(
+    tmp_path: Path,
+) -> None:
+    unit = (Path(__file__).parents[2] / "deploy/systemd/jianwei-report.service").read_text()
+    found = re.search(r"^UMask=(\d+)$", unit, re.MULTILINE)
+    assert found
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    os.chown(folder, -1, 65534)
+    folder.chmod(0o2750)
+    before = os.umask(int(found[1], 8))
+    try:
+        files.write(str(folder / "2026-10"), {f"{WHOLE}.json": b"{}"})
+    finally:
+        os.umask(before)
+    month, file = (folder / "2026-10").stat(), (folder / f"2026-10/{WHOLE}.json").stat()
+    assert (month.st_gid, month.st_mode & 0o777) == (65534, 0o750)
+    assert (file.st_gid, file.st_mode & 0o777) == (65534, 0o640)
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """The folder that `jianwei report` writes into, read by the names that it gives its files (exporters/report/rendering.py):
 `report-2026-10.zh.html` is the whole report, `report-2026-10-市财政局.zh.html` an excerpt, which has nothing of others.
+They are in the folder itself, or where it was delivered to, in a folder of their month: `2026-10/report-2026-10.zh.html`.
 
-A name that is not of this form is not served, nor is anything that is no plain file of this folder: a link may lead
+A name that is not of this form is not served, nor is anything that is no plain file of these folders: a link may lead
 out of it. Whose excerpt a file is its name says exactly, as no two departments have one; what cannot be attributed is
 for those who see every department.
 """
@@ -11,10 +12,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
 
 import msgspec
 
@@ -24,6 +25,7 @@ _NAME: Final = re.compile(
     r"report-(\d{4}-(?:0[1-9]|1[0-2]))(?:-([\w-]{1,60}))?\.(zh|en)\."
     r"(html|pdf|xlsx|json|[a-z][a-z0-9_]{0,40}\.csv)",
 )
+_MONTH: Final = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])")
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK: Final = 1 << 16
@@ -34,6 +36,8 @@ MEDIA_TYPES: Final = {
     "json": "application/json",
     "csv": "text/csv; charset=utf-8",
 }
+
+T = TypeVar("T")
 
 
 class Name(msgspec.Struct, frozen=True):
@@ -76,14 +80,14 @@ def sees(name: Name, departments: tuple[str, ...] | None) -> bool:
 
 def names(folder: str, departments: tuple[str, ...] | None) -> list[Name]:
     """Of all files that are for them, newest month first; raises Unreadable."""
-    with _folder(folder) as handle:
-        try:
-            with os.scandir(handle) as every:
-                plain = [one.name for one in every if one.is_file(follow_symlinks=False)]
-        except OSError as error:
-            raise Unreadable(error.strerror or str(error)) from error
-    found = [parsed(one) for one in plain]
-    shown = [one for one in found if one is not None and sees(one, departments)]
+    with _folder(folder) as top:
+        found, months = _listed(top)
+        for month in months:
+            with _folder(month, top) as place:
+                found |= {
+                    name: one for name, one in _listed(place)[0].items() if one.month == month
+                }
+    shown = [one for one in found.values() if sees(one, departments)]
     shown.sort(key=lambda it: (it.excerpt, it.language, it.format, it.table))
     shown.sort(key=lambda it: it.month, reverse=True)
     return shown
@@ -92,29 +96,18 @@ def names(folder: str, departments: tuple[str, ...] | None) -> list[Name]:
 def files(folder: str, chosen: list[Name]) -> list[File]:
     """Those of them that are plain files, with what the folder says of them; raises Unreadable."""
     found = []
-    with _folder(folder) as handle:
+    with _folder(folder) as top:
         for name in chosen:
-            try:
-                told = os.stat(name.name, dir_fd=handle, follow_symlinks=False)
-            except OSError:  # it was there a moment ago
-                continue
-            if stat.S_ISREG(told.st_mode):
+            told = _first(top, name, _told)
+            if told is not None:  # it was there a moment ago
                 found.append(File(name, told.st_size, datetime.fromtimestamp(told.st_mtime, UTC)))
     return found
 
 
 def opened(folder: str, name: Name) -> tuple[BinaryIO, int] | None:
     """The file and its size; None where there is no such plain file. Raises Unreadable."""
-    with _folder(folder) as place:
-        try:
-            handle = os.open(name.name, _FILE, dir_fd=place)
-        except OSError:
-            return None
-    told = os.fstat(handle)
-    if not stat.S_ISREG(told.st_mode):
-        os.close(handle)
-        return None
-    return os.fdopen(handle, "rb", buffering=0), told.st_size
+    with _folder(folder) as top:
+        return _first(top, name, _open)
 
 
 def content(file: BinaryIO, size: int) -> Iterator[bytes]:
@@ -125,10 +118,56 @@ def content(file: BinaryIO, size: int) -> Iterator[bytes]:
             yield part
 
 
-@contextmanager
-def _folder(path: str) -> Iterator[int]:
+def _listed(place: int) -> tuple[dict[str, Name], list[str]]:
+    """The files of reports in a folder, and its folders of months."""
+    names, months = {}, []
     try:
-        handle = os.open(path, _FOLDER)
+        with os.scandir(place) as every:
+            for one in every:
+                if one.is_file(follow_symlinks=False) and (name := parsed(one.name)):
+                    names[one.name] = name
+                elif _MONTH.fullmatch(one.name) and one.is_dir(follow_symlinks=False):
+                    months.append(one.name)
+    except OSError as error:
+        raise Unreadable(error.strerror or str(error)) from error
+    return names, months
+
+
+def _first(top: int, name: Name, ask: Callable[[int, str], T | None]) -> T | None:
+    """What the folder itself gives, else that of the file's month."""
+    found = ask(top, name.name)
+    if found is None:
+        with suppress(Unreadable), _folder(name.month, top) as place:  # none, or a link
+            found = ask(place, name.name)
+    return found
+
+
+def _told(place: int, name: str) -> os.stat_result | None:
+    try:
+        told = os.stat(name, dir_fd=place, follow_symlinks=False)
+    except OSError:
+        return None
+    return told if stat.S_ISREG(told.st_mode) else None
+
+
+def _open(place: int, name: str) -> tuple[BinaryIO, int] | None:
+    try:
+        handle = os.open(name, _FILE, dir_fd=place)
+    except OSError:
+        return None
+    told = os.fstat(handle)
+    if not stat.S_ISREG(told.st_mode):
+        os.close(handle)
+        return None
+    return os.fdopen(handle, "rb", buffering=0), told.st_size
+
+
+@contextmanager
+def _folder(path: str, within: int | None = None) -> Iterator[int]:
+    """A folder; `within` another one it is no link."""
+    try:
+        flags = _FOLDER if within is None else _FOLDER | os.O_NOFOLLOW
+        handle = os.open(path, flags, dir_fd=within)
     except OSError as error:
         raise Unreadable(error.strerror or str(error)) from error
     try:

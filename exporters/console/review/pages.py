@@ -8,11 +8,12 @@ from typing import Any, Final, NamedTuple, get_args
 
 from sqlalchemy import Row, Select, select
 
+from exporters.console.overview.tallied import packs
 from exporters.console.review import assessment, exports, filters, forms, onehit, views
 from exporters.console.review.filters import NOBODY, HitFilter, Sort
 from exporters.console.review.groups import groups
 from exporters.console.review.listing import listing
-from exporters.console.schema import department, rule_pack, user
+from exporters.console.schema import department, user
 from exporters.console.web.asker import ALLOWED, Asker
 from exporters.console.web.routing import Answer, Nothing, Page, Shown
 from exporters.console.words import WORDS, say
@@ -142,8 +143,7 @@ def choices(asker: Asker, given: HitFilter) -> Choices:
         return [(value, say(f"{prefix}.{value}", asker.language)) for value in values]
 
     with asker.database.reading() as connection:
-        found = select(rule_pack.c.pack).distinct().order_by(rule_pack.c.pack)
-        packs = list(connection.execute(found).scalars())
+        known = packs(connection, asker)
     names = _departments(asker)
     nobody = say("nobody_department", asker.language)
     return Choices(
@@ -151,7 +151,7 @@ def choices(asker: Asker, given: HitFilter) -> Choices:
         states=[*worded("state", WORKFLOWS), ("all", say("all", asker.language))],
         verdicts=worded("verdict", ("fail", "unknown", "pass")),
         departments=[(name or NOBODY, name or nobody) for name in names],
-        packs=[(pack, pack) for pack in packs],
+        packs=[(pack, pack) for pack in known],
         sorts=worded("review.sort", get_args(Sort)),
         directions=worded("review.direction", ("", "asc", "desc")),
         groups=worded("review.group", ("none", "rule", "host")),

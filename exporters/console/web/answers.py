@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import msgspec
@@ -84,12 +85,16 @@ def secure(request: Request) -> bool:
 def reply(given: Reply) -> Response:
     headers = dict(given.headers)
     if given.name:
-        headers["Content-Disposition"] = (
-            f"attachment; filename*=UTF-8''{quote(given.name, safe='')}"
-        )
+        headers["Content-Disposition"] = attached(given.name)
     if isinstance(given.content, bytes):
         return Response(given.content, given.status, headers, given.media_type)
     return StreamingResponse(given.content, given.status, headers, given.media_type)
+
+
+def attached(name: str) -> str:
+    """Both forms of RFC 6266: programs that do not know the second keep it under a name in ASCII."""
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def _path(path: str) -> str:

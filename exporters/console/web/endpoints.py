@@ -15,13 +15,14 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import anyio
 import anyio.to_thread
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -33,10 +34,12 @@ from exporters.console.web import answers, binding
 from exporters.console.web.asker import Asker
 from exporters.console.web.bodies import SMALL, Bodies, Given
 from exporters.console.web.refusals import (
+    BadMethod,
     Broken,
     Forbidden,
     Invalid,
     Later,
+    NotFound,
     Refused,
     Unknown,
 )
@@ -80,6 +83,22 @@ class Endpoints:
             return await self._answered(request, operation)
 
         return Route(PREFIX + operation.path, endpoint, methods=[operation.method])
+
+    async def unserved(self, request: Request, error: Exception) -> Response:
+        """No page and no operation is there, or it has another method."""
+        bad_method = isinstance(error, HTTPException) and error.status_code == 405
+        refused = BadMethod("bad_method") if bad_method else NotFound("not_found")
+
+        def refuse(*_: object) -> NoReturn:
+            raise refused
+
+        served: Page | Operation = Page("", "open", refuse)
+        if request.url.path.startswith(f"{PREFIX}/"):
+            served = Operation("", "GET", "", "open", refuse)
+        answer = await self._thread(request, served, refuse)
+        if isinstance(error, HTTPException):
+            answer.headers.update(error.headers or {})
+        return answer
 
     async def _answered(self, request: Request, served: Page | Operation) -> Response:
         async with AsyncExitStack() as held:

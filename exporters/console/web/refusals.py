@@ -38,6 +38,12 @@ class NotFound(Refused):
     status = 404
 
 
+class BadMethod(Refused):
+    """The path is there, for other methods."""
+
+    status = 405
+
+
 class Conflict(Refused):
     """Somebody else changed it meanwhile: nothing was changed, and this one is told."""
 

@@ -65,6 +65,10 @@ WORDS: Final[Mapping[str, Text]] = {
     "refused.back": Text("返回", "Back"),
     "refused.look": Text("查看最新内容", "Look at it as it is now"),
     "not_found": Text("没有这一页，或您无权查看。", "There is no such page, or it is not for you."),
+    "bad_method": Text(
+        "这一页不接受这种请求方式，没有改动任何内容。",
+        "This is not for requests of this method; nothing was changed.",
+    ),
     "forbidden": Text("您的角色不能做这件事。", "Your role may not do this."),
     "log_in_first": Text("请先登录。", "Log in first."),
     "csrf": Text(

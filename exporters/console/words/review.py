@@ -166,11 +166,8 @@ WORDS: Final[Mapping[str, Text]] = {
         "The hit is not in a state for this; nothing was changed.",
     ),
     "review.no_such_owner": Text(
-        "没有可用的用户“{name}”。", "There is no active user named “{name}”."
-    ),
-    "review.owner_does_not_see": Text(
-        "用户“{name}”无权查看所选问题，不能作为责任人。",
-        "“{name}” may not see these hits, and so cannot own them.",
+        "没有可以负责所选问题的用户“{name}”。",
+        "There is no user named “{name}” who can own these hits.",
     ),
     "review.comment_empty": Text("备注不能为空。", "The comment is empty."),
     "review.waive_one_rule": Text(
@@ -240,6 +237,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "review.no_rule": Text(
         "没有对应的自动规则，也没有人工结论。", "No rule is about it, and nobody answered."
     ),
+    "review.by_person": Text("人工结论", "a person's answer"),
     "review.answered": Text(
         "人工结论：{answer}（{by}，有效期至 {expires}）",
         "Answered: {answer} ({by}, until {expires})",
