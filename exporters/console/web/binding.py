@@ -15,7 +15,7 @@ from exporters.console.web.refusals import Invalid
 from exporters.console.web.routing import Upload
 from exporters.console.words import problems
 
-_NAMED = re.compile(r"field `(.*)`$")
+_NAMED: Final = re.compile(r"field `(.*)`$")
 S = TypeVar("S", bound=msgspec.Struct)
 
 _MANY = (

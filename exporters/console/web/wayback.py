@@ -49,9 +49,15 @@ def _at(request: Request, path: str) -> Page | None:
     routes = [one for one in request.app.routes if isinstance(one, PageRoute)]
     exact = [one for one in routes if one.page.path == path]
     for route in exact or routes:  # /hits/bulk is no hit of /hits/{id}
-        if route.matches(scope)[0] is Match.FULL:
+        if route.matches(scope)[0] is Match.FULL and _fits(route.page.path, path):
             return route.page
     return None
+
+
+def _fits(template: str, path: str) -> bool:
+    """/manual/answers/7 is above a form's path, and no page of /manual/{rule_id}/{department_id}: an id is a number."""
+    pairs = zip(template.split("/"), path.split("/"), strict=False)
+    return all(value.isdigit() for name, value in pairs if "id" in name and name[:1] == "{")
 
 
 def _candidates(request: Request) -> Iterator[tuple[str, str]]:
