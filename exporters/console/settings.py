@@ -63,8 +63,8 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("oidc needs public_url, which the provider sends people back to")
         try:
             ZoneInfo(self.zone)
-        except (ZoneInfoNotFoundError, OSError) as error:
-            raise ValueError(f"there is no time zone {self.zone!r}") from error
+        except (ZoneInfoNotFoundError, OSError, ValueError) as error:
+            raise ValueError(f"zone: there is no time zone {self.zone!r}") from error
         for proxy in self.proxies:
             ipaddress.ip_network(proxy)  # ValueError says what is wrong with it
 

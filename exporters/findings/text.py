@@ -48,12 +48,10 @@ def cut(text: str, columns: int) -> str:
     """The text in at most so many columns, `…` at its end where something is missing."""
     if 2 * len(text) <= columns or width(text) <= columns:
         return text
-    kept = ""
-    for character in text:
-        if width(kept) + width(character) > columns - 1:
-            break
-        kept += character
-    return f"{kept}…"
+    end = taken = 0
+    while (taken := taken + width(text[end])) < columns:
+        end += 1
+    return f"{text[:end]}…"
 
 
 def _inner(value: Any) -> str:

@@ -20,6 +20,7 @@ from rules.model import AuditResult
 from tests import consolesample
 from tests.consolelab import Console
 from tests.consolesample import WAIVED
+from tests.peoplelab import set_user
 
 RULE = WAIVED  # fails on every host; waived for the second department by the sample
 NEXT_YEAR = (datetime.now(UTC) + timedelta(days=200)).date().isoformat()
@@ -165,6 +166,21 @@ def test_nobody_approves_what_they_asked_for_or_own(each_console: Console) -> No
     assert _decide(stranger, "withdraw", now).json()["error"]["code"] == "waivers.not_yours"
     assert _decide(analyst, "withdraw", {**now, "version": 1}).status_code == 409
     assert _decide(analyst, "withdraw", now).json()["state"] == "withdrawn"
+
+
+@pytest.mark.parametrize("column", ["full_name", "mail"])
+def test_nobody_approves_by_another_account(filled: Console, column: str) -> None:
+    first = filled.client("approver", name="wang")
+    second = filled.client("approver", name="wang.wei")
+    told = _ask(first)
+    for name, value in (("wang", "王 Wei@x.cn"), ("wang.wei", "王ｗｅｉ@x.cn")):
+        set_user(filled, name, **{column: value})
+    refused = _decide(second, "approve", told)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "waivers.own_request")
+    listed = second.get("/api/v1/waivers").json()["waivers"]
+    assert {one["decide"] for one in listed if one["id"] == told["id"]} == {"waivers.own_request"}
+    set_user(filled, "wang.wei", **{column: "other"})
+    assert _decide(second, "approve", told).status_code == 200
 
 
 def test_of_two_approvers_at_once_one_is_told(filled: Console) -> None:

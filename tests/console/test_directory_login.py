@@ -9,6 +9,9 @@ import pytest
 from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
+from exporters.console.people.directory import ldap
+from exporters.console.people.directory.identity import Identity
+from exporters.console.people.directory.ldapsettings import LdapSettings
 from exporters.console.people.directory.recheck import Recheck
 from exporters.console.people.policy import PeopleSettings
 from exporters.console.schema import api_token, log, user
@@ -190,3 +193,29 @@ def test_nobody_stays_in_by_a_directory_that_is_down(console: Console, slapd: Sl
         slapd.start()
     assert client.get("/").status_code == 303
     assert local.get("/").status_code == 200
+
+
+def test_one_user_who_cannot_be_asked_about_keeps_nobody_in(
+    console: Console, slapd: Slapd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zhang, wang = enter(console, "zhang")[0], enter(console, "wang")[0]
+    now = datetime.now(UTC)
+    with console.database.writing() as connection:
+        others = dn("zhang").replace("uid=", "UID = ").upper()
+        connection.execute(update(user).where(user.c.name == "zhang").values(subject=others))
+    recheck = Recheck(console.database, settings(slapd))
+    recheck.run_once(now + timedelta(minutes=5))
+    assert zhang.get("/").status_code == wang.get("/").status_code == 200
+    assert enter(console, "zhang")[1] == 303, "the DN is the same, however it is written"
+    still = ldap.still
+
+    def fails(of: LdapSettings, subject: str, name: str) -> Identity | None:
+        if name == "zhang":
+            raise ValueError(name)
+        return still(of, subject, name)
+
+    monkeypatch.setattr(ldap, "still", fails)
+    recheck.run_once(now + timedelta(minutes=16))
+    assert zhang.get("/").status_code == 303, "nobody vouches for them"
+    assert wang.get("/").status_code == 200
+    assert row(console, "wang")["vouched"] == now + timedelta(minutes=16)

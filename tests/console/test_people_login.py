@@ -88,7 +88,7 @@ def test_nobody_learns_who_exists(console: Console) -> None:
             assert password not in answer.text
             said.add(answer.text.replace(name[:256], ""))
     assert len(said) == 1
-    for name in ("a\0b", "%00", "\ud800".encode("utf-8", "surrogatepass").decode("latin-1")):
+    for name in ("%00", "\ud800".encode("utf-8", "surrogatepass").decode("latin-1")):
         assert client.post("/login", data={"name": name, "password": WRONG}).status_code == 401
 
 

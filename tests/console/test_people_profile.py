@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Final
 
+import msgspec
 import pytest
 
-from exporters.console.people import profile, tokens
+from exporters.console.people import profile, tokens, users
+from exporters.console.people.oneself import person
 from exporters.console.web.refusals import Forbidden, Invalid, NotFound, Refused
 from exporters.console.web.routing import Nothing
 from tests.consolelab import PASSWORD, Console
 from tests.peoplelab import NOW, holder, lasts, logged, row_of, set_user, within
+
+DIRECTORIES: Final = {
+    "ldap": SimpleNamespace(recheck=900.0),
+    "oidc": SimpleNamespace(recheck=30 * 86_400.0),
+}
 
 
 def test_a_password_is_none_of_the_last_five(each_console: Console) -> None:
@@ -112,10 +122,13 @@ def test_a_bearer_needs_no_csrf_token_and_goes_before_a_cookie(console: Console)
     made = client.post("/api/v1/tokens", json={"name": "x", "days": 1}).json()
     assert client.post("/api/v1/tokens", json={"name": "x", "days": 366}).status_code == 422
     del client.headers["X-CSRF-Token"]
-    body = {"name": "new", "role": "viewer"}
-    assert client.post("/api/v1/users", json=body).status_code == 403
+    body, path = {"language": "en"}, "/api/v1/profile/language"
+    assert client.put(path, json=body).status_code == 403
     bearer = {"Authorization": f"Bearer {made['token']}"}
-    assert client.post("/api/v1/users", json=body, headers=bearer).json()["name"] == "new"
+    assert client.put(path, json=body, headers=bearer).status_code == 200
+    user = {"name": "new", "role": "viewer"}
+    assert client.post("/api/v1/users", json=user, headers=bearer).status_code == 403
+    assert client.post("/api/v1/enrolments", json={}, headers=bearer).status_code == 403
     assert client.get("/api/v1/users", headers={"Authorization": "Bearer jwu_x"}).status_code == 401
 
 
@@ -132,3 +145,56 @@ def test_the_profile_page_keeps_a_refused_token_form(console: Console) -> None:
     )
     assert wrong.status_code == 422
     assert PASSWORD not in wrong.text
+
+
+def test_a_token_guesses_no_password(console: Console) -> None:
+    made = tokens.create(within(console, "zhang"), tokens.NewToken("script"))
+    thief = holder(console, made.token, bearer=True)
+    with pytest.raises(Forbidden, match=r"profile\.session_only"):
+        profile.change_password(thief, profile.ChangePassword(PASSWORD, "Tr0ub-dour-1"))
+
+
+def test_whoever_is_locked_sets_no_password(console: Console) -> None:
+    asker = within(console, "zhang")
+    set_user(console, "zhang", locked_until=NOW + timedelta(seconds=1))
+    with pytest.raises(Refused, match=r"profile\.locked"):
+        profile.change_password(asker, profile.ChangePassword(PASSWORD, "Tr0ub-dour-1"))
+    assert row_of(console, "zhang").locked_until
+
+
+def test_a_token_ends_with_what_it_came_from(console: Console) -> None:
+    boss = within(console, "boss", "administrator")
+    ends: dict[str, Callable[[int], object]] = {
+        "reset": lambda id: users.reset_password(boss, users.UserId(id)),
+        "factor": lambda id: users.reset_totp(boss, users.UserId(id)),
+        "role": lambda id: users.change(boss, users.Update(id, 1, "administrator")),
+        "scope": lambda id: users.change(boss, users.Update(id, 1, "viewer", departments=("a",))),
+    }
+    for name, end in ends.items():
+        asker = within(console, name)
+        token = tokens.create(asker, tokens.NewToken("script")).token
+        assert holder(console, token, bearer=True).may("self")
+        end(person(asker).id)
+        assert not holder(console, token, bearer=True).may("self"), name
+
+
+def test_a_token_is_no_way_round_a_password_that_is_over(console: Console) -> None:
+    token = tokens.create(within(console, "zhang"), tokens.NewToken("script", 365)).token
+    later = NOW + timedelta(days=89)
+    assert not holder(console, token, later, bearer=True).may("self")
+    set_user(console, "zhang", password_changed=later)
+    assert holder(console, token, later, bearer=True).may("self")
+
+
+@pytest.mark.parametrize("origin", ["ldap", "oidc"])
+def test_a_token_counts_while_the_directory_vouches(console: Console, origin: str) -> None:
+    token = tokens.create(within(console, "zhang"), tokens.NewToken("script", 365)).token
+    set_user(console, "zhang", origin=origin, subject="x", vouched=NOW)
+    assert not holder(console, token, bearer=True).may("self"), "the directory is none of ours"
+    directory = {origin: DIRECTORIES[origin], "public_url": "https://console.example"}
+    console.settings = msgspec.structs.replace(console.settings, **directory)
+    lasts = timedelta(seconds=DIRECTORIES[origin].recheck)
+    assert holder(console, token, NOW + lasts / 2, bearer=True).may("self")
+    assert not holder(console, token, NOW + lasts, bearer=True).may("self")
+    set_user(console, "zhang", vouched=NOW + lasts)
+    assert holder(console, token, NOW + lasts, bearer=True).may("self"), "as soon as it answers"

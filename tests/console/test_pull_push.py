@@ -134,11 +134,61 @@ def test_a_known_host_is_replaced_only_where_the_administrator_allowed_it(
     first = enrolled(each_console, one_time(each_console)).json()["token"]
     agent_with(each_console, first).post("/api/v1/findings", content=audit())
     assert code(enrolled(each_console, one_time(each_console))) == (409, "fleet.enrol_known")
-    second = enrolled(each_console, one_time(each_console, replaces=True)).json()["token"]
+    other = enrolled(each_console, one_time(each_console), "host-2").json()["token"]
+    agent_with(each_console, other).post("/api/v1/findings", content=audit("host-2"))
+    again = one_time(each_console, replaces="host-1")
+    assert code(enrolled(each_console, again, "host-2")) == (409, "fleet.enrol_other")
+    assert code(enrolled(each_console, again, "host-3")) == (409, "fleet.enrol_other")
+    second = enrolled(each_console, again).json()["token"]
     answer = agent_with(each_console, first).post("/api/v1/findings", content=audit(minutes=1))
     assert code(answer) == (403, "fleet.token_revoked")
     answer = agent_with(each_console, second).post("/api/v1/findings", content=audit(minutes=1))
     assert answer.json()["outcome"] == "taken"
+
+
+def test_a_host_that_has_enrolled_is_nobody_elses_before_its_first_audit_too(
+    each_console: Console,
+) -> None:
+    first = enrolled(each_console, one_time(each_console)).json()["token"]
+    assert code(enrolled(each_console, one_time(each_console))) == (409, "fleet.enrol_known")
+    answer = agent_with(each_console, first).post("/api/v1/findings", content=audit())
+    assert answer.json()["outcome"] == "taken"
+
+
+def test_who_is_enrolled_again_is_a_host_that_the_administrator_sees(
+    each_console: Console,
+) -> None:
+    own = enrolled(each_console, one_time(each_console)).json()["token"]
+    finance = each_console.client("administrator", ("财政局",), name="cai")
+    health = each_console.client("administrator", ("卫健委",), name="wei")
+    given = {"department": "财政局", "replaces": "host-1"}
+
+    def asked(client: TestClient, **more: str) -> Any:
+        return client.post("/api/v1/enrolments", json={**given, **more})
+
+    for _ in range(2):  # by its token alone, and by its audit
+        assert code(asked(finance)) == (422, "fleet.enrol_nobody")
+        assert code(asked(finance, replaces="made-up")) == (422, "fleet.enrol_nobody")
+        assert code(asked(health)) == (403, "fleet.other_department")
+        assert asked(health, department="").status_code == 200
+        agent_with(each_console, own).post("/api/v1/findings", content=audit())
+    (one,) = hosts(each_console)
+    page = health.get(f"/fleet/{one.id}").text
+    assert 'href="/fleet/enrol?replaces=host-1"' in page
+    form = health.get("/fleet/enrol?replaces=host-1").text
+    assert 'name="replaces" type="text" value="host-1"' in form
+    kept = rows(each_console, enrolment)[-1]
+    assert (kept.labels, kept.replaces) == (LABELS, "host-1")
+
+
+def test_where_the_page_before_ended_is_of_ones_own_hosts_alone(console: Console) -> None:
+    fleet(console)
+    mine = console.client("viewer", ("卫健委",), name="wei")
+    whole = mine.get("/api/v1/fleet").json()
+    hidden = hosts(console)[4]
+    assert hidden.name == "Host-4"
+    for after in (hidden.id, 1 << 30):
+        assert mine.get("/api/v1/fleet", params={"after": after}).json() == whole
 
 
 def test_a_token_is_used_so_often_an_hour(tmp_path: Path) -> None:

@@ -113,6 +113,10 @@ def test_cut_text_fits(text: str, columns: int) -> None:
     assert width(cut(text, columns)) <= columns or width(text) <= columns
 
 
+def test_cutting_looks_at_each_character_once() -> None:
+    assert cut("中" * 200_000, 300_000) == "中" * 149_999 + "…"
+
+
 def test_words() -> None:
     assert words({"a": 1, "b": [1, "x"], "c": None, "d": True}) == "a=1 b=[1, x] c= d=true"
     assert words(["no"]) == "no"

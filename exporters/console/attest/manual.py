@@ -22,6 +22,7 @@ from exporters.console.attest.manuallist import (
 )
 from exporters.console.schema import attachment, attestation, host
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id, Natural
 from exporters.console.web.refusals import Conflict, Invalid, NotFound
 from exporters.console.web.routing import Upload
 
@@ -32,19 +33,19 @@ class ManualAnswer(msgspec.Struct, frozen=True):
     """An answer to a rule's question for a department, or for one host of it by name or id. `seen` is the id of the answer
     that stands now, as the asker saw it; 0: there was none."""
 
-    rule_id: texts.Id
-    department_id: texts.Id
+    rule_id: Id
+    department_id: Id
     answer: Said
     text: str
     expires: date
     host: str = ""
-    seen: texts.After = 0
+    seen: Natural = 0
     files: tuple[Upload, ...] = ()
 
 
 class ManualWithdrawal(msgspec.Struct, frozen=True):
-    id: texts.Id
-    version: texts.Id
+    id: Id
+    version: Id
 
 
 class ManualFile(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from exporters.console.codes import OUTCOME
 from exporters.console.schema import attestation, department, outcome_tally, rule, rule_clause
 from exporters.console.services import Services
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id, Natural
 from exporters.console.web.refusals import Invalid, NotFound
 from rules import clauses
 from rules.model import Text
@@ -52,9 +53,9 @@ class ManualFilter(msgspec.Struct, frozen=True):
 class ManualKey(msgspec.Struct, frozen=True):
     """An item; `before` is for more of its answers."""
 
-    rule_id: texts.Id
-    department_id: texts.Id
-    before: texts.After = 0
+    rule_id: Id
+    department_id: Id
+    before: Natural = 0
 
 
 class ManualStanding(msgspec.Struct, frozen=True):
@@ -192,9 +193,7 @@ def _in_state(state: str, today: date) -> ColumnElement[bool]:
 def _after(text: str) -> ColumnElement[bool]:
     first, _, second = text.partition(".")
     try:
-        rule_id, department_id = (
-            msgspec.convert(it, texts.Id, strict=False) for it in (first, second)
-        )
+        rule_id, department_id = (msgspec.convert(it, Id, strict=False) for it in (first, second))
     except msgspec.ValidationError as error:
         raise Invalid("attest.after", "after") from error
     tally = outcome_tally.c

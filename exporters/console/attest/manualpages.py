@@ -13,13 +13,14 @@ from exporters.console.attest.manual import ManualAnswer, ManualShown, ManualWit
 from exporters.console.attest.manuallist import ManualFilter, ManualKey
 from exporters.console.schema import department
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id
 from exporters.console.web.routing import Answer, Page, Redirect, Reply, Shown
 
 _ACCEPT: Final = ".png,.jpg,.jpeg,.pdf,.txt,.log,.csv,.md,.docx,.xlsx"
 
 
 class ManualFileId(msgspec.Struct, frozen=True):
-    id: texts.Id
+    id: Id
 
 
 def answer(asker: Asker, given: ManualAnswer) -> ManualShown:
@@ -80,8 +81,8 @@ def _withdraw(asker: Asker, given: ManualWithdrawal) -> Answer:
 
 PAGES: Final = (
     Page("/manual", "view", _list, ManualFilter),
-    Page("/manual/attachments/{id:int}", "view", download, ManualFileId),
-    Page("/manual/answers/{id:int}/withdraw", "review", _withdraw, ManualWithdrawal, "POST"),
-    Page("/manual/{rule_id:int}/{department_id:int}", "view", _one, ManualKey),
-    Page("/manual/{rule_id:int}/{department_id:int}", "review", _answer, ManualAnswer, "POST"),
+    Page("/manual/attachments/{id}", "view", download, ManualFileId),
+    Page("/manual/answers/{id}/withdraw", "review", _withdraw, ManualWithdrawal, "POST"),
+    Page("/manual/{rule_id}/{department_id}", "view", _one, ManualKey),
+    Page("/manual/{rule_id}/{department_id}", "review", _answer, ManualAnswer, "POST"),
 )

@@ -12,7 +12,6 @@ from exporters.console.attest import (
     manual,
     manuallist,
     manualpages,
-    texts,
     waiverlist,
     waiverpages,
     waivers,
@@ -21,11 +20,12 @@ from exporters.console.attest import (
     windowwanted,
 )
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id
 from exporters.console.web.routing import Nothing, Operation, Reply
 
 
 class WaiverId(msgspec.Struct, frozen=True):
-    id: texts.Id
+    id: Id
 
 
 def _waiver(asker: Asker, given: WaiverId) -> waiverlist.WaiverShown:

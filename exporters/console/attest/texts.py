@@ -5,16 +5,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from datetime import date, timedelta
-from typing import Annotated, Final
-
-import msgspec
+from typing import Final
 
 from exporters.console.web.asker import Asker
 from exporters.console.web.refusals import Invalid
 
-Id = Annotated[int, msgspec.Meta(ge=1, le=(1 << 31) - 1)]
-After = Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)]  # of a page; 0: the first
-HitId = Annotated[int, msgspec.Meta(ge=1, le=(1 << 53) - 1)]
 LONGEST: Final = timedelta(days=366)  # that anything is answered for
 NAME: Final = 200  # characters
 TEXT: Final = 2000

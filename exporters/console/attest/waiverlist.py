@@ -16,6 +16,7 @@ from exporters.console.attest.waivers import may_withdraw, row_of, shown_state, 
 from exporters.console.codes import STATE
 from exporters.console.schema import hit, rule, waiver, waiver_department, waiver_host
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id
 from exporters.console.web.refusals import Invalid
 
 PAGE: Final = 50
@@ -92,19 +93,22 @@ def listed(asker: Asker, given: WaiverFilter) -> WaiverPage:
         statement = statement.where(_after(given))
     with asker.database.reading() as connection:
         rows = connection.execute(statement.limit(PAGE + 1)).all()
+        shown = tuple(told(asker, connection, row) for row in rows[:PAGE])
     last = rows[PAGE - 1] if len(rows) > PAGE else None
     after = "" if last is None else f"{last.expires}.{last.id}" if given.within else str(last.id)
-    return WaiverPage(tuple(told(asker, row) for row in rows[:PAGE]), after)
+    return WaiverPage(shown, after)
 
 
 def one(asker: Asker, id: int) -> WaiverShown:
     """Raises NotFound."""
     with asker.database.reading() as connection:
         row = row_of(asker, connection, id)
-        return msgspec.structs.replace(told(asker, row), hits=_hits(asker, connection, row))
+        return msgspec.structs.replace(
+            told(asker, connection, row), hits=_hits(asker, connection, row)
+        )
 
 
-def told(asker: Asker, row: Row[Any]) -> WaiverShown:
+def told(asker: Asker, connection: Connection, row: Row[Any]) -> WaiverShown:
     today = texts.today(asker)
     return WaiverShown(
         id=row.id,
@@ -125,7 +129,7 @@ def told(asker: Asker, row: Row[Any]) -> WaiverShown:
         created=row.created,
         decided=row.decided,
         version=row.version,
-        decide=why_not_approve(asker, row),
+        decide=why_not_approve(asker, connection, row),
         may_withdraw=may_withdraw(asker, row) and row.state in ("requested", "approved"),
     )
 
@@ -139,7 +143,7 @@ def covering(asker: Asker, connection: Connection, ids: tuple[int, ...]) -> tupl
     statement = select(waiver).where(waiver.c.code.in_(codes), _visible(asker))
     rows = connection.execute(statement.order_by(waiver.c.id)).all()
     return tuple(
-        msgspec.structs.replace(told(asker, row), hits=_hits(asker, connection, row))
+        msgspec.structs.replace(told(asker, connection, row), hits=_hits(asker, connection, row))
         for row in rows
     )
 
@@ -212,7 +216,7 @@ def _in_state(state: str, today: date) -> ColumnElement[bool]:
 def _after(given: WaiverFilter) -> ColumnElement[bool]:
     try:
         day, _, id = given.after.rpartition(".")
-        last = msgspec.convert(id, texts.Id, strict=False)
+        last = msgspec.convert(id, Id, strict=False)
         if not given.within:
             return waiver.c.id < last
         expires = date.fromisoformat(day)

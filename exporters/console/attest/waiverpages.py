@@ -23,6 +23,7 @@ from exporters.console.attest.waivers import (
 )
 from exporters.console.schema import department
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import BigId, Id
 from exporters.console.web.refusals import Invalid
 from exporters.console.web.routing import Answer, Page, Redirect, Reply, Shown
 
@@ -30,7 +31,7 @@ from exporters.console.web.routing import Answer, Page, Redirect, Reply, Shown
 class WaiverDraft(msgspec.Struct, frozen=True):
     """What the form was given so far; with `ids` it is about these hits."""
 
-    ids: tuple[texts.HitId, ...] = ()
+    ids: tuple[BigId, ...] = ()
     rule: str = ""
     hosts: tuple[str, ...] = ()
     instance: str = "*"
@@ -43,13 +44,13 @@ class WaiverDraft(msgspec.Struct, frozen=True):
 
 
 class WaivedHits(msgspec.Struct, frozen=True):
-    ids: tuple[texts.HitId, ...] = ()
+    ids: tuple[BigId, ...] = ()
 
 
 class WaiverOfHits(msgspec.Struct, frozen=True):
     """One waiver for each rule and instance among the hits."""
 
-    ids: tuple[texts.HitId, ...]
+    ids: tuple[BigId, ...]
     reason: str
     owner: str
     expires: date
@@ -57,7 +58,7 @@ class WaiverOfHits(msgspec.Struct, frozen=True):
 
 
 class _One(msgspec.Struct, frozen=True):
-    id: texts.Id
+    id: Id
 
 
 class WaiverWithdrawals(msgspec.Struct, frozen=True):

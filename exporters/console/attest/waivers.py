@@ -4,7 +4,7 @@
         └──────────────────> refused         (after its last day it is expired: in force for nothing)
 
 What a waiver is, and when it lapses, is rules.waivers'; here are its two persons and its scope. Nobody approves what they
-asked for or own, however their name is written; a scoped user decides about what is of their departments alone.
+asked for or own, however their name is written and by whichever account; a scoped user decides about what is of their departments alone.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from sqlalchemy import Connection, Row, func, null, select
 from exporters.console.attest import reach, texts
 from exporters.console.intake.contention import retried
 from exporters.console.intake.rewaive import rewaived
-from exporters.console.schema import rule, waiver, waiver_department, waiver_host
+from exporters.console.schema import rule, user, waiver, waiver_department, waiver_host
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id
 from exporters.console.web.refusals import Conflict, Forbidden, Invalid, NotFound
 from rules.waivers import person
 
@@ -42,8 +43,8 @@ class WaiverAsked(msgspec.Struct, frozen=True):
 
 
 class WaiverDecision(msgspec.Struct, frozen=True):
-    id: texts.Id
-    version: texts.Id
+    id: Id
+    version: Id
     note: str = ""
 
 
@@ -71,7 +72,7 @@ def approved(asker: Asker, given: WaiverDecision) -> None:
     def approve() -> None:
         with asker.database.writing() as connection:
             row = row_of(asker, connection, given.id)
-            if why := why_not_approve(asker, row):
+            if why := why_not_approve(asker, connection, row):
                 raise Forbidden(why)
             if row.expires < texts.today(asker):
                 raise Invalid("waivers.over", "expires")
@@ -88,7 +89,7 @@ def refused(asker: Asker, given: WaiverDecision) -> None:
     noted = msgspec.structs.replace(given, note=note)
     with asker.database.writing() as connection:
         row = row_of(asker, connection, given.id)
-        if why := why_not_approve(asker, row):
+        if why := why_not_approve(asker, connection, row):
             raise Forbidden(why)
         _decided(asker, connection, row, noted, "refused")
         _recorded(asker, connection, row, noted, "refuse")
@@ -130,16 +131,26 @@ def row_of(asker: Asker, connection: Connection, id: int) -> Row[Any]:
     return row
 
 
-def why_not_approve(asker: Asker, row: Row[Any]) -> str:
+def why_not_approve(asker: Asker, connection: Connection, row: Row[Any]) -> str:
     """Why this asker may not decide about it, a key of the catalogue; empty where they may."""
     if not asker.may("approve"):
         return "forbidden"
-    if person(asker.name) == person(row.requester):
+    if _same_person(connection, asker.name, row.requester):
         return "waivers.own_request"
     names = {person(asker.name), person(asker.person.full_name if asker.person else "")}
     if person(row.owner) in names:
         return "waivers.own"
     return "" if reach.within(asker, row.departments) else "waivers.wider"
+
+
+def _same_person(connection: Connection, name: str, other: str) -> bool:
+    """Whether two accounts are of one person: of one name, full name or mail."""
+    if person(name) == person(other):
+        return True
+    columns = select(user.c.full_name, user.c.mail)
+    rows = connection.execute(columns.where(user.c.name.in_((name, other)))).all()
+    marks = [{person(row.full_name), person(row.mail)} - {""} for row in rows]
+    return len(marks) == 2 and not marks[0].isdisjoint(marks[1])
 
 
 def may_withdraw(asker: Asker, row: Row[Any]) -> bool:

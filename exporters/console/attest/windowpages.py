@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Select, select
 
-from exporters.console.attest import maintenancefile, texts, windowstore
+from exporters.console.attest import maintenancefile, windowstore
 from exporters.console.attest.maintenancefile import WindowMonth
 from exporters.console.attest.windowstore import (
     WindowCancelled,
@@ -17,11 +17,12 @@ from exporters.console.attest.windowstore import (
 from exporters.console.attest.windowwanted import WindowWanted
 from exporters.console.schema import department
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id
 from exporters.console.web.routing import Answer, Page, Redirect, Reply, Shown
 
 
 class WindowId(msgspec.Struct, frozen=True):
-    id: texts.Id
+    id: Id
 
 
 class _Start(msgspec.Struct, frozen=True):

@@ -21,6 +21,7 @@ from exporters.console.attest.windows import (
 from exporters.console.attest.windowwanted import WindowWanted, checked
 from exporters.console.schema import window, window_department, window_host
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id, Natural
 from exporters.console.web.refusals import Conflict, Forbidden, Invalid, NotFound
 
 PAGE: Final = 50
@@ -33,12 +34,12 @@ class WindowFilter(msgspec.Struct, frozen=True):
     state: Literal["current", "past"] = "current"
     kind: Literal["", "maintenance", "silence"] = ""
     text: str = ""
-    before: texts.After = 0
+    before: Natural = 0
 
 
 class WindowCancelled(msgspec.Struct, frozen=True):
-    id: texts.Id
-    version: texts.Id
+    id: Id
+    version: Id
 
 
 class WindowShown(msgspec.Struct, frozen=True):

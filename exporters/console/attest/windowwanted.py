@@ -18,6 +18,7 @@ from exporters.console.attest.windows import (
     last_end,
 )
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Natural
 from exporters.console.web.refusals import Invalid
 
 EARLIEST: Final = timedelta(days=1)  # before now: nobody excuses last week today
@@ -36,8 +37,8 @@ class WindowWanted(msgspec.Struct, frozen=True):
     lines: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     every: Literal["", "week", "month"] = ""
-    weekdays: tuple[int, ...] = ()
-    days: tuple[int, ...] = ()
+    weekdays: tuple[Natural, ...] = ()
+    days: tuple[Natural, ...] = ()
     until: date | None = None
 
 

@@ -17,6 +17,7 @@ from exporters.console.overview.matrix import WORST
 from exporters.console.overview.scores import title
 from exporters.console.schema import department, hit, host, host_pack, rule, unjudged
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id
 from exporters.console.web.refusals import NotFound
 from rules.model import OUTCOMES, SEVERITIES, Outcome, Severity, Text
 
@@ -28,7 +29,7 @@ _OUTCOMES: Final = msgspec.json.Decoder(dict[int, int])
 class OneHost(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`outcome` and `pack` narrow the rules that are told; without an outcome these are those that did not pass."""
 
-    id: int
+    id: Id
     outcome: Literal["", "all", "pass", "fail", "not_applicable", "unknown", "manual"] = ""
     pack: Words = ""
 

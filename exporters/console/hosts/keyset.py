@@ -12,8 +12,7 @@ from exporters.console.codes import moment
 from exporters.console.web.refusals import Invalid
 
 SIZE: Final = 50  # rows of a page
-# PostgreSQL keeps no NUL and no half of a pair
-Words = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00\ud800-\udfff]*$")]
+Words = Annotated[str, msgspec.Meta(max_length=200)]
 Cursor = Annotated[str, msgspec.Meta(max_length=1000)]
 NOBODY: Final = "-"  # the department of hosts that are nobody's, as in lists of hits
 

@@ -16,7 +16,9 @@ from rules.model import AuditResult, Hit, Verdict
 
 MAX_BYTES: Final = 16 << 20  # an agent serves half of that
 MAX_VALUES: Final = 1_000_000  # an empty list is three bytes here and seventy as an object
-MAX_VERDICTS: Final = 200_000  # and as many hits
+MAX_VERDICTS: Final = (
+    40_000  # and as many hits: an agent has no room for more, and one writer waits for all of them
+)
 MAX_RULES: Final = 3000
 MAX_PACKS: Final = 100
 AHEAD: Final = timedelta(hours=1)  # of a clock that is wrong

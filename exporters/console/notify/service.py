@@ -14,6 +14,7 @@ from exporters.console.notify.events import Content
 from exporters.console.notify.settings import ITSM, Kind
 from exporters.console.schema import message
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import BigId, Natural
 from exporters.console.web.refusals import Invalid, NotFound
 
 PAGE: Final = 50
@@ -24,7 +25,7 @@ class Listed(msgspec.Struct, frozen=True):
     """Messages in this state, before the id `before`, the newest first."""
 
     state: State = ""
-    before: int = 0
+    before: Natural = 0
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -32,7 +33,7 @@ class Named(msgspec.Struct, frozen=True):
 
 
 class One(msgspec.Struct, frozen=True):
-    id: int
+    id: BigId
 
 
 class Message(msgspec.Struct, frozen=True):

@@ -32,6 +32,7 @@ from exporters.console.notify.ticketbody import (
 from exporters.console.schema import hit, hit_event, message
 from exporters.console.services import Services
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import BigId
 from exporters.console.web.refusals import Invalid, NotFound
 from exporters.console.words import say
 from exporters.report.delivery import webhook
@@ -44,7 +45,7 @@ _LOCK: Final = "notify.tickets"
 class Wanted(msgspec.Struct, frozen=True):
     """One ticket for these hits, those that have none."""
 
-    ids: Annotated[tuple[int, ...], msgspec.Meta(min_length=1, max_length=MOST)]
+    ids: Annotated[tuple[BigId, ...], msgspec.Meta(min_length=1, max_length=MOST)]
 
 
 class Asked(msgspec.Struct, frozen=True):

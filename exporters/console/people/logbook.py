@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Row, Select, literal, select, tuple_
@@ -15,6 +15,7 @@ from exporters.console.database import Database
 from exporters.console.people.oneself import whole_site
 from exporters.console.schema import log
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import BigId
 from exporters.console.web.refusals import NotFound
 from exporters.console.web.routing import Reply
 from exporters.console.words import say
@@ -34,7 +35,7 @@ class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     subject: str = ""
     since: date | None = None
     until: date | None = None
-    before: Annotated[int, msgspec.Meta(ge=1, le=1 << 62)] | None = None
+    before: BigId | None = None
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -101,11 +102,11 @@ def _statement(asker: Asker, given: Filter) -> Select[Any]:
     statement = select(log).order_by(log.c.time.desc(), log.c.number.desc())
     for column, value in ((log.c.actor, given.actor), (log.c.subject, given.subject)):
         if value:
-            statement = statement.where(column == _text(value))
+            statement = statement.where(column == value)
     if given.action.endswith("."):
-        statement = statement.where(log.c.action.startswith(_text(given.action), autoescape=True))
+        statement = statement.where(log.c.action.startswith(given.action, autoescape=True))
     elif given.action:
-        statement = statement.where(log.c.action == _text(given.action))
+        statement = statement.where(log.c.action == given.action)
     if given.since:
         statement = statement.where(log.c.time >= _midnight(asker, given.since))
     if given.until:
@@ -128,8 +129,3 @@ def _midnight(asker: Asker, day: date, later: int = 0) -> datetime:
     # the ends of the calendar have no day after them, and some no midnight in UTC
     day = min(max(day, date(1970, 1, 2)), date(9990, 1, 1)) + timedelta(days=later)
     return datetime(day.year, day.month, day.day, tzinfo=asker.zone)
-
-
-def _text(value: str) -> str:
-    """What a database takes."""
-    return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")

@@ -43,15 +43,15 @@ def by_password(asker: Asker, name: str, password: str) -> Entered:
     door = asker.services.door
     door.addresses.take(asker.address, asker.now.timestamp())
     with asker.database.reading() as connection:
-        row = connection.execute(select(user).where(user.c.name == _findable(name))).first()
+        row = connection.execute(select(user).where(user.c.name == name[:256])).first()
     good = door.matches(password, row.password_hash if row else "")
-    if row is None or (row.origin == "ldap" and _may(asker, row)):
+    if row is None or (row.origin == "ldap" and may(asker, row)):
         identity = vouched(asker.services.settings, name, password)
         if identity is not None:
             return by_identity(asker, identity)
     with asker.database.writing() as connection:
         now = _again(connection, row) if row else None
-        if good and row and now and _may(asker, now) and now.password_hash == row.password_hash:
+        if good and row and now and may(asker, now) and now.password_hash == row.password_hash:
             entered = enter(asker, connection, now, "password")
         else:
             _failed(asker, connection, now, name, "password" if not good else "state")
@@ -67,7 +67,7 @@ def by_identity(asker: Asker, identity: Identity) -> Entered:
     with asker.database.writing() as connection:
         user_id = provision(connection, identity, asker.now)
         row = _locked_row(connection, user_id)
-        if _may(asker, row):
+        if may(asker, row):
             entered = enter(asker, connection, row, "password", identity.origin)
         else:
             _failed(asker, connection, row, row.name, "state")
@@ -88,7 +88,7 @@ def by_code(asker: Asker, code: str) -> Entered:
     with asker.database.writing() as connection:
         row = _locked_row(connection, asker.person.id)
         good = (
-            _may(asker, row)
+            may(asker, row)
             and asker.stage == "totp"
             and totp.spend(connection, row, code, asker.now)
         )
@@ -174,7 +174,7 @@ def _failed(
     return bool(detail.get("locked")) or detail["why"] == "locked"
 
 
-def _may(asker: Asker, row: Row[Any]) -> bool:
+def may(asker: Asker, row: Row[Any]) -> bool:
     return not row.disabled and (row.locked_until is None or asker.now >= row.locked_until)
 
 
@@ -184,8 +184,3 @@ def _again(connection: Connection, row: Row[Any]) -> Row[Any] | None:
 
 def _locked_row(connection: Connection, user_id: int) -> Row[Any]:
     return connection.execute(select(user).where(user.c.id == user_id).with_for_update()).one()
-
-
-def _findable(name: str) -> str:
-    """What a database takes as a text: NUL and lone surrogates are of no name."""
-    return name[:256].encode("utf-8", "replace").decode().replace("\0", "\ufffd")

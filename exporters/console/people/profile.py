@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select, update
 
 from exporters.console.people import login, passwords, sessions
 from exporters.console.people.login import Entered
-from exporters.console.people.oneself import anew, end_others, person, seen
+from exporters.console.people.oneself import anew, end_others, held, in_a_session, person, seen
 from exporters.console.people.policy import days_left, expired
 from exporters.console.schema import recovery_code, session, user
 from exporters.console.web.asker import Asker
@@ -117,10 +117,13 @@ def _change_password(asker: Asker, given: ChangePassword, *, stay: bool) -> Ente
     people, door = asker.services.settings.people, asker.services.door
     if asker.stage == "totp":
         raise Unknown("log_in_first")  # the second factor comes first
+    in_a_session(asker)
     with asker.database.reading() as connection:
         row = seen(asker, connection)
     if row.origin != "local":
         raise Refused("profile.password_elsewhere")
+    if not login.may(asker, row):
+        raise Refused("profile.locked")
     door.addresses.take(asker.address, asker.now.timestamp())
     if not door.matches(given.current, row.password_hash):
         with asker.database.writing() as connection:
@@ -137,6 +140,8 @@ def _change_password(asker: Asker, given: ChangePassword, *, stay: bool) -> Ente
         raise Refused("profile.password_young", "password", days=policy.min_days)
     made = passwords.chosen(asker.database, door, policy, row, given.password)
     with asker.database.writing() as connection:
+        if not login.may(asker, held(asker, connection)):
+            raise Refused("profile.locked")
         passwords.store(connection, policy, row, made, asker.now, must_change=False)
         asker.record(connection, "profile.password", row.name)
         if not stay:

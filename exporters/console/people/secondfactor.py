@@ -130,6 +130,7 @@ def new_codes(asker: Asker, given: Code) -> Codes:
 
 def _spent(asker: Asker, connection: Connection, row: Row[Any], code: str) -> bool:
     """Whether a code is good; a wrong one counts, and where that locks the user all their sessions are over."""
+    in_a_session(asker)
     if row.locked_until is not None and asker.now < row.locked_until:
         return False
     if totp.spend(connection, row, code, asker.now):

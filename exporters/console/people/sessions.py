@@ -1,7 +1,7 @@
 """Sessions: who a cookie or a bearer token stands for. Tokens are random; the table has their hashes alone.
 
 A session ends when it is idle, when its day is over, and with every change of what its user may do or proves
-themselves by. What comes after a step of logging in has a token of its own: nobody can plant one beforehand.
+themselves by; so do their API tokens, which count only while a directory's user is vouched for. What comes after a step of logging in has a token of its own: nobody can plant one beforehand.
 """
 
 from __future__ import annotations
@@ -95,9 +95,15 @@ def end(connection: Connection, token_hash: str) -> None:
     connection.execute(delete(session).where(session.c.token_hash == token_hash))
 
 
-def end_all(connection: Connection, user_id: int) -> None:
-    """Of a user whose password, role or scope is another now."""
-    connection.execute(delete(session).where(session.c.user_id == user_id))
+def end_all(connection: Connection, user_id: int) -> bool:
+    """Sessions and API tokens of a user whose password, role or scope is another now; whether there were any."""
+    done = connection.execute(delete(api_token).where(api_token.c.user_id == user_id))
+    return end_sessions(connection, user_id) or done.rowcount > 0
+
+
+def end_sessions(connection: Connection, user_id: int) -> bool:
+    done = connection.execute(delete(session).where(session.c.user_id == user_id))
+    return done.rowcount > 0
 
 
 def resolve(
@@ -112,7 +118,7 @@ def resolve(
     """Nobody for a token that is unknown, over, idle for too long, or of a user who may not log in. A bearer token
     goes before a cookie, and has no session: no browser sends it by itself. `renew`: it is used by this."""
     if bearer:
-        return _by_token(database, bearer, now)
+        return _by_token(database, settings, bearer, now)
     if not cookie:
         return Resolved()
     mark = hashed(cookie)
@@ -133,7 +139,9 @@ def resolve(
     return Resolved(_person(row, row.user_id), scope, mark, row.csrf, row.stage, row.language)
 
 
-def _by_token(database: Database, bearer: str, now: datetime) -> Resolved:
+def _by_token(
+    database: Database, settings: ConsoleSettings, bearer: str, now: datetime
+) -> Resolved:
     if not bearer.startswith(TOKEN_PREFIX):
         return Resolved()
     with database.reading() as connection:
@@ -142,12 +150,24 @@ def _by_token(database: Database, bearer: str, now: datetime) -> Resolved:
             .join(api_token, api_token.c.user_id == user.c.id)
             .where(api_token.c.token_hash == hashed(bearer))
         ).first()
-        if row is None or now >= row.expires or row.disabled:
+        over = row is None or now >= row.expires or row.disabled
+        if row is None or over or not _vouched(settings, row, now):
             return Resolved()
         scope = scope_of(connection, row.departments)
     if row.used is None or now - row.used >= _RENEW:
         _note(database, update(api_token).where(api_token.c.id == row.token_id).values(used=now))
-    return Resolved(_person(row, row.id), scope, stage="full", language=row.language)
+    stage = stage_after(settings, row, "totp", now)
+    return Resolved(_person(row, row.id), scope, stage=stage, language=row.language)
+
+
+def _vouched(settings: ConsoleSettings, row: Row[Any], now: datetime) -> bool:
+    """Whether the directory that a user is of has said so lately."""
+    if row.origin == "local":
+        return True
+    of = settings.ldap if row.origin == "ldap" else settings.oidc
+    if of is None or row.vouched is None:
+        return False
+    return bool(now - row.vouched < timedelta(seconds=of.recheck))
 
 
 def _note(database: Database, statement: Update) -> None:

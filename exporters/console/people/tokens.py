@@ -14,6 +14,7 @@ from exporters.console.people import sessions
 from exporters.console.people.oneself import in_a_session, person
 from exporters.console.schema import api_token
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id
 from exporters.console.web.refusals import Invalid, NotFound, Refused
 from exporters.console.web.routing import Nothing
 from exporters.findings.text import neutral
@@ -48,7 +49,7 @@ class Made(msgspec.Struct, frozen=True):
 
 
 class TokenId(msgspec.Struct, frozen=True):
-    id: int
+    id: Id
 
 
 def listed(asker: Asker, _: Nothing) -> Tokens:

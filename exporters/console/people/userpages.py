@@ -8,6 +8,7 @@ import msgspec
 
 from exporters.console.people import forms, users
 from exporters.console.web.asker import ROLES, Asker, Role
+from exporters.console.web.ids import Natural
 from exporters.console.web.refusals import Invalid, Refused
 from exporters.console.web.routing import Answer, Page, Redirect, Shown
 
@@ -15,8 +16,8 @@ from exporters.console.web.routing import Answer, Page, Redirect, Shown
 class _User(msgspec.Struct, frozen=True):
     """`departments`: ticked ones; `more`: others, one a line. `all` sees everything."""
 
-    id: int = 0
-    version: int = 0
+    id: Natural = 0
+    version: Natural = 0
     name: str = ""
     full_name: str = ""
     mail: str = ""
@@ -145,9 +146,9 @@ PAGES: Final = (
     Page("/users", "administer", _users, users.List),
     Page("/users", "administer", _create, _User, "POST"),
     Page("/users/new", "administer", _new, users.List),
-    Page("/users/{id:int}", "administer", _user, users.UserId),
-    Page("/users/{id:int}", "administer", _change, _User, "POST"),
-    Page("/users/{id:int}/password", "administer", _reset_password, users.UserId, "POST"),
-    Page("/users/{id:int}/totp", "administer", _reset_totp, users.UserId, "POST"),
-    Page("/users/{id:int}/unlock", "administer", _unlock, users.UserId, "POST"),
+    Page("/users/{id}", "administer", _user, users.UserId),
+    Page("/users/{id}", "administer", _change, _User, "POST"),
+    Page("/users/{id}/password", "administer", _reset_password, users.UserId, "POST"),
+    Page("/users/{id}/totp", "administer", _reset_totp, users.UserId, "POST"),
+    Page("/users/{id}/unlock", "administer", _unlock, users.UserId, "POST"),
 )

@@ -15,9 +15,10 @@ from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.exc import IntegrityError
 
 from exporters.console.people import passwords, sessions, totp
-from exporters.console.people.oneself import person, whole_site
+from exporters.console.people.oneself import in_a_session, person, whole_site
 from exporters.console.schema import department, user
 from exporters.console.web.asker import Asker, Role
+from exporters.console.web.ids import Id
 from exporters.console.web.refusals import Conflict, Forbidden, Invalid, NotFound, Refused
 from exporters.console.web.routing import Nothing
 from exporters.findings.text import neutral
@@ -57,7 +58,7 @@ class Users(msgspec.Struct, frozen=True):
 
 
 class UserId(msgspec.Struct, frozen=True):
-    id: int
+    id: Id
 
 
 class Create(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,8 +70,8 @@ class Create(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Update(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    id: int
-    version: int
+    id: Id
+    version: Id
     role: Role
     full_name: str = ""
     mail: str = ""
@@ -89,11 +90,11 @@ class Password(msgspec.Struct, frozen=True):
 def listed(asker: Asker, given: List) -> Users:
     whole_site(asker)
     statement = select(user).where(user.c.name > given.after).order_by(user.c.name).limit(PAGE + 1)
-    if text := given.text.replace("\0", ""):
+    if given.text:
         statement = statement.where(
-            user.c.name.icontains(text, autoescape=True)
-            | user.c.full_name.icontains(text, autoescape=True)
-            | user.c.mail.icontains(text, autoescape=True)
+            user.c.name.icontains(given.text, autoescape=True)
+            | user.c.full_name.icontains(given.text, autoescape=True)
+            | user.c.mail.icontains(given.text, autoescape=True)
         )
     with asker.database.reading() as connection:
         rows = connection.execute(statement).all()
@@ -118,7 +119,7 @@ def departments(asker: Asker) -> list[str]:
 
 
 def create(asker: Asker, given: Create) -> Password:
-    whole_site(asker)
+    _keeps(asker)
     name = unicodedata.normalize("NFKC", given.name.strip())
     if not is_name(name):
         raise Invalid("users.name_wrong", "name")
@@ -147,7 +148,7 @@ def create(asker: Asker, given: Create) -> Password:
 
 
 def change(asker: Asker, given: Update) -> Known:
-    whole_site(asker)
+    _keeps(asker)
     fields = {**_fields(given), "disabled": given.disabled}
     with asker.database.writing() as connection:
         administrators = _administrators(connection)
@@ -176,7 +177,7 @@ def change(asker: Asker, given: Update) -> Known:
 
 
 def reset_password(asker: Asker, given: UserId) -> Password:
-    whole_site(asker)
+    _keeps(asker)
     _another(asker, given.id)
     people, door = asker.services.settings.people, asker.services.door
     with asker.database.reading() as connection:
@@ -194,7 +195,7 @@ def reset_password(asker: Asker, given: UserId) -> Password:
 
 
 def unlock(asker: Asker, given: UserId) -> Nothing:
-    whole_site(asker)
+    _keeps(asker)
     with asker.database.writing() as connection:
         row = _row(connection, given.id)
         connection.execute(
@@ -206,7 +207,7 @@ def unlock(asker: Asker, given: UserId) -> Nothing:
 
 def reset_totp(asker: Asker, given: UserId) -> Nothing:
     """Of a user who has lost their authenticator; their sessions are over."""
-    whole_site(asker)
+    _keeps(asker)
     _another(asker, given.id)
     with asker.database.writing() as connection:
         row = _row(connection, given.id)
@@ -241,6 +242,11 @@ def _fields(given: Create | Update) -> dict[str, Any]:
         if given.role in _WHOLE_SITE:
             raise Invalid("users.whole_site", "departments")
     return {"full_name": full_name, "mail": mail, "role": given.role, "departments": names}
+
+
+def _keeps(asker: Asker) -> None:
+    whole_site(asker)
+    in_a_session(asker)
 
 
 def _another(asker: Asker, user_id: int) -> None:

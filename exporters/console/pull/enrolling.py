@@ -1,42 +1,47 @@
 """Enrolment: an administrator gets one line for one machine; the machine's agent changes the one-time token in it for a
-token of its own, POST /api/v1/enrol. Who knows the one-time token can only become a host that is not known yet, unless
-the administrator allows it to replace one."""
+token of its own, POST /api/v1/enrol. Who knows the one-time token can only become a host that is not known yet, or the
+one that the administrator named."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 import shlex
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from sqlalchemy import Row, select, update
+from sqlalchemy import Select, select, update
 
 from collectors.strictyaml import DocumentError, read
+from exporters.console.people.oneself import in_a_session
 from exporters.console.people.sessions import hashed
 from exporters.console.pull import tokens
-from exporters.console.schema import enrolment, host
+from exporters.console.schema import agent_token, enrolment, host
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id
 from exporters.console.web.refusals import Conflict, Forbidden, Invalid, NotFound, Unknown
 from exporters.console.web.routing import Nothing
 from exporters.findings.told import line
 
 ENVIRONMENT: Final = "JIANWEI_ENROL_TOKEN"
 MAX_KEY: Final = 300  # characters of a host's id
+_LABELS: Final = ("department", "system", "region", "level")
 
 Label = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class Enrol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Labels of the host to come. `replaces`: it may be one that is known already, installed anew."""
+    """Labels of the host to come. `replaces`: the id of one that is known already, and is installed anew; what is not
+    said of it stays as it is."""
 
     department: Label = ""
     system: Label = ""
     region: Label = ""
     level: Label = ""
     hours: Annotated[int, msgspec.Meta(ge=1, le=168)] = 24
-    replaces: bool = False
+    replaces: Annotated[str, msgspec.Meta(max_length=MAX_KEY)] = ""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -48,7 +53,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Which(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    id: Annotated[int, msgspec.Meta(ge=1, le=(1 << 31) - 1)]
+    id: Id
 
 
 class State(msgspec.Struct, frozen=True):
@@ -84,16 +89,15 @@ class Authority(msgspec.Struct, frozen=True):
 
 
 def create(asker: Asker, given: Enrol) -> Line:
-    labels = {
-        name: value.strip()
-        for name in ("department", "system", "region", "level")
-        if (value := getattr(given, name)).strip()
-    }
-    for name, value in labels.items():
+    in_a_session(asker)
+    labels = {name: value.strip() for name in _LABELS if (value := getattr(given, name)).strip()}
+    replaces = given.replaces.strip()
+    for name, value in (*labels.items(), ("replaces", replaces)):
         if not value.isprintable():
             raise Invalid("bad_parameter", name, name=name, problem=line(value))
-    mine = asker.person.departments if asker.person else None
-    if mine is not None and labels.get("department", "") not in mine:
+    if replaces:
+        labels = {**_replaced(asker, replaces), **labels}
+    if not _mine(asker, labels):
         raise Forbidden("fleet.other_department")
     token = secrets.token_urlsafe(24)
     expires = asker.now + timedelta(hours=given.hours)
@@ -102,14 +106,14 @@ def create(asker: Asker, given: Enrol) -> Line:
             enrolment.insert().values(
                 token_hash=hashed(token),
                 labels=labels,
-                replaces=given.replaces,
+                replaces=replaces,
                 created_by=asker.name,
                 created=asker.now,
                 expires=expires,
             )
         ).inserted_primary_key
         number = int(made[0]) if made else 0
-        detail = {**labels, "hours": given.hours, "replaces": given.replaces}
+        detail = {**labels, "hours": given.hours, "replaces": replaces}
         asker.record(connection, "fleet.enrol", str(number), detail)
     return Line(number, _line(asker, token), expires)
 
@@ -121,7 +125,7 @@ def state(asker: Asker, given: Which) -> State:
             .outerjoin(host, host.c.id == enrolment.c.host_id)
             .where(enrolment.c.id == given.id)
         ).first()
-    if row is None or not _sees(asker, row):
+    if row is None or not _mine(asker, row.labels):
         raise NotFound("not_found")
     if row.host_id is not None:
         return State(row.id, "arrived", row.expires, row.host_id, row.host_name)
@@ -137,21 +141,20 @@ def enrol(asker: Asker, given: Enrolling) -> Enrolled:
     key = given.host.id
     if not key.isprintable():
         raise Invalid("bad_parameter", "host", name="host", problem=line(key))
-    mark = hashed(asker.token)
-    with asker.database.writing() as connection:
-        row = connection.execute(
-            select(enrolment).where(enrolment.c.token_hash == mark).with_for_update()
-        ).first()
-        if row is None:
+    one = select(enrolment).where(enrolment.c.token_hash == hashed(asker.token))
+    with asker.database.reading() as connection:  # strangers keep nobody waiting
+        if connection.execute(one).first() is None:
             raise Forbidden("fleet.enrol_unknown")
+    with asker.database.writing() as connection:
+        row = connection.execute(one.with_for_update()).one()
         if row.used is not None:
             raise Forbidden("fleet.enrol_used")
         if row.expires <= asker.now:
             raise Forbidden("fleet.enrol_expired")
-        if (
-            not row.replaces
-            and connection.execute(select(host.c.id).where(host.c.key == key)).first()
-        ):
+        if row.replaces:
+            if row.replaces != key:
+                raise Conflict("fleet.enrol_other")
+        elif any(connection.execute(statement).first() for statement in _known(key)):
             raise Conflict("fleet.enrol_known")
         token = tokens.issue(connection, key, row.labels, asker.now)
         connection.execute(
@@ -187,6 +190,25 @@ def _line(asker: Asker, token: str) -> str:
     return " ".join(parts)
 
 
-def _sees(asker: Asker, row: Row[Any]) -> bool:
+def _known(key: str) -> tuple[Select[Any], Select[Any]]:
+    """The host of this key, and the token of who enrolled as it and may not have pushed yet."""
+    return (
+        select(host.c.labels).where(host.c.key == key),
+        select(agent_token.c.labels).where(
+            agent_token.c.host_key == key, agent_token.c.revoked.is_(None)
+        ),
+    )
+
+
+def _replaced(asker: Asker, key: str) -> Mapping[str, str]:
+    """What is said of a host already; raises Invalid where it is none that the asker sees."""
+    with asker.database.reading() as connection:
+        found = [row.labels for it in _known(key) if (row := connection.execute(it).first())]
+    if not found or not _mine(asker, found[0]):
+        raise Invalid("fleet.enrol_nobody", "replaces")
+    return {name: found[0][name] for name in _LABELS if found[0].get(name)}
+
+
+def _mine(asker: Asker, labels: Mapping[str, str]) -> bool:
     mine = asker.person.departments if asker.person else None
-    return mine is None or row.labels.get("department", "") in mine
+    return mine is None or labels.get("department", "") in mine

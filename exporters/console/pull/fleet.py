@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, case, func, or_, select, tuple_, update
 
 from exporters.console.pull import known, targetlist
-from exporters.console.pull.targetlist import PAGE, Limit, NoNul
+from exporters.console.pull.targetlist import PAGE, Limit, Words
 from exporters.console.pull.targets import FileState
 from exporters.console.schema import (
     agent_token,
@@ -22,16 +22,15 @@ from exporters.console.schema import (
     unjudged,
 )
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id
 from exporters.console.web.refusals import NotFound
-
-Id = Annotated[int, msgspec.Meta(ge=1, le=(1 << 31) - 1)]
 
 
 class AgentsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`q` is of the name, id or address; `after` the last host of the page before."""
 
-    q: Annotated[str, NoNul] = ""
-    department: Annotated[str, NoNul] | None = None
+    q: Words = ""
+    department: Words | None = None
     state: Literal["", "silent", "problem"] = ""
     source: Literal["", "pull", "push"] = ""
     after: Id | None = None

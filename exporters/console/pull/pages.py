@@ -9,7 +9,8 @@ import msgspec
 
 from exporters.console.pull import enrolling, fleet, targetlist
 from exporters.console.web.asker import Asker
-from exporters.console.web.routing import Answer, Nothing, Page, Redirect, Shown
+from exporters.console.web.ids import Id
+from exporters.console.web.routing import Answer, Page, Redirect, Shown
 
 _PARTS: Final = {
     "waiting": "fleet.enrol.waiting",
@@ -22,8 +23,14 @@ _PARTS: Final = {
 class _Revoke(msgspec.Struct, frozen=True):
     """`token` is the number of the token, `id` of the host whose page it is on."""
 
-    id: fleet.Id
-    token: fleet.Id
+    id: Id
+    token: Id
+
+
+class _Again(msgspec.Struct, frozen=True):
+    """`replaces`: the id of a host that is enrolled again."""
+
+    replaces: str = ""
 
 
 def _agents(asker: Asker, given: fleet.AgentsQuery) -> Answer:
@@ -62,8 +69,9 @@ def _revoke(asker: Asker, given: _Revoke) -> Answer:
     return Redirect(f"/fleet/{given.id}", "fleet.revoked")
 
 
-def _form(asker: Asker, _: Nothing) -> Answer:
-    return Shown("fleet/enrol.html.j2", {"departments": fleet.departments(asker)})
+def _form(asker: Asker, given: _Again) -> Answer:
+    shown = {"departments": fleet.departments(asker), "replaces": given.replaces}
+    return Shown("fleet/enrol.html.j2", shown)
 
 
 def _enrol(asker: Asker, given: enrolling.Enrol) -> Answer:
@@ -97,7 +105,7 @@ def _next(path: str, given: msgspec.Struct, after: int | str | None) -> str:
 PAGES: Final = (
     Page("/fleet", "view", _agents, fleet.AgentsQuery),
     Page("/fleet/targets", "view", _targets, targetlist.TargetsQuery),
-    Page("/fleet/enrol", "administer", _form),
+    Page("/fleet/enrol", "administer", _form, _Again),
     Page("/fleet/enrol", "administer", _enrol, enrolling.Enrol, "POST"),
     Page("/fleet/enrol/{id}", "administer", _waiting, enrolling.Which),
     Page("/fleet/enrol/{id}/state", "administer", _part, enrolling.Which, polled=True),

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 PULL: Final = "pull"
 SILENCE: Final = "silence"
 BUDGET: Final = 20.0  # seconds in which a round begins to ask targets
+AFTER_FAILURE: Final = 10.0  # seconds until the next round
 SWEEP: Final = 30.0  # seconds between two looks for silent agents
 RARELY: Final = 12  # intervals, between two looks for lines where there were none
 
@@ -98,10 +99,10 @@ class Puller:
                 self.run_once(datetime.now(UTC))
             except SQLAlchemyError as error:
                 log.error("pulling waits for the database: %s", getattr(error, "orig", error))
-                pause = 10.0
+                pause = AFTER_FAILURE
             except Exception:
                 log.exception("pulling failed; it goes on")
-                pause = 10.0
+                pause = AFTER_FAILURE
 
     # --- a round
 

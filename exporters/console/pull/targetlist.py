@@ -13,13 +13,13 @@ from exporters.console.web.asker import Asker
 
 PAGE: Final = 50
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500)]
-NoNul = msgspec.Meta(max_length=200, pattern=r"^[^\x00]*$")
+Words = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class TargetsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    q: Annotated[str, NoNul] = ""
+    q: Words = ""
     state: Literal["", "problem", "unanswered"] = ""
-    after: Annotated[str, NoNul] = ""
+    after: Words = ""
     limit: Limit = PAGE
 
 

@@ -15,22 +15,21 @@ from sqlalchemy import func, select
 
 from exporters.console.review import changing, filters, onehit, ways
 from exporters.console.review.changing import MOST, Action, Seen
-from exporters.console.review.filters import PLAIN
 from exporters.console.review.narrowing import narrowed
-from exporters.console.review.onehit import Identity
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import BigId, Id, Natural
 from exporters.console.web.refusals import Conflict, Invalid
 
 # several lines, as typed
-Note = Annotated[str, msgspec.Meta(max_length=4000, pattern=PLAIN)]
-Name = Annotated[str, msgspec.Meta(max_length=200, pattern=PLAIN)]
+Note = Annotated[str, msgspec.Meta(max_length=4000)]
+Name = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class Acknowledge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`version` is the one that was seen. `undo`: take it back."""
 
-    id: Identity
-    version: int
+    id: BigId
+    version: Id
     note: Note = ""
     undo: bool = False
 
@@ -38,19 +37,19 @@ class Acknowledge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Assign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`to`: a user's name, `me`, or empty for nobody."""
 
-    id: Identity
-    version: int
+    id: BigId
+    version: Id
     to: Name = ""
 
 
 class Comment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    id: Identity
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=4000, pattern=PLAIN)]
+    id: BigId
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
 
 
 class Ticket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    id: Identity
-    version: int
+    id: BigId
+    version: Id
     ticket: Name = ""
 
 
@@ -61,7 +60,7 @@ class Bulk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     action: Action
     hits: Annotated[tuple[Seen, ...], msgspec.Meta(max_length=1000)] = ()
     query: str | None = None
-    count: int | None = None
+    count: Natural | None = None
     to: Name = ""
     note: Note = ""
 

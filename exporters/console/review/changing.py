@@ -12,9 +12,9 @@ from exporters.console.codes import OPEN_STATES, STATE
 from exporters.console.intake.tallies import Deltas
 from exporters.console.review import filters, ways
 from exporters.console.review.narrowing import narrowed
-from exporters.console.review.onehit import Identity
 from exporters.console.schema import department, hit, hit_event, user
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import BigId, Id
 from exporters.console.web.refusals import Conflict, Invalid
 from rules.model import WORKFLOWS
 
@@ -27,8 +27,8 @@ Action = Literal["acknowledge", "unacknowledge", "assign", "unassign"]
 class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A hit, and its version as it was seen."""
 
-    id: Identity
-    version: int
+    id: BigId
+    version: Id
 
 
 _COLUMNS: Final = ("id", "version", "state", "severity", "host_id", "rule_id", "department_id")

@@ -11,9 +11,7 @@ import msgspec
 from exporters.console.web import binding
 from rules.model import Severity, Workflow
 
-# PostgreSQL keeps no NUL and no half of a pair
-PLAIN: Final = r"^[^\x00\ud800-\udfff]*$"
-Words = Annotated[str, msgspec.Meta(max_length=200, pattern=PLAIN)]
+Words = Annotated[str, msgspec.Meta(max_length=200)]
 Days = Annotated[int, msgspec.Meta(ge=0, le=36_500)]
 Sort = Literal["severity", "age", "last_seen", "host", "rule", "changed"]
 NATURAL: Final[Mapping[Sort, Literal["asc", "desc"]]] = {

@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from exporters.console.review import changes, filters, onehit, views
+from exporters.console.review import changes, filters, views
 from exporters.console.review.changes import Name, Note
 from exporters.console.review.changing import MOST, Action, Seen
-from exporters.console.review.onehit import Identity
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import BigId, Id, Natural
 from exporters.console.web.refusals import Invalid
 from exporters.console.web.routing import Answer, Redirect, Shown
 
@@ -21,9 +21,9 @@ Query = Annotated[str, msgspec.Meta(max_length=4000)]
 class HitForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the page of one hit: `action` is the button."""
 
-    id: Identity
+    id: BigId
     action: Literal["acknowledge", "unacknowledge", "assign", "unassign", "comment", "ticket"]
-    version: int = 0
+    version: Natural = 0
     note: Note = ""
     to: Name = ""
     ticket: Name = ""
@@ -37,7 +37,7 @@ class BulkForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chosen: tuple[Annotated[str, msgspec.Meta(pattern=r"^\d{1,15}:\d{1,9}$")], ...] = ()
     everything: bool = False
     query: Query = ""
-    count: int | None = None
+    count: Natural | None = None
     to: Name = ""
     note: Note = ""
 
@@ -46,8 +46,8 @@ class ViewForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`id` of one that is changed, none for a new one."""
 
     action: Literal["save", "rename", "share", "unshare", "remove"]
-    id: Identity | None = None
-    name: Annotated[str, msgspec.Meta(max_length=80, pattern=filters.PLAIN)] = ""
+    id: Id | None = None
+    name: Annotated[str, msgspec.Meta(max_length=80)] = ""
     query: Query = ""
     shared: bool = False
 
@@ -112,7 +112,7 @@ def view_form(asker: Asker, given: ViewForm) -> Answer:
     if given.id is None:
         raise Invalid("review.view_nameless", "id")
     if given.action == "remove":
-        views.remove(asker, onehit.ById(given.id))
+        views.remove(asker, views.ViewId(given.id))
         return Redirect("/hits", "review.view_removed")
     if given.action == "rename":
         if not given.name.strip():

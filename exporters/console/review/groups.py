@@ -163,6 +163,6 @@ def _read(text: str) -> tuple[int, int]:
         hits, identity = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         if not all(isinstance(one, int) and abs(one) < 1 << 62 for one in (hits, identity)):
             raise ValueError(text)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise Invalid("hits.bad_cursor", "cursor") from error
     return hits, identity

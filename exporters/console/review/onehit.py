@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, Row, select
@@ -19,6 +19,7 @@ from exporters.console.schema import (
     waiver,
 )
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import BigId
 from exporters.console.web.refusals import NotFound
 from exporters.findings.told import STANDARDS
 from rules import clauses
@@ -30,11 +31,8 @@ _LOOKED: Final = 10_000
 _EVENTS: Final = 500
 
 
-Identity = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
-
-
 class ById(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    id: Identity
+    id: BigId
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -100,5 +100,5 @@ OPERATIONS: Final = (
     Operation("views.list", "GET", "/views", "view", views.views, gives=views.Views),
     Operation("views.save", "POST", "/views", "view", views.save, views.Save, views.View),
     Operation("views.change", "PUT", _VIEW, "view", views.change, views.Change, views.View),
-    Operation("views.remove", "DELETE", _VIEW, "view", views.remove, onehit.ById, Nothing),
+    Operation("views.remove", "DELETE", _VIEW, "view", views.remove, views.ViewId, Nothing),
 )

@@ -79,7 +79,7 @@ def read(text: str, sort: Sort) -> Cursor:
         document = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         back, *values = document
         found = [_value(key, one) for key, one in zip(ORDERS[sort], values, strict=True)]
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise Invalid("hits.bad_cursor", "cursor") from error
     return Cursor(tuple(found), bool(back))
 

@@ -9,15 +9,14 @@ from sqlalchemy import Connection, Row, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from exporters.console.review import filters
-from exporters.console.review.filters import PLAIN
-from exporters.console.review.onehit import ById, Identity
 from exporters.console.schema import saved_view, user
 from exporters.console.web.asker import Asker
+from exporters.console.web.ids import Id
 from exporters.console.web.refusals import Conflict, Invalid, NotFound
 from exporters.console.web.routing import Nothing
 
 _MOST = 100  # of one user
-ViewName = Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=PLAIN)]
+ViewName = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
 
 
 class View(msgspec.Struct, frozen=True):
@@ -44,8 +43,12 @@ class Save(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     replace: bool = False
 
 
+class ViewId(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    id: Id
+
+
 class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    id: Identity
+    id: Id
     name: ViewName | None = None
     shared: bool | None = None
 
@@ -108,7 +111,7 @@ def change(asker: Asker, given: Change) -> View:
     return View(row.id, name, row.query, shared, asker.name, True)
 
 
-def remove(asker: Asker, given: ById) -> Nothing:
+def remove(asker: Asker, given: ViewId) -> Nothing:
     """One's own. Raises NotFound."""
     with asker.database.writing() as connection:
         row = _own(connection, asker, given.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Integer, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, Table, Text
 
 from exporters.console.codes import Moment
 from exporters.console.schema.base import metadata
@@ -33,7 +33,7 @@ enrolment = Table(
     Column("id", Integer, primary_key=True),
     Column("token_hash", Text, nullable=False, unique=True),
     Column("labels", JSON, nullable=False),
-    Column("replaces", Boolean, nullable=False, default=False),  # a host that is known already
+    Column("replaces", Text, nullable=False, default=""),  # the key of a host that is known already
     Column("created_by", Text, nullable=False),
     Column("created", Moment, nullable=False),
     Column("expires", Moment, nullable=False),

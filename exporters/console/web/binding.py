@@ -1,12 +1,13 @@
 """Query, path and form parameters as the struct that a handler takes.
 
-A field that is a tuple takes repeated parameters; an empty one is as good as none.
+A field that is a tuple takes repeated parameters; an empty one is as good as none. Text is such as both databases keep.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, TypeVar
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -21,6 +22,8 @@ _MANY = (
     msgspec.inspect.SetType,
     msgspec.inspect.FrozenSetType,
 )
+
+_NO_TEXT: Final = re.compile("[\x00\ud800-\udfff]")  # which PostgreSQL refuses
 
 
 def bound(kind: type[S], pairs: Iterable[tuple[str, Any]]) -> S:
@@ -40,13 +43,29 @@ def bound(kind: type[S], pairs: Iterable[tuple[str, Any]]) -> S:
     return converted(kind, values, strict=False)
 
 
-def converted(kind: type[S], values: Any, *, strict: bool = True) -> S:
+def converted(kind: type[S], values: Mapping[str, Any], *, strict: bool = True) -> S:
+    for name, value in values.items():
+        if not _is_plain(name) or not _is_plain(value):
+            raise Invalid("bad_parameter_text", name, name=name)
     try:
         return msgspec.convert(values, kind, strict=strict)
     except (msgspec.ValidationError, ValueError) as error:
         problem, _, where = str(error).partition(" - at `$.")
         name = where.rstrip("`").partition("[")[0]
         raise Invalid("bad_parameter", name, name=name, problem=problem) from error
+
+
+def _is_plain(value: Any) -> bool:
+    waiting = [value]  # no recursion: the depth is a stranger's
+    while waiting:
+        match waiting.pop():
+            case str() as text if _NO_TEXT.search(text):
+                return False
+            case dict() as found:
+                waiting += [*found, *found.values()]
+            case list() as found:
+                waiting += found
+    return True
 
 
 def is_many(kind: type[msgspec.Struct], name: str) -> bool:

@@ -141,7 +141,8 @@ WORDS: Final[Mapping[str, Text]] = {
         "已撤销，相关问题已重新打开。", "Withdrawn; its hits are open again."
     ),
     "waivers.own_request": Text(
-        "申请人不能审批自己的申请。", "Nobody approves what they asked for themselves."
+        "申请人不能审批自己的申请，换用本人的其他账户也不行。",
+        "Nobody approves what they asked for themselves, by whichever account.",
     ),
     "waivers.own": Text(
         "责任人不能审批自己负责的豁免。", "Nobody approves a waiver that they own."

@@ -81,6 +81,10 @@ WORDS: Final[Mapping[str, Text]] = {
     "bad_parameter": Text(
         "参数 {name} 有误：{problem}", "The parameter {name} is wrong: {problem}"
     ),
+    "bad_parameter_text": Text(
+        "参数 {name} 中有不能保存的字符。",
+        "The parameter {name} has a character that cannot be kept.",
+    ),
     "bad_parameter_unknown": Text(
         "没有名为 {name} 的参数。", "There is no parameter named {name}."
     ),

@@ -80,13 +80,12 @@ WORDS: Final[Mapping[str, Text]] = {
     ),
     "fleet.enrol.labels": Text("主机归属", "Whose machine it is"),
     "fleet.enrol.hours": Text("命令有效期（小时）", "The line is valid for (hours)"),
-    "fleet.enrol.replaces": Text(
-        "允许替换已接入的同一主机", "It may be a host that is known already"
-    ),
+    "fleet.enrol.replaces": Text("重新登记的主机标识", "Id of the host that is enrolled again"),
     "fleet.enrol.replaces_hint": Text(
-        "仅在重装代理或更换令牌时勾选；该主机原有令牌随即失效。",
-        "Only where an agent is installed anew; the tokens that the host had are worth nothing then.",
+        "仅在重装代理或更换令牌时填写；该主机原有令牌在登记后失效，上面未填的归属保持不变。",
+        "Only where an agent is installed anew. The tokens that the host had are worth nothing then; what is left empty above stays as it is.",
     ),
+    "fleet.enrol.again": Text("重新登记", "Enrol it again"),
     "fleet.enrol.make": Text("生成登记命令", "Make the line"),
     "fleet.enrol.run": Text("在该主机上执行", "Run this on the machine"),
     "fleet.enrol.copy": Text("复制", "Copy"),
@@ -127,8 +126,15 @@ WORDS: Final[Mapping[str, Text]] = {
     "fleet.enrol_used": Text("一次性令牌已使用过。", "The one-time token was used already."),
     "fleet.enrol_expired": Text("一次性令牌已过期。", "The one-time token has expired."),
     "fleet.enrol_known": Text(
-        "该主机已接入；如确需重新登记，请在生成命令时允许替换。",
-        "This host is known already; allow that it is replaced when you make the line.",
+        "该主机已登记；如确需重新登记，请在生成命令时填写它的主机标识。",
+        "This host has enrolled already; name it by its id when you make the line.",
+    ),
+    "fleet.enrol_other": Text(
+        "这条命令只能用于重新登记另一台指定的主机。",
+        "This line is for another host, which is to be enrolled again.",
+    ),
+    "fleet.enrol_nobody": Text(
+        "没有该标识的主机，或您无权查看。", "There is no host of this id, or it is not for you."
     ),
     "fleet.no_authority": Text(
         "控制台配置的 CA 文件无法读取：{problem}",

@@ -139,6 +139,9 @@ WORDS: Final[Mapping[str, Text]] = {
     "profile.end_session": Text("退出该会话", "End it"),
     "profile.end_sessions": Text("退出其他所有会话", "End all others"),
     "profile.session_done": Text("会话已退出。", "Ended."),
+    "profile.locked": Text(
+        "账户已暂时锁定，请稍后再试。", "The account is locked for a while. Try again later."
+    ),
     "profile.session_only": Text(
         "此操作须登录后进行，不能使用 API 令牌。",
         "This is for who has logged in; an API token is not enough.",

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from exporters.console import auditlog
 from exporters.console.people import sessions
@@ -55,6 +55,7 @@ def provision(connection: Connection, identity: Identity, now: datetime) -> int:
     asked here: an administrator may have disabled them. Raises NameTaken."""
     mine = (user.c.origin == identity.origin) & (user.c.subject == identity.subject)
     row = connection.execute(select(user).where(mine).with_for_update()).first()
+    row = row or _written_otherwise(connection, identity)
     departments = None if identity.departments is None else list(identity.departments)
     may: dict[str, object] = {"role": identity.role, "departments": departments}
     told = {**may, "full_name": clean(identity.full_name), "mail": clean(identity.mail)}
@@ -71,6 +72,17 @@ def provision(connection: Connection, identity: Identity, now: datetime) -> int:
     if may.keys() & changed.keys():
         sessions.end_all(connection, row.id)
     return int(row.id)
+
+
+def _written_otherwise(connection: Connection, identity: Identity) -> Row[Any] | None:
+    """The row of this name whose DN is the same but for its letters and spaces (RFC 4514, 4517 4.2.15)."""
+    mine = (user.c.origin == identity.origin) & (user.c.name == identity.name)
+    row = connection.execute(select(user).where(mine).with_for_update()).first()
+    if row is None or identity.origin != "ldap":
+        return None
+    from exporters.console.people.directory import ldap
+
+    return row if ldap.same(row.subject, identity.subject) else None
 
 
 def _made(

@@ -16,6 +16,7 @@ import ldap3
 from ldap3.core.exceptions import LDAPExceptionError
 from ldap3.protocol.sasl.sasl import sasl_prep
 from ldap3.utils.conv import escape_filter_chars
+from ldap3.utils.dn import parse_dn
 
 from exporters.console.people.directory.identity import DirectoryDown, Identity, fits
 from exporters.console.people.directory.ldapsettings import PLACE, LdapGrant, LdapSettings
@@ -53,6 +54,21 @@ def still(settings: LdapSettings, subject: str, name: str) -> Identity | None:
     with _connected(settings) as directory:
         entry = _found(directory, settings, subject, ldap3.BASE, name)
         return None if entry is None else _identity(directory, settings, entry, name)
+
+
+def same(dn: str, other: str) -> bool:
+    """Whether two DNs are of one entry, however they are written."""
+    try:
+        one, two = (
+            [
+                (key.lower(), " ".join(value.lower().split()))
+                for key, value, _ in parse_dn(text, strip=True)
+            ]
+            for text in (dn, other)
+        )
+    except LDAPExceptionError:
+        return False
+    return one == two
 
 
 def _identity(

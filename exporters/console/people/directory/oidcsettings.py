@@ -30,7 +30,8 @@ class OidcGrant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class OidcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`issuer` is exactly as the provider writes it. The provider sends people back to public_url + /login/oidc/callback.
-    `name`, `full_name`, `mail` and `groups` are claims, of the ID token or else of the userinfo endpoint."""
+    `name`, `full_name`, `mail` and `groups` are claims, of the ID token or else of the userinfo endpoint. `recheck`: so
+    long after somebody last logged in by the provider their API tokens count."""
 
     issuer: str
     client_id: Annotated[str, msgspec.Meta(min_length=1)]
@@ -43,6 +44,7 @@ class OidcSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     groups: str = "groups"
     ca_file: str = ""
     timeout: Duration = Duration(5)
+    recheck: Duration = Duration(30 * 86_400)
 
     def __post_init__(self) -> None:
         if not trusted(self.issuer, self.issuer):

@@ -1,7 +1,8 @@
 """Whether an LDAP directory still vouches for those who are logged in: background work of the console.
 
 Who was taken out, or has no role any more, is logged out, and their API tokens end. Who cannot be asked about for the
-time of `recheck` is logged out too: a directory that is down is no way to stay in.
+time of `recheck` is logged out too, and their tokens do not count meanwhile: a directory that is down is no way to
+stay in.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import logging
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, exists, select
+import msgspec
+from sqlalchemy import exists, select
 
 from exporters.console import auditlog
 from exporters.console.database import Database
 from exporters.console.people import sessions
-from exporters.console.people.directory.identity import DirectoryDown, provision
+from exporters.console.people.directory.identity import DirectoryDown, Identity, provision
 from exporters.console.people.directory.ldapsettings import LdapSettings
 from exporters.console.schema import api_token, session, user
 
@@ -41,18 +43,24 @@ class Recheck:
 
         for n, row in enumerate(rows := self._inside(now)):
             try:
-                identity = ldap.still(self._settings, row.subject, row.name)
+                self._told(row, ldap.still(self._settings, row.subject, row.name), now)
             except DirectoryDown as error:
                 log.warning("the directory (ldap) cannot be asked: %s", error)
                 self._unasked(rows[n:], now)
                 return
-            with self._database.writing() as connection:
-                if identity is None:
-                    _end(connection, row, "users.directory_gone", now)
-                    mine = api_token.c.user_id == row.id
-                    connection.execute(delete(api_token).where(mine))
-                else:
-                    provision(connection, identity, now)
+            except Exception:
+                # of one user: those after them are asked about all the same
+                log.exception("%s cannot be asked about in the directory (ldap)", row.name)
+                self._unasked([row], now)
+
+    def _told(self, row: _Inside, identity: Identity | None, now: datetime) -> None:
+        with self._database.writing() as connection:
+            if identity is not None:
+                # however the directory writes the DN that it was asked for
+                same = msgspec.structs.replace(identity, subject=row.subject)
+                provision(connection, same, now)
+            elif sessions.end_all(connection, row.id):
+                auditlog.record(connection, "", "users.directory_gone", row.name, now=now)
 
     def _inside(self, now: datetime) -> list[_Inside]:
         """Who has a session or an API token."""
@@ -71,11 +79,6 @@ class Recheck:
         oldest = now - timedelta(seconds=self._settings.recheck - self.interval)
         with self._database.writing() as connection:
             for row in rows:
-                if row.vouched is None or row.vouched <= oldest:
-                    _end(connection, row, "users.directory_down", now)
-
-
-def _end(connection: Connection, row: _Inside, action: str, now: datetime) -> None:
-    if connection.execute(select(exists().where(session.c.user_id == row.id))).scalar_one():
-        sessions.end_all(connection, row.id)
-        auditlog.record(connection, "", action, row.name, now=now)
+                late = row.vouched is None or row.vouched <= oldest
+                if late and sessions.end_sessions(connection, row.id):
+                    auditlog.record(connection, "", "users.directory_down", row.name, now=now)
