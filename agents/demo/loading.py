@@ -80,7 +80,7 @@ def _arrived(machine: Machine) -> Arrived:
         "department": machine.department,
         "system": machine.system,
         "region": machine.area,
-        "level": "city",
+        "level": "三级",
     }
     return Arrived("pull", labels, f"{machine.name}.linjiang.example:9808", VERSION)
 

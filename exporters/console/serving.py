@@ -100,14 +100,9 @@ class ConsoleServer:
 
 def configuration(app: ASGIApp) -> uvicorn.Config:
     """Few connections at once, none of which may be slow without end."""
-    refusals = Refusals()
-
-    def connection(config: uvicorn.Config, server_state: ServerState, **_: Any) -> Connection:
-        return Connection(config, server_state, _CLIENTS, refusals, frozenset(), over=False)
-
     return uvicorn.Config(
         app,
-        http=connection,  # type: ignore[arg-type]  # what makes one will do
+        http=_connection,  # type: ignore[arg-type]  # what makes one will do
         ws="none",
         log_config=None,
         access_log=False,
@@ -116,6 +111,10 @@ def configuration(app: ASGIApp) -> uvicorn.Config:
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=5,
     )
+
+
+def _connection(config: uvicorn.Config, server_state: ServerState, **_: Any) -> Connection:
+    return Connection(config, server_state, _CLIENTS, Refusals(), frozenset(), over=False)
 
 
 def services_of(settings: ConsoleSettings) -> Services:

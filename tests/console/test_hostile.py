@@ -66,8 +66,9 @@ def harmless(text: str, where: str) -> Page:
     return page
 
 
-def crawl(client: TestClient) -> Iterator[str]:
-    """Every page that is linked from the first one, each path with one of its queries."""
+def crawl(client: TestClient, alike: str = r"\d+") -> Iterator[str]:
+    """Every page that is linked from the first one, each path with one of its queries; of paths that differ in what is
+    `alike`, one."""
     waiting, known = ["/"], {"/"}
     while waiting and len(known) < FOLLOWED:
         where = waiting.pop(0)
@@ -82,7 +83,7 @@ def crawl(client: TestClient) -> Iterator[str]:
                 continue
             # of pages that are alike, one in some
             kind = (
-                re.sub(r"\d+", "N", split.path)
+                re.sub(alike, "N", split.path)
                 + "?"
                 + ",".join(sorted(re.findall(r"(\w+)=", split.query)))
             )

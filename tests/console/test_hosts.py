@@ -21,6 +21,7 @@ from exporters.console.schema import department, hit, host, host_pack, rule, unj
 from rules.model import OUTCOMES
 from tests import consolesample
 from tests.consolelab import Console
+from tests.consolesample import WAIVED
 
 NOW = datetime.now(UTC)
 
@@ -231,3 +232,23 @@ def test_a_cursor_that_is_none_of_ours_is_refused(filled: Console) -> None:
         for cursor in ("x", "[1]", '["a", "b", "c"]', "{}", '[1, "\\u0000"]', "[[[", "[1e400, 2]"):
             client = filled.client("viewer")
             assert client.get(f"/api/v1{path}", params={"cursor": cursor}).status_code == 422
+
+
+def test_hits_of_a_rule_are_not_told_of_a_pack_that_no_host_has(filled: Console) -> None:
+    found = {
+        (one["pack"], one["rule"]): one for one in walked(filled, "/rules?text=" + WAIVED, "rules")
+    }
+    with_hosts = [one for one in found.values() if any(one["hosts"].values())]
+    without = [one for one in found.values() if not any(one["hosts"].values())]
+    assert with_hosts
+    assert without
+    assert all(one["open"] is not None for one in with_hosts)
+    assert all(one["open"] is None for one in without)
+
+
+def test_readiness_that_nobody_told_is_null(filled: Console) -> None:
+    departments = get(filled, "/ipv6")["departments"]
+    assert departments
+    assert {(one["scored"], one["mean"], one["unknown"]) for one in departments} == {
+        (0, None, None)
+    }

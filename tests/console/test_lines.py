@@ -105,6 +105,7 @@ def test_lines_are_what_the_text_says(each_console: Console) -> None:
     v4, v6 = main["ways"]
     assert (v4["loss"], v4["rtt_median"], v4["answers"]) == (0.25, 0.0123, None)
     assert (v6["family"], v6["answers"], v6["loss"]) == ("ipv6", False, None)
+    assert found["城关-备"]["told"] is None  # how long somebody looked is not known: that is not 0
     unknown = found["东村#2"]
     assert (unknown["state"], unknown["availability"], unknown["ways"]) == ("unknown", None, [])
     page = each_console.client("viewer").get("/lines").text

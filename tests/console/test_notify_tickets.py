@@ -19,6 +19,7 @@ from exporters.console.notify.notifier import Notifier
 from exporters.console.notify.settings import CloseSettings, ItsmSettings
 from exporters.console.schema import hit, hit_event, log, message, user
 from exporters.console.settings import ConsoleSettings
+from tests import consolesample
 from tests.console.notifysample import NOW, add_hits, became
 from tests.consolelab import Console
 from tests.exporters import hookserver
@@ -91,6 +92,34 @@ def test_a_second_click_makes_no_second_ticket(lab: Console, hook: hookserver.Ho
     actions = [it.action for it in rows(lab, log)]
     assert actions.count("hits.ask_ticket") == 1
     assert actions.count("hits.ticket") == 1
+
+
+def test_buttons_are_there_where_a_system_is(lab: Console) -> None:
+    consolesample.fill(lab, 1)
+    client = lab.client("analyst")
+    one, two = sorted(it["id"] for it in client.get("/api/v1/hits?size=2").json()["hits"])
+    assert f'action="/hits/{one}/ticket"' in client.get(f"/hits/{one}").text
+    assert 'value="ticket">转工单' in client.get("/hits").text
+    form = {"action": "ticket", "chosen": [f"{one}:1", f"{two}:1"], "query": "?severity=critical"}
+    answer = client.post("/hits/bulk", data=form)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/hits?severity=critical")
+    [asked] = rows(lab, message)
+    assert sorted(asked.content["hits"]) == [one, two]
+    assert client.post("/hits/bulk", data={"action": "ticket"}).status_code == 422
+    assert client.post("/hits/bulk", data={**form, "everything": "true"}).status_code == 422
+    assert "/ticket" not in lab.client("viewer").get(f"/hits/{one}").text
+    client.put(f"/api/v1/hits/{one}/ticket", json={"version": 1, "ticket": "INC-1"})
+    assert f'action="/hits/{one}/ticket"' not in client.get(f"/hits/{one}").text
+
+
+def test_no_buttons_without_a_system(console: Console) -> None:
+    consolesample.fill(console, 1)
+    client = console.client("analyst")
+    one = client.get("/api/v1/hits?size=1").json()["hits"][0]["id"]
+    for path in ("/hits", f"/hits/{one}"):
+        assert "转工单" not in client.get(path).text
+    refused = client.post("/hits/bulk", data={"action": "ticket", "chosen": [f"{one}:1"]})
+    assert "没有配置工单系统" in refused.text
 
 
 def test_one_ticket_for_several(lab: Console, hook: hookserver.HookServer) -> None:

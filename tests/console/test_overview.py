@@ -26,6 +26,7 @@ from exporters.console.schema import (
     host_pack,
     rule,
     waiver,
+    waiver_host,
 )
 from rules.model import OUTCOMES, SEVERITIES
 from tests import consolesample
@@ -258,6 +259,16 @@ def test_waivers_that_end_soon_are_those_of_whom_one_sees(own: Console) -> None:
     found = get(own, "/overview")
     assert (found["ending"], found["waivers"][0]["days"]) == (1, 5)
     assert get(own, "/overview", ("市公安局",))["ending"] == 1
+    with own.database.writing() as connection:  # of no department, for a host of it alone
+        row = connection.execute(waiver.select()).one()._asdict()
+        wider = {"id": 7, "code": "W-2", "departments": None}
+        connection.execute(waiver.insert().values(row | wider))
+        connection.execute(waiver_host.insert().values(waiver_id=7, pattern="vm-0001"))
+    assert get(own, "/overview")["ending"] == 2
+    for path in ("/overview", "/assessment/sheet"):
+        assert "W-2" in str(get(own, path, ("市公安局",)))
+        assert "W-2" not in str(get(own, path, ("市财政局",)))
+    assert "W-2" not in str(get(own, "/assessment/sheet?department=市财政局"))
     assert get(own, "/overview", ("市财政局",))["ending"] == 0
 
 

@@ -52,7 +52,7 @@ def wrong(served: Page | Operation) -> Iterator[tuple[str, str]]:
     assert isinstance(info, inspect.StructType)
     for one in info.fields:
         found = {type(kind) for kind in kinds(one.type)}
-        tried = NUMBERS if inspect.IntType in found else ()
+        tried: tuple[str, ...] = NUMBERS if inspect.IntType in found else ()
         if inspect.StrType in found:
             tried += TEXTS
         if one.encode_name in ("after", "cursor"):

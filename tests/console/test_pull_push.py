@@ -332,7 +332,7 @@ def test_fleet_pages(each_console: Console) -> None:
     assert "Host-3" in shown
     assert "Host-2" not in shown
     assert "<script>alert" not in shown
-    assert "静默" in shown
+    assert "失联" in shown
     assert "登记新代理" not in shown
     assert "未知" in viewer.get("/fleet", params={"q": "host-0"}).text
     found = viewer.get("/api/v1/fleet", params={"q": "%"}).json()["agents"]

@@ -168,8 +168,15 @@ def test_who_may_not_see_a_hit_cannot_own_it(console: Console) -> None:
     client = console.client("analyst")
     assign = {"version": 1, "to": "of-audit"}
     assert client.post("/api/v1/hits/1/assign", json=assign).status_code == 200
-    refused = client.post("/api/v1/hits/2/assign", json=assign)
-    assert refused.json()["error"]["code"] == "review.owner_does_not_see"
+    console.person("reader", "viewer")
+    of_none = None
+    for name in ("nobody", "of-audit", "reader"):  # which it is is not told
+        answer = client.post("/api/v1/hits/2/assign", json={"version": 1, "to": name})
+        assert answer.status_code == 422
+        refused = answer.json()["error"]
+        assert refused["code"] == "review.no_such_owner"
+        of_none = of_none or refused["message"]
+        assert refused["message"].replace(name, "nobody") == of_none
     page = client.get("/hits?owner=of-audit").text
     assert "用户1" in page
     assert "用户2" not in page
@@ -193,6 +200,28 @@ def test_views_are_saved_shared_and_taken_away(each_console: Console) -> None:
     assert other.delete(f"/api/v1/views/{view['id']}").status_code == 404
     assert own.delete(f"/api/v1/views/{view['id']}").status_code == 200
     assert views_of(own) == []
+
+
+def test_a_shared_view_is_for_who_sees_all_that_its_owner_sees(each_console: Console) -> None:
+    filled(each_console)
+    query = "?host=secret-host&ticket=INC-9"
+    narrow = each_console.client("analyst", (AUDIT,), name="narrow")
+    whole = each_console.client("analyst", name="whole")
+    for client, name in ((narrow, "of-audit"), (whole, "of-all")):
+        saved = client.post("/api/v1/views", json={"name": name, "query": query, "shared": True})
+        assert saved.status_code == 200
+    same = each_console.client("viewer", (AUDIT, DEPARTMENTS[0]), name="same")
+    other = each_console.client("viewer", (DEPARTMENTS[0],), name="other")
+    assert views_of(whole) == views_of(each_console.client("viewer")) == ["of-all", "of-audit"]
+    assert views_of(same) == views_of(narrow) == ["of-audit"]
+    assert views_of(other) == []
+    assert "secret-host" not in other.get("/hits").text
+    # who only looks keeps theirs for themselves
+    assert other.post("/api/v1/views", json={"name": "x", "shared": True}).status_code == 403
+    kept = other.post("/api/v1/views", json={"name": "x"}).json()
+    assert other.put(f"/api/v1/views/{kept['id']}", json={"shared": True}).status_code == 403
+    assert views_of(each_console.client("viewer")) == ["of-all", "of-audit"]
+    assert 'name="shared"' not in other.get("/hits").text
 
 
 def views_of(client: TestClient) -> list[str]:

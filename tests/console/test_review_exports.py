@@ -93,7 +93,7 @@ def test_pages_of_the_sample(each_console: Console) -> None:
     assert count > 5
     sheet = client.get("/assessment/sheet?level=3").text
     assert "8.1.4.1.a" in sheet
-    assert "未测评" in sheet
+    assert "未核查" in sheet
     items = client.get("/api/v1/assessment/sheet?level=2").json()["items"]
     assert all(item["clause"].startswith("7.1.") for item in items)
     verdicts = {item["verdict"] for item in items}

@@ -74,14 +74,15 @@ def hosts_matching(database: Database, patterns: Sequence[str]) -> ColumnElement
 
 
 def touching(
-    asker: Asker, id: Column[int], departments: Table, hosts: Table
+    asker: Asker, id: Column[int], departments: Table, hosts: Table, chosen: int | None = None
 ) -> ColumnElement[bool]:
-    """Whether something touches the departments that the asker sees: it names one of them, or it names none and a host of
-    theirs is as one of its patterns. `departments` and `hosts` are its tables beside it; what is not in them is not
-    seen."""
-    if asker.scope is None:
+    """Whether something touches the departments that the asker sees (or the chosen one of them): it names one of them, or
+    it names none and a host of theirs is as one of its patterns. `departments` and `hosts` are its tables beside it; what
+    is not in them is not seen."""
+    scope = asker.scope if chosen is None else {chosen}
+    if scope is None:
         return literal(True)
-    own = sorted(asker.scope)
+    own = sorted(scope)
     mine = exists().where(departments.c[0] == id, departments.c.department_id.in_(own))
     named = exists().where(departments.c[0] == id)
     # one that is a name is looked up; only the others are held against every host

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from exporters.console.attest.waivers import (
     requested,
     withdrawn,
 )
-from exporters.console.schema import department
+from exporters.console.schema import department, host
 from exporters.console.web.asker import Asker
 from exporters.console.web.ids import BigId, Id
 from exporters.console.web.refusals import Invalid
@@ -90,12 +90,27 @@ def _asked(given: WaiverOfHits, one: Group) -> WaiverAsked:
     )
 
 
+def _names(asker: Asker, hosts: Iterable[str]) -> dict[str, str]:
+    """What those of the hosts that are written as ids are called, where the asker may see them."""
+    statement = select(host.c.key, host.c.name).where(host.c.key.in_(sorted(set(hosts))))
+    with asker.database.reading() as connection:
+        rows = connection.execute(asker.scoped(statement, host.c.department_id)).all()
+    return {row.key: row.name for row in rows if row.name}
+
+
 def _list(asker: Asker, given: waiverlist.WaiverFilter) -> Answer:
     page = waiverlist.listed(asker, given)
     query = {
         key: value for key, value in msgspec.to_builtins(given).items() if value and key != "after"
     }
-    context = {"page": page, "given": given, "states": waiverlist.STATES, "query": query}
+    names = _names(asker, (one for it in page.waivers for one in it.hosts[:3]))
+    context = {
+        "names": names,
+        "page": page,
+        "given": given,
+        "states": waiverlist.STATES,
+        "query": query,
+    }
     return Shown("attest/waivers.html.j2", context)
 
 
@@ -103,6 +118,7 @@ def _one(asker: Asker, given: _One) -> Answer:
     told = waiverlist.one(asker, given.id)
     scope = WaiverScope(told.rule, told.hosts, told.instance, told.departments)
     context: dict[str, Any] = {"it": told, "covered": coverage.covered(asker, scope)}
+    context["names"] = _names(asker, told.hosts)
     return Shown("attest/waiver.html.j2", context | {"rule": asker.services.rules.get(told.rule)})
 
 
@@ -120,6 +136,7 @@ def _new(asker: Asker, given: WaiverDraft) -> Answer:
     context: Mapping[str, Any] = {
         "given": given,
         "groups": found,
+        "names": _names(asker, (its for one in found for its in one.hosts[:5])),
         "count": sum(len(one.hits) for one in found),
         "covered": covered,
         "departments": departments,

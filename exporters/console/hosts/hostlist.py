@@ -12,6 +12,7 @@ from exporters.console.codes import micros
 from exporters.console.hosts import keyset
 from exporters.console.hosts.keyset import NOBODY, SIZE, Cursor, Words
 from exporters.console.overview.attention import stale
+from exporters.console.overview.tallied import packs
 from exporters.console.schema import department, host, host_pack
 from exporters.console.web.asker import Asker
 from rules.model import OUTCOMES, Outcome
@@ -130,13 +131,12 @@ def choices(asker: Asker) -> Choices:
         return tuple(one for one in of(connection, column) if one)
 
     with asker.database.reading() as connection:
-        packs = connection.execute(select(host_pack.c.pack).distinct().order_by(host_pack.c.pack))
         return Choices(
             departments=of(connection, department.c.name),
             systems=told(connection, host.c.system),
             regions=told(connection, host.c.region),
             levels=told(connection, host.c.level),
-            packs=tuple(packs.scalars()),
+            packs=packs(connection, asker),
         )
 
 

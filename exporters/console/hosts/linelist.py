@@ -19,6 +19,7 @@ from rules.linejudge import STATES
 
 PAGE: Final = 100  # lines
 _OF_HOST: Final = 1000
+_LOOKED: Final = tuple(one for one in STATES if one != "unknown")
 LEVELS: Final = ("province", "city", "county", "town", "village", "")
 _RANKS: Final = {
     "dead": (DEAD,),
@@ -52,7 +53,7 @@ class Way(msgspec.Struct, frozen=True):
 
 
 class LineRow(msgspec.Struct, frozen=True):
-    """`availability` is a share of the `told` seconds, those that somebody looked. `as_of` is null while the agent
+    """`availability` is a share of the `told` seconds, those that somebody looked, null where they are not known. `as_of` is null while the agent
     reports; else nothing newer is known than that."""
 
     host_id: int
@@ -69,7 +70,7 @@ class LineRow(msgspec.Struct, frozen=True):
     backup_dead: bool
     active: bool | None
     availability: float | None
-    told: float
+    told: float | None
     downtime: float | None
     failovers: int | None
     failover_seconds: float | None
@@ -188,7 +189,7 @@ def _fresh(asker: Asker) -> datetime:
 
 def _row(row: Row[Any], ways: tuple[Way, ...], fresh: datetime) -> LineRow:
     figures = row.figures
-    seconds = figures.get("seconds", {})
+    seconds = figures.get("seconds")
     old = row.silent_since is not None or row.time < fresh
     return LineRow(
         host_id=row.host_id,
@@ -205,7 +206,7 @@ def _row(row: Row[Any], ways: tuple[Way, ...], fresh: datetime) -> LineRow:
         backup_dead=bool(figures.get("backup_dead")),
         active=figures.get("active"),
         availability=figures.get("availability"),
-        told=sum(seconds.get(one, 0.0) for one in STATES if one != "unknown"),
+        told=None if seconds is None else sum(seconds.get(one, 0.0) for one in _LOOKED),
         downtime=figures.get("downtime"),
         failovers=None if "failovers" not in figures else int(figures["failovers"]),
         failover_seconds=figures.get("failover_seconds"),

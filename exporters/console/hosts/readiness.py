@@ -16,13 +16,13 @@ FEW: Final = 20
 
 
 class DepartmentReadiness(msgspec.Struct, frozen=True):
-    """`mean` of the `scored` of its `hosts`, null where there is none; `unknown` are checks on hosts."""
+    """`mean` of the `scored` of its `hosts`, `unknown` are checks on them; both null where there is none."""
 
     department: str
     hosts: int
     scored: int
     mean: float | None
-    unknown: int
+    unknown: int | None
 
 
 class HostReadiness(msgspec.Struct, frozen=True):
@@ -83,7 +83,10 @@ def readiness(connection: Connection, asker: Asker) -> Readiness:
     )
     return Readiness(
         tuple(
-            DepartmentReadiness(row.name, row.hosts, row.scored, row.mean, unknown.get(row.id, 0))
+            DepartmentReadiness(
+                *(row.name, row.hosts, row.scored, row.mean),
+                unknown.get(row.id, 0 if row.scored else None),
+            )
             for row in rows
         ),
         tuple(

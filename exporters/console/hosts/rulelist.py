@@ -35,8 +35,8 @@ class RuleFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RuleRow(msgspec.Struct, frozen=True):
-    """A rule in one pack. `hosts` by outcome, all nothing where no host has told; `open` are hits of the rule whichever
-    pack."""
+    """A rule in one pack. `hosts` by outcome, all nothing where no host has told; `open` are hits of the rule, which
+    are the same ones in each of its packs, and null where no host of this pack has told."""
 
     pack: str
     pack_title: Text
@@ -46,7 +46,7 @@ class RuleRow(msgspec.Struct, frozen=True):
     clauses: tuple[str, ...]
     manual: bool
     hosts: dict[Outcome, int]
-    open: int
+    open: int | None
 
 
 class RuleList(msgspec.Struct, frozen=True):
@@ -121,7 +121,7 @@ def every(connection: Connection, asker: Asker, name: str = "") -> list[RuleRow]
                     one.maps.get(clauses.STANDARD, ()),
                     one.manual is not None,
                     hosts.get(key, dict.fromkeys(OUTCOMES, 0)),
-                    open_hits.get(one.id, 0),
+                    open_hits.get(one.id, 0) if key in hosts else None,
                 )
     by_name = {row.name: row for row in told.values()}
     for pack_name, rule_name in hosts.keys() - found.keys():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exporters.console.notify import operations, service, tickets
+from exporters.console.notify import operations, service
 from exporters.console.web.asker import Asker
 from exporters.console.web.routing import Answer, Page, Redirect, Shown
 
@@ -25,15 +25,7 @@ def _retried(asker: Asker, given: service.One) -> Answer:
 
 
 def _ticket(asker: Asker, given: service.One) -> Answer:
-    return Redirect(f"/hits/{given.id}", _notice(operations.ask_one(asker, given)))
-
-
-def _tickets(asker: Asker, given: tickets.Wanted) -> Answer:
-    return Redirect("/hits", _notice(tickets.ask(asker, given)))
-
-
-def _notice(asked: tickets.Asked) -> str:
-    return "tickets.asked" if asked.asked else "tickets.already"
+    return Redirect(f"/hits/{given.id}", operations.ask_one(asker, given).notice)
 
 
 _STATES: Final = ("waiting", "given_up", "suppressed", "delivered")
@@ -43,5 +35,4 @@ PAGES: Final = (
     Page("/notifications", "administer", _listed, service.Listed),
     Page("/notifications/test", "administer", _tested, service.Named, "POST"),
     Page("/notifications/{id}/retry", "administer", _retried, service.One, "POST"),
-    Page("/tickets", "review", _tickets, tickets.Wanted, "POST"),
 )

@@ -54,6 +54,10 @@ class Asked(msgspec.Struct, frozen=True):
     asked: int
     already: int
 
+    @property
+    def notice(self) -> str:
+        return "tickets.asked" if self.asked else "tickets.already"
+
 
 def ask(asker: Asker, given: Wanted) -> Asked:
     """Raises Invalid without a ticket system, NotFound where a hit is not the asker's to see."""

@@ -9,14 +9,22 @@ from typing import Final
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select, union_all
 
-from exporters.console.schema import department, hit, host, rule, waiver
+from exporters.console.attest import reach
+from exporters.console.schema import (
+    department,
+    hit,
+    host,
+    rule,
+    waiver,
+    waiver_department,
+    waiver_host,
+)
 from exporters.console.web.asker import Asker
 from rules.model import SEVERITIES, WORKFLOWS, Severity, Text, Workflow
 
 FEW: Final = 8
 SOON: Final = timedelta(days=30)
 OLD: Final = timedelta(hours=48)  # without an audit: stale, though the agent may answer
-_MANY: Final = 500  # waivers looked through
 _TOGETHER: Final = 150  # queries in one: SQLite takes 500
 
 
@@ -111,30 +119,22 @@ def _earliest(groups: Iterable[tuple[int, int]]) -> Select[int, datetime]:
 
 
 def ending(connection: Connection, asker: Asker) -> tuple[int, tuple[EndingWaiver, ...]]:
-    """How many waivers in force end within SOON, and the first of them. Of a user who sees some departments, those that
-    cover one of them."""
+    """How many waivers in force end within SOON, and the first of them: those that touch what the asker sees."""
     today = asker.now.astimezone(asker.zone).date()
-    statement = (
-        select(waiver)
-        .where(
-            waiver.c.state == "approved",
-            waiver.c.expires >= today,
-            waiver.c.expires <= today + SOON,
-        )
-        .order_by(waiver.c.expires, waiver.c.id)
-        .limit(_MANY)
+    statement = select(waiver).where(
+        waiver.c.state == "approved",
+        waiver.c.expires >= today,
+        waiver.c.expires <= today + SOON,
+        reach.touching(asker, waiver.c.id, waiver_department, waiver_host),
     )
-    own = None if asker.person is None else asker.person.departments
-    rows = [
-        row
-        for row in connection.execute(statement)
-        if own is None or row.departments is None or set(own) & set(row.departments)
-    ]
+    first = statement.order_by(waiver.c.expires, waiver.c.id).limit(FEW)
+    rows = connection.execute(first).all()
+    number = connection.execute(select(func.count()).select_from(statement.subquery())).scalar_one()
     few = tuple(
         EndingWaiver(row.id, row.code, row.rule, row.owner, row.expires, (row.expires - today).days)
-        for row in rows[:FEW]
+        for row in rows
     )
-    return len(rows), few
+    return number, few
 
 
 def quiet(connection: Connection, asker: Asker) -> tuple[QuietHost, ...]:

@@ -30,3 +30,10 @@ def outcomes(connection: Connection, asker: Asker) -> list[Came]:
         Came(row.pack, row.rule_id, row.outcome, int(row.hosts))
         for row in connection.execute(asker.scoped(statement, tally.department_id))
     ]
+
+
+def packs(connection: Connection, asker: Asker) -> tuple[str, ...]:
+    """By which any host that may be seen is judged."""
+    tally = outcome_tally.c
+    found = select(tally.pack).where(tally.hosts > 0).distinct()
+    return tuple(sorted(connection.execute(asker.scoped(found, tally.department_id)).scalars()))

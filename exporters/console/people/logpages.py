@@ -10,6 +10,7 @@ import msgspec
 from exporters.console.people import logbook
 from exporters.console.web.asker import Asker
 from exporters.console.web.routing import Answer, Page, Shown
+from exporters.console.words import actions
 
 
 def _log(asker: Asker, given: logbook.Filter) -> Answer:
@@ -22,7 +23,7 @@ def _log(asker: Asker, given: logbook.Filter) -> Answer:
     query = urlencode(asked)
     further = urlencode({**asked, "before": found.next}) if found.next else ""
     context = {"found": found, "given": given, "query": query, "further": further}
-    return Shown("people/log.html.j2", context)
+    return Shown("people/log.html.j2", {**context, "actions": actions.ACTIONS})
 
 
 PAGES: Final = (

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, func, select
 
+from exporters.console.attest import reach
 from exporters.console.codes import OPEN_STATES, STATE
 from exporters.console.review.filters import NOBODY
 from exporters.console.schema import (
@@ -20,6 +21,8 @@ from exporters.console.schema import (
     rule,
     rule_clause,
     waiver,
+    waiver_department,
+    waiver_host,
 )
 from exporters.console.web.asker import Asker
 from exporters.console.web.refusals import NotFound
@@ -169,22 +172,21 @@ def answers(
 
 
 def waivers(
-    connection: Connection, asker: Asker, name: str, today: date
+    connection: Connection, asker: Asker, chosen: int | None, today: date
 ) -> dict[str, list[Waived]]:
-    """Those in force that are of departments which the asker sees, or of all."""
+    """Those in force that touch the chosen department, or one that the asker sees."""
     rows = connection.execute(
         select(waiver)
-        .where(waiver.c.state == "approved", waiver.c.expires >= today)
+        .where(
+            waiver.c.state == "approved",
+            waiver.c.expires >= today,
+            reach.touching(asker, waiver.c.id, waiver_department, waiver_host, chosen),
+        )
         .order_by(waiver.c.expires)
         .limit(5000)
     )
-    seen = None if asker.person is None else asker.person.departments
     found: dict[str, list[Waived]] = {}
     for row in rows:
-        of = None if row.departments is None else set(row.departments)
-        wanted = {"" if name == NOBODY else name} if name else (None if seen is None else set(seen))
-        if of is not None and wanted is not None and not of & wanted:
-            continue
         one = Waived(row.code, row.rule, row.reason, row.owner, row.expires)
         found.setdefault(row.rule, []).append(one)
     return found

@@ -50,13 +50,15 @@ Verdict = Literal["fail", "unknown", "manual", "pass", "not_applicable", "not_as
 
 
 class AssessedItem(msgspec.Struct, frozen=True):
-    """`verdict` is the worst of its rules on any host and of its answers; `manual`: a question that nobody answered."""
+    """`verdict` is the worst of its rules on any host and of its answers; `manual`: a question that nobody answered.
+    `by_person`: it is what people answered, no rule came out so."""
 
     clause: str
     unit: str
     control: Text
     summary: Text
     verdict: Verdict
+    by_person: bool
     rules: tuple[Judged, ...]
     answers: tuple[Answer, ...]
     waivers: tuple[Waived, ...]
@@ -87,7 +89,7 @@ def assessment(asker: Asker, given: Asked) -> Sheet:
         hits = assessed.hits(connection, asker, chosen)
         answers = assessed.answers(connection, asker, chosen, today)
         unanswered = assessed.unanswered(connection, asker, chosen, today)
-        waivers = assessed.waivers(connection, asker, given.department, today)
+        waivers = assessed.waivers(connection, asker, chosen, today)
     items = []
     for clause in clauses.catalogue().values():
         if int(clause.id.partition(".")[0]) - 5 != given.level:
@@ -128,7 +130,7 @@ def _item(
         clause.unit,
         clause.control,
         clause.summary,
-        _verdict(judged, told),
+        *_verdict(judged, told),
         tuple(judged),
         tuple(told[:_ANSWERS]),
         tuple(of_people[:_WAIVERS]),
@@ -137,11 +139,14 @@ def _item(
     )
 
 
-def _verdict(judged: Iterable[Judged], answers: Iterable[Answer]) -> Verdict:
-    said = {one.answer for one in answers}
+def _verdict(judged: Iterable[Judged], answers: Iterable[Answer]) -> tuple[Verdict, bool]:
+    """And whether it is a person's alone."""
+    came: set[str] = set()
     for one in judged:
-        said |= {outcome for outcome, hosts in one.hosts.items() if hosts and outcome != "manual"}
+        came |= {outcome for outcome, hosts in one.hosts.items() if hosts and outcome != "manual"}
         if one.unanswered:
-            said.add("manual")
+            came.add("manual")
+    said = came | {one.answer for one in answers}
     order: tuple[Verdict, ...] = ("fail", "unknown", "manual", "pass", "not_applicable")
-    return next((one for one in order if one in said), "not_assessed")
+    verdict: Verdict = next((one for one in order if one in said), "not_assessed")
+    return verdict, verdict in said - came

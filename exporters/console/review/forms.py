@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from exporters.console.notify import tickets
 from exporters.console.review import changes, filters, views
 from exporters.console.review.changes import Name, Note
 from exporters.console.review.changing import MOST, Action, Seen
@@ -33,7 +34,7 @@ class BulkForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the list: `chosen` are `id:version`; `everything`: all that `query` finds, which were `count` when it was
     asked whether that is meant."""
 
-    action: Action | Literal["waive", "unwaive"]
+    action: Action | Literal["waive", "unwaive", "ticket"]
     chosen: tuple[Annotated[str, msgspec.Meta(pattern=r"^\d{1,15}:\d{1,9}$")], ...] = ()
     everything: bool = False
     query: Query = ""
@@ -76,6 +77,8 @@ def bulk_form(asker: Asker, given: BulkForm) -> Answer:
     seen = tuple(Seen(*map(int, one.split(":"))) for one in given.chosen)
     if given.action == "waive" or given.action == "unwaive":
         return _waivers(given, asked, seen)
+    if given.action == "ticket":
+        return _ticket(asker, given, asked, seen)
     to = given.to.strip()
     if given.action == "assign" and not to:
         raise Invalid("review.no_such_owner", "to", name="")
@@ -138,6 +141,17 @@ def _waivers(given: BulkForm, asked: filters.HitFilter, seen: tuple[Seen, ...]) 
     if given.action == "unwaive":
         return Shown("review/unwaive.html.j2", {"ids": ids, "list": f"/hits{filters.query(asked)}"})
     return Redirect(f"/waivers/new?{urlencode({'ids': ids}, True)}")
+
+
+def _ticket(
+    asker: Asker, given: BulkForm, asked: filters.HitFilter, seen: tuple[Seen, ...]
+) -> Answer:
+    if given.everything or len(seen) > tickets.MOST:
+        raise Invalid("tickets.many", "chosen", most=tickets.MOST)
+    if not seen:
+        raise Invalid("review.none_chosen", "chosen")
+    found = tickets.ask(asker, tickets.Wanted(tuple(one.id for one in seen)))
+    return Redirect(f"/hits{filters.query(asked)}", found.notice)
 
 
 def _lines(text: str) -> str:

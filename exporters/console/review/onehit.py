@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, Row, select
 
+from exporters.console.attest import reach
 from exporters.console.review import listing
 from exporters.console.schema import (
     department,
@@ -17,6 +18,8 @@ from exporters.console.schema import (
     rule_pack,
     user,
     waiver,
+    waiver_department,
+    waiver_host,
 )
 from exporters.console.web.asker import Asker
 from exporters.console.web.ids import BigId
@@ -136,7 +139,7 @@ def one(asker: Asker, given: ById) -> WholeHit:
             clauses=_items(connection, row.rule_id),
             events=_events(connection, row.id),
             elsewhere=_elsewhere(connection, asker, row),
-            waiver=_waiver(connection, row.waiver),
+            waiver=_waiver(connection, asker, row.waiver),
             waiver_code=row.waiver,
             by=row.by,
             note=row.note,
@@ -206,10 +209,12 @@ def _elsewhere(connection: Connection, asker: Asker, row: Row[Any]) -> Elsewhere
     )
 
 
-def _waiver(connection: Connection, code: str) -> Exemption | None:
+def _waiver(connection: Connection, asker: Asker, code: str) -> Exemption | None:
+    """Which an agent may have named: it is shown where it touches what the asker sees."""
     if not code:
         return None
-    row = connection.execute(select(waiver).where(waiver.c.code == code)).first()
+    touches = reach.touching(asker, waiver.c.id, waiver_department, waiver_host)
+    row = connection.execute(select(waiver).where(waiver.c.code == code, touches)).first()
     if row is None:
         return None
     return Exemption(row.code, row.reason, row.owner, row.approver, row.expires, row.id)

@@ -6,20 +6,22 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, get_args
 
-from sqlalchemy import select
+from sqlalchemy import Row, Select, select
 
+from exporters.console.overview.tallied import packs
 from exporters.console.review import assessment, exports, filters, forms, onehit, views
 from exporters.console.review.filters import NOBODY, HitFilter, Sort
 from exporters.console.review.groups import groups
 from exporters.console.review.listing import listing
-from exporters.console.schema import department, rule_pack
-from exporters.console.web.asker import Asker
+from exporters.console.schema import department, user
+from exporters.console.web.asker import ALLOWED, Asker
 from exporters.console.web.routing import Answer, Nothing, Page, Shown
 from exporters.console.words import WORDS, say
 from exporters.findings.text import words as in_words
 from rules.model import SEVERITIES, WORKFLOWS
 
 SIZES: Final = (50, 100, 200)
+_OWNERS: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Choices:
     directions: list[tuple[str, str]]
     groups: list[tuple[str, str]]
     sizes: list[tuple[int, str]]
+    owners: list[Row[Any]]
     opened: bool
 
 
@@ -64,8 +67,35 @@ def hit(asker: Asker, given: onehit.ById) -> Answer:
     words = functools.partial(_said, asker.language)
     return Shown(
         "review/hit.html.j2",
-        {"whole": onehit.one(asker, given), "shown": _shown, "said": words, "query": filters.query},
+        {
+            "whole": onehit.one(asker, given),
+            "shown": _shown,
+            "said": words,
+            "query": filters.query,
+            "owners": _owners(asker),
+        },
     )
+
+
+def _owners(asker: Asker) -> list[Row[Any]]:
+    """Who may be given a hit that this asker may give: users of their departments, or of all."""
+    if not asker.may("review"):
+        return []
+    roles = [role for role, allowed in ALLOWED.items() if "review" in allowed]
+    statement: Select[Any] = (
+        select(user.c.name, user.c.full_name, user.c.departments)
+        .where(user.c.role.in_(roles), user.c.disabled.is_(False))
+        .order_by(user.c.name)
+        .limit(_OWNERS)
+    )
+    with asker.database.reading() as connection:
+        rows = list(connection.execute(statement))
+    mine = asker.person.departments if asker.person else ()
+    return [
+        row
+        for row in rows
+        if mine is None or row.departments is None or not set(mine).isdisjoint(row.departments)
+    ]
 
 
 def _said(language: str, prefix: str, word: str) -> str:
@@ -113,8 +143,7 @@ def choices(asker: Asker, given: HitFilter) -> Choices:
         return [(value, say(f"{prefix}.{value}", asker.language)) for value in values]
 
     with asker.database.reading() as connection:
-        found = select(rule_pack.c.pack).distinct().order_by(rule_pack.c.pack)
-        packs = list(connection.execute(found).scalars())
+        known = packs(connection, asker)
     names = _departments(asker)
     nobody = say("nobody_department", asker.language)
     return Choices(
@@ -122,11 +151,12 @@ def choices(asker: Asker, given: HitFilter) -> Choices:
         states=[*worded("state", WORKFLOWS), ("all", say("all", asker.language))],
         verdicts=worded("verdict", ("fail", "unknown", "pass")),
         departments=[(name or NOBODY, name or nobody) for name in names],
-        packs=[(pack, pack) for pack in packs],
+        packs=[(pack, pack) for pack in known],
         sorts=worded("review.sort", get_args(Sort)),
         directions=worded("review.direction", ("", "asc", "desc")),
         groups=worded("review.group", ("none", "rule", "host")),
         sizes=[(size, str(size)) for size in SIZES],
+        owners=_owners(asker),
         opened=any(
             getattr(given, name) not in ("", None, ())
             for name in given.__struct_fields__

@@ -1,18 +1,20 @@
-"""Saved views: the filter of a list under a name, for oneself or shared with all who review."""
+"""Saved views: the filter of a list under a name, for oneself or shared by who reviews.
+
+Its text may name what only its owner's departments know: a shared one is for those who see all of these."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from exporters.console.review import filters
 from exporters.console.schema import saved_view, user
-from exporters.console.web.asker import Asker
+from exporters.console.web.asker import ALLOWED, Asker, covers
 from exporters.console.web.ids import Id
-from exporters.console.web.refusals import Conflict, Invalid, NotFound
+from exporters.console.web.refusals import Conflict, Forbidden, Invalid, NotFound
 from exporters.console.web.routing import Nothing
 
 _MOST = 100  # of one user
@@ -54,12 +56,24 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def views(asker: Asker, _: Nothing) -> Views:
-    """One's own and those that others share, by name. A shared view shows nobody more than they may see."""
+    """One's own and those that are shared with the asker, by name."""
+    own = asker.person.departments if asker.person else ()
     with asker.database.reading() as connection:
+        owners = connection.execute(
+            select(user.c.id, user.c.role, user.c.departments).where(
+                user.c.id.in_(select(saved_view.c.user_id).where(saved_view.c.shared.is_(True)))
+            )
+        )
+        of = [
+            row.id
+            for row in owners
+            if "review" in ALLOWED[row.role] and covers(own, row.departments)
+        ]
+        shared = and_(saved_view.c.shared.is_(True), saved_view.c.user_id.in_(of))
         rows = connection.execute(
             select(saved_view, user.c.name.label("owner"))
             .join(user, user.c.id == saved_view.c.user_id)
-            .where(or_(saved_view.c.user_id == _me(asker), saved_view.c.shared.is_(True)))
+            .where(or_(saved_view.c.user_id == _me(asker), shared))
             .order_by(saved_view.c.name, saved_view.c.id)
             .limit(500)
         )
@@ -67,7 +81,8 @@ def views(asker: Asker, _: Nothing) -> Views:
 
 
 def save(asker: Asker, given: Save) -> View:
-    """Raises Invalid for a query that is none, Conflict for a name that is taken."""
+    """Raises Invalid for a query that is none, Conflict for a name that is taken, Forbidden."""
+    _may_share(asker, given.shared)
     name = given.name.strip()
     if not name:
         raise Invalid("review.view_nameless", "name")
@@ -93,7 +108,8 @@ def save(asker: Asker, given: Save) -> View:
 
 
 def change(asker: Asker, given: Change) -> View:
-    """Rename one's own, share it or keep it for oneself. Raises NotFound, Conflict."""
+    """Rename one's own, share it or keep it for oneself. Raises NotFound, Conflict, Forbidden."""
+    _may_share(asker, given.shared)
     try:
         with asker.database.writing() as connection:
             row = _own(connection, asker, given.id)
@@ -118,6 +134,11 @@ def remove(asker: Asker, given: ViewId) -> Nothing:
         connection.execute(delete(saved_view).where(saved_view.c.id == row.id))
         asker.record(connection, "views.remove", row.name)
     return Nothing()
+
+
+def _may_share(asker: Asker, shared: bool | None) -> None:
+    if shared and not asker.may("review"):
+        raise Forbidden("forbidden")
 
 
 def _own(connection: Connection, asker: Asker, identity: int) -> Row[Any]:

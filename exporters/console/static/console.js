@@ -1,4 +1,4 @@
-// What plain HTML cannot do: choose all rows, copy a text, ask before what cannot be undone,
+// What plain HTML cannot do: choose all rows, copy a text, ask before what cannot be undone, keep addresses short,
 // scroll wide tables by keyboard. Works without it, too.
 "use strict";
 document.addEventListener("change", (event) => {
@@ -18,4 +18,9 @@ for (const box of document.querySelectorAll(".scroll, .chart")) {
 document.addEventListener("submit", (event) => {
   const asked = event.submitter && event.submitter.dataset.confirm;
   if (asked && !window.confirm(asked)) event.preventDefault();
+  // a search's address has what was asked for alone; what was disabled for that is usable again after "back"
+  if (event.target.method !== "get") return;
+  const empty = [...event.target.elements].filter((one) => one.name && one.value === "" && !one.disabled);
+  for (const one of empty) one.disabled = true;
+  setTimeout(() => { for (const one of empty) one.disabled = false; });
 });

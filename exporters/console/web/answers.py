@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from exporters.console.people import sessions
-from exporters.console.web import notices, templating
+from exporters.console.web import notices, templating, wayback
 from exporters.console.web.asker import LANGUAGE, Asker
 from exporters.console.web.refusals import Refused
 from exporters.console.web.routing import Answer, Cookie, Operation, Page, Redirect, Reply
@@ -28,7 +28,8 @@ def shown(request: Request, asker: Asker, answer: Answer) -> Response:
             set_cookie(response, cookie, over_tls=secure(request))
         return response
     notice = notices.taken(request)
-    html = templating.page(answer.template, asker, request.url.path, notice, answer.context)
+    context = {"here": wayback.here(request, asker), **answer.context}
+    html = templating.page(answer.template, asker, request.url.path, notice, context)
     response = Response(html, answer.status, dict(answer.headers), "text/html")
     for cookie in answer.cookies:
         set_cookie(response, cookie, over_tls=secure(request))
@@ -56,7 +57,8 @@ def refused(
         return RedirectResponse(f"/login?next={quote(here, safe='')}", status_code=303)
     if asker is None:
         return Response(words, why.status, headers, "text/plain")
-    context = {"words": words, "status": why.status}
+    back = wayback.back(request, asker, why.status)
+    context = {"words": words, "status": why.status, "back": back, "here": back}
     html = templating.page("refused.html.j2", asker, request.url.path, "", context)
     return Response(html, why.status, headers, "text/html")
 

@@ -5,7 +5,7 @@ Roles follow the separation of duties of GB/T 22239-2019 8.1.5: who administers 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVarTuple, get_args
@@ -41,6 +41,11 @@ ALWAYS: Final[frozenset[Permission]] = frozenset({"open", "agent"})
 LANGUAGE: Final = "jianwei_language"  # the cookie with the chosen one
 
 _Columns = TypeVarTuple("_Columns")
+
+
+def covers(own: Collection[str] | None, names: Collection[str] | None) -> bool:
+    """Whether who sees some departments (None: all) sees all of others."""
+    return own is None or (names is not None and set(names) <= set(own))
 
 
 @dataclass(frozen=True)

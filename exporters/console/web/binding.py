@@ -13,7 +13,9 @@ import msgspec
 
 from exporters.console.web.refusals import Invalid
 from exporters.console.web.routing import Upload
+from exporters.console.words import problems
 
+_NAMED = re.compile(r"field `(.*)`$")
 S = TypeVar("S", bound=msgspec.Struct)
 
 _MANY = (
@@ -50,9 +52,10 @@ def converted(kind: type[S], values: Mapping[str, Any], *, strict: bool = True) 
     try:
         return msgspec.convert(values, kind, strict=strict)
     except (msgspec.ValidationError, ValueError) as error:
-        problem, _, where = str(error).partition(" - at `$.")
-        name = where.rstrip("`").partition("[")[0]
-        raise Invalid("bad_parameter", name, name=name, problem=problem) from error
+        message, _, where = str(error).partition(" - at `$.")
+        named = _NAMED.search(message) if not where else None
+        name = named[1] if named else where.rstrip("`").partition("[")[0]
+        raise Invalid("bad_parameter", name, name=name, problem=problems.said(message)) from error
 
 
 def _is_plain(value: Any) -> bool:

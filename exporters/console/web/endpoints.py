@@ -48,6 +48,8 @@ from exporters.console.web.routing import (
     Page,
     Reply,
 )
+from exporters.console.web.wayback import PageRoute
+from rules.model import Text
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +76,7 @@ class Endpoints:
         async def endpoint(request: Request) -> Response:
             return await self._answered(request, page)
 
-        return Route(page.path, endpoint, methods=[page.method])
+        return PageRoute(page, endpoint)
 
     def operation(self, operation: Operation) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -242,5 +244,5 @@ def _document(given: Given) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid("bad_body", problem=str(error)) from error
     if not isinstance(document, dict):
-        raise Invalid("bad_body", problem="not an object")
+        raise Invalid("bad_body", problem=Text("不是一个对象", "not an object"))
     return {**document, **dict(given.pairs)}

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from exporters.console.words import (
+    actions,
     attest,
     common,
     directory,
@@ -16,6 +17,7 @@ from exporters.console.words import (
     notify,
     overview,
     people,
+    problems,
     reports,
     review,
     windows,
@@ -23,6 +25,7 @@ from exporters.console.words import (
 from rules.model import Text
 
 _ROOMS: Final = (
+    actions,
     attest,
     common,
     directory,
@@ -32,6 +35,7 @@ _ROOMS: Final = (
     notify,
     overview,
     people,
+    problems,
     reports,
     review,
     windows,
@@ -51,6 +55,9 @@ WORDS: Final = _joined()
 
 
 def say(key: str, language: str, **values: Any) -> str:
-    """KeyError for a key that is not there: a page with a hole in it is no page."""
+    """KeyError for a key that is not there: a page with a hole in it is no page. A value may be a Text itself."""
     text = WORDS[key].of(language)
-    return text.format(**values) if values else text
+    said = {
+        name: one.of(language) if isinstance(one, Text) else one for name, one in values.items()
+    }
+    return text.format(**said) if said else text

@@ -63,6 +63,7 @@ WORDS: Final[Mapping[str, Text]] = {
     # refusals
     "refused.title": Text("未能完成", "Not done"),
     "refused.back": Text("返回", "Back"),
+    "refused.look": Text("查看最新内容", "Look at it as it is now"),
     "not_found": Text("没有这一页，或您无权查看。", "There is no such page, or it is not for you."),
     "bad_method": Text(
         "这一页不接受这种请求方式，没有改动任何内容。",

@@ -10,7 +10,7 @@ from rules.model import Text
 WORDS: Final[Mapping[str, Text]] = {
     "fleet.agents": Text("代理", "Agents"),
     "fleet.agent": Text("代理情况", "The agent"),
-    "fleet.silent": Text("已静默", "Silent"),
+    "fleet.silent": Text("失联", "Silent"),
     "fleet.with_problem": Text("采集异常", "With a problem"),
     "fleet.unanswered": Text("从未应答的采集目标", "Targets that never answered"),
     "fleet.targets": Text("采集目标", "Targets"),
@@ -25,9 +25,9 @@ WORDS: Final[Mapping[str, Text]] = {
     "fleet.host": Text("主机", "Host"),
     "fleet.key": Text("主机标识", "Host id"),
     "fleet.department": Text("部门", "Department"),
-    "fleet.system": Text("系统", "System"),
+    "fleet.system": Text("信息系统", "System"),
     "fleet.region": Text("区域", "Region"),
-    "fleet.level": Text("等级保护级别", "Protection level"),
+    "fleet.level": Text("等保级别", "Protection level"),
     "fleet.how": Text("采集方式", "How"),
     "fleet.pull": Text("控制台拉取", "pulled"),
     "fleet.push": Text("代理推送", "pushed"),
@@ -44,7 +44,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "fleet.pack": Text("规则包", "Pack"),
     "fleet.state": Text("状态", "State"),
     "fleet.answers": Text("正常", "answers"),
-    "fleet.silent_since": Text("自 {time} 静默", "silent since {time}"),
+    "fleet.silent_since": Text("自 {time} 起失联", "silent since {time}"),
     "fleet.stale": Text(
         "该主机自 {time} 起没有任何消息，以下为当时的情况；其问题不视为已整改。",
         "Nothing was heard of this host since {time}: this is how it was then. Its hits do not count as fixed.",
@@ -52,6 +52,10 @@ WORDS: Final[Mapping[str, Text]] = {
     "fleet.nobody": Text("没有符合条件的代理。", "No such agents."),
     "fleet.next": Text("下一页", "Next page"),
     "fleet.collects": Text("采集内容", "What it tells of"),
+    "fleet.collects_hint": Text(
+        "根据代理最近上报的核查结果和线路列出；启用了哪些采集器由代理的配置决定，代理不上报。",
+        "By the audits and lines that it told last; which collectors run is in the agent's configuration, which it does not tell.",
+    ),
     "fleet.score": Text("得分", "Score"),
     "fleet.outcomes": Text("规则结果", "Rules by outcome"),
     "fleet.unjudged": Text(

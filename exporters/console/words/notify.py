@@ -99,6 +99,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "notify.no_receiver": Text("没有名为 {name} 的接收方。", "There is no receiver named {name}."),
     "notify.not_waiting": Text("这条消息不能重发。", "This message cannot be sent again."),
     "notify.gone": Text("接收方已不在配置中", "the receiver is not in the configuration any more"),
+    "tickets.ask": Text("转工单", "Ask for a ticket"),
     "tickets.none": Text("没有配置工单系统。", "No ticket system is configured."),
     "tickets.asked": Text(
         "已提交工单请求，编号返回后显示在问题页。",

@@ -62,7 +62,7 @@ WORDS: Final[Mapping[str, Text]] = {
         "a rule on a host.",
     ),
     "overview.clause_list": Text("逐条列表", "One by one"),
-    "overview.sheet": Text("条款测评表", "Assessment sheet"),
+    "overview.sheet": Text("等保自查表", "Self-assessment sheet"),
     "overview.oldest": Text("最早未关闭的问题", "Oldest open hits"),
     "overview.no_open": Text("没有未关闭的问题。", "There are no open hits."),
     "overview.since": Text("首次发现", "First seen"),
