@@ -23,6 +23,7 @@ import httpx
 import msgspec
 import uvicorn
 from sqlalchemy import inspect, select
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from exporters.console.app import application
@@ -30,7 +31,7 @@ from exporters.console.database import Database
 from exporters.console.people.policy import PeopleSettings
 from exporters.console.schema import session, user
 from exporters.console.services import Services
-from exporters.console.serving import services_of
+from exporters.console.serving import configuration, services_of
 from exporters.console.settings import ConsoleSettings
 from exporters.console.web.asker import Role
 
@@ -95,23 +96,28 @@ class Console:
             client.headers["X-CSRF-Token"] = token
         return client
 
-    @contextlib.contextmanager
-    def served(self) -> Iterator[str]:
+    def served(self) -> contextlib.AbstractContextManager[str]:
         """As a real server on a free port of loopback: its URL."""
-        listener = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(self.app, log_config=None, proxy_headers=False))
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        try:
-            _until(url + "/-/healthy")
-            yield url
-        finally:
-            server.should_exit = True
-            thread.join(10)
+        return served(self.app)
 
     def close(self) -> None:
         self.database.close()
+
+
+@contextlib.contextmanager
+def served(app: Starlette) -> Iterator[str]:
+    """A real server on a free port of loopback: its URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(configuration(app))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        _until(url + "/-/healthy")
+        yield url
+    finally:
+        server.should_exit = True
+        thread.join(10)
 
 
 def _until(url: str) -> None:

@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import IO, Any, Final
@@ -22,7 +23,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parent.parent
 # All that is not here is for the first lane, which also has the way to Debian's mirror.
-SECOND: Final = ("tests/collectors/", "tests/rules/")
+SECOND: Final = ("tests/collectors/", "tests/console/", "tests/rules/")
 # ... as are these: the kernel's audit is shown to nobody in a namespace of processes, and whole clouds
 # were not tried there.
 NOT_THERE: Final = (
@@ -129,12 +130,16 @@ class _First:
                     stderr=output,
                     env={**os.environ, REPORTS: str(reports)},
                 )
+                begun = time.time()
                 try:
                     result = yield
+                    first = time.time() - begun
                     code = other.wait()
                 finally:
                     other.kill()
                     other.wait()
+            second = reports.stat().st_mtime - begun
+            sys.stdout.write(f"\nthe first lane took {first:.0f} s, the second {second:.0f} s\n")
             self._tell(session, [json.loads(line) for line in reports.read_text().splitlines()])
             if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
                 session.testsfailed += 1

@@ -13,7 +13,8 @@ from exporters.report.delivery.schedule import AT
 UNITS = Path(__file__).parents[1] / "deploy/systemd"
 AGENT = UNITS / "jianwei-agent.service"
 REPORT = UNITS / "jianwei-report.service"
-MOST_EXPOSURE = {AGENT: 2.5, REPORT: 1.7}
+CONSOLE = UNITS / "jianwei-console.service"
+MOST_EXPOSURE = {AGENT: 2.5, CONSOLE: 1.4, REPORT: 1.7}
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed"

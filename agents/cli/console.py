@@ -6,7 +6,7 @@ import click
 import msgspec
 import sqlalchemy.exc
 
-from agents import logs
+from agents import logs, memory
 from agents.cli import consoleuser
 from agents.errors import UserError
 from agents.state import default_state_dir
@@ -50,6 +50,7 @@ def command(ctx: click.Context, path: str | None, url: str | None, listen: tuple
 
 
 def serve(settings: ConsoleSettings) -> None:
+    memory.share_one_arena()
     logs.set_up("info", "text")
     try:
         server = ConsoleServer(settings)

@@ -6,7 +6,8 @@ A machine fails the more rules the less its department cares; weeks later some a
 
 from __future__ import annotations
 
-import zlib
+import hashlib
+import struct
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -103,9 +104,8 @@ def _outcome(rule: Rule, machine: Machine, week: int) -> Outcome:
     if rule.id == BACK and machine.department == city.REGRESSED and machine.number % 3 == 0:
         return "pass" if week == 2 else "fail"
     # the same machine and rule have the same lots every week; what is mended stays mended
-    unknown, fails, mended, after = (
-        zlib.crc32(f"{machine.number} {rule.id} {lot}".encode()) / 2**32 for lot in range(4)
-    )
+    drawn = hashlib.blake2b(f"{machine.number} {rule.id}".encode(), digest_size=16).digest()
+    unknown, fails, mended, after = (lot / 2**32 for lot in struct.unpack("<4I", drawn))
     if unknown < _UNKNOWN:
         return "unknown"
     if fails >= _FAILS[rule.severity] * (1.6 - 1.4 * machine.care):

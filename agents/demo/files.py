@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from sqlalchemy import Connection, Row, select
 
 from agents.demo import city, sites, usage
 from agents.demo.audits import Auditors
+from exporters.console.intake import rows
+from exporters.console.schema import hit, host, rule
+from rules.model import Hit, Host, Rule
 
 LEVELS: Final = {"county": 99.5, "town": 99.0, "village": 98.0}
 
@@ -27,6 +31,8 @@ def write(folder: Path, month: str, until: datetime) -> Path:
         "city": city.CITY,
         "issuer": city.ISSUER,
         "example": True,
+        # there is but one month to judge by
+        "params": {"reclaim_months": 1, "shrink_months": 1},
         "history": "history.db",
         "capacity": {"vcpus": 8820, "memory_gib": 42000, "disk_tib": 1462},
         "prices": "prices.yaml",
@@ -34,7 +40,7 @@ def write(folder: Path, month: str, until: datetime) -> Path:
         "excerpts": False,
         "lines": {"lines": "lines.yaml", "sla": LEVELS},
         "ipv6": {"estate": "sites.yaml", "results": "ipv6.jsonl"},
-        "baseline": {"estate": "hosts.yaml", "audits": "audits.jsonl"},
+        "baseline": {"estate": "hosts.yaml", "audits": "audits.jsonl", "hits": "hits.jsonl"},
     }
     path = folder / "city.yaml"
     _yaml(path, profile)
@@ -44,7 +50,24 @@ def write(folder: Path, month: str, until: datetime) -> Path:
 def write_audits(folder: Path, auditors: Auditors, until: datetime) -> None:
     """The last of each machine within the month."""
     time = until - timedelta(hours=2)
-    _rows(folder / "audits.jsonl", (auditors.audit(it, time, 3) for it in city.machines()))
+    _rows(folder / "audits.jsonl", (auditors.audit(it, time, 0) for it in city.machines()))
+
+
+def write_hits(folder: Path, connection: Connection, rules: Mapping[str, Rule]) -> None:
+    """Those of the console."""
+    hosts = {row.id: Host(row.key, row.name) for row in connection.execute(select(host))}
+    names = {row.id: row.name for row in connection.execute(select(rule.c.id, rule.c.name))}
+    found = connection.execute(rows.selected().add_columns(hit.c.host_id))
+    _rows(folder / "hits.jsonl", (_hit(row, hosts, names, rules) for row in found))
+
+
+def _hit(
+    row: Row[Any], hosts: Mapping[int, Host], names: Mapping[int, str], rules: Mapping[str, Rule]
+) -> Hit:
+    name = names[row.rule_id]
+    known = rows.known(row[:-1], hosts[row.host_id], name).hit
+    values = {part: msgspec.json.decode(getattr(known, part)) for part in ("actual", "expected")}
+    return msgspec.structs.replace(known, title=rules[name].title, **values)
 
 
 def _lines() -> Iterator[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -17,15 +17,18 @@ from exporters.console.hosts import linestatus
 from exporters.console.intake.arrived import Arrived
 from exporters.console.intake.days import count_day
 from exporters.console.intake.take import take_many
+from exporters.console.pull import hearing
 from exporters.console.schema import host
 from exporters.console.services import Services
 from rules.model import AuditResult
 
 WEEKS: Final = 4
-DAYS: Final = 30
+DAYS: Final = 30  # at least, of audits
 BATCH: Final = 50  # audits of one transaction
 SILENT: Final = 17  # machines whose agents were not heard in the last two weeks
 VERSION: Final = "0.1.0"
+SILENCE: Final = timedelta(days=13)  # who was not heard for so long is silent
+LOOKED: Final = timedelta(days=30)  # for so long somebody may look at the city, and it is as it was
 WATCHER: Final = "sjj-web-01"  # the machine whose agent probes the lines
 
 
@@ -33,17 +36,19 @@ def load(
     database: Database,
     services: Services,
     auditors: Auditors,
+    machines: Sequence[Machine],
     today: datetime,
     watch: Callable[[str], None],
+    days: int = DAYS,
 ) -> None:
-    """Thirty days up to today; each machine is audited on the same day of every week."""
+    """So many days up to today. Each machine is audited in the first week, on the same day of each of the last ones, and
+    in the last two days."""
     zone = ZoneInfo(services.settings.zone)
-    machines = list(city.machines())
-    for ago in range(DAYS - 1, -1, -1):
+    for ago in range(days - 1, -1, -1):
         moment = today - timedelta(days=ago)
-        watch(f"audits {DAYS - ago}/{DAYS}")
+        watch(f"audits {days - ago}/{days}")
         batch: list[tuple[Arrived, AuditResult]] = []
-        for machine, week in due(machines, ago):
+        for machine, week in due(machines, ago, days):
             time = moment - timedelta(seconds=machine.number * 3 + 60)
             batch.append((_arrived(machine), auditors.audit(machine, time, week)))
         for start in range(0, len(batch), BATCH):
@@ -53,14 +58,20 @@ def load(
     with database.writing() as connection:
         watcher = connection.execute(select(host.c.id).where(host.c.name == WATCHER)).scalar_one()
         linestatus.store(connection, watcher, watching.text(), today)
+        heard = select(host.c.id).where(host.c.heard >= today - SILENCE)
+        hearing.heard(connection, connection.execute(heard).scalars(), today)
+        hearing.mark_silent(connection, SILENCE.total_seconds(), today)
 
 
-def due(machines: list[Machine], ago: int) -> Iterator[tuple[Machine, int]]:
+def due(machines: Sequence[Machine], ago: int, days: int = DAYS) -> Iterator[tuple[Machine, int]]:
     """Those audited so many days ago, and in which week of the story that was."""
-    week = WEEKS - 1 - ago // 7
+    week = max(WEEKS - 1 - ago // 7, 0)
+    if week == 0 and ago < days - 7:
+        return
     for machine in machines:
-        silent = machine.number % (city.MACHINES // SILENT) == 5 and ago < 14
-        if week >= 0 and machine.number % 7 == ago % 7 and not silent:
+        silent = machine.number % (city.MACHINES // SILENT + 1) == 5 and ago < 14
+        turn = machine.number % 2 == ago if week == WEEKS - 1 else machine.number % 7 == ago % 7
+        if turn and not silent:
             yield machine, week
 
 

@@ -5,6 +5,7 @@ A history and a console's database are made side by side, each in a process of i
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import shutil
 import time
@@ -16,10 +17,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from agents.demo import files, loading, people, usage
+from agents.demo import city, files, loading, people, usage
 from agents.demo.audits import Auditors
 from agents.errors import UserError
+from collectors.strictyaml import Duration
 from exporters.console.database import Database
+from exporters.console.pull.settings import PullSettings
 from exporters.console.serving import services_of
 from exporters.console.settings import ConsoleSettings
 from exporters.history.schema import ZONE
@@ -47,6 +50,8 @@ def make(folder: Path, watch: Callable[[str], None]) -> Made:
         zone=ZONE,
         example=True,
         reports=str(folder / "reports"),
+        # nobody is asked, so nobody falls silent while the city is looked at
+        pull=PullSettings(silent_after=Duration(loading.LOOKED.total_seconds())),
     )
     watch("usage and lines of a month")
     context = multiprocessing.get_context("spawn")
@@ -76,11 +81,16 @@ def _console(
         database.migrate()
         services = services_of(settings)
         auditors = Auditors()
-        loading.load(database, services, auditors, datetime.now(UTC), watch)
-        zone = ZoneInfo(settings.zone)
-        end = datetime.fromtimestamp(month(label, zone, time.time()).until, zone)
-        files.write_audits(folder, auditors, end)
-        return people.write(database, services)
+        zone, now = ZoneInfo(settings.zone), datetime.now(UTC)
+        period = month(label, zone, now.timestamp())
+        # the report's month and all since
+        days = max(loading.DAYS, math.ceil((now.timestamp() - period.since) / 86400))
+        loading.load(database, services, auditors, [*city.machines()], now, watch, days)
+        files.write_audits(folder, auditors, datetime.fromtimestamp(period.until, zone))
+        password = people.write(database, services)
+        with database.reading() as connection:
+            files.write_hits(folder, connection, services.rules)
+        return password
     finally:
         database.close()
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Final
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import CollectorRegistry
 
 from agents.demo import city
 from agents.demo.usage import CityLine, lines
 from rules.linejudge import STATES
+
+LOOKED: Final = 30 * 86400.0  # seconds that the lines were watched
 
 
 class _Told:
@@ -33,23 +36,42 @@ class _Told:
         yield _family(
             "line_availability_ratio",
             ("line",),
-            (((it.name,), 0.258 if it.name == city.DEAD else 0.9992) for it in known),
+            (((it.name,), _up(it)) for it in known),
         )
         yield _family(
             "line_backup_dead",
             ("line",),
             (((it.name,), float(it.name == city.DEAD)) for it in known if it.role == "backup"),
         )
-        for name, scale in (("probe_loss_ratio", 0.002), ("probe_rtt_seconds", 0.012)):
-            yield _family(
-                name,
-                ("target", "family"),
-                (
-                    ((it.name, "ipv6"), _measured(name, it, scale))
-                    for it in known
-                    if state_of(it) != "unknown"
-                ),
-            )
+        yield _family(
+            "line_state_seconds",
+            ("line", "state"),
+            (
+                ((it.name, state), LOOKED * share)
+                for it in known
+                for state, share in (("up", _up(it)), ("down", 1 - _up(it)))
+            ),
+            CounterMetricFamily,
+        )
+        probed = [it for it in known if state_of(it) != "unknown"]
+        yield _family(
+            "probe_loss_ratio",
+            ("target", "family"),
+            (((it.name, "ipv6"), _measured("probe_loss_ratio", it, 0.002)) for it in probed),
+        )
+        yield _family(
+            "probe_rtt_seconds",
+            ("target", "family", "stat"),
+            (
+                ((it.name, "ipv6", "median"), _measured("probe_rtt_seconds", it, 0.012))
+                for it in probed
+                if state_of(it) != "down"
+            ),
+        )
+
+
+def _up(it: CityLine) -> float:
+    return 0.258 if it.name == city.DEAD else 0.9992
 
 
 def state_of(it: CityLine) -> str:
@@ -69,16 +91,19 @@ def text() -> str:
 
 def _measured(name: str, it: CityLine, scale: float) -> float:
     if state_of(it) == "down":
-        return 1.0 if name == "probe_loss_ratio" else 0.0
+        return 1.0
     lot = random.Random(f"{name} {it.name}").random()  # noqa: S311 - a story, no secret
     worse = 20.0 if state_of(it) == "degraded" else 1.0
     return round(scale * (0.2 + lot) * worse, 5)
 
 
 def _family(
-    name: str, labels: tuple[str, ...], values: Iterator[tuple[tuple[str, ...], float]]
+    name: str,
+    labels: tuple[str, ...],
+    values: Iterator[tuple[tuple[str, ...], float]],
+    kind: type[GaugeMetricFamily] | type[CounterMetricFamily] = GaugeMetricFamily,
 ) -> Metric:
-    made = GaugeMetricFamily(f"jianwei_{name}", "As the agent tells it.", labels=labels)
+    made = kind(f"jianwei_{name}", "As the agent tells it.", labels=labels)
     for of, value in values:
         made.add_metric(of, value)
     return made

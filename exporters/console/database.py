@@ -6,6 +6,7 @@ URLs are SQLAlchemy's: `sqlite:////var/lib/jianwei/console.db`, `postgresql://us
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -13,11 +14,15 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 POOL: Final = 8  # connections of one console
-IMMEDIATE: Final = "jianwei_immediate"  # an execution option
-BUSY: Final = 30.0  # seconds that a writer waits for another
+IMMEDIATE: Final = (
+    "jianwei_immediate"  # an execution option: seconds that a writer waits for another
+)
+BUSY: Final = 30.0
+CONNECT: Final = 5  # seconds in which PostgreSQL must answer
 
 
 class DatabaseError(Exception):
@@ -36,6 +41,7 @@ class Database:
         self.url = _url(url)
         self.engine = _engine(self.url, make)
         self.sqlite: Final = self.url.get_backend_name() == "sqlite"
+        self._patience = BUSY
         self.rules: Final[
             dict[tuple[str, str], Any]
         ] = {}  # intake/names.py: committed, and lasting
@@ -45,12 +51,21 @@ class Database:
         with self.engine.connect() as connection:
             yield connection
 
+    def waiting(self, seconds: float) -> Database:
+        """The same database, whose writers wait no longer than this for another one."""
+        hurried = copy.copy(self)
+        hurried._patience = seconds
+        return hurried
+
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
         with (
-            self.engine.connect().execution_options(**{IMMEDIATE: True}) as connection,
+            self.engine.connect().execution_options(**{IMMEDIATE: self._patience}) as connection,
             connection.begin(),
         ):
+            if not self.sqlite and self._patience < BUSY:
+                wait = f"{self._patience * 1000:.0f}"
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {wait}")
             yield connection
 
     def upsert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -74,6 +89,17 @@ class Database:
         self.engine.dispose()
 
 
+def unavailable(error: Exception) -> bool:
+    """Whether the database may be well in a while: another one writes, or the database cannot be reached."""
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, OperationalError):
+        return False
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    # of PostgreSQL every such error is of the server and not of the statement
+    return code is None or code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def _url(text: str) -> URL:
     try:
         url = make_url(text)
@@ -92,6 +118,7 @@ def _url(text: str) -> URL:
 
 def _engine(url: URL, make: bool) -> Engine:
     if url.get_backend_name() != "sqlite":
+        url = url.update_query_dict({"connect_timeout": str(CONNECT), **url.query})
         engine = create_engine(url, pool_size=POOL, max_overflow=POOL, pool_pre_ping=True)
 
         @event.listens_for(engine, "connect")
@@ -137,8 +164,10 @@ def _engine(url: URL, make: bool) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # a transaction that read first could not write when another one has written meanwhile
-        immediate = connection.get_execution_options().get(IMMEDIATE, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        patience = connection.get_execution_options().get(IMMEDIATE)
+        if patience is not None:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={patience * 1000:.0f}")
+        connection.exec_driver_sql("BEGIN" if patience is None else "BEGIN IMMEDIATE")
 
     return engine
 

@@ -26,6 +26,7 @@ from collectors.model import Family, counter, gauge, sample
 from exporters.console.codes import OPEN_STATES, SEVERITY, STATE
 from exporters.console.database import Database
 from exporters.console.notify import outbox
+from exporters.console.pull import figures as pulling
 from exporters.console.schema import hit_tally, host, message, target
 from exporters.console.services import Services
 from exporters.console.web.measuring import Measured
@@ -99,7 +100,8 @@ class _Page:
 
     def _stored(self) -> list[Family]:
         with self._database.reading() as connection:
-            return [up(1), *stored_families(connection, datetime.now(UTC))]
+            now = datetime.now(UTC)
+            return [up(1), *stored_families(connection, now), *pulling.families(connection, now)]
 
     async def _may(self, request: Request) -> bool:
         if _is_here(request):

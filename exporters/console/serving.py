@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any, Final
 
 import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.server import ServerState
 
+from collectors.strictyaml import Duration
 from exporters.console.app import application
 from exporters.console.attest.maintenancefile import MaintenanceFile
 from exporters.console.background import Background, Task
@@ -19,9 +23,15 @@ from exporters.console.pull.puller import Puller
 from exporters.console.services import Services
 from exporters.console.settings import ConsoleSettings
 from exporters.prometheus import listen, webconfig
+from exporters.prometheus.gate import Refusals
+from exporters.prometheus.protocol import Connection
+from exporters.prometheus.settings import WebSettings
 from rules import pack as packs
 from rules.model import by_id
 from rules.settings import built_in
+
+CONNECTIONS: Final = 512  # at once; who comes then is told 503
+_CLIENTS: Final = WebSettings(head_timeout=Duration(60), send_timeout=Duration(60))
 
 
 class ConsoleServer:
@@ -46,13 +56,7 @@ class ConsoleServer:
     def run(self) -> None:
         """Raises listen.ListenError, DocumentError."""
         sockets = [one for address in self._settings.listen for one in listen.listen(address, 128)]
-        config = uvicorn.Config(
-            application(self._database, self._services),
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=5,
-        )
+        config = configuration(application(self._database, self._services))
         if self._settings.web_config:
             config.load()
             config.ssl = webconfig.load(self._settings.web_config).context
@@ -81,6 +85,25 @@ class ConsoleServer:
             recheck = Recheck(database, settings.ldap)
             tasks.append(Task("directory", recheck.interval, recheck.run_once))
         return tasks
+
+
+def configuration(app: ASGIApp) -> uvicorn.Config:
+    """Few connections at once, none of which may be slow without end."""
+    return uvicorn.Config(
+        app,
+        http=_connection,  # type: ignore[arg-type]  # what makes one will do
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def _connection(config: uvicorn.Config, server_state: ServerState, **_: Any) -> Connection:
+    return Connection(config, server_state, _CLIENTS, Refusals(), frozenset(), over=False)
 
 
 def services_of(settings: ConsoleSettings) -> Services:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -31,8 +32,10 @@ LISTEN: Final = ("127.0.0.1:9809",)
 
 class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`example`: everything it has is made up, and every page says so. `proxies` are addresses whose
-    X-Forwarded-For is believed. `public_url` is how people reach it, for links in what it sends."""
+    X-Forwarded-For is believed. `agent_waivers`: what is waived at an agent is waived here, without a second
+    person. `public_url` is how people reach it, for links in what it sends."""
 
+    agent_waivers: bool = False
     db: str = ""
     itsm: ItsmSettings | None = None  # tickets
     listen: tuple[str, ...] = LISTEN
@@ -58,6 +61,10 @@ class ConsoleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.oidc and not self.public_url.startswith(("https://", "http://")):
             raise ValueError("oidc needs public_url, which the provider sends people back to")
+        try:
+            ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, OSError) as error:
+            raise ValueError(f"there is no time zone {self.zone!r}") from error
         for proxy in self.proxies:
             ipaddress.ip_network(proxy)  # ValueError says what is wrong with it
 

@@ -6,7 +6,7 @@ the verdict: a hit that is waived is still a fail.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -66,12 +66,13 @@ def ocsf(
     return b"".join(encode(one) + b"\n" for one in told)
 
 
-def encode(told: Told) -> bytes:
+def encode(told: Told, labels: Sequence[str] = ()) -> bytes:
     """One event, without the end of its line."""
-    return msgspec.json.encode(event(told))
+    return msgspec.json.encode(event(told, labels))
 
 
-def event(told: Told) -> dict[str, Any]:
+def event(told: Told, labels: Sequence[str] = ()) -> dict[str, Any]:
+    """`labels` are of the event itself, not of what it is about."""
     activity, activity_name = _ACTIVITY[told.activity]
     severity, severity_name = _SEVERITY[told.severity]
     status, status_name = _STATE[told.state] if told.state else _without_hit(told.verdict)
@@ -102,6 +103,8 @@ def event(told: Told) -> dict[str, Any]:
         "evidences": [{"data": _evidence(told)}],
         "unmapped": {"jianwei": _own(told)},
     }
+    if labels:
+        found["metadata"]["labels"] = [*labels]
     if told.reason:
         found["status_detail"] = told.reason
     if told.fix:

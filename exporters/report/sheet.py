@@ -41,6 +41,19 @@ def lines(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[byte
         yield _line(row, len(heads))
 
 
+def blocks(parts: Iterable[bytes], size: int = 1 << 16) -> Iterator[bytes]:
+    """The same bytes in few pieces, for who sends them."""
+    kept: list[bytes] = []
+    length = 0
+    for part in parts:
+        kept.append(part)
+        length += len(part)
+        if length >= size:
+            yield b"".join(kept)
+            kept, length = [], 0
+    yield b"".join(kept)
+
+
 def _line(row: Sequence[Cell], width: int) -> bytes:
     out = io.StringIO(newline="")
     cells = [_cell(it) for it in row]

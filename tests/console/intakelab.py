@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import pytest
 from sqlalchemy import select
 
@@ -130,10 +132,18 @@ class Lab:
     def __init__(self, console: Console) -> None:
         self.console = console
 
-    def take(self, result: AuditResult, where: str = "市财政局", digest: str = "") -> Taken:
+    def take(
+        self,
+        result: AuditResult,
+        where: str = "市财政局",
+        digest: str = "",
+        agent_waivers: bool = False,
+    ) -> Taken:
         arrived = Arrived("pull", {"department": where}, "h1:9808", "1", digest)
         now = result.time + timedelta(minutes=1)
-        taken = take(self.console.database, self.console.services, arrived, result, now)
+        settings = msgspec.structs.replace(self.console.settings, agent_waivers=agent_waivers)
+        services = dataclasses.replace(self.console.services, settings=settings)
+        taken = take(self.console.database, services, arrived, result, now)
         self.check()
         return taken
 

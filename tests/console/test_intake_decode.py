@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporters.console.intake.decode import Refused, decoded
+from exporters.console.intake.decode import MAX_VALUES, Refused, decoded
 from exporters.console.intake.prepared import prepared
 from rules.model import AuditResult, Host, PackResult, Text, Verdict, fingerprint
 
@@ -66,7 +67,18 @@ def test_other_documents_are_refused() -> None:
     assert "deep" in refused(
         msgspec.json.encode(audit()).replace(b'"params":{}', b'"params":{"a":' + b"[" * 100_000)
     )
-    assert "MiB" in refused(b" " * ((32 << 20) + 1))
+    assert "MiB" in refused(b" " * ((16 << 20) + 1))
+
+
+@pytest.mark.parametrize("one", [b"{},", b"[],", b"[[]],", b'{"a":0},', b"0,"])
+def test_what_would_be_many_objects_is_refused_before_it_is_any(one: bytes) -> None:
+    content = msgspec.json.encode(audit()).replace(
+        b'"params":{}', b'"params":{"x":[' + one * MAX_VALUES + b"0]}"
+    )
+    tracemalloc.start()
+    assert "values" in refused(content)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
 
 
 @given(st.binary(max_size=200))

@@ -142,19 +142,38 @@ def test_what_people_said_outlives_audits_until_a_relapse(lab: Lab) -> None:
 
 
 def test_what_was_said_at_the_agent_is_carried_over_and_lapses_with_it(lab: Lab) -> None:
-    lab.take(audit(BEGUN, FAILS, hits=said(BEGUN, "waived", "W-7")))
+    waived = said(BEGUN, "waived", "W-7")
+    lab.take(audit(BEGUN, FAILS, hits=waived), agent_waivers=True)
     row = lab.hits()[""]
-    assert (row.state, row.waiver, row.by, row.note) == ("waived", "agent:W-7", "张伟", "在办")
-    lab.take(audit(hours(1), FAILS, hits=said(BEGUN, "waived", "W-7")))
-    lab.take(audit(hours(2), FAILS, hits_problem="disk full"))  # it says nothing
+    assert (row.state, row.waiver, row.by, row.note) == (
+        "waived",
+        "agent:W-7",
+        "agent:张伟",
+        "在办",
+    )
+    lab.take(audit(hours(1), FAILS, hits=waived), agent_waivers=True)
+    lab.take(audit(hours(2), FAILS, hits_problem="disk full"), agent_waivers=True)  # says nothing
     assert lab.states() == {"": "waived"}
     assert len(lab.events()) == 1
-    lab.take(audit(hours(3), FAILS, hits=said(hours(3), "new")))
+    lab.take(audit(hours(3), FAILS, hits=said(hours(3), "new")), agent_waivers=True)
     assert lab.states() == {"": "new"}
     lab.take(audit(hours(4), FAILS, hits=said(hours(4), "acknowledged")))
     assert lab.states() == {"": "acknowledged"}
     lab.take(audit(hours(5), FAILS))  # the agent has lost its hits
     assert lab.states() == {"": "acknowledged"}
+
+
+def test_an_agent_waives_nothing_of_itself_and_speaks_for_no_person_of_ours(lab: Lab) -> None:
+    waived = said(BEGUN, "waived", "W-2026-0001")
+    lab.take(audit(BEGUN, FAILS, hits=waived))
+    row = lab.hits()[""]
+    assert (row.state, row.waiver, row.by) == ("new", "", "")
+    lab.take(audit(hours(1), FAILS, hits=waived), agent_waivers=True)
+    assert lab.states() == {"": "waived"}
+    lab.take(audit(hours(2), FAILS, hits=waived))  # it is believed no more
+    assert (lab.hits()[""].state, lab.hits()[""].waiver) == ("new", "")
+    lab.take(audit(hours(3), FAILS, hits=said(hours(3), "acknowledged")))
+    assert (lab.hits()[""].state, lab.hits()[""].by) == ("acknowledged", "agent:张伟")
 
 
 def test_an_acknowledgement_taken_back_here_stays_so(lab: Lab) -> None:
@@ -167,7 +186,9 @@ def test_an_acknowledgement_taken_back_here_stays_so(lab: Lab) -> None:
 def test_one_host_cannot_change_the_hits_of_another(lab: Lab) -> None:
     lab.take(audit(BEGUN, FAILS, key="h1"))
     theirs = audit(hours(1), FAILS, key="h1")
-    lab.take(audit(hours(1), {**FAILS}, key="h2", hits=said(BEGUN, "waived", "W-7")))
+    lab.take(
+        audit(hours(1), {**FAILS}, key="h2", hits=said(BEGUN, "waived", "W-7")), agent_waivers=True
+    )
     lab.take(type(theirs)(audit(hours(2), {}, key="h2").host, hours(2), 1.0, theirs.packs))
     with lab.console.database.reading() as connection:
         rows = connection.execute(host.join(hit).select().order_by(host.c.key)).all()

@@ -128,7 +128,7 @@ def test_one_that_expired_is_taken_off_within_a_minute(lab: Lab) -> None:
 
 
 def test_an_agents_own_waiver_is_not_taken_off_by_the_console(lab: Lab) -> None:
-    lab.take(audit(BEGUN, FAILS, hits=said(BEGUN, "waived", "W-7")))
+    lab.take(audit(BEGUN, FAILS, hits=said(BEGUN, "waived", "W-7")), agent_waivers=True)
     assert rejudge(lab) == 0
     lab.waive()
     assert rejudge(lab) == 1

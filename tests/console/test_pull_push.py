@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import html
@@ -14,9 +15,11 @@ import pytest
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
+from exporters.console.pull import pushing
 from exporters.console.pull.puller import Puller
 from exporters.console.pull.settings import PullSettings
 from exporters.console.schema import agent_token, enrolment, host, log
+from exporters.console.services import AT_ONCE, LARGE
 from exporters.console.settings import ConsoleSettings
 from tests.console.pullfleet import (
     NOW,
@@ -146,6 +149,30 @@ def test_a_token_is_used_so_often_an_hour(tmp_path: Path) -> None:
     assert [it.status_code for it in said].count(200) == 11
     assert said[-1].status_code == 429
     assert 0 < int(said[-1].headers["retry-after"]) <= 180
+    console.close()
+
+
+def test_so_many_audits_are_taken_in_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushing, "PATIENCE", 0.01)
+    console = Console(f"sqlite:///{tmp_path}/console.db")
+    agent = agent_with(console, enrolled(console, one_time(console)).json()["token"])
+    with contextlib.ExitStack() as others:
+        for _ in range(AT_ONCE):
+            others.enter_context(console.services.taking)
+        answer = agent.post("/api/v1/findings", content=audit())
+        assert code(answer) == (429, "too_many")
+        assert int(answer.headers["retry-after"]) == pushing.BUSY
+        assert hosts(console) == []
+    for content in (b"no audit", audit(), b" " * LARGE + audit(minutes=1)):
+        agent.post("/api/v1/findings", content=content)  # each gives its turn back
+    assert len(hits(console)) == 1
+    large = b" " * (LARGE + 1)
+    with console.services.turn(large):
+        assert console.services.turn(large).locked()  # type: ignore[attr-defined]
+        with console.services.turn(large[1:]):  # a small one does not wait for it
+            assert console.services.taking.acquire(blocking=False)
     console.close()
 
 

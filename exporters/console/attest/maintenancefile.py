@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Select, select
 
 from collectors.strictyaml import MAX_BYTES
 from exporters import aside
+from exporters.console import example
 from exporters.console.attest import windowstore
 from exporters.console.attest.windows import Window, occurrences
 from exporters.console.database import Database
@@ -29,7 +30,6 @@ from exporters.console.settings import ConsoleSettings
 from exporters.console.web.asker import Asker
 from exporters.console.web.refusals import Invalid
 from exporters.console.web.routing import Reply
-from exporters.report.sheet import table
 
 log = logging.getLogger(__name__)
 
@@ -81,11 +81,12 @@ def as_yaml(found: Sequence[Row]) -> bytes:
     return text.encode()
 
 
-def as_csv(found: Sequence[Row]) -> bytes:
+def as_csv(found: Sequence[Row], mark: str = "") -> bytes:
     cells = (
         [it["since"], it["until"], ";".join(it.get("lines", ())), it["reason"]] for it in found
     )
-    return table(("since", "until", "lines", "reason"), cells)
+    heads = ("since", "until", "lines", "reason")
+    return b"".join(example.table(mark, heads, cells))
 
 
 class MaintenanceFile:
@@ -94,6 +95,7 @@ class MaintenanceFile:
 
     def __init__(self, database: Database, settings: ConsoleSettings) -> None:
         self._database, self._path = database, settings.maintenance_file
+        self._settings = settings
         self._zone = ZoneInfo(settings.zone)
         self._lock = threading.Lock()
 
@@ -106,7 +108,8 @@ class MaintenanceFile:
             with self._database.reading() as connection:
                 windows = windowstore.since(connection, self._zone, begin)
                 watched = _watched(connection) if any(map(_narrow, windows)) else ()
-            content = as_yaml([*rows(windows, watched, begin, end)])
+            found = as_yaml([*rows(windows, watched, begin, end)])
+            content = example.comment(self._settings) + found
             if len(content) > MAX_BYTES:
                 raise ValueError(
                     f"{self._path}: more than {MAX_BYTES} bytes of maintenance windows"
@@ -135,10 +138,12 @@ def served(asker: Asker, given: WindowMonth, form: Literal["yaml", "csv"]) -> Re
     with asker.database.reading() as connection:
         windows = windowstore.since(connection, asker.zone, begin, asker)
         watched = _watched(connection, asker) if any(map(_narrow, windows)) else ()
-    found = [*rows(windows, watched, begin, end)]
+    found, settings = [*rows(windows, watched, begin, end)], asker.services.settings
     if form == "csv":
-        return Reply(as_csv(found), "text/csv; charset=utf-8", "maintenance.csv")
-    return Reply(as_yaml(found), "application/yaml", "maintenance.yaml")
+        mark = example.mark(settings, asker.language)
+        return Reply(as_csv(found, mark), "text/csv; charset=utf-8", "maintenance.csv")
+    content = example.comment(settings) + as_yaml(found)
+    return Reply(content, "application/yaml", "maintenance.yaml")
 
 
 def _lines(window: Window, watched: Sequence[Watched]) -> list[str] | None:

@@ -10,6 +10,7 @@ import msgspec
 import yaml
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
+from exporters.console import example
 from exporters.console.attest import matched, reach, texts
 from exporters.console.attest.waivers import may_withdraw, row_of, shown_state, why_not_approve
 from exporters.console.codes import STATE
@@ -148,6 +149,7 @@ def covering(asker: Asker, connection: Connection, ids: tuple[int, ...]) -> tupl
 def as_file(asker: Asker) -> Iterator[bytes]:
     """A waivers file: those in force today that name no departments, which agents know nothing of, or whose hosts are
     written out instead. It is for agents of the departments that the asker sees."""
+    yield example.comment(asker.services.settings)
     yield f"# {asker.now.astimezone(asker.zone):%Y-%m-%d %H:%M %z}\n".encode()
     last, some = 0, False
     while True:

@@ -18,7 +18,6 @@ from exporters.console.web.refusals import Invalid
 from rules.linejudge import STATES
 
 PAGE: Final = 100  # lines
-FRESH: Final = timedelta(minutes=15)  # older ones are told as of then
 _OF_HOST: Final = 1000
 LEVELS: Final = ("province", "city", "county", "town", "village", "")
 _RANKS: Final = {
@@ -114,7 +113,7 @@ def lines(asker: Asker, given: LineFilter) -> LineList:
     with asker.database.reading() as connection:
         rows = connection.execute(asker.scoped(statement, host.c.department_id)).all()
         sums = _levels(connection, asker, given)
-    found = _together(rows, asker.now)
+    found = _together(rows, _fresh(asker))
     cursor = ""
     if len(found) > PAGE:
         found = found[:PAGE]
@@ -133,7 +132,7 @@ def of_host(connection: Connection, asker: Asker, host_id: int) -> tuple[LineRow
         .order_by(line.c.rank, line.c.name, line.c.family)
         .limit(_OF_HOST)
     ).all()
-    return tuple(_together(rows, asker.now))
+    return tuple(_together(rows, _fresh(asker)))
 
 
 def _selected() -> Select[Any]:
@@ -162,7 +161,7 @@ def _narrowed(statement: Select[Any], given: LineFilter) -> Select[Any]:
     return statement
 
 
-def _together(rows: Iterable[Row[Any]], now: datetime) -> list[LineRow]:
+def _together(rows: Iterable[Row[Any]], fresh: datetime) -> list[LineRow]:
     """The families of a line in one."""
     found: dict[tuple[int, str], tuple[Row[Any], list[Way]]] = {}
     for row in rows:
@@ -179,13 +178,18 @@ def _together(rows: Iterable[Row[Any]], now: datetime) -> list[LineRow]:
                     failure=figures.get("failure", ""),
                 )
             )
-    return [_row(row, tuple(ways), now) for row, ways in found.values()]
+    return [_row(row, tuple(ways), fresh) for row, ways in found.values()]
 
 
-def _row(row: Row[Any], ways: tuple[Way, ...], now: datetime) -> LineRow:
+def _fresh(asker: Asker) -> datetime:
+    """What was told earlier is shown as of then: an agent that has told nothing since is as good as silent."""
+    return asker.now - timedelta(seconds=asker.services.settings.pull.silence)
+
+
+def _row(row: Row[Any], ways: tuple[Way, ...], fresh: datetime) -> LineRow:
     figures = row.figures
     seconds = figures.get("seconds", {})
-    old = row.silent_since is not None or now - row.time > FRESH
+    old = row.silent_since is not None or row.time < fresh
     return LineRow(
         host_id=row.host_id,
         host=row.host,
@@ -213,7 +217,7 @@ def _row(row: Row[Any], ways: tuple[Way, ...], now: datetime) -> LineRow:
 
 def _levels(connection: Connection, asker: Asker, given: LineFilter) -> tuple[LevelSum, ...]:
     """Of the filter without its state. The first family of a line counts it."""
-    old = or_(host.c.silent_since.is_not(None), line.c.time < asker.now - FRESH)
+    old = or_(host.c.silent_since.is_not(None), line.c.time < _fresh(asker))
     place = case((old, -1), else_=line.c.rank)
     other = line.alias("other")
     first = ~(

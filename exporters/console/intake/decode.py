@@ -14,8 +14,10 @@ import msgspec
 
 from rules.model import AuditResult, Hit, Verdict
 
-MAX_BYTES: Final = 32 << 20
+MAX_BYTES: Final = 16 << 20  # an agent serves half of that
+MAX_VALUES: Final = 1_000_000  # an empty list is three bytes here and seventy as an object
 MAX_VERDICTS: Final = 200_000  # and as many hits
+MAX_RULES: Final = 3000
 MAX_PACKS: Final = 100
 AHEAD: Final = timedelta(hours=1)  # of a clock that is wrong
 EARLIEST_YEAR: Final = 2000
@@ -34,6 +36,8 @@ def decoded(content: bytes, now: datetime) -> AuditResult:
     """Raises Refused."""
     if len(content) > MAX_BYTES:
         raise Refused(f"longer than {MAX_BYTES >> 20} MiB")
+    if sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise Refused(f"more than {MAX_VALUES} values")
     try:
         result = _DECODER.decode(content)
     except msgspec.ValidationError as error:
@@ -60,6 +64,8 @@ def _check(result: AuditResult, now: datetime) -> None:
     verdicts = sum(len(pack.verdicts) for pack in result.packs)
     if max(verdicts, len(result.hits)) > MAX_VERDICTS:
         raise Refused(f"more than {MAX_VERDICTS} verdicts or hits")
+    if len({one.rule for pack in result.packs for one in pack.verdicts}) > MAX_RULES:
+        raise Refused(f"more than {MAX_RULES} rules")
     if result.left_out < 0:
         raise Refused("left_out is below 0")
     for pack in result.packs:

@@ -6,16 +6,14 @@ An audit from which something was left out closes nothing: only what fails in it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import msgspec
 
+from exporters.console.intake.prepared import AGENT
 from rules import hits
 from rules.hits import Ledger
 from rules.model import AuditResult, Hit
 from rules.waivers import Waiver
-
-AGENT: Final = "agent:"  # how a waiver begins that is one of the agent's own
 
 
 def after(

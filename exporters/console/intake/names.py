@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, delete, select
 
 from exporters.console.codes import SEVERITY
 from exporters.console.database import Database
-from exporters.console.intake import bulk
-from exporters.console.intake.prepared import MAX_CLAUSES, name
+from exporters.console.intake import bulk, foreign
+from exporters.console.intake.foreign import Pair
 from exporters.console.schema import department, rule, rule_clause, rule_pack
 from exporters.console.services import Services
 from exporters.findings.told import line
@@ -26,7 +26,6 @@ class _Told(NamedTuple):
     """A rule that is in the tables as a verdict told of it."""
 
     id: int
-    maps: Mapping[str, tuple[str, ...]]
     title: Text
     severity: str
 
@@ -40,7 +39,7 @@ class Names:
         self._services = services
         self._departments: dict[str, int] = {}
         self._rules: dict[str, int] = {}
-        self._fresh: dict[tuple[str, str], _Told] = {}
+        self._fresh: dict[Pair, _Told] = {}
 
     def department(self, label: str) -> int:
         if label not in self._departments:
@@ -52,30 +51,28 @@ class Names:
             self._departments[label] = found
         return self._departments[label]
 
-    def rules(self, result: AuditResult) -> Mapping[str, int]:
-        """The numbers of the rules of an audit by name (there may be others in it), with their texts, packs and
-        clauses in the tables."""
+    def rules(self, result: AuditResult) -> tuple[AuditResult, Mapping[str, int]]:
+        """The audit, without the rules there is no room for, and the numbers of its rules by name (there may be others
+        in it), with their texts, packs and clauses in the tables."""
         told = {
             (pack.pack, verdict.rule): verdict for pack in result.packs for verdict in pack.verdicts
         }
-        fresh: dict[tuple[str, str], Verdict] = {}
+        fresh: dict[Pair, Verdict] = {}
         for key, verdict in told.items():
             known = self._fresh.get(key) or self._database.rules.get(key)
-            if known is None or (known.maps, known.title, known.severity) != (
-                verdict.maps,
-                verdict.title,
-                verdict.severity,
-            ):
+            if known is None or (known.title, known.severity) != (verdict.title, verdict.severity):
                 fresh[key] = verdict
             else:
                 self._rules[verdict.rule] = known.id
+        gone = foreign.without_room(self._connection, self._services, fresh)
+        result = foreign.without(result, self._services, gone)
+        fresh = {key: verdict for key, verdict in fresh.items() if key not in gone}
         if fresh:
             self._texts({rule_name: verdict for (_, rule_name), verdict in fresh.items()})
             self._maps(fresh)
             for key, verdict in fresh.items():
-                number = self._rules[verdict.rule]
-                self._fresh[key] = _Told(number, verdict.maps, verdict.title, verdict.severity)
-        return self._rules
+                self._fresh[key] = _Told(self._rules[verdict.rule], verdict.title, verdict.severity)
+        return result, self._rules
 
     def remember(self) -> None:
         """What was written is committed."""
@@ -116,24 +113,40 @@ class Names:
             "question_en": line(question.en),
         }
 
-    def _maps(self, told: Mapping[tuple[str, str], Verdict]) -> None:
-        ids = sorted({self._rules[rule_name] for _, rule_name in told})
-        packs = {(self._rules[rule_name], pack) for pack, rule_name in told}
+    def _maps(self, told: Iterable[Pair]) -> None:
+        """One agent's word would be for the hosts of all: this console's packs have no other rules than they have here,
+        and clauses those that its own rules have."""
+        own = self._services.rules
+        names = {self._rules[rule_name]: rule_name for _, rule_name in told}
+        found = self._rows(rule_pack, names)
+        pairs = {(self._rules[rule_name], pack) for pack, rule_name in told} | found
+        self._make(rule_pack, found, {row for row in pairs if self._may(row[1], names[row[0]])})
         clauses = {
-            (self._rules[rule_name], name(standard), name(clause))
-            for (_, rule_name), verdict in told.items()
-            for standard, ones in verdict.maps.items()
-            for clause in ones[:MAX_CLAUSES]
+            (number, standard, clause)
+            for number, rule_name in names.items()
+            if rule_name in own
+            for standard, ones in own[rule_name].maps.items()
+            for clause in ones
         }
-        self._missing(rule_pack, ids, packs)
-        self._missing(rule_clause, ids, clauses)
+        self._make(rule_clause, self._rows(rule_clause, names), clauses)
 
-    def _missing(self, table: Table, ids: list[int], wanted: set[Any]) -> None:
-        found = self._connection.execute(select(table).where(table.c.rule_id.in_(ids)))
+    def _may(self, pack: str, rule_name: str) -> bool:
+        if foreign.foreign(self._services, (pack, rule_name)):
+            return True
+        return any(one.id == rule_name for one in self._services.packs[pack].rules)
+
+    def _rows(self, table: Table, ids: Iterable[int]) -> set[Any]:
+        found = self._connection.execute(select(table).where(table.c.rule_id.in_(list(ids))))
+        return {tuple(row) for row in found}
+
+    def _make(self, table: Table, found: set[Any], wanted: set[Any]) -> None:
+        """Other versions of this console had others."""
         columns = [column.name for column in table.columns]
-        missing = sorted(wanted - {tuple(row) for row in found})
-        if missing:
-            self._insert(table, [dict(zip(columns, row, strict=True)) for row in missing])
+        for row in sorted(found - wanted):
+            at = (table.c[name] == value for name, value in zip(columns, row, strict=True))
+            self._connection.execute(delete(table).where(*at))
+        rows = [dict(zip(columns, row, strict=True)) for row in sorted(wanted - found)]
+        self._insert(table, rows)
 
     def _insert(self, table: Table, rows: list[dict[str, Any]]) -> None:
         """Another console may have them in at the same time."""

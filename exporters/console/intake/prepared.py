@@ -11,19 +11,20 @@ import msgspec
 from exporters.findings.told import harmless, line
 from rules.model import AuditResult, Hit, Host, PackResult, Verdict, fingerprint
 
+AGENT: Final = "agent:"  # how a waiver or a person begins that is the agent's word alone
 MAX_JSON: Final = 8000  # characters of one value
 MAX_NAME: Final = 300
-MAX_CLAUSES: Final = 100  # of one rule by one standard
 
 
-def prepared(result: AuditResult) -> AuditResult:
-    """In its failing verdicts and its hits, `actual` and `expected` are JSON texts."""
+def prepared(result: AuditResult, waives: bool = False) -> AuditResult:
+    """In its failing verdicts and its hits, `actual` and `expected` are JSON texts. `waives`: what the agent waived is
+    so here, too."""
     host = Host(result.host.id, name(result.host.name))
     return msgspec.structs.replace(
         result,
         host=host,
         packs=tuple(_pack(pack, host) for pack in result.packs),
-        hits=tuple(_hit(hit, host) for hit in result.hits),
+        hits=tuple(_hit(hit, host, waives) for hit in result.hits),
         changes=(),
     )
 
@@ -67,13 +68,14 @@ def _verdict(verdict: Verdict, host: Host) -> Verdict:
     )
 
 
-def _hit(hit: Hit, host: Host) -> Hit:
-    """Of the agent's own hits only what people said at the agent is of use."""
+def _hit(hit: Hit, host: Host, waives: bool) -> Hit:
+    """Of the agent's own hits only what people said at the agent is of use: by whom, nobody has checked there."""
     return msgspec.structs.replace(
         hit,
         fingerprint=fingerprint(host.id, hit.rule, hit.instance),
         host=host,
+        state="new" if hit.state == "waived" and not waives else hit.state,
         waiver=name(hit.waiver),
-        by=name(hit.by),
+        by=name(AGENT + hit.by),
         note=line(hit.note),
     )

@@ -12,7 +12,7 @@ from exporters.console.codes import SEVERITY, STATE
 from exporters.console.database import Database
 from exporters.console.intake import bulk, events, rows, waivers
 from exporters.console.intake.contention import Contended
-from exporters.console.intake.life import AGENT
+from exporters.console.intake.prepared import AGENT
 from exporters.console.intake.rows import Known
 from exporters.console.intake.tallies import Deltas
 from exporters.console.intake.waivers import Given

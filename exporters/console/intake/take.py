@@ -66,6 +66,7 @@ class _Intake:
     ) -> None:
         self.deltas = Deltas()
         self._database = database
+        self._services = services
         self._connection = connection
         self._now = now
         self._today = waivers.site_day(services, now)
@@ -81,8 +82,8 @@ class _Intake:
                 return Taken("same", row.id)
             if result.time < row.last_audit:
                 return Taken("older", row.id)
-        result = prepared(result)
-        rules = self.names.rules(result)
+        result = prepared(result, self._services.settings.agent_waivers)
+        result, rules = self.names.rules(result)
         names = (result.host.name, result.host.id)
         given = waivers.given_to(self._database, self._connection, self._today, names)
         moved = row.department_id != department_id

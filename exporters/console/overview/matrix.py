@@ -1,7 +1,8 @@
 """The clauses of GB/T 22239 by how the rules that are about them came out, from the tallies.
 
 A clause is as bad as the worst of its results (a result is one rule on one host): failed, then unknown, then manual, then
-passed, then not applicable. An answer of a person is told beside a manual one and never makes it a pass. What no rule is
+passed, then not applicable. Where a person answered that it is not met, it failed; no other answer makes a manual one
+anything else: it is told beside it. What no rule is
 about is said to be not covered, and what no host has told of yet has no result: neither is a pass.
 """
 
@@ -45,13 +46,19 @@ class Cell(msgspec.Struct, frozen=True):
     rules: tuple[str, ...]
 
     @property
+    def count(self) -> int | None:
+        """How many results are as the verdict says."""
+        if self.verdict == "no_result" or self.verdict == "not_covered":
+            return None
+        told = self.answered.failed if self.verdict == "fail" else 0
+        return self.results[self.verdict] + told
+
+    @property
     def attested(self) -> str:
         """Of a manual clause the worst of what people answered, or did not."""
         if self.verdict != "manual":
             return ""
         told = self.answered
-        if told.failed:
-            return "not_met"
         return "open" if told.open else "expired" if told.expired else "answered"
 
 
@@ -153,6 +160,8 @@ def _matrix(
 
 
 def _verdict(found: _Found, covered: bool) -> Verdict:
+    if found.answers.failed:
+        return "fail"
     for outcome in WORST:
         if found.results[outcome]:
             return outcome

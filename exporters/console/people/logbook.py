@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from sqlalchemy import Row, Select, literal, select, tuple_
 
+from exporters.console import example
 from exporters.console.codes import Moment
 from exporters.console.database import Database
 from exporters.console.people.oneself import whole_site
@@ -67,14 +68,13 @@ def exported(asker: Asker, given: Filter) -> Reply:
     with asker.database.writing() as connection:
         asker.record(connection, "log.export", "", msgspec.to_builtins(given))
     heads = [say(f"log.{head}", asker.language) for head in _HEADS]
-    content = _csv(asker.database, asker, _statement(asker, given), heads)
+    said = example.mark(asker.services.settings, asker.language)
+    rows = _rows(asker.database, asker, _statement(asker, given))
+    content = sheet.blocks(example.table(said, heads, rows))
     return Reply(content, "text/csv; charset=utf-8", f"audit-log-{asker.now:%Y%m%d}.csv")
 
 
-def _csv(
-    database: Database, asker: Asker, statement: Select[Any], heads: list[str]
-) -> Iterator[bytes]:
-    yield sheet.table(heads, [])
+def _rows(database: Database, asker: Asker, statement: Select[Any]) -> Iterator[list[str]]:
     before: int | None = None
     while True:
         part = _after(statement, database, before)
@@ -82,9 +82,8 @@ def _csv(
             rows = connection.execute(part.limit(_BATCH)).all()
         if not rows:
             return
-        cells = [_cells(asker, row) for row in rows]
-        # the mark of UTF-8 is at the beginning of the file alone
-        yield sheet.table(cells[0], cells[1:]).removeprefix(b"\xef\xbb\xbf")
+        for row in rows:
+            yield _cells(asker, row)
         before = rows[-1].number
 
 

@@ -6,13 +6,15 @@ themselves by. What comes after a step of logging in has a token of its own: nob
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple, cast
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, Update, delete, select, update
+from sqlalchemy.exc import OperationalError
 
 from exporters.console.database import Database
 from exporters.console.people.policy import expired
@@ -26,6 +28,7 @@ Stage = Literal["full", "totp", "password"]
 Step = Literal["password", "totp"]  # of logging in
 ENTER: Final[Mapping[str, str]] = {"totp": "/login/totp", "password": "/profile/password"}
 _RENEW: Final = timedelta(seconds=60)  # how exact `seen` is
+_BRIEFLY: Final = 0.05  # seconds that it waits for another writer
 
 
 class Resolved(NamedTuple):
@@ -98,10 +101,16 @@ def end_all(connection: Connection, user_id: int) -> None:
 
 
 def resolve(
-    database: Database, settings: ConsoleSettings, cookie: str, bearer: str, now: datetime
+    database: Database,
+    settings: ConsoleSettings,
+    cookie: str,
+    bearer: str,
+    now: datetime,
+    *,
+    renew: bool = True,
 ) -> Resolved:
     """Nobody for a token that is unknown, over, idle for too long, or of a user who may not log in. A bearer token
-    goes before a cookie, and has no session: no browser sends it by itself."""
+    goes before a cookie, and has no session: no browser sends it by itself. `renew`: it is used by this."""
     if bearer:
         return _by_token(database, bearer, now)
     if not cookie:
@@ -119,9 +128,8 @@ def resolve(
         if over or row.disabled:
             return Resolved()
         scope = scope_of(connection, row.departments)
-    if now - row.seen >= _RENEW:
-        with database.writing() as connection:
-            connection.execute(update(session).where(session.c.token_hash == mark).values(seen=now))
+    if renew and now - row.seen >= _RENEW:
+        _note(database, update(session).where(session.c.token_hash == mark).values(seen=now))
     return Resolved(_person(row, row.user_id), scope, mark, row.csrf, row.stage, row.language)
 
 
@@ -138,11 +146,17 @@ def _by_token(database: Database, bearer: str, now: datetime) -> Resolved:
             return Resolved()
         scope = scope_of(connection, row.departments)
     if row.used is None or now - row.used >= _RENEW:
-        with database.writing() as connection:
-            connection.execute(
-                update(api_token).where(api_token.c.id == row.token_id).values(used=now)
-            )
+        _note(database, update(api_token).where(api_token.c.id == row.token_id).values(used=now))
     return Resolved(_person(row, row.id), scope, stage="full", language=row.language)
+
+
+def _note(database: Database, statement: Update) -> None:
+    """Who only reads does not wait for a writer: the next request notes it."""
+    with (
+        contextlib.suppress(OperationalError),
+        database.waiting(_BRIEFLY).writing() as connection,
+    ):
+        connection.execute(statement)
 
 
 def _person(row: Row[Any], user_id: int) -> Person:

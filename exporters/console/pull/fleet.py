@@ -132,7 +132,8 @@ def agents(asker: Asker, given: AgentsQuery) -> Agents:
         statement = statement.where(host.c.source == given.source)
     with asker.database.reading() as connection:
         if given.after is not None:
-            last = connection.execute(select(host.c.name).where(host.c.id == given.after)).scalar()
+            of_last = select(host.c.name).where(host.c.id == given.after)
+            last = connection.execute(asker.scoped(of_last, host.c.department_id)).scalar()
             statement = statement.where(tuple_(host.c.name, host.c.id) > (last or "", given.after))
         ordered = statement.order_by(host.c.name, host.c.id).limit(given.limit + 1)
         rows = connection.execute(ordered).all()

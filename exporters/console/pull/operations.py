@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from exporters.console.intake import decode
 from exporters.console.intake.arrived import Taken
-from exporters.console.pull import enrolling, fleet, pushing, targetlist
+from exporters.console.pull import enrolling, fleet, pushing, targetlist, tokens
 from exporters.console.web.asker import Asker
 from exporters.console.web.routing import Nothing, Operation
 
@@ -56,7 +57,8 @@ OPERATIONS: Final = (
         *("agents.push", "POST", "/findings", "agent", pushing.push),
         takes=pushing.Pushed,
         gives=Taken,
-        body_limit=pushing.LIMIT,
+        body_limit=decode.MAX_BYTES,
+        admits=tokens.known,
         raw="content",
     ),
     Operation(

@@ -100,7 +100,7 @@ PAGES: Final = (
     Page("/fleet/enrol", "administer", _form),
     Page("/fleet/enrol", "administer", _enrol, enrolling.Enrol, "POST"),
     Page("/fleet/enrol/{id}", "administer", _waiting, enrolling.Which),
-    Page("/fleet/enrol/{id}/state", "administer", _part, enrolling.Which),
+    Page("/fleet/enrol/{id}/state", "administer", _part, enrolling.Which, polled=True),
     Page("/fleet/{id}", "view", _agent, fleet.Which),
     Page("/fleet/{id}/revoke", "administer", _revoke, _Revoke, "POST"),
 )

@@ -36,9 +36,6 @@ log = logging.getLogger(__name__)
 PULL: Final = "pull"
 SILENCE: Final = "silence"
 BUDGET: Final = 20.0  # seconds in which a round begins to ask targets
-AT_ONCE: Final = (
-    2  # audits decoded and taken in: each needs memory, and the database has one writer
-)
 SWEEP: Final = 30.0  # seconds between two looks for silent agents
 RARELY: Final = 12  # intervals, between two looks for lines where there were none
 
@@ -65,7 +62,6 @@ class Puller:
         self._swept: datetime | None = None
         self._known: dict[str, Known] | None = None
         self._client: tuple[tuple[float, ...], Client] | None = None
-        self._taking = threading.Semaphore(AT_ONCE)
         self._claimed: dict[
             str, str
         ] = {}  # host keys of this round, with the URLs that told of them
@@ -210,7 +206,7 @@ class Puller:
         return came
 
     def _taken(self, one: Known, content: bytes, etag: str, version: str, at: datetime) -> Came:
-        with self._taking:
+        with self._services.taking, self._services.turn(content):
             try:
                 result = decoded(content, at)
             except Refused as error:

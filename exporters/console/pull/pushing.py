@@ -5,22 +5,23 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import Row, select, update
 
 from exporters.console.intake.arrived import Arrived, Taken
-from exporters.console.intake.decode import Refused, decoded
+from exporters.console.intake.decode import MAX_BYTES, Refused, decoded
 from exporters.console.intake.take import take
 from exporters.console.pull import hearing, tokens
 from exporters.console.schema import agent_token, enrolment, host, target
 from exporters.console.web.asker import Asker
-from exporters.console.web.refusals import Conflict, Forbidden, Invalid, TooLarge
+from exporters.console.web.refusals import Conflict, Forbidden, Invalid, TooLarge, TooMany
 from exporters.findings.told import line
 
-LIMIT: Final = 32 << 20  # bytes, inflated
 MAX_VERSION: Final = 40  # characters
+PATIENCE: Final = 5.0  # seconds that a push waits for others, with a thread that pages need, too
+BUSY: Final = 30  # seconds, for which it is sent away then
 _GZIP: Final = b"\x1f\x8b"  # RFC 1952; JSON never begins so
 
 
@@ -46,7 +47,17 @@ class Wanted(msgspec.Struct, frozen=True):
 
 def push(asker: Asker, given: Pushed) -> Taken:
     token = tokens.admitted(asker)
-    content = inflated(given.content)
+    if not asker.services.taking.acquire(timeout=PATIENCE):
+        raise TooMany("too_many", BUSY)
+    try:
+        content = inflated(given.content)
+        with asker.services.turn(content):
+            return _taken(asker, content, given.version, token)
+    finally:
+        asker.services.taking.release()
+
+
+def _taken(asker: Asker, content: bytes, told: str, token: Row[Any]) -> Taken:
     try:
         result = decoded(content, asker.now)
     except Refused as error:
@@ -55,7 +66,7 @@ def push(asker: Asker, given: Pushed) -> Taken:
         raise Forbidden("fleet.other_host")
     _check_unpulled(asker, token.host_key)
     digest = hashlib.sha256(content).hexdigest()
-    version = line(given.version)[:MAX_VERSION]
+    version = line(told)[:MAX_VERSION]
     arrived = Arrived("push", token.labels, version=version, digest=digest)
     taken = take(asker.database, asker.services, arrived, result, asker.now)
     with asker.database.writing() as connection:
@@ -86,11 +97,11 @@ def inflated(content: bytes) -> bytes:
         return content
     unpacker = zlib.decompressobj(wbits=31)
     try:
-        plain = unpacker.decompress(content, LIMIT + 1)
+        plain = unpacker.decompress(content, MAX_BYTES + 1)
     except zlib.error as error:
         raise Invalid("fleet.bad_gzip") from error
-    if len(plain) > LIMIT:
-        raise TooLarge("too_large", limit=LIMIT)
+    if len(plain) > MAX_BYTES:
+        raise TooLarge("too_large", limit=MAX_BYTES)
     if not unpacker.eof or unpacker.unused_data:
         raise Invalid("fleet.bad_gzip")
     return plain

@@ -47,7 +47,7 @@ class PullSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     scheme: Literal["http", "https"] = "http"
     tls: PullTls = PullTls()
     basic_auth: BasicAuth | None = None
-    max_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 28)] = 32 << 20
+    max_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 28)] = 16 << 20
     silent_after: Duration | None = None
     push_rate: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 120
     authority: str = ""

@@ -40,20 +40,18 @@ def revoke(connection: Connection, key: str, now: datetime) -> int:
     return int(done.rowcount)
 
 
+def known(asker: Asker) -> None:
+    """Raises Unknown and Forbidden for a token that is worth nothing. It only reads: strangers keep nobody waiting."""
+    with asker.database.reading() as connection:
+        _row(asker, connection)
+
+
 def admitted(asker: Asker) -> Row[Any]:
     """The row of the token that an agent calls with; it is used once more. Raises Unknown, Forbidden and TooMany."""
-    if not asker.token:
-        raise Unknown("fleet.token_missing")
-    mark = hashed(asker.token)
+    known(asker)
     pace = timedelta(hours=1) / asker.services.settings.pull.push_rate
     with asker.database.writing() as connection:
-        row = connection.execute(
-            select(agent_token).where(agent_token.c.token_hash == mark).with_for_update()
-        ).first()
-        if row is None:
-            raise Unknown("fleet.token_unknown")
-        if row.revoked is not None:
-            raise Forbidden("fleet.token_revoked")
+        row = _row(asker, connection, lock=True)
         paid = max(row.paced or asker.now, asker.now)
         if paid - asker.now > pace * BURST:
             wait = paid - asker.now - pace * BURST
@@ -63,4 +61,16 @@ def admitted(asker: Asker) -> Row[Any]:
             .where(agent_token.c.id == row.id)
             .values(used=asker.now, paced=paid + pace)
         )
+    return row
+
+
+def _row(asker: Asker, connection: Connection, *, lock: bool = False) -> Row[Any]:
+    if not asker.token:
+        raise Unknown("fleet.token_missing")
+    statement = select(agent_token).where(agent_token.c.token_hash == hashed(asker.token))
+    row = connection.execute(statement.with_for_update() if lock else statement).first()
+    if row is None:
+        raise Unknown("fleet.token_unknown")
+    if row.revoked is not None:
+        raise Forbidden("fleet.token_revoked")
     return row

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Row, Select, select
 
+from exporters.console import example
 from exporters.console.review import ways
 from exporters.console.review.filters import HitFilter
 from exporters.console.review.narrowing import Narrowed, narrowed
@@ -38,30 +39,19 @@ Maps = dict[int, dict[str, tuple[str, ...]]]
 def as_csv(asker: Asker, given: HitFilter) -> Reply:
     """The columns are named in the asker's language; times are by the site's clock."""
     heads = [say(f"review.csv.{name}", asker.language) for name in _HEADS]
-    content = sheet.lines(heads, _cells(asker, given))
-    return Reply(_together(content), "text/csv; charset=utf-8", f"hits-{_stamp(asker)}.csv")
+    said = example.mark(asker.services.settings, asker.language)
+    content = example.table(said, heads, _cells(asker, given))
+    return Reply(sheet.blocks(content), "text/csv; charset=utf-8", f"hits-{_stamp(asker)}.csv")
 
 
 def as_ocsf(asker: Asker, given: HitFilter) -> Reply:
     """OCSF 1.5 Compliance Findings, a line each."""
-    content = _together(_events(asker, given))
+    content = sheet.blocks(_events(asker, given))
     return Reply(content, "application/x-ndjson", f"hits-{_stamp(asker)}.ocsf.ndjson")
 
 
 def _stamp(asker: Asker) -> str:
     return asker.now.astimezone(asker.zone).strftime("%Y%m%d-%H%M")
-
-
-def _together(lines: Iterator[bytes], size: int = 1 << 16) -> Iterator[bytes]:
-    parts: list[bytes] = []
-    length = 0
-    for line in lines:
-        parts.append(line)
-        length += len(line)
-        if length >= size:
-            yield b"".join(parts)
-            parts, length = [], 0
-    yield b"".join(parts)
 
 
 def _cells(asker: Asker, given: HitFilter) -> Iterator[Sequence[sheet.Cell]]:
@@ -95,11 +85,12 @@ def _cells(asker: Asker, given: HitFilter) -> Iterator[Sequence[sheet.Cell]]:
 
 
 def _events(asker: Asker, given: HitFilter) -> Iterator[bytes]:
+    labels = example.labels(asker.services.settings)
     for maps, row in _rows(asker, given):
         found = _hit(row, maps.get(row.rule_id, {}))
         activity = CLOSED if found.state == "fixed" else CHANGED
         told = of_hit(found, row.last_seen, activity, asker.services.rules)
-        yield ocsf.encode(told) + b"\n"
+        yield ocsf.encode(told, labels) + b"\n"
 
 
 def _hit(row: Row[Any], maps: dict[str, tuple[str, ...]]) -> Hit:

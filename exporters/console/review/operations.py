@@ -14,7 +14,7 @@ from exporters.console.review import (
     views,
 )
 from exporters.console.review.filters import HitFilter
-from exporters.console.web.routing import Nothing, Operation
+from exporters.console.web.routing import Nothing, Operation, Reply
 
 _HIT: Final = "/hits/{id}"
 _VIEW: Final = "/views/{id}"
@@ -41,7 +41,8 @@ OPERATIONS: Final = (
         "view",
         exports.as_csv,
         HitFilter,
-        media_type="text/csv",
+        Reply,
+        "text/csv",
     ),
     Operation(
         "hits.ocsf",
@@ -50,7 +51,8 @@ OPERATIONS: Final = (
         "view",
         exports.as_ocsf,
         HitFilter,
-        media_type="application/x-ndjson",
+        Reply,
+        "application/x-ndjson",
     ),
     Operation(
         "hits.bulk", "POST", "/hits/bulk", "review", changes.bulk, changes.Bulk, changes.Changed

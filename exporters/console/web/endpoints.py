@@ -3,73 +3,69 @@
 Handlers run in threads, at most settings.threads at once; the session is looked up in the same thread. A POST of a page,
 and an operation that changes something under a session's cookie, needs the session's CSRF token in the field `csrf`
 or the header X-CSRF-Token; where a browser says where a request comes from (Origin, Sec-Fetch-Site) it must be here.
+
+A body is read after it is known who sends it: strangers have 64 KiB, and few larger ones are in memory at once.
 """
 
 from __future__ import annotations
 
+import functools
 import hmac
 import logging
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
-from urllib.parse import quote, urlsplit
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import anyio
 import anyio.to_thread
 import msgspec
-from starlette.datastructures import FormData, UploadFile
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.routing import Route
 
-from exporters.console.database import Database
+from exporters.console.database import Database, unavailable
 from exporters.console.people import sessions
 from exporters.console.services import Services
-from exporters.console.web import binding, notices, templating
-from exporters.console.web.asker import LANGUAGE, Asker
+from exporters.console.web import answers, binding
+from exporters.console.web.asker import Asker
+from exporters.console.web.bodies import SMALL, Bodies, Given
 from exporters.console.web.refusals import (
     Broken,
     Forbidden,
     Invalid,
+    Later,
     Refused,
-    TooLarge,
-    TooMany,
     Unknown,
 )
 from exporters.console.web.routing import (
-    Answer,
-    Cookie,
     Operation,
     Page,
-    Redirect,
     Reply,
-    Upload,
 )
-from exporters.console.words import say
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+_Call = Callable[[Request, Page | Operation, Asker], T]
 
 PREFIX: Final = "/api/v1"
 _SAFE: Final = ("GET", "HEAD")
 _FORM_BYTES: Final = 1 << 20  # of the fields of a form without its files
-
-
-class _Given(NamedTuple):
-    """What came with a request, read before a thread is taken for it."""
-
-    pairs: list[tuple[str, Any]]
-    body: bytes
-    csrf: str
+_PATIENCE: Final = 5.0  # seconds that an answer waits for another writer of the database
+_AGAIN: Final = 5  # seconds until a request is worth trying again
 
 
 class Endpoints:
     """Makes routes. One for each console."""
 
     def __init__(self, database: Database, services: Services) -> None:
-        self._database, self._services = database, services
+        self._database, self._services = database.waiting(_PATIENCE), services
         self._zone = ZoneInfo(services.settings.zone)
-        self._limiter: anyio.CapacityLimiter | None = None
+        self._limiters: dict[bool, anyio.CapacityLimiter] = {}  # a loop must run to make one
+        self._bodies = Bodies(services.settings.upload_bytes)
 
     def page(self, page: Page) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -84,57 +80,38 @@ class Endpoints:
         return Route(PREFIX + operation.path, endpoint, methods=[operation.method])
 
     async def _answered(self, request: Request, served: Page | Operation) -> Response:
-        try:
-            given = await self._given(request, served)
-        except Refused as error:
-            refused = error
-            return await self._thread(lambda: self._refused(request, served, None, refused))
-        return await self._thread(lambda: self._handled(request, served, given))
+        async with AsyncExitStack() as held:
+            limit: int | Response = 0
+            if _has_body(served):
+                limit = await self._thread(request, served, self._allowed)
+            if isinstance(limit, Response):
+                return limit
+            try:
+                given = await self._bodies.given(request, served, limit, held)
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody reads it
+            except Refused as error:
+                refused = error
+                return await anyio.to_thread.run_sync(
+                    lambda: answers.refused(request, served, None, refused)
+                )
+            return await self._thread(request, served, functools.partial(self._handled, given))
 
-    async def _thread(self, call: Callable[[], Response]) -> Response:
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(self._services.settings.threads)
-        return await anyio.to_thread.run_sync(call, limiter=self._limiter)
-
-    # --- what came
-
-    async def _given(self, request: Request, served: Page | Operation) -> _Given:
-        pairs: list[tuple[str, Any]] = [*request.query_params.multi_items()]
-        pairs += request.path_params.items()
-        header = request.headers.get("x-csrf-token", "")
-        if served.method in _SAFE or (isinstance(served, Operation) and served.method == "DELETE"):
-            return _Given(pairs, b"", header)
-        if isinstance(served, Operation):
-            return _Given(pairs, await self._body(request, served.body_limit), header)
-        limit = self._services.settings.upload_bytes
-        whole = await self._body(request, limit + _FORM_BYTES)
-        form = await _form(request, whole)
-        for name, value in form.multi_items():
-            if name == "csrf" and isinstance(value, str):
-                header = header or value
-            elif isinstance(value, UploadFile):
-                content = await value.read()
-                if len(content) > limit:
-                    raise TooLarge("too_large", name, limit=limit)
-                if value.filename:
-                    upload = Upload(value.filename, value.content_type or "", content)
-                    pairs.append((name, upload))
-            else:
-                pairs.append((name, value))
-        return _Given(pairs, b"", header)
-
-    async def _body(self, request: Request, limit: int) -> bytes:
-        parts, length = [], 0
-        async for part in request.stream():
-            length += len(part)
-            if length > limit:
-                raise TooLarge("too_large", limit=limit)
-            parts.append(part)
-        return b"".join(parts)
+    async def _thread(
+        self, request: Request, served: Page | Operation, call: _Call[T]
+    ) -> T | Response:
+        """Agents have threads of their own: however many call, people are answered."""
+        agents = served.permission == "agent"
+        limiter = self._limiters.get(agents)
+        if limiter is None:
+            threads = max(1, self._services.settings.threads // (1 + agents))
+            limiter = self._limiters[agents] = anyio.CapacityLimiter(threads)
+        guarded = functools.partial(self._guarded, request, served, call)
+        return await anyio.to_thread.run_sync(guarded, limiter=limiter)
 
     # --- in a thread
 
-    def _asker(self, request: Request) -> Asker:
+    def _asker(self, request: Request, served: Page | Operation) -> Asker:
         now = datetime.now(UTC)
         bearer = ""
         scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
@@ -143,20 +120,17 @@ class Endpoints:
         found = sessions.resolve(
             self._database,
             self._services.settings,
-            request.cookies.get(sessions.cookie_name(_secure(request)), ""),
+            request.cookies.get(sessions.cookie_name(answers.secure(request)), ""),
             bearer,
             now,
+            renew=not (isinstance(served, Page) and served.polled),
         )
-        chosen = request.cookies.get(LANGUAGE) or found.language
-        if chosen not in ("zh", "en"):
-            header = request.headers.get("accept-language", "zh").lower()
-            chosen = "en" if header.startswith("en") else "zh"
         return Asker(
             database=self._database,
             services=self._services,
             now=now,
             zone=self._zone,
-            language=chosen,
+            language=answers.language_of(request, found.language),
             person=found.person,
             scope=found.scope,
             address=request.client.host if request.client else "",
@@ -167,34 +141,54 @@ class Endpoints:
             cookies=request.cookies,
         )
 
-    def _handled(self, request: Request, served: Page | Operation, given: _Given) -> Response:
+    def _guarded(self, request: Request, served: Page | Operation, call: _Call[T]) -> T | Response:
+        """What the call gives for who asks, if they may; else the refusal."""
         asker: Asker | None = None
         try:
-            asker = self._asker(request)
-            self._check(request, served, asker, given)
-            if isinstance(served, Operation):
-                return self._performed(served, asker, given)
-            parameters = binding.bound(served.takes, given.pairs)
-            return self._shown(request, asker, served.view(asker, parameters))
+            asker = self._asker(request, served)
+            if request.method not in _SAFE:
+                _here(request)
+            if not asker.may(served.permission):
+                if asker.person is None or asker.stage != "full":
+                    raise Unknown("log_in_first")
+                raise Forbidden("forbidden")
+            return call(request, served, asker)
         except Refused as refused:
-            return self._refused(request, served, asker, refused)
-        except Exception:
+            return answers.refused(request, served, asker, refused)
+        except Exception as error:
+            if unavailable(error):
+                problem = getattr(error, "orig", error)
+                log.error("%s %s: the database: %s", request.method, request.url.path, problem)
+                return answers.refused(request, served, asker, Later("unavailable", _AGAIN))
             log.exception("%s %s failed", request.method, request.url.path)
-            return self._refused(request, served, asker, Broken("broken"))
+            return answers.refused(request, served, asker, Broken("broken"))
 
-    def _check(
-        self, request: Request, served: Page | Operation, asker: Asker, given: _Given
-    ) -> None:
-        if request.method not in _SAFE:
-            _here(request)
-            if asker.session and not hmac.compare_digest(given.csrf.encode(), asker.csrf.encode()):
-                raise Forbidden("csrf")
-        if not asker.may(served.permission):
-            if asker.person is None or asker.stage != "full":
-                raise Unknown("log_in_first")
-            raise Forbidden("forbidden")
+    def _allowed(self, _: Request, served: Page | Operation, asker: Asker) -> int:
+        """How long a body of theirs may be."""
+        if isinstance(served, Page):
+            limit = self._services.settings.upload_bytes + _FORM_BYTES
+        else:
+            limit = served.body_limit
+            if served.admits:
+                served.admits(asker)
+                return limit
+        return limit if asker.stage == "full" else min(limit, SMALL)
 
-    def _performed(self, operation: Operation, asker: Asker, given: _Given) -> Response:
+    def _handled(
+        self, given: Given, request: Request, served: Page | Operation, asker: Asker
+    ) -> Response:
+        if (
+            request.method not in _SAFE
+            and asker.session
+            and not hmac.compare_digest(given.csrf.encode(), asker.csrf.encode())
+        ):
+            raise Forbidden("csrf")
+        if isinstance(served, Operation):
+            return self._performed(served, asker, given)
+        parameters = binding.bound(served.takes, given.pairs)
+        return answers.shown(request, asker, served.view(asker, parameters))
+
+    def _performed(self, operation: Operation, asker: Asker, given: Given) -> Response:
         if operation.raw:
             pairs = [*given.pairs, (operation.raw, given.body)]
             parameters = binding.bound(operation.takes, pairs)
@@ -204,77 +198,14 @@ class Endpoints:
             parameters = binding.converted(operation.takes, _document(given), strict=False)
         answer = operation.handle(asker, parameters)
         if isinstance(answer, Reply):
-            return _reply(answer)
+            return answers.reply(answer)
         return Response(msgspec.json.encode(answer), media_type="application/json")
 
-    # --- how it is answered
 
-    def _shown(self, request: Request, asker: Asker, answer: Answer) -> Response:
-        if isinstance(answer, Reply):
-            return _reply(answer)
-        if isinstance(answer, Redirect):
-            response: Response = RedirectResponse(_path(answer.path), status_code=303)
-            if answer.notice:
-                notices.put(response, say(answer.notice, asker.language, **answer.values))
-            for cookie in answer.cookies:
-                set_cookie(response, cookie, secure=_secure(request))
-            return response
-        notice = notices.taken(request)
-        html = templating.page(answer.template, asker, request.url.path, notice, answer.context)
-        response = Response(html, answer.status, dict(answer.headers), "text/html")
-        for cookie in answer.cookies:
-            set_cookie(response, cookie, secure=_secure(request))
-        if notice:
-            notices.clear(response)
-        return response
-
-    def _refused(
-        self, request: Request, served: Page | Operation, asker: Asker | None, refused: Refused
-    ) -> Response:
-        language = asker.language if asker else "zh"
-        words = say(refused.key, language, **refused.values)
-        headers = {"Retry-After": str(refused.seconds)} if isinstance(refused, TooMany) else {}
-        if isinstance(served, Operation):
-            error = {"code": refused.key, "message": words, "field": refused.field}
-            content = msgspec.json.encode({"error": error})
-            return Response(content, refused.status, headers, "application/json")
-        if refused.status == 401 and request.method in _SAFE:
-            here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-            if asker and asker.person:
-                return RedirectResponse(sessions.ENTER[asker.stage], status_code=303)
-            return RedirectResponse(f"/login?next={quote(here, safe='')}", status_code=303)
-        if asker is None:
-            return Response(words, refused.status, headers, "text/plain")
-        context = {"words": words, "status": refused.status}
-        html = templating.page("refused.html.j2", asker, request.url.path, "", context)
-        return Response(html, refused.status, headers, "text/html")
-
-
-def set_cookie(response: Response, cookie: Cookie, *, secure: bool) -> None:
-    name = sessions.cookie_name(secure) if cookie.name == sessions.COOKIE else cookie.name
-    response.set_cookie(
-        name, cookie.value, max_age=cookie.max_age, httponly=True, samesite="lax", secure=secure
-    )  # fmt: skip
-
-
-def _secure(request: Request) -> bool:
-    return request.url.scheme == "https"
-
-
-def _reply(reply: Reply) -> Response:
-    headers = dict(reply.headers)
-    if reply.name:
-        headers["Content-Disposition"] = (
-            f"attachment; filename*=UTF-8''{quote(reply.name, safe='')}"
-        )
-    if isinstance(reply.content, bytes):
-        return Response(reply.content, reply.status, headers, reply.media_type)
-    return StreamingResponse(reply.content, reply.status, headers, reply.media_type)
-
-
-def _path(path: str) -> str:
-    """A path of this console and nobody else's: `//host` would lead away."""
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
+def _has_body(served: Page | Operation) -> bool:
+    return served.method not in _SAFE and not (
+        isinstance(served, Operation) and served.method == "DELETE"
+    )
 
 
 def _here(request: Request) -> None:
@@ -286,7 +217,7 @@ def _here(request: Request) -> None:
         raise Forbidden("csrf")
 
 
-def _document(given: _Given) -> dict[str, Any]:
+def _document(given: Given) -> dict[str, Any]:
     try:
         document = msgspec.json.decode(given.body or b"{}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -294,12 +225,3 @@ def _document(given: _Given) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Invalid("bad_body", problem="not an object")
     return {**document, **dict(given.pairs)}
-
-
-async def _form(request: Request, whole: bytes) -> FormData:
-    """The form in a body that was read already, within its limit."""
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": whole, "more_body": False}
-
-    return await Request(request.scope, receive).form(max_files=10, max_fields=10_000)

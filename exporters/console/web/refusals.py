@@ -13,6 +13,7 @@ class Refused(Exception):
     def __init__(self, key: str, field: str = "", **values: Any) -> None:
         super().__init__(key)
         self.key, self.field, self.values = key, field, values
+        self.seconds = 0  # until it may be tried again; 0 where that is of no use
 
 
 class Invalid(Refused):
@@ -47,14 +48,18 @@ class TooLarge(Refused):
     status = 413
 
 
-class TooMany(Refused):
+class Later(Refused):
     """`seconds` until it may be tried again."""
 
-    status = 429
+    status = 503
 
     def __init__(self, key: str, seconds: int, **values: Any) -> None:
         super().__init__(key, seconds=seconds, **values)
         self.seconds = seconds
+
+
+class TooMany(Later):
+    status = 429
 
 
 class Broken(Refused):

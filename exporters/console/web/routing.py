@@ -76,13 +76,15 @@ Answer = Shown | Redirect | Reply
 
 @dataclass(frozen=True)
 class Page:
-    """`takes` are its query and path parameters, and of a POST its form fields too. A POST needs the CSRF token."""
+    """`takes` are its query and path parameters, and of a POST its form fields too. A POST needs the CSRF token.
+    `polled`: it is asked for by a page and not by a person, who may have left; the session is not renewed."""
 
     path: str
     permission: Permission
     view: Callable[[Asker, Any], Answer]
     takes: type[msgspec.Struct] = Nothing
     method: Literal["GET", "POST"] = "GET"
+    polled: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,4 +101,5 @@ class Operation:
     gives: Any = Nothing
     media_type: str = "application/json"
     body_limit: int = 1 << 20  # bytes; of a push more
+    admits: Callable[[Asker], None] | None = None  # raises Refused; who is no user may send so much
     raw: str = ""  # the field that takes the whole body as bytes, undecoded

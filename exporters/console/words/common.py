@@ -85,6 +85,10 @@ WORDS: Final[Mapping[str, Text]] = {
     "too_many": Text(
         "请求过于频繁，请 {seconds} 秒后再试。", "Too many requests; try again in {seconds} s."
     ),
+    "unavailable": Text(
+        "数据库暂时不可用或正忙，没有改动任何内容；请 {seconds} 秒后再试。",
+        "The database cannot be reached or is busy; nothing was changed. Try again in {seconds} s.",
+    ),
     "broken": Text(
         "控制台内部出错，没有改动任何内容；详情在它的日志里。",
         "The console failed; nothing was changed. Its log says more.",

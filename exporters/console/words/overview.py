@@ -108,7 +108,6 @@ WORDS: Final[Mapping[str, Text]] = {
     "overview.attested_open": Text("人工·待答", "manual, open"),
     "overview.attested_expired": Text("人工·已过期", "manual, expired"),
     "overview.attested_answered": Text("人工·已答", "manual, answered"),
-    "overview.attested_not_met": Text("人工·不符合", "manual, not met"),
     "overview.rules": Text("规则", "Rules"),
     "overview.sheet_hint": Text(
         "条款概述为本产品所写，不是标准原文；按 GB/T 28448-2019 的测评单元排列。截至 {time}。",
