@@ -125,7 +125,15 @@ def _url(text: str) -> URL:
 def _engine(url: URL, make: bool) -> Engine:
     if url.get_backend_name() != "sqlite":
         url = url.update_query_dict({"connect_timeout": str(CONNECT), **url.query})
-        return create_engine(url, pool_size=POOL, max_overflow=POOL, pool_pre_ping=True)
+        engine = create_engine(url, pool_size=POOL, max_overflow=POOL, pool_pre_ping=True)
+
+        @event.listens_for(engine, "connect")
+        def plain(connection: Any, _: Any) -> None:
+            # pages ask short questions: to compile one takes the server a second, and seldom spares it any
+            connection.execute("SET jit = off")
+            connection.commit()
+
+        return engine
     if url.database and url.database != ":memory:":
         folder = os.path.dirname(os.path.abspath(url.database))
         try:

@@ -38,16 +38,29 @@ def pattern_of(database: Database, pattern: str) -> str:
     return re.sub(r"[*?%_\\]", lambda it: _LIKE[it[0]], pattern)
 
 
+def shell_of(database: Database, pattern: str) -> str:
+    """One that `pattern_of` wrote as fnmatch has it."""
+    if database.sqlite:
+        return pattern
+    shell = {"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"}
+    return re.sub(
+        r"\\(.)|[%_*?\[]",
+        lambda it: it[1].replace("[", "[[]") if it[1] else shell[it[0]],
+        pattern,
+        flags=re.DOTALL,
+    )
+
+
 def like(
     database: Database, column: ColumnElement[str], pattern: ColumnElement[str]
 ) -> ColumnElement[bool]:
     """Whether a column is as a pattern that `pattern_of` wrote."""
     if database.sqlite:
         return column.op("GLOB", is_comparison=True)(pattern)
-    return column.like(pattern, escape="\\")
+    return column.like(pattern)  # whose escape is the backslash, unless another one is named
 
 
-def _wild(database: Database, pattern: Column[str]) -> ColumnElement[bool]:
+def wild(database: Database, pattern: Column[str]) -> ColumnElement[bool]:
     """Whether one that `pattern_of` wrote may be as another text than itself."""
     signs = "*?[" if database.sqlite else "%_\\"
     return or_(*(pattern.contains(sign, autoescape=True) for sign in signs))
@@ -74,11 +87,16 @@ def hosts_matching(database: Database, patterns: Sequence[str]) -> ColumnElement
 
 
 def touching(
-    asker: Asker, id: Column[int], departments: Table, hosts: Table, chosen: int | None = None
+    asker: Asker,
+    id: Column[int],
+    departments: Table,
+    hosts: Table,
+    chosen: int | None = None,
+    patterns: Sequence[str] | None = None,
 ) -> ColumnElement[bool]:
     """Whether something touches the departments that the asker sees (or the chosen one of them): it names one of them, or
     it names none and a host of theirs is as one of its patterns. `departments` and `hosts` are its tables beside it; what
-    is not in them is not seen."""
+    is not in them is not seen. `patterns`: those that are as a host of theirs, where many are asked about (matched.py)."""
     scope = asker.scope if chosen is None else {chosen}
     if scope is None:
         return literal(True)
@@ -92,10 +110,13 @@ def touching(
         or_(*(like(asker.database, it, hosts.c.pattern) for it in (host.c.name, host.c.key))),
     )
     one_of_theirs = exists().where(
-        hosts.c[0] == id,
+        # of one: PostgreSQL would hold all patterns against all hosts for `==`
+        hosts.c[0].between(id, id) if patterns is None else hosts.c[0] == id,
         or_(
             *(hosts.c.pattern.in_(names) for names in theirs),
-            and_(_wild(asker.database, hosts.c.pattern), like_theirs),
+            and_(wild(asker.database, hosts.c.pattern), like_theirs)
+            if patterns is None
+            else hosts.c.pattern.in_(patterns),
         ),
     )
     return or_(mine, and_(not_(named), one_of_theirs))

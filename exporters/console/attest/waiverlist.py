@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
@@ -11,7 +11,7 @@ import yaml
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
 
 from exporters.console import example
-from exporters.console.attest import reach, texts
+from exporters.console.attest import matched, reach, texts
 from exporters.console.attest.waivers import may_withdraw, row_of, shown_state, why_not_approve
 from exporters.console.codes import STATE
 from exporters.console.schema import hit, rule, waiver, waiver_department, waiver_host
@@ -75,7 +75,7 @@ class WaiverPage(msgspec.Struct, frozen=True):
 
 def listed(asker: Asker, given: WaiverFilter) -> WaiverPage:
     today = texts.today(asker)
-    statement = select(waiver).where(_visible(asker))
+    statement = select(waiver)
     if given.state:
         statement = statement.where(_in_state(given.state, today))
     for field, columns in _SOUGHT.items():
@@ -92,6 +92,8 @@ def listed(asker: Asker, given: WaiverFilter) -> WaiverPage:
     if given.after:
         statement = statement.where(_after(given))
     with asker.database.reading() as connection:
+        patterns = matched.of_theirs(asker, connection, waiver_host)
+        statement = statement.where(_visible(asker, patterns))
         rows = connection.execute(statement.limit(PAGE + 1)).all()
         shown = tuple(told(asker, connection, row) for row in rows[:PAGE])
     last = rows[PAGE - 1] if len(rows) > PAGE else None
@@ -202,8 +204,8 @@ def _hits(asker: Asker, connection: Connection, row: Row[Any]) -> int:
     return int(connection.execute(asker.scoped(statement, hit.c.department_id)).scalar_one())
 
 
-def _visible(asker: Asker) -> ColumnElement[bool]:
-    return reach.touching(asker, waiver.c.id, waiver_department, waiver_host)
+def _visible(asker: Asker, patterns: Sequence[str] | None = None) -> ColumnElement[bool]:
+    return reach.touching(asker, waiver.c.id, waiver_department, waiver_host, patterns=patterns)
 
 
 def _in_state(state: str, today: date) -> ColumnElement[bool]:
