@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import DDL, Column, Index, Table, Text, event
+from sqlalchemy import Column, Index, Table, Text
 
 from exporters.console.codes import Moment
 from exporters.console.schema.base import BigId, metadata
@@ -56,7 +56,3 @@ log = Table(
     Index("ix_log_action", "action", "time", "number"),
     Index("ix_log_subject", "subject", "time", "number"),
 )
-
-for _dialect, _statement in ONLY_GROWS:
-    _ddl = DDL(_statement)  # type: ignore[no-untyped-call]
-    event.listen(log, "after_create", _ddl.execute_if(dialect=_dialect))
