@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from exporters.console.codes import OPEN_STATES
 from exporters.console.hosts.keyset import Words
-from exporters.console.hosts.linelist import LineRow, of_host
+from exporters.console.hosts.linelist import WORST, LineRow, of_host
 from exporters.console.overview.attention import OLD
 from exporters.console.overview.matrix import WORST
 from exporters.console.overview.scores import title
@@ -90,7 +90,8 @@ class HostFacts(msgspec.Struct, frozen=True):
     packs: tuple[PackOf, ...]
     unjudged: tuple[Unjudged, ...]
     hits: tuple[HitsOf, ...]
-    lines: tuple[LineRow, ...]
+    lines: tuple[LineRow, ...]  # the worst
+    more_lines: bool
     rules: tuple[Judged, ...]
 
 
@@ -104,6 +105,7 @@ def host_of(asker: Asker, given: OneHost) -> HostFacts:
         ).first()
         if row is None or not asker.sees(row.department_id):
             raise NotFound("not_found")
+        lines = of_host(connection, asker, row.id)
         packs = connection.execute(
             select(host_pack).where(host_pack.c.host_id == row.id).order_by(host_pack.c.pack)
         ).all()
@@ -133,7 +135,8 @@ def host_of(asker: Asker, given: OneHost) -> HostFacts:
             ),
             unjudged=_unjudged(connection, row.id),
             hits=_hits(connection, row.id),
-            lines=of_host(connection, asker, row.id),
+            lines=lines[:WORST],
+            more_lines=len(lines) > WORST,
             rules=_judged(connection, packs, given),
         )
 

@@ -75,6 +75,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "hosts.reason": Text("原因", "Reason"),
     "hosts.no_unknown": Text("所有规则均已判定。", "Every rule was judged."),
     "hosts.lines": Text("它监测的线路", "Lines that it watches"),
+    "hosts.lines_more": Text("只列出最差的 {n} 条，全部见：", "The worst {n} alone; all of them:"),
     "hosts.outcomes": Text("各规则结果", "Every rule"),
     "hosts.outcome": Text("结果", "Outcome"),
     "hosts.not_passed": Text("未通过的", "what did not pass"),
