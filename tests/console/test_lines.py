@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from exporters.console.hosts.linelist import WORST
+from exporters.console.hosts.linelist import WORST_LINES
 from exporters.console.hosts.linestatus import FAMILIES, rows_of, store
 from exporters.console.schema import line
 from tests import consolesample
@@ -179,12 +179,12 @@ def test_the_families_asked_for_are_those_that_agents_tell() -> None:
 def test_a_host_shows_the_worst_of_many_lines(own: Console) -> None:
     many = "\n".join(
         f'jianwei_line_info{{line="n{n:03}"}} 1\njianwei_line_state{{line="n{n:03}",state="{state}"}} 1'
-        for n in range(WORST + 5)
+        for n in range(WORST_LINES + 5)
         for state in ("down" if n % 2 else "up",)
     )
     with own.database.writing() as connection:
         store(connection, 1, many + "\n", NOW)
     told = own.client("viewer").get("/api/v1/hosts/1").json()
     assert [one["state"] for one in told["lines"][:3]] == ["down"] * 3
-    assert (len(told["lines"]), told["more_lines"]) == (WORST, True)
+    assert (len(told["lines"]), told["more_lines"]) == (WORST_LINES, True)
     assert 'href="/lines"' in own.client("viewer").get("/hosts/1").text

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from exporters.console.codes import OPEN_STATES
 from exporters.console.hosts.keyset import Words
-from exporters.console.hosts.linelist import WORST, LineRow, of_host
+from exporters.console.hosts.linelist import WORST_LINES, LineRow, of_host
 from exporters.console.overview.attention import OLD
 from exporters.console.overview.matrix import WORST
 from exporters.console.overview.scores import title
@@ -135,8 +135,8 @@ def host_of(asker: Asker, given: OneHost) -> HostFacts:
             ),
             unjudged=_unjudged(connection, row.id),
             hits=_hits(connection, row.id),
-            lines=lines[:WORST],
-            more_lines=len(lines) > WORST,
+            lines=lines[:WORST_LINES],
+            more_lines=len(lines) > WORST_LINES,
             rules=_judged(connection, packs, given),
         )
 

@@ -18,7 +18,7 @@ from exporters.console.web.refusals import Invalid
 from rules.linejudge import STATES
 
 PAGE: Final = 100  # lines
-WORST: Final = 50  # of a host: /lines has all
+WORST_LINES: Final = 50  # of a host: /lines has all
 _LOOKED: Final = tuple(one for one in STATES if one != "unknown")
 LEVELS: Final = ("province", "city", "county", "town", "village", "")
 _RANKS: Final = {
@@ -127,14 +127,14 @@ def lines(asker: Asker, given: LineFilter) -> LineList:
 
 
 def of_host(connection: Connection, asker: Asker, host_id: int) -> tuple[LineRow, ...]:
-    """The worst, one more than WORST where there are more."""
+    """The worst, one more than WORST_LINES where there are more."""
     statement = _selected().where(line.c.host_id == host_id)
     rows = connection.execute(
         asker.scoped(statement, host.c.department_id)
         .order_by(line.c.rank, line.c.name, line.c.family)
-        .limit(2 * (WORST + 1))  # families
+        .limit(2 * (WORST_LINES + 1))  # families
     ).all()
-    return tuple(_together(rows, _fresh(asker))[: WORST + 1])
+    return tuple(_together(rows, _fresh(asker))[: WORST_LINES + 1])
 
 
 def _selected() -> Select[Any]:
