@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from exporters.console.people.policy import PeopleSettings
 from exporters.console.settings import ConsoleSettings
 from exporters.report import files
 from exporters.report.rendering import Format, render
+from tests.browserlab import MISSING, chromium
 from tests.consolelab import PASSWORD, Console
 from tests.reportsample import sample
 
 CHEAP = PeopleSettings(rounds=4)
 HTML: tuple[Format, ...] = ("html",)
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 
 
+@pytest.mark.skipif(bool(MISSING), reason=MISSING)
 def test_a_report_is_read_apart_from_the_console(tmp_path: Path) -> None:
-    if not os.access(CHROMIUM, os.X_OK):
-        pytest.skip("chromium is not installed")
     folder = tmp_path / "reports"
     files.write(str(folder), render(sample(departments=3, resources=20), HTML, "zh"))
     script = (
@@ -36,8 +32,7 @@ def test_a_report_is_read_apart_from_the_console(tmp_path: Path) -> None:
         f"sqlite:///{tmp_path}/console.db", ConsoleSettings(people=CHEAP, reports=str(folder))
     )
     console.person("viewer", "viewer")
-    with console.served() as url, sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with console.served() as url, chromium() as browser:
         page = browser.new_page(locale="zh-CN")
         page.goto(f"{url}/login?next=/reports")
         page.fill("input[name=name]", "viewer")
@@ -61,5 +56,4 @@ def test_a_report_is_read_apart_from_the_console(tmp_path: Path) -> None:
         assert "/reports/" in page.url
         page.goto(f"{url}/reports")
         assert page.locator("h1").text_content() == "月报存档"
-        browser.close()
     console.close()

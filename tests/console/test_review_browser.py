@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, sync_playwright
 
+from tests.browserlab import MISSING, chromium, grave
 from tests.console.test_review_changes import filled
 from tests.consolelab import PASSWORD, Console
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 
-
-def grave(page: Page) -> list[str]:
-    """What axe-core finds that is serious."""
-    found = Axe().run(page).response["violations"]
-    serious = [one for one in found if one["impact"] in ("serious", "critical")]
-    return [f"{one['id']}: {[node['html'] for node in one['nodes']][:3]}" for one in serious]
-
-
+@pytest.mark.skipif(bool(MISSING), reason=MISSING)
 def test_on_a_telephone_by_the_keyboard(console: Console, tmp_path: Path) -> None:
-    if not os.access(CHROMIUM, os.X_OK):
-        pytest.skip("chromium is not installed")
     filled(console)
     console.person("analyst", "analyst")
-    with console.served() as url, sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with console.served() as url, chromium() as browser:
         page = browser.new_page(viewport={"width": 360, "height": 740})
         problems: list[str] = []
         page.on("console", lambda one: problems.append(one.text) if one.type == "error" else None)
@@ -61,4 +47,3 @@ def test_on_a_telephone_by_the_keyboard(console: Console, tmp_path: Path) -> Non
         assert grave(page) == []
         page.screenshot(path=str(tmp_path / "assessment.png"))
         assert problems == []
-        browser.close()

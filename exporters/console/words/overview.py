@@ -53,7 +53,6 @@ WORDS: Final[Mapping[str, Text]] = {
     "overview.sum": Text("合计", "all"),
     "overview.no_data": Text("无数据", "no data"),
     "overview.clauses": Text("GB/T 22239-2019 条款", "Clauses of GB/T 22239-2019"),
-    "overview.level": Text("第{level}级", "Level {level}"),
     "overview.level_2": Text("第二级", "Level 2"),
     "overview.level_3": Text("第三级", "Level 3"),
     "overview.clauses_hint": Text(
@@ -94,13 +93,11 @@ WORDS: Final[Mapping[str, Text]] = {
     ),
     "overview.department": Text("部门", "Department"),
     "overview.report": Text("月报", "Monthly reports"),
-    "overview.control": Text("控制点", "Control"),
     "overview.clause": Text("条款", "Clause"),
     "overview.unit": Text("测评单元", "Unit"),
     "overview.summary": Text("要求（概述）", "What it asks for (summary)"),
     "overview.verdict": Text("结论", "Verdict"),
     "overview.results": Text("结果数（规则×主机）", "Results (rules on hosts)"),
-    "overview.people": Text("人工核查", "Answers of people"),
     "overview.answered": Text(
         "已答：符合 {passed}、不符合 {failed}、不适用 {not_applicable}；已过期 {expired}；待答 {open}",
         "answered: met {passed}, not met {failed}, not applicable {not_applicable}; expired {expired}; open {open}",
