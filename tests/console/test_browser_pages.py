@@ -157,13 +157,13 @@ def filled(console: Console) -> None:
     """Something on every page: lines, an enrolment that waits, a waiver that is asked for, a window, an answer's item."""
     consolesample.fill(console, 6)
     now = datetime.now(UTC)
+    today = now.astimezone(ZoneInfo("Asia/Shanghai")).date()  # the pages' day; in UTC it may still be yesterday
     with console.database.writing() as connection:
-        count_day(console.database, connection, now.astimezone(ZoneInfo("Asia/Shanghai")).date())
+        count_day(console.database, connection, today)
         store(connection, 1, LINES, now)
     for role in ROLES:
         console.person(role, role)
     approver, administrator = console.client("approver"), console.client("administrator")
-    today = now.date()
     for client, path, wanted in (
         (
             approver,
