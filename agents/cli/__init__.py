@@ -37,6 +37,7 @@ COMMANDS = {
     "usage": "Say which resources were idle or busy over a month.",
     "demo": "See an example city in the console, with its monthly report.",
     "console": "Serve the review console: hits, waivers, fleet, reports.",
+    "fleet": "Put agents on many hosts over SSH, and keep them there.",
     "enrol": "Enrol this machine at a review console.",
     "report": "Make the monthly report: HTML, PDF, XLSX, CSV, JSON.",
     "probe": "Probe targets over IPv4 and IPv6.",

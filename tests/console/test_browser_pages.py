@@ -157,7 +157,8 @@ def filled(console: Console) -> None:
     """Something on every page: lines, an enrolment that waits, a waiver that is asked for, a window, an answer's item."""
     consolesample.fill(console, 6)
     now = datetime.now(UTC)
-    today = now.astimezone(ZoneInfo("Asia/Shanghai")).date()  # the pages' day; in UTC it may still be yesterday
+    # the day of the pages: in UTC it may still be yesterday
+    today = now.astimezone(ZoneInfo("Asia/Shanghai")).date()
     with console.database.writing() as connection:
         count_day(console.database, connection, today)
         store(connection, 1, LINES, now)
