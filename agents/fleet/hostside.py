@@ -72,8 +72,8 @@ def unpack(remote: Remote, bundle: Bundle) -> None:
     _told(remote, _asked(remote, arguments, b"", 600))
 
 
-def configure(remote: Remote, files: Mapping[str, bytes], version: str) -> None:
-    """Let a release check configuration files, by their names below /etc/jianwei, and set them ready for
+def configure(remote: Remote, files: Mapping[str, bytes], version: str = "") -> None:
+    """Let a release (empty: the one put there last) check configuration files, by their names below /etc/jianwei, and set them ready for
     `activate`. What was deployed before and is not among them goes; what others put there stays."""
     content = packed(files)
     arguments = ("configure", version, hashlib.sha256(content).hexdigest())
