@@ -5,7 +5,8 @@
 #   look                            tells what is there and changes nothing
 #   unpack FILE SHA256 VERSION      puts the release of a bundle beside the others
 #   configure VERSION SHA256        checks a tar of files on standard input with that release; sets it ready
-#   activate VERSION SECONDS        puts release and configuration in force, or goes back by itself
+#   activate VERSION SECONDS [CONFIGURED]  puts release and configuration in force, or goes back by itself;
+#                                   CONFIGURED is what configure told: nothing else is taken
 #   rollback SECONDS                goes back to the release before, with the configuration it had
 #   uninstall [--keep-state]        leaves nothing
 #   install [CONFIG]                for the console: puts the tree this file is in in force
@@ -29,7 +30,8 @@ STATE=/var/lib/jianwei
 UNITS=/etc/systemd/system
 UNIT=jianwei-agent.service
 ROTATE=/etc/logrotate.d/jianwei
-LOCK=/run/jianwei-host.lock
+PENDING=$PREFIX/.pending
+seconds=60
 
 tell() { printf '%s=%s\n' "$1" "$2" 2>/dev/null || :; }
 
@@ -49,13 +51,14 @@ link() {
 
 # All releases, in the order they were put there.
 releases() {
-    for name in $(ls -1tr "$PREFIX" 2>/dev/null); do
-        case $name in current | previous) continue ;; esac
+    # shellcheck disable=SC2012
+    ls -1tr "$PREFIX" 2>/dev/null | while IFS= read -r name; do
+        case $name in current | previous | *[!A-Za-z0-9._+~-]*) continue ;; esac
         [ ! -x "$PREFIX/$name/bin/jianwei" ] || printf '%s\n' "$name"
     done
 }
 
-sum_of() { sha256sum <"$1" 2>/dev/null | cut -d ' ' -f 1; }
+sum_of() { [ ! -f "$1" ] || sha256sum <"$1" | cut -d ' ' -f 1; }
 
 # Of the files that were deployed to a folder, one for all: of the lines that sha256sum prints of them.
 digest() {
@@ -76,29 +79,31 @@ room() {
 
 is() { if systemctl "is-$1" --quiet "$UNIT" 2>/dev/null; then echo yes; else echo no; fi; }
 
-look() {
+at_look() {
     tell arch "$(uname -m)"
+    # shellcheck disable=SC1091
     tell system "$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${VERSION_ID:-}")"
     tell libc "$(getconf GNU_LIBC_VERSION 2>/dev/null || ldd --version 2>&1 | sed -n 1p)"
     tell systemd "$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')"
     tell free "$(($(room "$PREFIX") << 20))"
     tell versions "$(releases | tr '\n' ' ')"
-    current=$(link current)
-    tell current "$current"
-    tell previous "$(link previous)"
-    tell config "$(digest "$ETC")"
-    tell unit "$(if [ -f "$UNITS/$UNIT" ]; then sum_of "$UNITS/$UNIT"; fi)"
-    active=$(is active)
-    tell active "$active"
-    tell enabled "$(is enabled)"
-    # what was cut off is not ready, whatever answers
-    if [ -d "$PREFIX/.pending" ]; then
-        tell ready no
-    elif [ "$active" = yes ] && asked "$PREFIX/$current" 2 >/dev/null 2>&1; then
-        tell ready yes
+    if [ -d "$PENDING" ]; then # what it will go back to; it is not that yet
+        tell current "$(cat "$PENDING/from")"
+        tell previous "$(cat "$PENDING/previous")"
+        tell config "$(digest "$PENDING/etc")"
+        tell unit "$(sum_of "$PENDING/unit")"
+        tell active no
     else
-        tell ready no
+        current=$(link current)
+        tell current "$current"
+        tell previous "$(link previous)"
+        tell config "$(digest "$ETC")"
+        tell unit "$(sum_of "$UNITS/$UNIT")"
+        active=$(is active)
+        tell active "$active"
+        if [ "$active" = yes ] && asked "$PREFIX/$current" 2 >/dev/null 2>&1; then tell ready yes; fi
     fi
+    tell enabled "$(is enabled)"
     for file in "$PREFIX"/.staged/*.tar.gz; do
         file=${file##*/}
         [ ! -f "$PREFIX/.staged/$file" ] || tell staged "${file%.tar.gz}"
@@ -115,13 +120,23 @@ alone() {
     [ "$(id -u)" -eq 0 ] || fail "not root: log in as root, or set sudo for this host"
     command -v systemctl >/dev/null || fail "there is no systemd here"
     command -v flock >/dev/null || fail "there is no flock here (util-linux)"
-    exec 9>>"$LOCK" || fail "$LOCK cannot be written"
+    [ ! -e "$PREFIX" ] || [ -O "$PREFIX" ] || fail "$PREFIX is not root's: move it away"
+    exec 9<"$UNITS" || fail "there is no $UNITS"
     waited=0
     until flock -n 9; do
         [ "$waited" -lt 90 ] || fail "somebody else changes this host; try again when that is over"
         waited=$((waited + 1))
         sleep 1
     done
+}
+
+# A change begins from a whole: alone, and what was cut off is gone back from.
+whole_and_alone() {
+    alone
+    rm -rf "$PENDING.new"
+    [ -d "$PENDING" ] || return 0
+    go_back
+    tell mended "$(cat "$PREFIX/.done/to" 2>/dev/null)"
 }
 
 version_ok() {
@@ -183,18 +198,21 @@ tidy() {
     for name in $(releases); do
         case " $* $(link current) $(link previous) " in
         *" $name "*) ;;
-        *) rm -rf "${PREFIX:?}/.gone.$name" && mv "$PREFIX/$name" "$PREFIX/.gone.$name" ;;
+        *)
+            rm -rf "${PREFIX:?}/.gone.$name" "$PREFIX/.bundle.$name"
+            mv "$PREFIX/$name" "$PREFIX/.gone.$name"
+            ;;
         esac
     done
-    rm -rf "$PREFIX"/.gone.* "$PREFIX"/.new.* "$PREFIX/.pending.new" "$PREFIX/.kept.old" "$PREFIX/.done"
+    rm -rf "$PREFIX"/.gone.* "$PREFIX"/.new.* "$PREFIX/.kept.old" "$PREFIX/.done"
 }
 
 # --- unpack ---
 
-unpack() {
+at_unpack() {
     file=$1 sum=$2 version=$3
     version_ok "$version"
-    alone
+    whole_and_alone
     record=$PREFIX/.bundle.$version
     if [ -x "$PREFIX/$version/bin/jianwei" ] && whole "$PREFIX/$version"; then
         if [ "$(sed -n 1p "$record" 2>/dev/null)" = "$sum" ]; then
@@ -241,11 +259,11 @@ spoilt() {
 # The only folder in $1 as release $2.
 adopt() {
     set -- "$1" "$2" "$1"/*
-    [ $# -eq 3 ] && [ -x "$3/bin/jianwei" ] || spoilt "$1" "this is no bundle of jianwei"
+    if [ $# -ne 3 ] || [ ! -x "$3/bin/jianwei" ]; then spoilt "$1" "this is no bundle of jianwei"; fi
     whole "$3" || spoilt "$1" "files of the bundle are not as MANIFEST.sha256 has them"
-    [ "$("$3/bin/jianwei" --version 2>&1)" ] && "$3/bin/jianwei" --version >/dev/null 2>&1 ||
-        spoilt "$1" "the bundle does not run here: $("$3/bin/jianwei" --version 2>&1 | tail -n 1)"
-    chmod -R go-w,u+rwX,go+rX,a-st "$3" && touch "$3" || spoilt "$1" "permissions cannot be set"
+    said=$("$3/bin/jianwei" --version 2>&1) || spoilt "$1" "the bundle does not run here: $said"
+    chmod -R go-w,u+rwX,go+rX,a-st "$3" || spoilt "$1" "permissions cannot be set"
+    touch "$3"
     [ ! -d "$PREFIX/$2" ] || mv "$PREFIX/$2" "$PREFIX/.gone.$2"
     mv "$3" "$PREFIX/$2" || spoilt "$1" "$PREFIX/$2 cannot be made"
     rm -rf "$PREFIX/.gone.$2"
@@ -253,10 +271,10 @@ adopt() {
 
 # --- configure ---
 
-configure() {
+at_configure() {
     version=${1:-$(releases | tail -n 1)} sum=$2
     present "$version"
-    alone
+    whole_and_alone
     account
     stage "$ETC"
     cat >"$ETC_NEW/.tar" || spoilt "$ETC_NEW" "$ETC_NEW cannot be written"
@@ -291,8 +309,9 @@ checked() {
                 chown root:jianwei "$ETC_NEW/$name" && chmod 0750 "$ETC_NEW/$name"
             done
         done || spoilt "$ETC_NEW" "the files cannot be given to root and the group jianwei"
-    run=$PREFIX/$1/bin/jianwei there=$ETC
+    run=$PREFIX/$1/bin/jianwei made=no
     [ -d "$ETC" ] || { mkdir -m 0750 "$ETC" && made=yes; }
+    # shellcheck disable=SC2016
     said=$(unshare -m sh -c 'mount --make-rprivate / && mount --bind "$1" "$2" || exit 99
         exec "$3" check-config "$2/jianwei.yaml"' sh "$ETC_NEW" "$ETC" "$run" 2>&1 >/dev/null)
     status=$?
@@ -300,28 +319,30 @@ checked() {
         said=$("$run" check-config "$ETC_NEW/jianwei.yaml" 2>&1 >/dev/null)
         status=$?
     fi
-    [ "${made:-no}" = no ] || rmdir "$ETC"
+    [ $made = no ] || rmdir "$ETC"
     chown root:jianwei "$ETC_NEW" && chmod 0750 "$ETC_NEW"
     [ $status -eq 0 ] || spoilt "$ETC_NEW" "the configuration is not right: $said"
 }
 
 # --- activate, rollback ---
 
-activate() {
-    version=$1 seconds=$2
+at_activate() {
+    version=$1 seconds=$2 configured=${3:-}
     seconds_ok "$seconds"
     present "$version"
-    alone
-    mend
+    whole_and_alone
     account
+    if [ "$configured" != "$(digest "$ETC_NEW")" ]; then # of a deployment that was given up
+        rm -rf "$ETC_NEW"
+        [ -z "$configured" ] || fail "what was configured is here no more: configure it again"
+    fi
     into_force
 }
 
-rollback() {
+at_rollback() {
     seconds=$1
     seconds_ok "$seconds"
-    alone
-    mend
+    whole_and_alone
     version=$(link previous)
     [ -n "$version" ] || fail "there is no release before to go back to"
     present "$version"
@@ -332,25 +353,20 @@ rollback() {
     into_force
 }
 
-# An activation that a kill or a power cut ended: back to before it.
-mend() {
-    rm -rf "$PREFIX/.pending.new"
-    [ -d "$PREFIX/.pending" ] || return 0
-    staged=no
-    go_back
-    tell mended "$(cat "$PREFIX/.done/to" 2>/dev/null)"
-}
-
 # All that there is now, to go back to.
 remember() {
-    now=$PREFIX/.pending.new
-    (umask 077 && mkdir "$now") && link current >"$now/from" && link previous >"$now/previous" &&
-        printf %s "$version" >"$now/to" && is active >"$now/active" && is enabled >"$now/enabled" &&
-        { [ ! -d "$ETC" ] || cp -a "$ETC" "$now/etc"; } &&
-        { [ ! -f "$UNITS/$UNIT" ] || cp -p "$UNITS/$UNIT" "$now/unit"; } &&
-        { [ ! -f "$ROTATE" ] || cp -p "$ROTATE" "$now/rotate"; } &&
-        mv "$now" "$PREFIX/.pending" || spoilt "$now" "what is in force cannot be kept: no room on $PREFIX?"
+    now=$PENDING.new
+    (
+        umask 077
+        mkdir "$now" && link current >"$now/from" && link previous >"$now/previous" &&
+            printf %s "$version" >"$now/to" && is active >"$now/active" && is enabled >"$now/enabled" &&
+            copy "$ETC" "$now/etc" && copy "$UNITS/$UNIT" "$now/unit" && copy "$ROTATE" "$now/rotate" &&
+            mv "$now" "$PENDING"
+    ) || spoilt "$now" "what is in force cannot be kept: no room on $PREFIX?"
 }
+
+# What is not there needs no copy.
+copy() { [ ! -e "$1" ] || cp -a "$1" "$2"; }
 
 into_force() {
     release=$PREFIX/$version
@@ -361,26 +377,27 @@ into_force() {
     fi
     from=$(link current) began=$(date +%s)
     remember
-    trap 'trap "" TERM INT; stopped=yes; [ -z "${asking:-}" ] || kill "$asking" 2>/dev/null' TERM INT
-    stopped=no problem=
+    stopped=no problem='' asking=''
+    trap 'trap "" TERM INT; stopped=yes; [ -z "$asking" ] || kill "$asking" 2>/dev/null' TERM INT
+    trap '[ ! -d "$PENDING" ] || go_back' EXIT
     if put && serves; then
         settle
         tell activated "$version"
         return
     fi
-    [ $stopped = no ] || problem="it was stopped while it was put in force"
+    [ "$stopped" = no ] || problem="it was stopped while it was put in force"
     last_words
-    if go_back; then
-        fail "$problem; ${from:+back at $from}${from:-nothing is left running}"
-    fi
-    fail "$problem; $from, to which it went back, is not ready either"
+    if ! go_back; then problem="$problem; $from is back and not ready either"
+    elif [ -n "$from" ]; then problem="$problem; $from is back"
+    else problem="$problem; there was none before, and none is left running"; fi
+    fail "$problem"
 }
 
 put() {
     problem="files cannot be written: is there room on /etc and $PREFIX?"
     [ ! -d "$ETC_NEW" ] || replace_etc "$ETC_NEW" || return 1
     if [ ! -f "$ETC/jianwei.yaml" ]; then
-        stage "$ETC" && cp "$release/share/jianwei/jianwei.yaml" "$ETC_NEW/" && checked "$version" &&
+        (stage "$ETC" && cp "$release/share/jianwei/jianwei.yaml" "$ETC_NEW/" && checked "$version") &&
             replace_etc "$ETC_NEW" || return 1
     fi
     replace "$release/share/jianwei/systemd/$UNIT" "$UNITS/$UNIT" || return 1
@@ -393,18 +410,26 @@ put() {
     systemctl daemon-reload && systemctl enable --quiet "$UNIT" 2>&1 || return 1
     systemctl reset-failed "$UNIT" 2>/dev/null
     systemctl start --no-block "$UNIT" || return 1
-    problem=
+    problem=''
 } >&2
 
 # Whether it answers, and systemd says that it is it.
 serves() {
     problem="$version was not ready within $seconds s"
+    [ "$stopped" = no ] || return 1
     asked "$release" "$seconds" >&2 &
     asking=$!
     wait "$asking"
     answered=$?
-    asking=
-    [ $stopped = no ] && [ $answered -eq 0 ] && [ "$(is active)" = yes ]
+    asking=''
+    # it answers before it has told systemd
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        if [ "$stopped" != no ] || [ "$answered" -ne 0 ]; then return 1; fi
+        [ "$(is active)" = no ] || return 0
+        sleep 0.5
+    done
+    problem="something answers for $version, and systemd says that it does not run"
+    return 1
 }
 
 last_words() {
@@ -414,7 +439,7 @@ last_words() {
 
 # It is over: the release before, its configuration and unit are kept.
 settle() {
-    now=$PREFIX/.pending
+    now=$PENDING
     if [ -n "$from" ] && [ "$from" != "$version" ]; then
         relink previous "$from"
         rm -rf "$PREFIX/.kept.old"
@@ -424,13 +449,13 @@ settle() {
         rm -rf "$PREFIX/.done"
         mv "$now" "$PREFIX/.done"
     fi
-    trap - TERM INT
+    trap - TERM INT EXIT
     tidy
 }
 
-# As $PREFIX/.pending has it. Whatever ends this, it can be done again.
+# As $PENDING has it. Whatever ends this, it can be done again.
 go_back() {
-    now=$PREFIX/.pending
+    now=$PENDING
     before=$(cat "$now/from")
     systemctl stop "$UNIT" 2>/dev/null
     if [ -d "$now/etc" ]; then
@@ -453,7 +478,7 @@ go_back() {
     if [ "$(cat "$now/enabled")" = no ]; then systemctl disable --quiet "$UNIT" 2>/dev/null; fi
     if [ "$(cat "$now/active")" = yes ]; then
         systemctl start --no-block "$UNIT"
-        asked "$PREFIX/$before" "$seconds" || back=1
+        asked "$PREFIX/${before:-$(cat "$now/to")}" "$seconds" || back=1
     fi
     rm -rf "$PREFIX/.done"
     mv "$now" "$PREFIX/.done"
@@ -471,7 +496,7 @@ gone() {
     done
 }
 
-uninstall() {
+at_uninstall() {
     keep=${1:-}
     case $keep in '' | --keep-state) ;; *) fail "host.sh: uninstall knows --keep-state only" ;; esac
     alone
@@ -485,7 +510,7 @@ uninstall() {
         gone "$STATE" /var/cache/jianwei /var/log/jianwei
         if [ -f "$PREFIX/.account" ]; then forget_account; fi
     fi
-    gone "$PREFIX" "$LOCK"
+    gone "$PREFIX"
     tell end uninstall
 }
 
@@ -510,25 +535,24 @@ both() {
     esac
 }
 
-install_here() {
+at_install() {
     tree=$(cd "$(dirname "$0")/../.." && pwd -P) || fail "host.sh: install is for an unpacked bundle"
     config=${1:-} seconds=60
     [ -x "$tree/bin/jianwei" ] || fail "$tree is no unpacked bundle of jianwei"
     [ -z "$config" ] || [ -r "$config" ] || fail "$config cannot be read"
     version=$(sed -n 1p "$tree/share/jianwei/VERSION")
     version_ok "$version"
-    alone
-    mend
+    whole_and_alone
     if [ "$tree" != "$PREFIX/$version" ]; then
         both "正在复制 $version 到 $PREFIX" "Copying $version to $PREFIX"
         mkdir -p "$PREFIX"
         tidy
         enough $(($(du -sk "$tree" | cut -f 1) * 1024))
         new=$PREFIX/.new.$version
-        mkdir "$new" && cp -R "$tree" "$new/release" && chown -hR root:root "$new" ||
+        (mkdir "$new" && cp -R "$tree" "$new/release" && chown -hR root:root "$new") ||
             spoilt "$new" "$tree cannot be copied to $PREFIX"
         adopt "$new" "$version"
-        { echo console && boot; } >"$PREFIX/.bundle.$version"
+        (echo console && boot) >"$PREFIX/.bundle.$version"
         rm -rf "$new"
     fi
     account
@@ -549,13 +573,7 @@ main() {
     verb=${1:-}
     [ $# -eq 0 ] || shift
     case $verb in
-    look) look ;;
-    unpack) unpack "$1" "$2" "$3" ;;
-    configure) configure "$1" "$2" ;;
-    activate) activate "$1" "$2" ;;
-    rollback) rollback "$1" ;;
-    uninstall) uninstall "$@" ;;
-    install) install_here "$@" ;;
+    look | unpack | configure | activate | rollback | uninstall | install) "at_$verb" "$@" ;;
     *) fail "host.sh: there is no verb '$verb'" ;;
     esac
 }
