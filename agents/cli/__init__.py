@@ -46,6 +46,7 @@ COMMANDS = {
     "history": "Import, summarise, export and merge the history of usage.",
     "interfaces": "Ask routers, switches and hosts for their interfaces.",
     "check-config": "Check a configuration file and say what it means.",
+    "ready": "Wait until the agent of this machine is ready.",
     "self-test": "Check that this installation works on this machine.",
 }
 
