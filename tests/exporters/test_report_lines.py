@@ -376,7 +376,7 @@ def test_times_as_people_write_them(at: datetime, form: str) -> None:
 # --- from a time-series database
 
 
-RULES = Path(__file__).parents[2] / "deploy/prometheus/jianwei-lines.rules.yml"
+RULES = Path(__file__).parents[2] / "deploy/prometheus/jianwei-lines-rules.yml"
 PROMTOOL = shutil.which("promtool")
 
 
