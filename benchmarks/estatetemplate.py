@@ -16,7 +16,7 @@ import msgspec
 from benchmarks.exporter import agent
 
 Behaviour = Literal["counter", "gauge", "fixed", "now", "boot"]
-APART: Final = 2.0  # seconds between the two looks
+APART: Final = 1.0  # seconds between the two looks
 ACCEPTS: Final = ("text/plain;version=0.0.4", "application/openmetrics-text;version=1.0.0")
 _CPU0: Final = 'cpu="0"'
 _OWN: Final = ("node_uname_info",)  # an agent's own page part has these
