@@ -73,6 +73,13 @@ class Commands(LazyGroup):
         except (UserError, DocumentError, ListenError) as error:
             print(f"jianwei: {error}", file=sys.stderr)  # noqa: T201 - the way errors are told
             ctx.exit(2)
+        except ModuleNotFoundError as error:
+            from agents.cli import leftout
+
+            if not (told := leftout.told(error)):
+                raise
+            print(f"jianwei: {told}", file=sys.stderr)  # noqa: T201
+            ctx.exit(2)
 
 
 @contextmanager
