@@ -70,9 +70,9 @@ def test_a_program_that_reads_nothing_of_much_ends(remote: Remote) -> None:
 
 def test_one_that_never_ends_or_tells_too_much_is_left(remote: Remote) -> None:
     start = time.monotonic()
-    with pytest.raises(SshError, match="no end within 0.3 s"):
+    with pytest.raises(SshError, match=r"no end within 0\.3 s"):
         remote.run("sleep 30", seconds=0.3)
-    with pytest.raises(SshError, match="no end within 0.3 s"):
+    with pytest.raises(SshError, match=r"no end within 0\.3 s"):
         remote.run("exec >&- 2>&-; sleep 30", seconds=0.3)
     with pytest.raises(SshError, match="it tells more than 1 MiB"):
         remote.run("yes", limit=1 << 20)
@@ -156,8 +156,8 @@ def test_an_upload_that_was_cut_off_is_gone_on_with(remote: Remote, tmp_path: Pa
             told = put(remote, content, path)
             break
         except SshError as error:
-            assert "uploaded by somebody else" in str(error)
-            assert time.monotonic() < deadline
+            if "uploaded by somebody else" not in str(error) or time.monotonic() > deadline:
+                raise
     assert 0 < told[0] <= 2 << 20
     assert path.read_bytes() == content
 
@@ -174,8 +174,8 @@ def test_a_part_of_something_else_is_not_gone_on_with(
 
 def test_what_cannot_be_written_is_told(remote: Remote, tmp_path: Path) -> None:
     (tmp_path / "file").mkdir()
-    with pytest.raises(SshError, match="cannot upload .*/file/sub/x: .*(not|No)"):
-        (tmp_path / "file" / "sub").write_text("in the way")
+    (tmp_path / "file" / "sub").write_text("in the way")
+    with pytest.raises(SshError, match=r"cannot upload .*/file/sub/x: .*(not|No|File)"):
         put(remote, b"x", tmp_path / "file" / "sub" / "x")
 
 
@@ -191,9 +191,8 @@ def test_a_host_that_stops_in_the_middle_of_an_upload_is_left(
             os.kill(stopped, signal.SIGSTOP)
 
     try:
-        with pytest.raises(SshError, match="it takes nothing for 0.3 s"):
-            digest = hashlib.sha256(content).hexdigest()
-            path = str(tmp_path / "file")
+        path, digest = str(tmp_path / "file"), hashlib.sha256(content).hexdigest()
+        with pytest.raises(SshError, match=r"it takes nothing for 0\.3 s"):
             remote.put(io.BytesIO(content), len(content), path, progress, digest)
     finally:
         os.kill(stopped, signal.SIGCONT)
