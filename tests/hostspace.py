@@ -45,8 +45,8 @@ _JIANWEI = """\
 #!/bin/sh
 here=$(dirname "$(dirname "$(readlink -f "$0")")")
 case $1 in
---version) [ ! -e "$here/foreign" ] || { echo 'no such GLIBC' >&2; exit 1; }; echo jianwei ;;
 check-config)
+    [ ! -e "$here/foreign" ] || { echo 'no such GLIBC' >&2; exit 127; }
     case $2 in /etc/jianwei/*) ;; *) echo "$2 is elsewhere" >&2; exit 2 ;; esac
     ! grep -n wrong "$2" >&2 || exit 2 ;;
 ready)

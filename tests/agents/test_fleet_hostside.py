@@ -116,7 +116,7 @@ def all_of_it(remote: Remote, folder: Path) -> None:
             hostside.activate(remote, one.version, 5)
             continue
         with pytest.raises(
-            HostError, match=r"1\.2 was not ready within 1 s; 1\.1 is back$"
+            HostError, match=r"1\.2 was not ready within 1 s: not ready: refused; 1\.1 is back$"
         ) as error:
             hostside.activate(remote, one.version, 1)
         assert error.value.log == ("Traceback: the agent is \\x1b[1mbroken",)
