@@ -585,4 +585,5 @@ main() {
     esac
 }
 
-main "$@"
+# one line: the file may be gone by then
+main "$@"; exit

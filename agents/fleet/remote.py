@@ -76,6 +76,10 @@ class Remote:
         self.configured = ""
         self.stall = STALL
 
+    def close(self) -> None:
+        """Drop the connection; what runs there is not ended by that."""
+        self._transport.close()
+
     def run(
         self,
         program: str | Sequence[str],

@@ -342,7 +342,7 @@ def killed_before(host: HostSpace, instant: int, verb: str) -> bool:
 def test_two_deployers_are_kept_apart(quick: HostSpace) -> None:
     deployed(quick, "1.0")
     done(quick.unpack("1.1", broken=""))
-    first = quick.started("activate", "1.1", "5")
+    first = quick.started("activate", "1.1", "1")
     until(lambda: quick.path("/opt/jianwei/.pending").exists())
     done(quick.run("activate", "1.0", "5"))  # waits, then finds all as it was
     assert first.wait(30) == 1
