@@ -265,7 +265,7 @@ def test_one_that_is_told_to_end_goes_back(quick: HostSpace) -> None:
     deployed(quick, "1.0")
     done(quick.unpack("1.1", broken=""))
     process = quick.started("activate", "1.1", "5")
-    until(lambda: b"1.1" == os.readlink(quick.path("/opt/jianwei/current")).encode())
+    until(lambda: os.readlink(quick.path("/opt/jianwei/current")).encode() == b"1.1")
     process.terminate()
     _, err = process.communicate(timeout=30)
     assert process.returncode == 1
