@@ -5,11 +5,12 @@ of the estate and of one host shows, and the statistics that the report asks for
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
 
+import httpx
 import yaml
 
 from benchmarks.estateserver import address
@@ -40,6 +41,7 @@ class Timed(NamedTuple):
     middle: float  # seconds
     slowest: float
     rows: int
+    failed: str  # the last time it was not answered
 
 
 def queries(rules: Sequence[Path]) -> Iterator[tuple[str, str]]:
@@ -60,16 +62,23 @@ class Stopwatch:
         self._next = 0
         self._took: dict[str, list[float]] = {}
         self._rows: dict[str, int] = {}
+        self._failed: dict[str, str] = {}
 
-    def ask(self, query: object) -> None:
+    def ask(self, query: Callable[[str], Sized]) -> None:
         """The next one, by a function that takes PromQL."""
-        assert callable(query)
         name, promql = self._queries[self._next % len(self._queries)]
         self._next += 1
         begin = time.perf_counter()
-        rows = query(promql)
+        try:
+            self._rows[name] = len(query(promql))
+        except (httpx.HTTPError, RuntimeError) as error:
+            self._failed[name] = str(error)
         self._took.setdefault(name, []).append(time.perf_counter() - begin)
-        self._rows[name] = len(rows)
 
     def told(self) -> list[Timed]:
-        return [Timed(n, median(t), max(t), self._rows[n]) for n, t in self._took.items()]
+        return [
+            Timed(
+                name, median(took), max(took), self._rows.get(name, 0), self._failed.get(name, "")
+            )
+            for name, took in self._took.items()
+        ]

@@ -90,6 +90,7 @@ class Result(NamedTuple):
             f"write-ahead log {self.disk.log:.2f} bytes/sample",
             *(
                 f"  {it.name}: {it.middle * 1e3:.0f} ms, at most {it.slowest * 1e3:.0f} ms, {it.rows} rows"
+                + (f"; not answered: {it.failed}" if it.failed else "")
                 for it in self.queries
             ),
         ]

@@ -16,7 +16,7 @@ import msgspec
 from benchmarks.exporter import agent
 
 Behaviour = Literal["counter", "gauge", "fixed", "now", "boot"]
-APART: Final = 2.0  # seconds between the two looks
+APART: Final = 1.0  # seconds between the two looks
 ACCEPTS: Final = ("text/plain;version=0.0.4", "application/openmetrics-text;version=1.0.0")
 _CPU0: Final = 'cpu="0"'
 _OWN: Final = ("node_uname_info",)  # an agent's own page part has these
@@ -96,7 +96,7 @@ def _going(
 
 
 def sized(page: tuple[Line, ...], series: int) -> tuple[Line, ...]:
-    """With so many series: more CPUs for more of them, whole families less for fewer."""
+    """With so many series: more CPUs for more of them, less of large families for fewer."""
     have = sum(not line.comment for line in page)
     if have > series:
         return tuple(_shortened(page, series))
@@ -127,11 +127,16 @@ def _family_end(page: tuple[Line, ...], index: int) -> int:
 
 
 def _shortened(page: tuple[Line, ...], series: int) -> Iterator[Line]:
+    """Of the largest families the last series go first; where each has but one, the last families do."""
+    families: list[list[Line]] = []
     for line in page:
-        if not line.comment:
-            series -= 1
-            if series < 0:
-                return
-        elif series <= 0:
-            return
-        yield line
+        if line.comment and (not families or not families[-1][-1].comment):
+            families.append([])
+        families[-1].append(line)
+    sizes = [sum(not line.comment for line in family) for family in families]
+    while sum(sizes) > series and max(sizes) > 1:
+        largest = sizes.index(max(sizes))
+        families[largest].pop()
+        sizes[largest] -= 1
+    for family in families[:series]:
+        yield from family

@@ -50,7 +50,7 @@ def watched(
         name=name,
         estate=(estate.agents, estate.series, estate.interval, estate.churn, estate.failures),
         minutes=took / 60,
-        scrapes=_scrapes(store, estate, begin, end),
+        scrapes=_scrapes(store, estate, begin, first, end),
         problems=_problems(store),
         answers=told.answers,
         restarts=told.restarts,
@@ -106,8 +106,9 @@ def _samples(
     return found
 
 
-def _scrapes(store: Process, estate: Estate, begin: float, end: float) -> Scrapes:
-    """From what the engine wrote of each scrape. Of an agent's n-th it is known whether it was to fail."""
+def _scrapes(store: Process, estate: Estate, begin: float, first: float, end: float) -> Scrapes:
+    """From what the engine wrote of each scrape. Of an agent's n-th it is known whether it was to fail. How long they
+    take is of those in the window: the first ones make all series."""
     done = failed = meant = missed = 0
     surprises: dict[int, int] = defaultdict(int)
     up = _samples(store, "up", begin, end)
@@ -123,7 +124,7 @@ def _scrapes(store: Process, estate: Estate, begin: float, end: float) -> Scrape
     missed += (estate.agents - len(up)) * round((end - begin) / estate.interval)
     took = sorted(
         value
-        for samples in _samples(store, "scrape_duration_seconds", begin, end).values()
+        for samples in _samples(store, "scrape_duration_seconds", first, end).values()
         for _, value in samples
     )
     high = took[int(len(took) * 0.99)] if took else float("nan")

@@ -72,18 +72,20 @@ def unpack(remote: Remote, bundle: Bundle) -> None:
     _told(remote, _asked(remote, arguments, b"", 600))
 
 
-def configure(remote: Remote, files: Mapping[str, bytes], version: str) -> None:
-    """Let a release check configuration files, by their names below /etc/jianwei, and set them ready for
+def configure(remote: Remote, files: Mapping[str, bytes], version: str = "") -> None:
+    """Let a release (empty: the one put there last) check configuration files, by their names below /etc/jianwei, and set them ready for
     `activate`. What was deployed before and is not among them goes; what others put there stays."""
     content = packed(files)
     arguments = ("configure", version, hashlib.sha256(content).hexdigest())
-    _told(remote, _asked(remote, arguments, content, 120))
+    told = _told(remote, _asked(remote, arguments, content, 120))
+    remote.configured = _word("configured", told.get("configured", ""), _SHA256, remote.hop)
 
 
 def activate(remote: Remote, version: str, seconds: float) -> None:
-    """Put a release, and what was configured, in force. Raises HostError if the agent is not ready in
+    """Put a release, and what was configured over this connection, in force. Raises HostError if the agent is not ready in
     this time; the host is then as before."""
-    arguments = ("activate", version, f"{seconds:.0f}")
+    arguments = ("activate", version, f"{seconds:.0f}", remote.configured)
+    remote.configured = ""
     _told(remote, _asked(remote, arguments, b"", 2 * seconds + 300))
 
 
@@ -128,15 +130,12 @@ def seen(told: Mapping[str, str], who: str = "the host") -> Seen:
         raise SshError(f"{who}: it did not tell all: is its /bin/sh a POSIX shell?")
 
     def one(name: str, pattern: re.Pattern[str]) -> str:
-        value = told.get(name, "").strip()
-        if value and not pattern.fullmatch(value):
-            raise SshError(f"{who}: what it told as {name} is none: {neutral(value)[:80]}")
-        return value
+        return _word(name, told.get(name, "").strip(), pattern, who)
 
     words = re.compile(r"[A-Za-z0-9 ._+~:()-]{1,120}")
     versions = told.get("versions", "").split()
-    if wrong := [version for version in versions if not _VERSION.fullmatch(version)]:
-        raise SshError(f"{who}: what it told as a version is none: {neutral(wrong[0])[:80]}")
+    for version in versions:
+        _word("version", version, _VERSION, who)
     return Seen(
         arch=one("arch", words),
         system=one("system", words),
@@ -153,6 +152,13 @@ def seen(told: Mapping[str, str], who: str = "the host") -> Seen:
         ready=told.get("ready") == "yes",
         staged=one("staged", _SHA256),
     )
+
+
+def _word(name: str, value: str, pattern: re.Pattern[str], who: object) -> str:
+    """A value that a host told, empty or as the pattern has it. Raises SshError."""
+    if value and not pattern.fullmatch(value):
+        raise SshError(f"{who}: what it told as {name} is none: {neutral(value)[:80]}")
+    return value
 
 
 def _staged(bundle: Bundle) -> str:

@@ -39,6 +39,7 @@ _SSH: Final = (
     "user", "port", "known_hosts", "config_file", "key_file", "use_agent", "connect_timeout", "deadline",
 )  # fmt: skip
 _LABELS: Final = ("department", "system", "region", "level", "owner")
+_OF_SSH: Final = ("key_passphrase", "password")
 _FILES: Final = {"key_file": "no such key file", "config": "no such configuration file"}
 
 
@@ -55,7 +56,9 @@ def load(
     where nobody answers.
     """
     inventory = Inventory(read(path), ssh)
-    return inventory.with_secrets(limited(inventory.hosts, limit), Secrets(asking))
+    hosts = limited(inventory.hosts, limit)
+    inventory.check_files(hosts)
+    return inventory.with_secrets(hosts, Secrets(asking))
 
 
 def outline(path: str, limit: Collection[str] = ()) -> tuple[FleetHost, ...]:
@@ -83,43 +86,49 @@ class Inventory:
             raise InventoryErrors(written.path, self._mistakes)
         self.hosts = tuple(hosts)
 
-    def with_secrets(self, hosts: Sequence[FleetHost], secrets: Secrets) -> tuple[FleetHost, ...]:
-        """The hosts with what is secret, and with files that are there. Raises as `load`."""
-        mistakes: dict[str, DocumentError] = {}
-        made: dict[tuple[Any, ...], SshSettings] = {}
+    def check_files(self, hosts: Sequence[FleetHost]) -> None:
+        """Raises InventoryErrors where a file that hosts name is not there."""
         there: dict[str, bool] = {}
+        mistakes: dict[str, DocumentError] = {}
+        for host in hosts:
+            for key, problem in _FILES.items():
+                said = self._said(host, key)
+                if said and not there.setdefault(said[0], os.path.isfile(said[0])):
+                    error = said[1].tell(key, f"{problem}: {said[0]}")
+                    mistakes[str(error)] = error
+        self._raise(mistakes)
+
+    def with_secrets(self, hosts: Sequence[FleetHost], secrets: Secrets) -> tuple[FleetHost, ...]:
+        """The hosts with what is secret. Raises as `load`."""
+        mistakes: dict[str, DocumentError] = {}
+        made: dict[tuple[int, ...], SshSettings] = {}
         found = []
         for host in hosts:
-            layers = [self._layers[host.name], *self._of(host.groups), self._written.defaults]
-            given = {}
-            for key in (*SECRETS, *_FILES):
-                layer = next((it for it in layers if key in it.values), None)
-                value = layer.values[key] if layer else None
-                unused = key == "sudo_password" and host.rise == "none"
-                if not layer or not value or unused:
-                    continue
-                if key in _FILES:
-                    if not there.setdefault(value, os.path.isfile(value)):
-                        error = layer.tell(key, f"{_FILES[key]}: {value}")
+            given: dict[str, Any] = {}
+            for key in SECRETS if host.rise == "sudo" else _OF_SSH:
+                if said := self._said(host, key):
+                    try:
+                        given[key] = secrets.reveal(said[0], key)
+                    except ValueError as problem:
+                        error = said[1].tell(key, str(problem))
                         mistakes[str(error)] = error
-                    continue
-                try:
-                    given[key] = secrets.reveal(value, key)
-                except ValueError as problem:
-                    error = layer.tell(key, str(problem))
-                    mistakes[str(error)] = error
-            mark = (id(host.ssh), *(id(given.get(key)) for key in SECRETS[:2]))
+            sudo = given.pop("sudo_password", None)
+            mark = (id(host.ssh), *(id(given.get(key)) for key in _OF_SSH))
             if mark not in made:
-                parts = {key: given[key] for key in SECRETS[:2] if key in given}
-                made[mark] = msgspec.structs.replace(host.ssh, **parts)
-            found.append(
-                msgspec.structs.replace(
-                    host, ssh=made[mark], sudo_password=given.get("sudo_password")
-                )
-            )
+                made[mark] = msgspec.structs.replace(host.ssh, **given)
+            found.append(msgspec.structs.replace(host, ssh=made[mark], sudo_password=sudo))
+        self._raise(mistakes)
+        return tuple(found)
+
+    def _said(self, host: FleetHost, key: str) -> tuple[Any, Layer] | None:
+        """What counts for a host, and where it is written."""
+        layers = (self._layers[host.name], *self._of(host.groups), self._written.defaults)
+        found = next((it for it in layers if key in it.values), None)
+        return (found.values[key], found) if found and found.values[key] else None
+
+    def _raise(self, mistakes: Mapping[str, DocumentError]) -> None:
         if mistakes:
             raise InventoryErrors(self._written.path, list(mistakes.values()))
-        return tuple(found)
 
     def _of(self, groups: Sequence[str]) -> list[Layer]:
         """What groups say, the one that counts most first."""
@@ -169,10 +178,12 @@ class Inventory:
         self._layers[name] = layer
         sudo = values.get("sudo", "sudo_password" in values)
         ssh = self._ssh(values, sudo or ("sudo" not in values and self._base.sudo))
-        if address.host:
-            where = f"{address.host.lower()} {address.port or ssh.port or 22} {ssh.jump.lower()}"
-            self._once(layer, "host", where, f"{text!r:.160}", "leave one of the two out")
-        reached = self._agent(layer, values.get("agent") if agent is None else agent, address)
+        reached = ""
+        where = f"{address.host.lower()} {address.port or ssh.port or 22} {ssh.jump.lower()}"
+        if address.host and self._once(
+            layer, "host", where, f"{text!r:.160}", "leave one of the two out"
+        ):
+            reached = self._agent(layer, values.get("agent") if agent is None else agent, address)
         return FleetHost(
             name=name,
             address=text if text.startswith("ssh://") else f"ssh://{text}",
@@ -224,7 +235,7 @@ class Inventory:
     def _agent(self, layer: Layer, text: str | None, address: Address) -> str:
         """host:port of the agent; empty where nobody reaches it."""
         text = text or f":{PORT}"
-        if text == NO_AGENT or not address.host:
+        if text == NO_AGENT:
             return ""
         if problem := agent_problem(text):
             self._wrong(layer, "agent", problem)
@@ -236,14 +247,15 @@ class Inventory:
         self._once(layer, "agent", text.lower(), f"the agent {text!r:.160}", remedy)
         return text
 
-    def _once(self, layer: Layer, key: str, same: str, what: str, remedy: str) -> None:
+    def _once(self, layer: Layer, key: str, same: str, what: str, remedy: str) -> bool:
         """Names, addresses and agents are of one host each."""
         if same not in self._seen[key]:
             self._seen[key][same] = layer
-            return
+            return True
         first, here = self._seen[key][same].tell(key, ""), layer.tell(key, "")
         where = f"line {first.line}" + (f" of {first.path}" * (first.path != here.path))
         self._wrong(layer, key, f"{what} is on {where} already; {remedy}")
+        return False
 
     def _wrong(self, layer: Layer, key: str, problem: str) -> None:
         """A mistake; once, where all hosts of a range have it."""

@@ -163,7 +163,9 @@ def _explained(key: str, value: Any, message: str) -> Problem:
     if SecretReference.__name__ in message:
         return key, "!env, !file and !prompt are only for secrets; write the value itself"
     if key in ("labels", "variables") and not isinstance(value, dict):
-        return key, "is no mapping of names to values"
+        return key, "is no mapping of names to values; in a cell: name=value; name=value"
+    if key in _CHOICES and not isinstance(value, str):
+        return key, f"{value!r:.60} is not one of: {', '.join(_CHOICES[key])}"
     if key in SECRETS:
         return key, message.partition(" - at `")[0]  # never with the value
     return rowsfile.explained(key, value, message, _CHOICES)

@@ -39,8 +39,8 @@ _BOOT = (
 _RECEIVE = """\
 path=$1 size=$2 sum=$3 part=$1.part folder=${1%/*}
 say() { echo "$@" >&2; exit 1; }
-umask 077
-mkdir -p "$folder" || exit 1
+mkdir -p "${folder%/*}" && umask 077 && mkdir -p "$folder" || exit 1
+[ -O "$folder" ] || say "$folder belongs to somebody else"
 exec 9>>"$part" || exit 1
 if command -v flock >/dev/null && ! flock -n 9; then say 'it is being uploaded by somebody else'; fi
 have=$(wc -c <"$part") || exit 1
@@ -67,11 +67,13 @@ class Done(NamedTuple):
 
 
 class Remote:
-    """A connected host; of `connected`. Every method raises SshError, one line."""
+    """A connected host; of `connected`. Every method raises SshError, one line. `configured`: what was set
+    ready on it, to be activated."""
 
     def __init__(self, host: FleetHost, hop: Hop, transport: paramiko.Transport) -> None:
         self.host, self.hop = host, hop
         self._transport = transport
+        self.configured = ""
 
     def run(
         self,

@@ -27,7 +27,7 @@ def test_rules_are_valid(path: Path) -> None:
 
 
 def test_rules_of_use_record_what_the_report_asks_for() -> None:
-    promtool("test", "rules", ROOT / "tests" / "exporters" / "usage-rules-test.yml")
+    promtool("test", "rules", RULES / "tests" / "usage-rules.yml")
     text = (RULES / "jianwei-usage-rules.yml").read_text()
     assert {line.split()[-1] for line in text.splitlines() if "record:" in line} == {
         *RECORDED.values()
