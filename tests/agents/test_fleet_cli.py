@@ -183,13 +183,16 @@ sys.exit(session.change(it, named(40), deploying(), "deploy", reach=kept.reach))
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_lets_no_new_host_begin(tmp_path: Path, number: int) -> None:
     argv = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with (tmp_path / "err").open("w") as file:
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=file, text=True)
     assert process.stdout
-    first = process.stdout.readline()
+    lines = [process.stdout.readline()]
     process.send_signal(number)
-    rest, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    told = [json.loads(line) for line in (first, *rest.splitlines())]
+    lines += process.stdout.readlines()
+    process.stdout.close()
+    assert process.wait(60) == 130
+    err = (tmp_path / "err").read_text()
+    told = [json.loads(line) for line in lines]
     assert len(told) == 40
     states = [it["state"] for it in told]
     assert states.count("skipped") >= 30

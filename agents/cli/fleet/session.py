@@ -16,6 +16,7 @@ import msgspec
 from agents.cli.fleet import tables, words
 from agents.cli.fleet.board import Board
 from agents.cli.fleet.options import Given
+from agents.cli.options import progress
 from agents.errors import UserError
 from agents.fleet import bundle as bundles
 from agents.fleet import bundlefiles, inventory, overssh
@@ -81,11 +82,13 @@ def deploying(
 
 def _check(hosts: Sequence[FleetHost], made: Configurations) -> None:
     mistakes: list[str] = []
-    for host in hosts:
+    for number, host in enumerate(hosts):
+        progress(f"checking configurations: {number} of {len(hosts)}")
         try:
             made.of(host)
         except DocumentError as error:
             mistakes.append(str(error))
+    progress("")
     if mistakes:
         more = len(mistakes) - MAX_TOLD
         shown = [*mistakes[:MAX_TOLD], *([f"… and {more} more"] if more > 0 else [])]
