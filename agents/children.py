@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -30,7 +31,8 @@ def run(
 
     `given` is a descriptor for its standard input, `lines` is given each line of its output as it comes.
     """
-    guard = ("timeout", "-s", "KILL", f"{seconds + GRACE:g}", "nice", "-n", "10")
+    nice = ("nice", "-n", "10") if shutil.which("nice") else ()  # some busyboxes have none
+    guard = ("timeout", "-s", "KILL", f"{seconds + GRACE:g}", *nice)
     argv = (*guard, sys.executable, "-P", "-m", "agents", *arguments)
     return finish(argv, seconds, OUTPUT_LIMIT, os.environ, errors, stop, given, lines=lines)
 
