@@ -84,7 +84,7 @@ def _code(
             owners.add(owner)
             yield unless_taken(path, where)
     for path, where in own.items():
-        kept = path.endswith(("METADATA", "entry_points.txt")) or ".dist-info/" not in path
+        kept = path.endswith(("/METADATA", "/entry_points.txt")) or ".dist-info/" not in path
         if kept and not path.startswith(left_out):
             yield unless_taken(path, where)
     for package in installed:
@@ -117,6 +117,8 @@ def _put(files: Mapping[str, str], folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if path.endswith(".py"):
             sources.append((where, f"{target}c", path, path.startswith(_DOCUMENTED)))
+        elif path.endswith(".dist-info/METADATA"):  # without the description
+            target.write_bytes(Path(where).read_bytes().partition(b"\n\n")[0] + b"\n")
         else:
             shutil.copyfile(where, target)
             if path.endswith(".so"):
