@@ -3,12 +3,15 @@ taken, and answered where there is something to tell; labels that an agent tells
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +36,16 @@ jianwei_resource_info{resource="vm-2"} 1
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("live")
-    (folder / "text").mkdir()
-    (folder / "text/resources.prom").write_text(RESOURCES)
     (folder / "lines.csv").write_text(LINES)
     config = (
         f"state_dir: {folder}\nprobes: {{lines_file: lines.csv, interval: 1s}}\n"
-        f"collectors: {{settings: {{textfile: {{directory: {folder}/text}}}}}}\n"
         "paths: {enabled: false}\n"
     )
-    with agent(folder, config) as running:
+    with agent(folder, config) as running, clouds() as other:
         address = running.url.removeprefix("http://")
         prom = folder / "prometheus"
         prom.mkdir()
-        with promlab.prometheus(prom, config=configured(prom, address)) as url:
+        with promlab.prometheus(prom, config=configured(prom, address, other)) as url:
             # the last to come: recorded of an audit that was scraped, and a rate
             last = "department:jianwei_pack_score:min", "department:jianwei_ipv6_traffic:ratio"
             for name in (*last, "level:jianwei_line_up:percent", "department:jianwei_cpu_used:ratio"):
@@ -53,10 +53,35 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield url
 
 
-def configured(folder: Path, address: str) -> str:
-    """The example with one agent as its target, everything every second; the job of pings asks that agent too."""
+class Clouds(BaseHTTPRequestHandler):
+    """The page of an agent that looks at clouds."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.end_headers()
+        self.wfile.write(RESOURCES.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def clouds() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Clouds) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def configured(folder: Path, address: str, other: str) -> str:
+    """The example with two agents as its targets, everything every second; the job of pings asks the first."""
     (folder / "targets").mkdir()
-    targets = [{"targets": [address], "labels": HOST}]
+    targets = [{"targets": [address, other], "labels": HOST}]
     (folder / "targets/agents.json").write_text(json.dumps(targets))
     for path in RULE_FILES:
         text = re.sub(r"^ +interval: \w+\n", "", path.read_text(), flags=re.MULTILINE)
@@ -94,8 +119,9 @@ def test_what_an_agent_tells_of_others_keeps_its_labels(database: str) -> None:
     (line,) = answer(database, "jianwei_line_info")
     assert line["metric"]["level"] == "county"
     assert line["metric"]["department"] == "财政局"
-    (up,) = answer(database, 'up{job="jianwei"}')
-    assert HOST.items() <= up["metric"].items()
+    up = answer(database, 'up{job="jianwei"}')
+    assert len(up) == 2
+    assert all(HOST.items() <= one["metric"].items() for one in up)
     assert not answer(database, '{exported_department!=""} or {exported_level!=""}')
 
 
@@ -114,7 +140,7 @@ def test_families_with_labels_of_targets_are_all_named_in_the_example() -> None:
 
 def test_pings_have_the_instance_of_their_agent(database: str) -> None:
     joined = answer(database, 'up{job="jianwei"} and on (instance) probe_success{job="jianwei-ping"} == 1')
-    assert len(joined) == 1
+    assert len(joined) == 2
 
 
 def test_every_rule_is_evaluated(database: str) -> None:
