@@ -31,7 +31,17 @@ def stat(title: str, described: str, expr: str, unit: str = "short", steps: Step
 def graph(title: str, described: str, queries: Queries, legend: str = "", unit: str = "short", *, width: int = 8,
           stacked: bool = False, sparse: bool = False, most: float | None = None) -> Panel:  # fmt: skip
     asked = ((queries, legend),) if isinstance(queries, str) else queries
-    return Panel("timeseries", title, described, asked, unit, width, stacked=stacked, sparse=sparse, most=most)
+    return Panel(
+        "timeseries",
+        title,
+        described,
+        asked,
+        unit,
+        width,
+        stacked=stacked,
+        sparse=sparse,
+        most=most,
+    )
 
 
 def table(title: str, described: str, queries: Queries, legend: str = "", unit: str = "short", *, width: int = 12,
@@ -369,6 +379,14 @@ AGENT = Dashboard(
         graph("丢失的消息", "Messages lost or refused in an hour.", (
             ("sum by (sink) (increase(jianwei_findings_dropped_total{$H}[1h]))", "丢弃 {{sink}}"),
             ("sum by (sink) (increase(jianwei_findings_refused_total{$H}[1h]))", "拒收 {{sink}}"),
+        ), sparse=True),
+        graph("远程写入滞后", "Age of the oldest sample that waits for a receiver.",
+              "topk(20, jianwei_remote_write_lag_seconds{$H})", "{{instance}} {{receiver}}", "s", sparse=True),
+        graph("远程写入队列", "Bytes that wait on disk for a receiver.", "topk(20, jianwei_remote_write_queue_bytes{$H})",
+              "{{instance}} {{receiver}}", "bytes", sparse=True),
+        graph("远程写入吞吐", "Samples taken and lost.", (
+            ("sum by (receiver) (rate(jianwei_remote_write_samples_total{$H}[$__rate_interval]))", "送达 {{receiver}}"),
+            ("sum by (receiver, reason) (rate(jianwei_remote_write_dropped_total{$H}[$__rate_interval]))", "丢失 {{receiver}} {{reason}}"),
         ), sparse=True),
         graph("历史文件", "Size of the history of use.", "topk(20, jianwei_history_size_bytes{$H})", "{{instance}}", "bytes", sparse=True),
         alerts("agent"),

@@ -23,7 +23,8 @@ from tests.deployfiles import ALERTMANAGER, rules
 
 SERVER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 pytestmark = pytest.mark.skipif(
-    not (shutil.which("amtool") and SERVER), reason="Debian package prometheus-alertmanager is missing"
+    not (shutil.which("amtool") and SERVER),
+    reason="Debian package prometheus-alertmanager is missing",
 )
 
 
@@ -59,11 +60,12 @@ def test_routes(labels: str, receivers: str) -> None:
 def test_rules_of_inhibition_name_alerts_that_there_are() -> None:
     there = {alert.name for alert in rules("alert")}
     document = yaml.safe_load(ALERTMANAGER.read_text())
-    text = json.dumps([rule for rule in document["inhibit_rules"]])
+    text = json.dumps(document["inhibit_rules"])
     for name in ("HostDown", "AgentDown", "LineDown", "LineSiteUnreachable", "ConsoleDown"):
         assert f"Jianwei{name}" in there
         assert f"Jianwei{name}" in text
-    lines = {f"JianweiLine{name}" for name in "Degraded Unknown Busy PathChanged FailedOver".split()}
+    quiet = ("Degraded", "Unknown", "Busy", "PathChanged", "FailedOver")
+    lines = {f"JianweiLine{name}" for name in quiet}
     assert lines <= there
 
 
@@ -98,7 +100,10 @@ def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=",
     ]  # fmt: skip
     url = f"http://127.0.0.1:{port}"
-    with (folder / "log").open("wb") as log, subprocess.Popen(argv, stdout=log, stderr=log) as process:
+    with (
+        (folder / "log").open("wb") as log,
+        subprocess.Popen(argv, stdout=log, stderr=log) as process,
+    ):
         try:
             eventually(lambda: ready(url))
             yield url

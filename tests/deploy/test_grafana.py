@@ -69,7 +69,9 @@ def test_everything_is_asked_of_the_chosen_source(name: str) -> None:
     for panel in panels(board):
         targets = panel.get("targets", [])
         assert bool(targets) == (panel["type"] != "row")
-        assert all(asked["datasource"] == source for asked in (*targets, *([panel] if targets else [])))
+        assert all(
+            asked["datasource"] == source for asked in (*targets, *([panel] if targets else []))
+        )
         assert len({target["refId"] for target in targets}) == len(targets)
 
 

@@ -48,7 +48,11 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with promlab.prometheus(prom, config=configured(prom, address, other)) as url:
             # the last to come: recorded of an audit that was scraped, and a rate
             last = "department:jianwei_pack_score:min", "department:jianwei_ipv6_traffic:ratio"
-            for name in (*last, "level:jianwei_line_up:percent", "department:jianwei_cpu_used:ratio"):
+            for name in (
+                *last,
+                "level:jianwei_line_up:percent",
+                "department:jianwei_cpu_used:ratio",
+            ):
                 eventually(lambda name=name: answer(url, name), 60)  # type: ignore[misc]
             yield url
 
@@ -88,7 +92,8 @@ def configured(folder: Path, address: str, other: str) -> str:
         (folder / path.name).write_text(text)
     text = (RULES / "prometheus.yml").read_text().replace("127.0.0.1:9808", address)
     example: dict[str, Any] = yaml.safe_load(text)
-    example["global"] |= {key: "1s" for key in ("scrape_interval", "scrape_timeout", "evaluation_interval")}
+    often = ("scrape_interval", "scrape_timeout", "evaluation_interval")
+    example["global"] |= dict.fromkeys(often, "1s")
     del example["alerting"]
     for job in example["scrape_configs"]:
         job.pop("http_sd_configs", None)
@@ -109,9 +114,13 @@ def answer(url: str, expr: str) -> list[dict[str, Any]]:
 
 
 def test_what_an_agent_tells_of_others_keeps_its_labels(database: str) -> None:
-    found = {one["metric"]["resource"]: one["metric"] for one in answer(database, "jianwei_resource_info")}
+    found = {
+        one["metric"]["resource"]: one["metric"]
+        for one in answer(database, "jianwei_resource_info")
+    }
     owners = {
-        resource: {name: labels.get(name, "") for name in HOST} for resource, labels in found.items()
+        resource: {name: labels.get(name, "") for name in HOST}
+        for resource, labels in found.items()
     }
     nobody = dict.fromkeys(HOST, "")
     theirs = {"department": "民政局", "system": "低保", "region": "西区", "level": ""}
@@ -135,11 +144,15 @@ def test_families_with_labels_of_targets_are_all_named_in_the_example() -> None:
     assert len(rows) > 400
     for name, labels in rows:
         for label in set(labels.split(", ")) & set(HOST):
-            assert re.fullmatch(by_label[label], f"{name};x"), f"{name} has a label {label} of its own"
+            assert re.fullmatch(by_label[label], f"{name};x"), (
+                f"{name} has a label {label} of its own"
+            )
 
 
 def test_pings_have_the_instance_of_their_agent(database: str) -> None:
-    joined = answer(database, 'up{job="jianwei"} and on (instance) probe_success{job="jianwei-ping"} == 1')
+    joined = answer(
+        database, 'up{job="jianwei"} and on (instance) probe_success{job="jianwei-ping"} == 1'
+    )
     assert len(joined) == 2
 
 
@@ -150,7 +163,12 @@ def test_every_rule_is_evaluated(database: str) -> None:
     assert not wrong
     firing = {one["metric"]["alertname"] for one in answer(database, 'ALERTS{alertstate="firing"}')}
     assert "JianweiWatchdog" in firing
-    assert not firing & {"JianweiHostDown", "JianweiAgentDown", "JianweiLineDown", "JianweiAgentNone"}
+    assert not firing & {
+        "JianweiHostDown",
+        "JianweiAgentDown",
+        "JianweiLineDown",
+        "JianweiAgentNone",
+    }
 
 
 def test_every_query_of_a_dashboard_is_answered(database: str) -> None:
