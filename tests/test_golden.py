@@ -242,7 +242,7 @@ def clouds() -> Iterator[tuple[str, Sequence[Family]]]:
 
 def pushes() -> list[Family]:
     """Of pushing the metrics themselves."""
-    lost = {reason: 0 for reason in (*LOST, "refused", "repeated")}
+    lost = dict.fromkeys((*LOST, "refused", "repeated"), 0)
     writing = WritingReport(True, 0, 0, 0, lost, Fill(0, 0, None, {}))
     return [
         *pushmetrics.remote_write_families([("city", writing)], 1.0),
