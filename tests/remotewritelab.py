@@ -118,6 +118,11 @@ class Asked(NamedTuple):
     body: bytes
 
 
+def raw_of(asked: Asked) -> bytes:
+    """The message in a request."""
+    return bytes(cramjam.snappy.decompress_raw(asked.body))
+
+
 Rule = Callable[["Receiver", Asked], "tuple[int, dict[str, str]] | None"]
 
 
@@ -149,7 +154,7 @@ class Receiver:
             self.problems.append(f"{content} is of version {version}")
         if (2 if second else 1) not in self.speaks:
             return 415, {}
-        raw = bytes(cramjam.snappy.decompress_raw(asked.body))
+        raw = raw_of(asked)
         try:
             found = decoded2(raw) if second else decoded1(raw)
         except (AssertionError, IndexError, ValueError) as error:
