@@ -69,9 +69,15 @@ class Engine:
         return time.clock_gettime((~self.process.pid << 3) | 2)
 
     def flush(self) -> None:
-        """Have on disk what was acknowledged: VictoriaMetrics 1.79 keeps seconds of it in memory alone."""
+        """Have it seen at once what was acknowledged."""
         if self.kind == "victoria":
             _get(f"{self.base}/internal/force_flush")
+
+    def written(self) -> None:
+        """Have on disk what was acknowledged: VictoriaMetrics keeps five seconds of it in memory alone, and a kill -9
+        loses those. A snapshot writes them first."""
+        if self.kind == "victoria":
+            _get(f"{self.base}/snapshot/create")
 
     def ask(self, path: str, **query: str) -> Any:
         url = f"{self.base}/api/v1/{path}?{urllib.parse.urlencode(query)}"
