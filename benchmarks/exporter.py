@@ -50,9 +50,9 @@ class Exporter:
                 break
         self.started = time.perf_counter() - begin
 
-    def scrape(self, path: str = "/metrics") -> bytes:
+    def scrape(self, path: str = "/metrics", accept: str = HEADERS["Accept"]) -> bytes:
         """One page over the kept connection; what is not answered with 200 raises."""
-        self._connection.request("GET", path, headers=HEADERS)
+        self._connection.request("GET", path, headers={**HEADERS, "Accept": accept})
         response = self._connection.getresponse()
         page = response.read()
         if response.status != 200:

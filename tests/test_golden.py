@@ -17,6 +17,7 @@ from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.cloudlines import Looked
 from agents.clouds import attribution_families, cloud_families
+from agents.fleet.sdserving import Targets
 from agents.historymetrics import Report, history_families
 from agents.interfaces import InterfaceSchedule
 from agents.inventories import Kept
@@ -240,6 +241,11 @@ def clouds() -> Iterator[tuple[str, Sequence[Family]]]:
     yield "clouds", attribution_families(known=True, began=1.0, now=2.0)
 
 
+def discovery() -> Sequence[Family]:
+    """What `fleet serve-sd` tells of its inventory."""
+    return Targets(str(TESTS.parent / "deploy/fleet/example.yaml")).families()
+
+
 def pushes() -> list[Family]:
     """Of pushing the metrics themselves."""
     lost = dict.fromkeys((*LOST, "refused", "repeated"), 0)
@@ -273,6 +279,7 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows("clouds", use_families([("city", used)])),
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("review console", console_families()),
+        *metricdocs.rows("fleet sd", discovery()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),
         *metricdocs.rows("libvirt", domains()),
