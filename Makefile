@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run demo screenshots env dev libvirt test test-openstack check format golden bench soak wheel packages lock clean
+.PHONY: help run demo screenshots env dev libvirt test test-openstack check format golden bench soak wheel bundle bundle-check packages lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -72,7 +72,13 @@ soak: dev ## 20,000 scrapes; memory must not grow
 	$(BIN)/python -m benchmarks.soak
 
 wheel: dev ## build dist/*.whl (without tests)
-	$(PYTHON) -m pip --python $(BIN)/python wheel -q --no-deps --no-index --no-build-isolation -w dist .
+	$(BIN)/python -m deploy.bundle wheel
+
+bundle: dev ## build dist/: what hosts get, with interpreter and libraries, a .deb, the wheel, sums and SBOMs
+	$(BIN)/python -m deploy.bundle
+
+bundle-check: dev ## build everything twice, in two folders and at two times, and compare
+	$(BIN)/python -m deploy.bundle.twice
 
 lock: ## rewrite the lock files from setup.cfg
 	$(PYTHON) -m pip --python $(BIN)/python install -q uv

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -29,6 +29,7 @@ from collectors.sources.ssh.settings import SshSettings
 from collectors.strictyaml import Document, DocumentError, Duration
 from exporters.findings.settings import ClientTls, FindingsSettings
 from exporters.history.settings import HistorySettings
+from exporters.prometheus.pushsettings import HttpReceiver, PushSettings
 from exporters.prometheus.settings import WebSettings
 from rules.settings import AuditSettings, built_in, is_path
 
@@ -86,6 +87,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inventories: InventorySettings = InventorySettings()
     findings: FindingsSettings = FindingsSettings()
     console: ConsoleSettings = ConsoleSettings()
+    push: PushSettings = PushSettings()
     history: HistorySettings = HistorySettings()
     report: ReportSettings = ReportSettings()
     ipv6_sites: SiteSettings = SiteSettings()
@@ -146,6 +148,9 @@ def load(path: str | None) -> Config:
         if receiver := getattr(config.findings, name):
             _check_receiver(document, ("findings", name), receiver)
     _check_receiver(document, ("console",), config.console)
+    for key in ("remote_write", "pushgateway"):
+        for number, receiver in enumerate(getattr(config.push, key)):
+            _check_receiver(document, ("push", key, number), receiver)
     if config.probes.modules_file is not None:
         _check_modules(document, config.probes.modules_file)
     return config
@@ -226,6 +231,15 @@ def _located(config: Config, folder: str) -> Config:
         token_file=os.path.expanduser(located(config.console.token_file)),
         **_located_tls(config.console, located),
     )
+    push = replace(
+        config.push,
+        remote_write=tuple(_located_http(one, located) for one in config.push.remote_write),
+        pushgateway=tuple(_located_http(one, located) for one in config.push.pushgateway),
+        textfile=config.push.textfile
+        and replace(
+            config.push.textfile, path=os.path.expanduser(located(config.push.textfile.path))
+        ),
+    )
     check = config.ipv6_sites.check
     web_check = replace(check.web, ca_file=located(check.web.ca_file))
     site_settings = replace(config.ipv6_sites, check=replace(check, web=web_check))
@@ -256,6 +270,7 @@ def _located(config: Config, folder: str) -> Config:
         ),
         findings=findings,
         console=console,
+        push=push,
         history=replace(config.history, file=located(config.history.file)),
         report=replace(config.report, profile=os.path.expanduser(located(config.report.profile))),
         collectors=collectors,
@@ -270,6 +285,14 @@ def _located(config: Config, folder: str) -> Config:
 def _located_tls(tls: ClientTls, located: Callable[[str], str]) -> dict[str, str]:
     names = ("ca_file", "cert_file", "key_file")
     return {name: os.path.expanduser(located(getattr(tls, name))) for name in names}
+
+
+_Http = TypeVar("_Http", bound=HttpReceiver)
+
+
+def _located_http(one: _Http, located: Callable[[str], str]) -> _Http:
+    token = os.path.expanduser(located(one.bearer_token_file))
+    return msgspec.structs.replace(one, bearer_token_file=token, **_located_tls(one, located))
 
 
 def with_overrides(

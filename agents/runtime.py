@@ -7,7 +7,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agents import children
@@ -18,6 +18,7 @@ from agents.errors import UserError
 from agents.glance import Glance
 from agents.history import HistorySchedule
 from agents.lastmonth import LastMonth
+from agents.metricspush import MetricsPush
 from agents.probing import ProbeSchedule, Probing
 from agents.pushing import Pusher
 from agents.reporting import ReportSchedule
@@ -55,7 +56,12 @@ class _Active:
     """Everything that a reload replaces."""
 
     def __init__(
-        self, path: str, config: configuration.Config, probing: Probing, runner: Runner
+        self,
+        path: str,
+        config: configuration.Config,
+        probing: Probing,
+        runner: Runner,
+        page: Callable[[_Active], Sequence[Family]],
     ) -> None:
         self.config = config
         self.runner = runner
@@ -73,6 +79,7 @@ class _Active:
         self.audits = AuditSchedule(path, config.audit, told, tell)
         self.pusher = Pusher(config.console, state_dir(config))
         self.audits.when_audited(self.pusher.put)
+        self.push = MetricsPush(config.push, state_dir(config), lambda: page(self))
         self.probes.when_lines_change(self.audits.hasten)
         self.watch.when_unexpected_change(self.audits.hasten)
         self.scans = ScanSchedule(path, config, self.audits.hasten)
@@ -108,9 +115,11 @@ class _Active:
         self.watch.start()
         if self.reflector:
             self.reflector.start()
+        self.push.start()
 
     def stop(self) -> None:
         self.month.stopping.set()
+        self.push.stop()
         self.report.stop()
         self.probes.stop()
         self.audits.stop()
@@ -139,7 +148,7 @@ class Runtime:
         self._glance = Glance()
         self._steady = SteadyCpu()
         config, probing = _checked(self._path)
-        self._active = _Active(self._path, config, probing, _runner(config))
+        self._active = _Active(self._path, config, probing, _runner(config), self._page)
 
     @property
     def config(self) -> configuration.Config:
@@ -159,7 +168,16 @@ class Runtime:
         observations = self._observe(active, include, exclude)
         if include:
             return self._steady.hold(with_scrape_series(observations))
-        if not exclude:
+        return self._whole(active, observations, bool(exclude))
+
+    def _page(self, active: _Active) -> Sequence[Family]:
+        """What a scrape without parameters gives."""
+        return self._whole(active, self._observe(active, frozenset(), frozenset()))
+
+    def _whole(
+        self, active: _Active, observations: list[Observation], partly: bool = False
+    ) -> Sequence[Family]:
+        if not partly:
             self._glance.keep(observations)
         return [
             *self._steady.hold(with_scrape_series(observations)),
@@ -168,6 +186,7 @@ class Runtime:
             *active.scans.families(),
             *active.teller.families(),
             *active.pusher.families(),
+            *active.push.families(),
             *active.sites.families(),
             *active.history.families(),
             *active.report.families(),
@@ -211,7 +230,7 @@ class Runtime:
                 before.config.collectors.deadline,
             )
             runner = before.runner if same else _runner(config)
-            active = _Active(self._path, config, probing, runner)
+            active = _Active(self._path, config, probing, runner, self._page)
             if config.audit == before.config.audit:
                 active.audits.adopt(before.audits)
             active.sites.adopt(before.sites)

@@ -50,13 +50,17 @@ class Table(NamedTuple):
 
 def looks_like(content: bytes, heads: Heads) -> bool:
     """Whether the first row is one of columns that we know."""
+    return known_columns(content, heads).issuperset(heads.required)
+
+
+def known_columns(content: bytes, heads: Heads) -> set[str]:
+    """The keys of those columns of the first row that we know."""
     try:
         first = decoded(content[: 1 << 16], "").lstrip(BLANK).partition("\n")[0]
     except DocumentError:
-        return False
+        return set()
     cells = {cell.strip(BLANK + '"').lower() for cell in re.split("[,;\t]", first)}
-    keys = {heads.keys[cell] for cell in cells if cell in heads.keys}
-    return keys.issuperset(heads.required)
+    return {heads.keys[cell] for cell in cells if cell in heads.keys}
 
 
 def parse(content: bytes, path: str, heads: Heads, row_of: Callable[[Row], Row]) -> Table:

@@ -33,7 +33,7 @@ class RowErrors(DocumentError):
     """Everything that is wrong with a file, a line each; of very many the first hundred."""
 
     def __init__(self, path: str, mistakes: Sequence[DocumentError]) -> None:
-        ordered = sorted(mistakes, key=lambda mistake: mistake.line or 0)
+        ordered = sorted(mistakes, key=lambda it: (it.path != path, it.path, it.line or 0))
         shown = [str(mistake) for mistake in ordered[:MAX_SHOWN]]
         if more := len(ordered) - len(shown):
             shown.append(f"{path}: and {more} more")

@@ -2,7 +2,8 @@
 
 Every document that a person writes comes through here: configuration, rule packs, web.config,
 probe modules. Format: YAML 1.1 by a safe loader; a key written twice is an error. Secrets are never
-in the document: `!env NAME` and `!file PATH` say where they are, and only a `Secret` takes them.
+in the document: `!env NAME` and `!file PATH` say where they are, and only a `Secret` takes them; a
+`SecretReference` takes `!prompt WORDS` as well, and is looked up when it is needed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 MAX_BYTES = 8 << 20
 _GIVEN = ("/dev/stdin", "/dev/fd/")  # a pipe that somebody meant
-_REFERENCES = ("!env", "!file")
+_REFERENCES = ("!env", "!file", "!prompt")
 MAX_DURATION = 366 * 86400.0  # seconds; far more overflows the kernel's and Python's timers
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -89,23 +90,52 @@ class Secret:
 
     @classmethod
     def parse(cls, where: object) -> Secret:
-        if not isinstance(where, _Reference):
+        if not isinstance(where, SecretReference):
             raise ValueError("a secret is not written here; use !env NAME or !file PATH")  # noqa: TRY004
-        if where.tag == "!env":
-            if (value := os.environ.get(where.name)) is None:
-                raise ValueError(f"the environment variable {where.name} is not set")
-            return cls(value)
-        try:
-            return cls(read(os.path.join(where.folder, where.name)).decode().rstrip("\r\n"))
-        except (DocumentError, UnicodeDecodeError) as error:
-            raise ValueError(f"cannot read the secret: {error}") from error
+        return where.secret()
 
 
-class _Reference:
-    """`!env` or `!file`; a relative path is relative to `folder`, that of its document."""
+class SecretReference:
+    """Where a secret is: `!env NAME`, `!file PATH` or `!prompt WORDS`. A relative path is relative to
+    `folder`, that of its document."""
+
+    __slots__ = ("folder", "name", "tag")
 
     def __init__(self, tag: str, name: str, folder: str) -> None:
         self.tag, self.name, self.folder = tag, name, folder
+
+    @classmethod
+    def parse(cls, where: object) -> SecretReference:
+        if not isinstance(where, SecretReference):
+            raise ValueError(  # noqa: TRY004
+                "a secret is not written here; use !env NAME, !file PATH or !prompt WORDS"
+            )
+        return where
+
+    @classmethod
+    def written(cls, text: str, folder: str) -> SecretReference | str:
+        """What stands in a cell of a table as it would in YAML; other text is left as it is."""
+        tag, _, name = text.partition(" ")
+        return cls(tag, name.strip(), folder) if tag in _REFERENCES else text
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Equal where the secret is the same one."""
+        return self.tag, self.name, self.folder
+
+    def secret(self) -> Secret:
+        """Raises ValueError where it is not there, and where somebody has to be asked for it."""
+        if self.tag == "!prompt":
+            raise ValueError("nobody can be asked for it here; use !env NAME or !file PATH")
+        if self.tag == "!env":
+            if (value := os.environ.get(self.name)) is None:
+                raise ValueError(f"the environment variable {self.name} is not set")
+            return Secret(value)
+        try:
+            content = read(os.path.join(self.folder, os.path.expanduser(self.name)))
+            return Secret(content.decode().rstrip("\r\n"))
+        except (DocumentError, UnicodeDecodeError) as error:
+            raise ValueError(f"cannot read the secret: {error}") from error
 
 
 def load(path: str, as_type: type[T]) -> T:
@@ -148,7 +178,9 @@ class Document:
     ) -> None:
         self.path = path
         folder = os.path.dirname(os.path.abspath(path))
-        references = dict.fromkeys(_REFERENCES, lambda tag, text: _Reference(tag, text, folder))
+        references = dict.fromkeys(
+            _REFERENCES, lambda tag, text: SecretReference(tag, text, folder)
+        )
         tolerated: list[Malformed] | None = None if mistakes is None else []
         try:
             self._tree = Tree(content, references, tolerated)
@@ -196,7 +228,7 @@ class Document:
             return self.error(path, f"{match[1]!r} is not one of: {', '.join(valid)}")
         if match := re.match(r"Object missing required field `(.*)`", problem):
             return self.error(path, f"the key {match[1]!r} is missing")
-        if "_Reference" in problem:
+        if SecretReference.__name__ in problem:
             return self.error(path, "!env and !file are only for secrets; write the value itself")
         return self.error(path, _plainly(problem))
 

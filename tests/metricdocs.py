@@ -13,8 +13,8 @@ from collectors.model import Family
 
 HEAD = """# Metrics
 
-Every family that the agent serves, by collector, and (`review console`) those that the review console serves
-beside the process's own. Written by `make golden`; a test compares it with
+Every family that the agent serves, by collector, and those that the review console (`review console`) and
+`jianwei fleet serve-sd` (`fleet sd`) serve beside the process's own. Written by `make golden`; a test compares it with
 what is served. A `*` stands for names that depend on the kernel. Not every machine has them all.
 
 """

@@ -17,6 +17,7 @@ from agents.advertisements import AdvertisementWatch
 from agents.auditing import AuditSchedule
 from agents.cloudlines import Looked
 from agents.clouds import attribution_families, cloud_families
+from agents.fleet.sdserving import Targets
 from agents.historymetrics import Report, history_families
 from agents.interfaces import InterfaceSchedule
 from agents.inventories import Kept
@@ -64,9 +65,12 @@ from exporters.findings.metrics import audit_families
 from exporters.findings.readinessmetrics import Scored, readiness_families
 from exporters.history.accumulate import Stretch
 from exporters.history.units import METRICS
+from exporters.prometheus import pushmetrics
 from exporters.prometheus.encoder import Encoder
 from exporters.prometheus.families import with_scrape_series
 from exporters.prometheus.lines import LineFamilies
+from exporters.prometheus.remotewrite.queue import LOST, Fill
+from exporters.prometheus.remotewrite.sender import Report as WritingReport
 from exporters.prometheus.selfmetrics import SelfMetrics
 from exporters.prometheus.server import WebServer
 from exporters.prometheus.settings import WebSettings
@@ -237,6 +241,21 @@ def clouds() -> Iterator[tuple[str, Sequence[Family]]]:
     yield "clouds", attribution_families(known=True, began=1.0, now=2.0)
 
 
+def discovery() -> Sequence[Family]:
+    """What `fleet serve-sd` tells of its inventory."""
+    return Targets(str(TESTS.parent / "deploy/fleet/example.yaml")).families()
+
+
+def pushes() -> list[Family]:
+    """Of pushing the metrics themselves."""
+    lost = dict.fromkeys((*LOST, "refused", "repeated"), 0)
+    writing = WritingReport(True, 0, 0, 0, lost, Fill(0, 0, None, {}))
+    return [
+        *pushmetrics.remote_write_families([("city", writing)], 1.0),
+        *pushmetrics.page_families([("textfile", "jianwei.prom", pushmetrics.Pushed(True, 1.0))]),
+    ]
+
+
 def agents_own() -> list[metricdocs.Row]:
     """What the agent tells of itself, by part."""
     used = [Stretch("s", name, 1.0, 0.0, 1.0) for name in METRICS]
@@ -252,6 +271,7 @@ def agents_own() -> list[metricdocs.Row]:
             "findings", telling._families([("cef", telling._Report(0, 0, 0, 0, 0, True))])
         ),
         *metricdocs.rows("console", pushing.families(pushing.Report(False, 0, 0, 0.0))),
+        *metricdocs.rows("push", pushes()),
         *metricdocs.rows(
             "history", history_families(Report(True, 1, 1.0, 0, True, {"rollups": 0}))
         ),
@@ -259,6 +279,7 @@ def agents_own() -> list[metricdocs.Row]:
         *metricdocs.rows("clouds", use_families([("city", used)])),
         *metricdocs.rows("agent", SelfMetrics().families()),
         *metricdocs.rows("review console", console_families()),
+        *metricdocs.rows("fleet sd", discovery()),
         *metricdocs.rows("web", WebServer(SmallBackend(), WebSettings()).families()),
         *metricdocs.rows("probe", probes()),
         *metricdocs.rows("libvirt", domains()),

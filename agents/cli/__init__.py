@@ -46,6 +46,7 @@ COMMANDS = {
     "history": "Import, summarise, export and merge the history of usage.",
     "interfaces": "Ask routers, switches and hosts for their interfaces.",
     "check-config": "Check a configuration file and say what it means.",
+    "ready": "Wait until the agent of this machine is ready.",
     "self-test": "Check that this installation works on this machine.",
 }
 
@@ -71,6 +72,13 @@ class Commands(LazyGroup):
             ctx.exit(0 if ctx.invoked_subcommand == "run" else 130)  # how an agent is ended
         except (UserError, DocumentError, ListenError) as error:
             print(f"jianwei: {error}", file=sys.stderr)  # noqa: T201 - the way errors are told
+            ctx.exit(2)
+        except ModuleNotFoundError as error:
+            from agents.cli import leftout
+
+            if not (told := leftout.told(error)):
+                raise
+            print(f"jianwei: {told}", file=sys.stderr)  # noqa: T201
             ctx.exit(2)
 
 

@@ -16,6 +16,7 @@ from agents import config as configuration
 from agents import scapolicies
 from agents.cli import fleetaudit
 from agents.cli.auditinput import facts_option, given, load_packs, params_of
+from agents.cli.fleet.inventoryoptions import limit_option
 from agents.cli.options import (
     allow_commands_option,
     config_option,
@@ -28,6 +29,7 @@ from agents.cli.options import (
     semantics_option,
 )
 from agents.errors import UserError
+from agents.fleet import audited
 from agents.fleet.audit import HostResult, audit_all
 from agents.hitstore import HitKeeper
 from agents.inventories import slow_facts
@@ -35,7 +37,6 @@ from agents.limits import limited
 from agents.readiness import LOCAL_DEADLINE
 from agents.sources import observe_with, open_source
 from collectors import catalogue
-from collectors.ipv6.estate.file import hosts as inventory_hosts
 from exporters.findings.digest import digest, served
 from exporters.findings.formats import FORMATS
 from exporters.findings.hitstable import lost
@@ -84,8 +85,10 @@ FLEET_FORMATS = ("table", "json", "ocsf")
     "--inventory",
     type=click.Path(),
     metavar="FILE",
-    help="Judge every host in FILE (YAML or CSV: docs/estate.md), many at once.",
+    help="Judge every host in FILE, many at once: an inventory (docs/fleet-inventory.md) or a file of the "
+    "estate (docs/estate.md).",
 )
+@limit_option
 @click.option(
     "--workers",
     type=click.IntRange(1, 256),
@@ -116,6 +119,7 @@ def command(
     assignments: tuple[str, ...],
     facts: BinaryIO | None,
     inventory: str | None,
+    limit: tuple[str, ...],
     workers: int,
     keep: bool,
     told: int | None,
@@ -135,6 +139,7 @@ def command(
       jianwei audit --pack mlps-l3 --format html --output audit.html
       jianwei audit --pack ./city.yaml --param max_days=60 --fail-on high
       jianwei audit --inventory hosts.yaml --pack mlps-l3 --format json
+      jianwei audit --inventory hosts.yaml --limit department=财政局
       jianwei audit --pack ./cis_debian12.yml --allow-commands
     Exit codes:
       0  done, and nothing that --fail-on asks for
@@ -156,12 +161,14 @@ def command(
                 "--hits keeps what is seen of the host, not --facts; leave out one of them"
             )
     keeper = HitKeeper(config) if keep else None
+    if limit and inventory is None:
+        raise UserError("--limit is of --inventory")
     if inventory is not None:
         if host or recorded or facts:
             raise UserError("--inventory names the hosts: not with --host, --recorded or --facts")
         if form not in FLEET_FORMATS or output:
             raise UserError("--inventory prints table, json or ocsf, to standard output")
-        hosts = inventory_hosts(inventory)
+        hosts = audited.hosts(inventory, config.ssh, limit)
         for row in hosts if keep else ():
             _check_keeping((), row.asked[1])
         results = audit_all(config, hosts, loaded, params, workers, policies, scan, allow_commands)

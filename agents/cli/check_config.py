@@ -1,4 +1,4 @@
-"""`jianwei check-config`: is a configuration or a file of lines right, and what does it mean."""
+"""`jianwei check-config`: is a configuration, a file of lines or an inventory right, and what does it mean."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import msgspec
 
 from agents import config as configuration
 from agents import reportprofile, scapolicies
+from agents.cli import inventorycheck
 from agents.errors import UserError
+from agents.fleet import audited
 from agents.probing import Probing
 from collectors import strictyaml
 from collectors.cloud import ownerfiles
@@ -31,12 +33,14 @@ from rules.linethresholds import PACK
 def command(file: str | None, print_default: bool, as_json: bool) -> None:
     """Check a configuration FILE (without one: the default) and say what it means.
 
-    FILE may be a file of lines as well, in YAML or CSV; all its mistakes are told at once.
+    FILE may be a file of lines or an inventory of hosts as well, in YAML or CSV; all its mistakes are told at
+    once.
 
     \b
     Examples:
       jianwei check-config /etc/jianwei/jianwei.yaml
       jianwei check-config lines.csv
+      jianwei check-config hosts.yaml
       jianwei check-config --print-default > jianwei.yaml
     Exit codes: 0 right, 2 wrong (each line names file, line, key and remedy).
     """
@@ -44,7 +48,11 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
         with open(configuration.DEFAULT_PATH, encoding="utf-8") as default:
             click.echo(default.read(), nl=False)
         return
-    if file and linesfile.is_lines(content := strictyaml.read(file), file):
+    content = strictyaml.read(file) if file else b""
+    if file and audited.names_hosts(content, file):
+        inventorycheck.check(content, file, as_json)
+        return
+    if file and linesfile.is_lines(content, file):
         _check_lines(linesfile.parse(content, file), file, as_json)
         return
     config = configuration.load(file)

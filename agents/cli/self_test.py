@@ -13,6 +13,7 @@ import click
 from agents import config as configuration
 from agents.runner import Runner
 from collectors.sources.local import LocalSource
+from rules import celbinding
 
 HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -66,8 +67,8 @@ def _packages() -> str:
 def _dependencies() -> str:
     for name in (
         "bcrypt",
-        "cel",
         "dns",
+        "numpy",
         "paramiko",
         "prometheus_client",
         "psutil",
@@ -76,6 +77,7 @@ def _dependencies() -> str:
         "yaml",
     ):
         importlib.import_module(name)
+    celbinding.engine()
     return f"all import under Python {sys.version.split()[0]}"
 
 

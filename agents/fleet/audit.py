@@ -18,13 +18,13 @@ import msgspec
 
 from agents.config import Config
 from agents.errors import UserError
+from agents.fleet.audited import Audited
 from agents.fleet.judging import Judges
 from agents.inventories import slow_facts
 from agents.readiness import LOCAL_DEADLINE
 from agents.scapolicies import Asking, Sorted, merged
 from agents.sources import observe_with, open_source
 from collectors import catalogue
-from collectors.ipv6.estate.model import EstateRow
 from collectors.model import Collector
 from rules.audit import Auditor, facts_of, host_of, needed
 from rules.model import AuditResult, Pack
@@ -61,7 +61,7 @@ class _Task(NamedTuple):
 
 def audit_all(
     config: Config,
-    hosts: Sequence[EstateRow],
+    hosts: Sequence[Audited],
     loaded: Sequence[Pack],
     params: Mapping[str, Mapping[str, Any]],
     workers: int,
@@ -98,7 +98,7 @@ def _share_memory() -> None:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
-def _done(task: _Task, row: EstateRow) -> HostResult:
+def _done(task: _Task, row: Audited) -> HostResult:
     result, problem = None, ""
     try:
         result = _result(task, row)
@@ -110,10 +110,10 @@ def _done(task: _Task, row: EstateRow) -> HostResult:
     return HostResult(row.name, row.target, row.department, row.owner, result, problem)
 
 
-def _result(task: _Task, row: EstateRow) -> AuditResult:
+def _result(task: _Task, row: Audited) -> AuditResult:
     config = task.config
     began, start = datetime.now(UTC), time.monotonic()
-    with open_source(*row.asked, config.root, config.ssh) as source:
+    with open_source(*row.asked, config.root, row.ssh) as source:
         asking = Asking(task.policies, source, task.commands, config.root)
         facts = facts_of(observe_with(asking.source, task.collectors, LOCAL_DEADLINE))
         host, recorded = row.asked

@@ -28,17 +28,17 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "device": ("设备", "设备名称", "路由器"),
     "interface": ("接口", "端口", "接口名称"),
 }
-_HEADS: Final = Heads(COLUMNS, ("name", "targets"))
+HEADS: Final = Heads(COLUMNS, ("name", "targets"))
 
 
 def looks_like_csv(content: bytes) -> bool:
     """Whether the first row is one of columns that we know."""
-    return csvtable.looks_like(content, _HEADS)
+    return csvtable.looks_like(content, HEADS)
 
 
 def parse(content: bytes, path: str) -> Table:
     """The rows of a table; raises DocumentError where it is none."""
-    return csvtable.parse(content, path, _HEADS, _row)
+    return csvtable.parse(content, path, HEADS, _row)
 
 
 def _row(given: Row) -> Row:

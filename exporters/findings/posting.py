@@ -1,4 +1,4 @@
-"""One HTTP request and its answer, by a deadline in all: POST or GET of a few headers. RFC 9110.
+"""One HTTP request and its answer, by a deadline in all: POST, PUT or GET of a few headers. RFC 9110.
 
 Each on a connection of its own; no proxy, no redirect. The resident agent uses it: http.client costs it no memory that
 it does not have anyway.
@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
+from email.message import Message
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -28,7 +29,12 @@ class Said(NamedTuple):
     status: int
     reason: str
     body: bytes
-    retry_after: str  # RFC 9110, 10.2.3
+    headers: Message
+
+    @property
+    def retry_after(self) -> str:
+        """RFC 9110, 10.2.3; empty where it does not say."""
+        return self.headers.get("Retry-After", "")
 
 
 class Poster:
@@ -91,10 +97,10 @@ class Poster:
         headers: Mapping[str, str],
     ) -> Said:
         sent = {"User-Agent": f"{NAME}/{version()}", **headers, "Connection": "close"}
-        connection.request(method, path, content if method == "POST" else None, sent)
+        connection.request(method, path, content if method != "GET" else None, sent)
         answer = connection.getresponse()
         body = answer.read(MAX_ANSWER)
-        return Said(answer.status, answer.reason, body, answer.headers.get("Retry-After", ""))
+        return Said(answer.status, answer.reason, body, answer.headers)
 
 
 def _connection(

@@ -7,7 +7,7 @@ from typing import Final
 
 from rules.model import Text
 
-RULES: Final = "deploy/prometheus/jianwei-usage.rules.yml"
+RULES: Final = "deploy/prometheus/jianwei-usage-rules.yml"
 
 WORDS: Final[Mapping[str, Text]] = {
     "server": Text("{server}：{kind} {version}", "{server}: {kind} {version}"),

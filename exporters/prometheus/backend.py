@@ -32,8 +32,8 @@ class ReloadError(Exception):
     """The new configuration is bad, the old one runs on. `str()` says what is wrong."""
 
 
-class Backend(Protocol):
-    """The agent, as seen from HTTP. Every method may block, each is called on a thread.
+class Managed(Protocol):
+    """What every server asks of what it serves. Every method may block, each is called on a thread.
 
     Calls of one method may overlap, except `reload`.
     """
@@ -41,6 +41,18 @@ class Backend(Protocol):
     def scrape(self, include: frozenset[str], exclude: frozenset[str]) -> Sequence[Family]:
         """Everything for `/metrics`; one of the two sets is empty. Raises UnknownCollector."""
         ...
+
+    def reload(self) -> None:
+        """Read the configuration again. Raises ReloadError and then changes nothing."""
+        ...
+
+    def ready(self) -> str:
+        """Empty if it is ready to serve, else why not."""
+        ...
+
+
+class Backend(Managed, Protocol):
+    """The agent, as seen from HTTP."""
 
     def probe(self, query: Mapping[str, str], headers: Mapping[str, str]) -> Sequence[Family] | str:
         """One probe; a text is a page for people (`debug=true`). Raises ProbeRefused.
@@ -51,14 +63,6 @@ class Backend(Protocol):
 
     def findings(self) -> bytes:
         """The last audit as JSON; the same object until the next audit. Raises NotYet."""
-        ...
-
-    def reload(self) -> None:
-        """Read the configuration again. Raises ReloadError and then changes nothing."""
-        ...
-
-    def ready(self) -> str:
-        """Empty if it is ready to serve, else why not."""
         ...
 
     def overview(self) -> Overview:

@@ -23,6 +23,7 @@ from exporters.prometheus.app import Application
 from exporters.prometheus.backend import Backend, ReloadError
 from exporters.prometheus.gate import Gate, Refusals
 from exporters.prometheus.liveconfig import LiveWebConfig
+from exporters.prometheus.management import Management, Own
 from exporters.prometheus.protocol import Connection, configuration
 from exporters.prometheus.settings import WebSettings
 
@@ -33,18 +34,18 @@ ACCEPT_PAUSE = 1.0  # seconds without accepting when file descriptors run out
 GRACE = 5.0  # seconds for requests under way when the server stops
 
 
-class WebServer:
-    """Serves a backend. `bind`, then `run`; `stop` from any thread or by SIGTERM or SIGINT.
+class Server:
+    """Serves pages. `bind`, then `run`; `stop` from any thread or by SIGTERM or SIGINT.
 
     Raises DocumentError for a bad web configuration file.
     """
 
-    def __init__(self, backend: Backend, settings: WebSettings) -> None:
+    def __init__(self, pages: Callable[[Own], Management], settings: WebSettings) -> None:
         self._settings = settings
         self._live = LiveWebConfig(settings.config_file)
         self._refusals = Refusals()
         self._state = ServerState()
-        self._app = Application(backend, self)
+        self._app = pages(self)
         gate = Gate(self._app, self._live, settings, self._refusals, self._retire)
         self._uvicorn = configuration(gate, settings)
         self._sockets: list[socket.socket] = []
@@ -224,3 +225,10 @@ class WebServer:
         for one in self._sockets:
             one.close()
         self._sockets.clear()
+
+
+class WebServer(Server):
+    """Serves the agent."""
+
+    def __init__(self, backend: Backend, settings: WebSettings) -> None:
+        super().__init__(lambda own: Application(backend, own), settings)

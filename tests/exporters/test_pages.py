@@ -73,7 +73,7 @@ def test_probe(site: Running) -> None:
 
 def test_errors_show_no_stack(site: Running, caplog: pytest.LogCaptureFixture) -> None:
     answer = site.ask("/probe?target=bug")
-    assert (answer.status, answer.text) == (500, "internal error, see the agent's log\n")
+    assert (answer.status, answer.text) == (500, "internal error, see the log\n")
     assert site.ask("/-/healthy").status == 200
     assert "secret detail" in caplog.text  # the operator sees it
 

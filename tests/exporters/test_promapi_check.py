@@ -185,7 +185,7 @@ def test_a_rule_that_is_missing_is_told_from_agents_that_are(url: str) -> None:
         RECORDED["cpu"],
         RECORDED["memory"],
     }
-    assert "jianwei-usage.rules.yml" in raw["recorded.rule"][0].remedy.zh
+    assert "jianwei-usage-rules.yml" in raw["recorded.rule"][0].remedy.zh
     assert len(raw["recorded.absent"]) == 3
     assert failed(chain(*raw.values()))
 

@@ -22,7 +22,7 @@ from tests.exporters.rudeserver import Reply, http, rude
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NOW = datetime(2026, 11, 5, 9, tzinfo=SHANGHAI).timestamp()
 DAY = 86400
-RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "jianwei-usage.rules.yml"
+RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "jianwei-usage-rules.yml"
 
 
 def found(url: str, label: str, *before: str) -> dict[str, list[Finding]]:

@@ -21,14 +21,14 @@ def promtool(*arguments: str | Path) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-@pytest.mark.parametrize("path", sorted(RULES.glob("*.yml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(RULES.glob("*-rules.yml")), ids=lambda path: path.stem)
 def test_rules_are_valid(path: Path) -> None:
     promtool("check", "rules", path)
 
 
 def test_rules_of_use_record_what_the_report_asks_for() -> None:
-    promtool("test", "rules", ROOT / "tests" / "exporters" / "usage-rules-test.yml")
-    text = (RULES / "jianwei-usage.rules.yml").read_text()
+    promtool("test", "rules", RULES / "tests" / "usage-rules.yml")
+    text = (RULES / "jianwei-usage-rules.yml").read_text()
     assert {line.split()[-1] for line in text.splitlines() if "record:" in line} == {
         *RECORDED.values()
     }

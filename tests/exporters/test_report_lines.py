@@ -376,17 +376,15 @@ def test_times_as_people_write_them(at: datetime, form: str) -> None:
 # --- from a time-series database
 
 
-RULES = Path(__file__).parents[2] / "deploy/prometheus/jianwei-lines.rules.yml"
+RULES = Path(__file__).parents[2] / "deploy/prometheus/jianwei-lines-rules.yml"
 PROMTOOL = shutil.which("promtool")
 
 
 @pytest.mark.skipif(not PROMTOOL, reason="promtool (Debian's prometheus) is not installed")
-def test_the_recording_rules(tmp_path: Path) -> None:
-    cases = Path(__file__).parents[1] / "fixtures/prometheus/jianwei-lines.test.yml"
-    own = tmp_path / "test.yml"
-    own.write_text(cases.read_text().replace("RULES", str(RULES)))
+def test_the_recording_rules() -> None:
+    cases = RULES.parent / "tests" / "lines-rules.yml"
     run = subprocess.run(
-        [str(PROMTOOL), "test", "rules", str(own)], capture_output=True, text=True, timeout=60
+        [str(PROMTOOL), "test", "rules", str(cases)], capture_output=True, text=True, timeout=60
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert {LINE_UP_RECORDED, LINE_KNOWN_RECORDED} == set(

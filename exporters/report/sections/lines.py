@@ -1,5 +1,5 @@
 """The part of a report on lines: out of a history file (agents/linehistory.py) or a time-series database with the recording
-rules of deploy/prometheus/jianwei-lines.rules.yml, which record the same every five minutes.
+rules of deploy/prometheus/jianwei-lines-rules.yml, which record the same every five minutes.
 
 Days of a history that are known by their sketches alone are not known here: nobody can tell which of their time
 was maintenance.

@@ -1,0 +1,123 @@
+"""What is to be done on a host, from what was seen there and what is wanted. Nothing is read or asked here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+import msgspec
+
+from agents.fleet.model import FleetHost, Seen, Step, StepName
+
+MARGIN: Final = 32 << 20  # bytes that a host keeps free
+_NAMES: Final = {"amd64": "x86_64", "arm64": "aarch64"}  # as uname(1) has them
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A bundle and a configuration. `size` and `room` are the bytes of the bundle and of what is in it;
+    `config` and `unit` are SHA-256 as in Seen, empty where they do not matter."""
+
+    version: str
+    arch: str
+    sha256: str
+    size: int
+    room: int = 0
+    config: str = ""
+    unit: str = ""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """The steps in order; none if nothing is to do. With a `problem` nothing may be done.
+
+    `absent`: nothing is there that could be changed, which is what an upgrade leaves alone."""
+
+    steps: tuple[Step, ...] = ()
+    problem: str = ""
+    send: int = 0  # bytes
+    absent: bool = False
+
+
+def plan(host: FleetHost, seen: Seen | str, wanted: Wanted, *, upgrade: bool = False) -> Plan:
+    """How the host comes to have what is wanted. `seen` is a problem where it could not be looked at;
+    `upgrade`: only where an agent is."""
+    if isinstance(seen, str):
+        return Plan(problem=seen)
+    if upgrade and not seen.current:
+        return Plan(
+            problem="no agent is here to upgrade: jianwei fleet deploy puts one", absent=True
+        )
+    if not seen.systemd:
+        return Plan(problem="no systemd is here, which is to run the agent")
+    if _arch(seen.arch) != _arch(wanted.arch):
+        return Plan(
+            problem=f"the host is {seen.arch or 'of an unknown architecture'}, the bundle for "
+            f"{wanted.arch}: give it a bundle of its own"
+        )
+    steps = tuple(_steps(seen, wanted))
+    names = [step.name for step in steps]
+    send = wanted.size if "upload" in names else 0
+    room = send + (wanted.room if "unpack" in names else 0)
+    if room and seen.free < room + MARGIN:
+        return Plan(
+            problem=f"no room on the disk: {mebibytes(seen.free)} are free for /opt/jianwei, "
+            f"{mebibytes(room + MARGIN)} are needed"
+        )
+    return Plan(steps=steps, send=send)
+
+
+def back(seen: Seen) -> Plan:
+    """How the host goes back to the version before."""
+    if not seen.previous:
+        return Plan(problem="there is no version before this one to go back to")
+    return Plan(steps=(Step("rollback", f"from {seen.current or 'none'} to {seen.previous}"),))
+
+
+def away(seen: Seen, keep_state: bool) -> Plan:
+    """How the agent goes. What host.sh cannot see is not there."""
+    there = bool(seen.versions or seen.current or seen.config or seen.unit or seen.staged)
+    if not there:
+        return Plan(absent=True)
+    what = "all but its state" if keep_state else "all of it"
+    return Plan(steps=(Step("uninstall", f"{what} goes, {seen.current or 'no release'} with it"),))
+
+
+def _steps(seen: Seen, wanted: Wanted) -> list[Step]:
+    steps: list[Step] = []
+
+    def add(name: StepName, why: str) -> None:
+        steps.append(Step(name, why))
+
+    if wanted.version not in seen.versions:
+        if seen.staged != wanted.sha256:
+            add("upload", f"{wanted.version} is not there")
+        add("unpack", f"{wanted.version} is not there")
+    if wanted.config and seen.config != wanted.config:
+        add("configure", "the configuration differs" if seen.config else "there is none yet")
+    if why := _restart(seen, wanted, {step.name for step in steps}):
+        add("activate", why)
+    return steps
+
+
+def _restart(seen: Seen, wanted: Wanted, before: Collection[StepName]) -> str:
+    """Why the agent is to be started anew; empty if it is not."""
+    if seen.current != wanted.version:
+        return f"from {seen.current} to {wanted.version}" if seen.current else "the first version"
+    if wanted.unit and seen.unit != wanted.unit:
+        return "the unit differs" if seen.unit else "the unit is not there"
+    if "unpack" in before:
+        return f"{wanted.version} is put there anew"
+    if "configure" in before:
+        return "the configuration is new"
+    if not seen.active:
+        return "it does not run"
+    if not seen.enabled:
+        return "it would not start with the host"
+    return "" if seen.ready else "it runs and is not ready"
+
+
+def mebibytes(count: int) -> str:
+    return f"{count / (1 << 20):,.1f} MiB"
+
+
+def _arch(name: str) -> str:
+    return _NAMES.get(name, name)

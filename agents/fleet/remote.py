@@ -1,0 +1,305 @@
+"""One host over SSH to run things on and put files on: what deploying needs of it.
+
+A program goes to `/bin/sh` over standard input, with its arguments: nothing need be there, nothing
+shows in a list of processes, and what follows it on standard input is the program's. With sudo
+(sudo(8)), its password follows its prompt the same way. Everything has a deadline and a limit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import select
+import shlex
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from agents.fleet.model import FleetHost
+from collectors.sources.commands import ENVIRONMENT
+from collectors.sources.ssh.auth import plainly
+from collectors.sources.ssh.connecting import close, connect
+from collectors.sources.ssh.target import Hop, SshError, route
+from exporters.findings.text import neutral
+
+if TYPE_CHECKING:
+    import paramiko
+
+LIMIT = 4 << 20  # bytes of output
+STALL = 30.0  # seconds in which a host takes nothing
+CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")  # a pass less than with an HMAC
+_PIECE = 1 << 15  # what OpenSSH takes in a packet
+
+# dd of POSIX reads byte by byte; both take no byte of what comes after the program
+_BOOT = (
+    "echo {mark}; echo {mark} >&2; s=$(dd bs={size} count=1 iflag=fullblock 2>/dev/null) || "
+    's=$(dd bs=1 count={size} 2>/dev/null); eval "$s"'
+)
+
+_RECEIVE = """\
+path=$1 size=$2 sum=$3 part=$1.part folder=${1%/*}
+say() { echo "$@" >&2; exit 1; }
+mkdir -p "${folder%/*}" && umask 077 && mkdir -p "$folder" || exit 1
+[ -O "$folder" ] || say "$folder belongs to somebody else"
+exec 9>>"$part" || exit 1
+if command -v flock >/dev/null && ! flock -n 9; then say 'it is being uploaded by somebody else'; fi
+have=$(wc -c <"$part") || exit 1
+if [ "$have" -gt "$size" ]; then : >"$part"; have=0; fi
+have=$((have)) room=$(($(df -Pk "$folder" | awk 'NR == 2 { print $4 }') >> 10))
+needs=$(((size - have >> 20) + 1))
+[ "$room" -ge "$needs" ] || say "no room: needs $needs MB, has $room MB on $folder"
+echo "have=$have"
+cat >&9 || exit 1
+now=$(wc -c <"$part") || exit 1
+[ "$now" -eq "$size" ] || say "the upload was cut off at $((now)) of $size bytes"
+set -- $(sha256sum <"$part")
+if [ "$1" != "$sum" ]; then rm -f "$part"; echo 'sum=wrong'; exit 1; fi
+mv -f "$part" "$path" && echo 'sum=right'
+"""
+
+
+class Done(NamedTuple):
+    """How a program ended: its status (-1: killed by a signal), what it wrote, its errors in words."""
+
+    status: int
+    out: bytes
+    err: str
+
+
+class Remote:
+    """A connected host; of `connected`. Every method raises SshError, one line. `configured`: what was set
+    ready on it, to be activated."""
+
+    def __init__(self, host: FleetHost, hop: Hop, transport: paramiko.Transport) -> None:
+        self.host, self.hop = host, hop
+        self._transport = transport
+        self.configured = ""
+
+    def run(
+        self,
+        program: str | Sequence[str],
+        arguments: Sequence[str] = (),
+        *,
+        stdin: bytes = b"",
+        root: bool = False,
+        seconds: float = 60.0,
+        limit: int = LIMIT,
+    ) -> Done:
+        """Run a program for sh, or an argv, to its end. `limit`: bytes of output."""
+        with self._started(program, arguments, root, seconds, limit) as session:
+            session.send(stdin)
+            return session.ended()
+
+    def put(
+        self,
+        file: BinaryIO,
+        size: int,
+        path: str,
+        progress: Callable[[int], None],
+        sha256: str,
+        *,
+        root: bool = True,
+        seconds: float = 3600.0,
+    ) -> None:
+        """Write a file as `path` on the host, readable for its owner only. What an upload that was cut off
+        left is gone on with; the whole is named `path` only when its SHA-256 is right. `progress` is
+        told how many bytes are there."""
+        for attempt in range(2):
+            arguments = (path, str(size), sha256)
+            with self._started(_RECEIVE, arguments, root, seconds, LIMIT) as session:
+                have = session.line("have=")
+                if have is None:
+                    raise self._failed(path, session.ended())
+                if not have.isdigit() or int(have) > size:
+                    raise SshError(f"{self.hop}: what it has of {path} is no size")
+                file.seek(at := int(have))
+                progress(at)
+                while at < size and (piece := file.read(_PIECE)):
+                    if not session.send(piece):
+                        break
+                    at += len(piece)
+                    progress(at)
+                done = session.ended()
+            if done.status == 0:
+                return
+            # a part that was left is of another file: once more from the start
+            if attempt or not done.out.endswith(b"sum=wrong\n") or int(have) == 0:
+                raise self._failed(path, done)
+
+    def _failed(self, path: str, done: Done) -> SshError:
+        if done.out.endswith(b"sum=wrong\n"):
+            return SshError(
+                f"{self.hop}: {path} did not arrive as it was sent: its SHA-256 differs"
+            )
+        why = done.err or f"it ended with status {done.status}"
+        return SshError(f"{self.hop}: cannot upload {path}: {why}")
+
+    @contextlib.contextmanager
+    def _started(
+        self,
+        program: str | Sequence[str],
+        arguments: Sequence[str],
+        root: bool,
+        seconds: float,
+        limit: int,
+    ) -> Iterator[_Session]:
+        import paramiko
+
+        if not isinstance(program, str):
+            program, arguments = 'exec "$@"', (*program, *arguments)
+        words = shlex.join(arguments)
+        # of a program that was cut off sh runs nothing: the brace is not closed
+        script = f"set -- {words}\n{{ {program}\n}}".encode()
+        rises = root and self.host.rise == "sudo"
+        mark, prompt = secrets.token_hex(16), secrets.token_hex(16)
+        boot = shlex.quote(_BOOT.format(mark=mark, size=len(script)))
+        environment = " ".join(f"{name}={value}" for name, value in ENVIRONMENT.items())
+        how = ""
+        if rises:
+            password = self.host.sudo_password
+            how = "sudo -n " if password is None else f"sudo -S -p {prompt} "
+        command = f"exec env -i {environment} {how}/bin/sh -c {boot} jianwei-fleet"
+        try:
+            with self._transport.open_session(timeout=self.host.ssh.connect_timeout) as channel:
+                channel.settimeout(self.host.ssh.connect_timeout)
+                channel.exec_command(command)
+                session = _Session(channel, self.hop, time.monotonic() + seconds, limit, seconds)
+                self._begin(session, mark.encode() + b"\n", prompt.encode() if rises else b"")
+                session.send(script)
+                yield session
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise SshError(f"{self.hop}: {plainly(error)}") from error
+
+    def _begin(self, session: _Session, mark: bytes, prompt: bytes) -> None:
+        """Until sh is there; what was said before it, by sudo or a login shell, is dropped."""
+        asked = 0
+        while not session.passed(mark):
+            if prompt and session.err.count(prompt) > asked:
+                asked += 1
+                if asked > 1 or self.host.sudo_password is None:
+                    where = f"sudo on {self.host.name}"
+                    raise SshError(
+                        f"{self.hop}: {where} does not take the password: see sudo_password"
+                    )
+                session.send(self.host.sudo_password.reveal().encode() + b"\n")
+            if not session.more():
+                raise SshError(f"{self.hop}: {self._refused(session.ended(), bool(prompt))}")
+
+    def _refused(self, done: Done, rises: bool) -> str:
+        """Why sh was not started, in words."""
+        name, said = self.host.name, done.err
+        if not rises:
+            return f"no /bin/sh was started: {said or f'status {done.status}'}"
+        if "must have a tty" in said or "requiretty" in said:
+            return (
+                f"sudo on {name} wants a terminal: put `Defaults:{self.hop.user} !requiretty` in "
+                "its sudoers"
+            )
+        if "password is required" in said or "no password was provided" in said:
+            return f"sudo on {name} wants a password: set sudo_password in the inventory"
+        if "incorrect password" in said or "try again" in said:
+            return f"sudo on {name} does not take the password: see sudo_password"
+        if done.status == 127:
+            return f"there is no sudo on {name}: let root log in, or install it"
+        return (
+            f"sudo on {name} does not let {self.hop.user} run /bin/sh: {said or 'no reason told'}"
+        )
+
+
+class _Session:
+    """A channel with a program at its other end. Raises SshError when it takes or tells too much."""
+
+    def __init__(
+        self, channel: paramiko.Channel, hop: Hop, deadline: float, limit: int, seconds: float
+    ) -> None:
+        self._channel, self._hop, self._limit = channel, hop, limit
+        self._deadline, self._seconds = deadline, seconds
+        self._poll = select.poll()
+        self._poll.register(channel.fileno(), select.POLLIN)
+        self.out, self.err = bytearray(), bytearray()
+
+    def send(self, data: bytes) -> bool:
+        """False if the other end takes no more: it has ended, and `ended` tells how."""
+        import paramiko
+
+        self._channel.settimeout(min(STALL, max(self._left(), 0.001)))
+        at = 0
+        try:
+            while at < len(data):
+                at += self._channel.send(data[at : at + _PIECE])
+                self._drain()
+        except TimeoutError as error:
+            raise SshError(f"{self._hop}: it takes nothing for {STALL:g} s") from error
+        except (OSError, paramiko.SSHException):
+            if not self._channel.get_transport().is_active():
+                raise
+            return False  # the program ended before it had read all
+        return True
+
+    def passed(self, mark: bytes) -> bool:
+        """Whether both streams have come to the mark; what was before is dropped."""
+        for stream in (self.out, self.err):
+            if mark not in stream:
+                return False
+        for stream in (self.out, self.err):
+            del stream[: stream.index(mark) + len(mark)]
+        return True
+
+    def line(self, key: str) -> str | None:
+        """What follows `key` in a line, as soon as it is told; None if it ends without."""
+        while b"\n" not in self.out and self.more():
+            pass
+        first = self.out.partition(b"\n")[0].decode("ascii", "replace")
+        return first.removeprefix(key) if first.startswith(key) else None
+
+    def more(self) -> bool:
+        """Wait for more; false at the end."""
+        if self._drain():
+            return True
+        if self._channel.closed or self._channel.eof_received:
+            return False
+        left = self._left()
+        if left <= 0:
+            raise SshError(f"{self._hop}: no end within {self._seconds:g} s")
+        self._poll.poll(min(left, 1.0) * 1000)
+        self._drain()
+        return True
+
+    def ended(self) -> Done:
+        self._channel.shutdown_write()
+        while self.more():
+            pass
+        if not self._channel.status_event.wait(max(self._left(), 0.001)):
+            raise SshError(f"{self._hop}: no end within {self._seconds:g} s")
+        self._drain()
+        err = bytes(self.err).decode("utf-8", "replace").strip()
+        lines = [neutral(line) for line in err.splitlines() if line.strip()]
+        return Done(self._channel.recv_exit_status(), bytes(self.out), "\n".join(lines))
+
+    def _drain(self) -> bool:
+        before = len(self.out) + len(self.err)
+        while self._channel.recv_ready():
+            self.out += self._channel.recv(1 << 16)
+        while self._channel.recv_stderr_ready():
+            self.err += self._channel.recv_stderr(1 << 16)
+        now = len(self.out) + len(self.err)
+        if now > self._limit:
+            raise SshError(f"{self._hop}: it tells more than {self._limit >> 20} MiB")
+        return now > before
+
+    def _left(self) -> float:
+        return self._deadline - time.monotonic()
+
+
+@contextlib.contextmanager
+def connected(host: FleetHost) -> Iterator[Remote]:
+    """A connection to a host, through its jump hosts; its key and theirs are verified."""
+    address = f"[{host.address}]" if host.address.count(":") > 1 else host.address
+    hops = route(address, host.ssh)
+    transports = connect(hops, host.ssh, CIPHERS)
+    try:
+        for transport in transports:
+            transport.set_keepalive(15)
+        yield Remote(host, hops[-1], transports[-1])
+    finally:
+        close(transports)

@@ -1,0 +1,104 @@
+"""Which bundle has what: the one table of it.
+
+A command that needs what its bundle leaves out says so in a line (agents/cli/leftout.py).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Contents(NamedTuple):
+    """`without` are Python packages of the lock, `no_modules` folders of our own or theirs, `libraries` C libraries that are opened by
+    name when the program runs."""
+
+    name: str
+    without: frozenset[str]
+    no_modules: tuple[str, ...]
+    libraries: tuple[str, ...]
+
+
+# The command line of the CEL engine, which rules/celbinding.py goes around
+_UNUSED: Final = frozenset(
+    (
+        *("annotated-doc", "annotated-types", "markdown-it-py", "mdurl", "prompt-toolkit"),
+        *("pydantic", "pydantic-core", "pygments", "rich", "shellingham", "typer"),
+        *("typing-inspection", "wcwidth"),
+        "invoke",  # paramiko's `Match exec` of ssh_config, which we do not read
+        "pycparser",  # cffi needs it where it compiles C
+        *("brotli", "zopfli"),  # fonts of the web, for fonttools
+    )
+)
+_CONSOLE: Final = frozenset(
+    (
+        *("alembic", "authlib", "joserfc", "ldap3", "mako", "psycopg", "psycopg-binary"),
+        *("pyotp", "python-multipart", "segno", "sqlalchemy"),
+    )
+)
+_REPORT: Final = frozenset(
+    (
+        *("cssselect2", "fonttools", "pillow", "pydyf", "pyphen", "tinycss2"),
+        *("tinyhtml5", "weasyprint", "webencodings", "xlsxwriter"),
+        *("certifi", "httpcore", "httpx"),
+    )
+)
+FULL: Final = Contents(
+    "jianwei",
+    _UNUSED,
+    (),
+    (
+        *("libgobject-2.0.so.0", "libpango-1.0.so.0", "libpangoft2-1.0.so.0"),
+        *("libharfbuzz.so.0", "libharfbuzz-subset.so.0", "libfontconfig.so.1"),
+    ),
+)
+AGENT: Final = Contents(
+    "jianwei-agent",
+    _UNUSED | _CONSOLE | _REPORT,
+    ("agents/demo/", "exporters/console/", "numpy/random/", "numpy/fft/"),
+    (),
+)
+
+# Of the standard library: tests, what installs, builds or draws, and the modules for other systems
+_NO_STDLIB: Final = (
+    *("test/", "idlelib/", "tkinter/", "turtledemo/", "turtle.py", "ensurepip/", "venv/"),
+    *("lib2to3/", "distutils/", "_distutils_system_mod.py", "pydoc_data/", "config-3.11"),
+    *("unittest/test/", "sqlite3/test/", "ctypes/test/", "curses/", "dbm/", "msilib/"),
+    *("antigravity.py", "this.py", "__phello__", "__hello__.py", "_aix_support.py"),
+    *("_osx_support.py", "sitecustomize.py", "dist-packages/", "EXTERNALLY-MANAGED"),
+    *("lib-dynload/_test", "lib-dynload/_xx", "lib-dynload/xx", "lib-dynload/_ctypes_test"),
+    *("lib-dynload/_curses", "lib-dynload/_dbm", "lib-dynload/nis", "lib-dynload/ossaudiodev"),
+    *("lib-dynload/readline", "lib-dynload/_crypt", "crypt.py", "lib-dynload/_lsprof"),
+)
+# Of other packages: tests, what is for compilers and editors, and data for other uses
+_NO_FOLDERS: Final = frozenset(
+    ("tests", "test", "testing", "_pyinstaller", "include", "f2py", "distutils", "src")
+)
+_NO_KINDS: Final = (".pyi", ".pyx", ".pxd", ".c", ".h", ".hpp", ".a", "py.typed", ".rst")
+_NO_PLACES: Final = (
+    *("scapy/contrib/", "scapy/modules/", "scapy/tools/", "scapy/libs/manuf.py", "cffi/"),
+    *("alembic/templates/", "PIL/ImageTk", "PIL/_imagingtk", "cel/cli.py", "numpy/doc/"),
+    *("numpy/_core/_multiarray_tests", "numpy/_core/_umath_tests", "numpy/_core/_rational_tests"),
+    *("numpy/_core/_struct_ufunc_tests", "numpy/_core/_operand_flag_tests", "numpy/_core/_simd."),
+    # pictures of a report are PNG and SVG, its fonts those of the host
+    *("PIL/_avif", "PIL/_webp", "PIL/_imagingft", "PIL/_imagingcms", "fontTools/ufoLib/"),
+    *("fontTools/voltLib/", "sqlalchemy/dialects/mssql/", "sqlalchemy/dialects/mysql/"),
+    "sqlalchemy/dialects/oracle/",
+)
+# Of scapy, which builds packets of IP: layers that nothing of these imports
+_SCAPY_LAYERS: Final = ("__init__.py", "inet.py", "inet6.py", "l2.py")
+
+
+def in_stdlib(path: str) -> bool:
+    """Whether a file of the standard library is taken."""
+    return not path.startswith(_NO_STDLIB) and "__pycache__" not in path
+
+
+def needed(path: str) -> bool:
+    """Whether a file of a Python package is taken."""
+    *folders, name = path.split("/")
+    if folders == ["pyphen", "dictionaries"]:
+        return name.startswith("hyph_en")
+    if folders == ["scapy", "layers"]:
+        return name in _SCAPY_LAYERS
+    unwanted = path.startswith(_NO_PLACES) or path.endswith(_NO_KINDS)
+    return not unwanted and _NO_FOLDERS.isdisjoint(folders) and folders[:2] != ["scapy", "layers"]

@@ -1,0 +1,110 @@
+"""The agent's tree as a Debian package, which leaves all doing on the host to host.sh.
+
+Formats: deb(5), deb-control(5); maintainer scripts as the Debian Policy, chapter 6, calls them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from deploy.bundle import wheel
+from deploy.bundle.errors import BuildError
+from deploy.bundle.tree import Made
+
+_CONTROL = """\
+Package: jianwei-agent
+Version: {version}
+Architecture: amd64
+Maintainer: Jianwei <jianwei@users.noreply.example>
+Installed-Size: {size}
+Depends: systemd, util-linux
+Section: admin
+Priority: optional
+Description: Jianwei agent (见微)
+ Usage, lines, IPv6 and baseline of a host for Prometheus and the review console.
+ It brings its own interpreter and libraries.
+"""
+
+# dpkg takes the files of the version before away as soon as it has unpacked the new one: they are kept
+# aside, for an activation that fails and goes back.
+_PREINST = """\
+#!/bin/sh
+set -e
+before=/opt/jianwei/$(readlink /opt/jianwei/current 2>/dev/null || :)
+if [ "$1" = upgrade ] && [ -x "$before/bin/jianwei" ] && [ "$before" != "/opt/jianwei/{version}" ]; then
+    rm -rf /opt/jianwei/.kept
+    mkdir /opt/jianwei/.kept
+    cp -al "$before" /opt/jianwei/.kept/
+fi
+"""
+_POSTINST = """\
+#!/bin/sh
+set -e
+for kept in /opt/jianwei/.kept/*; do
+    [ -d "$kept" ] || continue
+    place=/opt/jianwei/${{kept##*/}}
+    if [ ! -x "$place/bin/jianwei" ]; then
+        rm -rf "$place"
+        mv "$kept" "$place"
+    fi
+done
+rm -rf /opt/jianwei/.kept
+[ "$1" = configure ] || exit 0
+[ -d /run/systemd/system ] || exit 0 # an image that is being made: nothing runs yet
+exec sh /opt/jianwei/{version}/share/jianwei/host.sh install
+"""
+_PRERM = """\
+#!/bin/sh
+set -e
+[ "$1" = remove ] && [ -d /run/systemd/system ] || exit 0
+systemctl disable --now --quiet jianwei-agent.service 2>/dev/null || :
+"""
+# The tree is gone by then: host.sh comes along
+_POSTRM = """\
+#!/bin/sh
+set -e
+[ "$1" = purge ] || exit 0
+exec sh -s -- uninstall <<'HOST_SH'
+{host}
+HOST_SH
+"""
+
+
+def build(made: Made, scratch: Path, into: Path, epoch: int) -> Path:
+    """The package's path in the folder `into`; `scratch` is on the file system of the tree."""
+    version = debian_version(made.version)
+    root = scratch / "deb"
+    place = root / "opt/jianwei"
+    place.mkdir(parents=True)
+    subprocess.run(["cp", "-al", str(made.folder), str(place / made.version)], check=True)
+    size = sum(file.lstat().st_size for file in made.folder.rglob("*")) >> 10
+    control = root / "DEBIAN"
+    control.mkdir()
+    (control / "control").write_text(_CONTROL.format(version=version, size=size))
+    host = (wheel.ROOT / "agents/fleet/host.sh").read_text()
+    scripts = {"preinst": _PREINST, "postinst": _POSTINST, "prerm": _PRERM, "postrm": _POSTRM}
+    for name, text in scripts.items():
+        (control / name).write_text(text.format(version=made.version, host=host))
+    for path in (root, *root.rglob("*")):
+        if path.is_relative_to(place / made.version):
+            continue
+        path.chmod(0o755 if path.is_dir() or path.name in scripts else 0o644)
+    result = into / f"jianwei-agent_{version}_amd64.deb"
+    ran = subprocess.run(
+        ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z6", "--build", str(root), str(result)],
+        env={**os.environ, "SOURCE_DATE_EPOCH": str(epoch)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        raise BuildError(f"dpkg-deb: {ran.stderr.strip()[-500:]}")
+    return result
+
+
+def debian_version(version: str) -> str:
+    """A version of Python's (PEP 440) so that dpkg orders it as it is meant."""
+    return re.sub(r"\.?(a|b|rc|dev)(?=\d)", r"~\1", version)

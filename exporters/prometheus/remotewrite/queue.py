@@ -1,0 +1,319 @@
+"""Samples that a receiver has not taken yet, on disk: what `put` returned for survives kill -9 and a power cut.
+
+A folder of segments (segment.py), appended to and deleted whole, and a `cursor`: how far the receiver has taken them
+(docs/adr/0016). One process writes it, which a lock sees to; each process begins a segment of its own, so a torn end is
+never written behind. Beyond its bytes or its age the oldest segment goes, and what is lost is counted exactly: every
+block knows how many samples were queued before it.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, Final, Literal, NamedTuple
+
+from exporters.locks import locked
+from exporters.prometheus.remotewrite import segment
+from exporters.prometheus.remotewrite.segment import Block, Position, Reader, Writer
+from exporters.prometheus.remotewrite.series import Snapshot
+
+SEGMENT: Final = 8 << 20  # bytes after which the next begins
+SUFFIX: Final = ".seg"
+SYNC: Final = 1.0  # seconds between two times that the cursor is forced to disk
+_SLOT: Final = struct.Struct("<QQQI")
+
+Lost = Literal["full", "old", "damaged", "disk"]
+LOST: Final[tuple[Lost, ...]] = ("full", "old", "damaged", "disk")
+
+
+class QueueError(Exception):
+    """The queue cannot be used. `str()` says why."""
+
+
+class Fill(NamedTuple):
+    """What waits: bytes on disk, samples, and since when the oldest, in Unix milliseconds (None where nothing does).
+    `lost` by reason, since the queue was opened."""
+
+    bytes: int
+    samples: int
+    oldest: int | None
+    lost: dict[Lost, int]
+
+
+class _Segment:
+    __slots__ = ("first", "number", "path", "size", "time")
+
+    def __init__(self, number: int, path: Path, size: int, first: int, time: int) -> None:
+        self.number, self.path, self.size = number, path, size
+        self.first, self.time = first, time
+
+
+class Queue:
+    """Safe for one thread that puts and one that reads. Raises QueueError where disk or another process is in the way.
+
+    `max_age` in seconds. `now` is Unix time; tests and benchmarks let it run.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        max_bytes: int,
+        max_age: float,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._folder, self._max_bytes, self._max_age, self._now = folder, max_bytes, max_age, now
+        self._segment_size = min(SEGMENT, max(1 << 12, max_bytes // 8))
+        self._mutex = threading.RLock()
+        self._lost: dict[Lost, int] = dict.fromkeys(LOST, 0)
+        self._segments: list[_Segment] = []
+        self._writer: Writer | None = None
+        self._out = self._cursor_file = -1
+        self._in: BinaryIO | None = None
+        self._reader: Reader | None = None
+        self._unread: tuple[Position, Block] | None = None  # what comes behind this cursor
+        self._oldest: int | None = None
+        self._synced = 0.0
+        self._closed = False
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = locked(folder / "lock")
+        except OSError as error:
+            raise QueueError(f"{error.filename or folder}: {error.strerror}") from error
+        try:
+            self._open()
+        except OSError as error:
+            self.close()
+            raise QueueError(f"{error.filename or folder}: {error.strerror}") from error
+
+    def _open(self) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._cursor_file = os.open(self._folder / "cursor", flags, 0o600)
+        slots = [os.pread(self._cursor_file, _SLOT.size, at * _SLOT.size) for at in (0, 1)]
+        self._slot, self.cursor = max(
+            (1, Position()), *((number, _position(slot)) for number, slot in enumerate(slots)),
+            key=lambda pair: (pair[1].total, pair[1].segment),
+        )  # fmt: skip
+        newest = self.cursor.segment
+        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+            number = int(path.stem)
+            newest = max(newest, number)
+            with path.open("rb") as file:
+                head = segment.header_of(file)
+            if head is None or number < self.cursor.segment:
+                path.unlink()  # done, or torn before it held anything
+            else:
+                size = path.stat().st_size
+                self._segments.append(_Segment(number, path, size, head.first, head.time))
+        self._total, self._next = self.cursor.total, newest + 1
+        if self._segments:
+            last = self._segments[-1]
+            self._total = max(self._total, segment.count_of(last.path, last.number))
+            self._oldest = self._segments[0].time
+
+    # --- putting ---
+
+    def put(self, snapshot: Snapshot) -> None:
+        """On disk when it returns, behind all that was put before."""
+        with self._mutex:
+            self._check()
+            samples = len(snapshot.values)
+            try:
+                writer = self._writer
+                if writer is None or self._full(snapshot.time):
+                    writer = self._begin(snapshot.time)
+                self._append(writer.records(snapshot))
+            except OSError as error:
+                self._abandon()
+                self._lost["disk"] += samples
+                raise QueueError(f"{self._folder}: {error.strerror}") from error
+            if self._total == self.cursor.total:
+                self._oldest = snapshot.time
+            self._total += samples
+            self._bound()
+
+    def _full(self, now: int) -> bool:
+        """Whether the segment has its bytes, or a quarter of the age: then it can go in time."""
+        newest = self._segments[-1]
+        return newest.size >= self._segment_size or now - newest.time > self._max_age * 250
+
+    def _begin(self, now: int) -> Writer:
+        self._abandon()
+        number, self._next = self._next, self._next + 1
+        path = self._folder / f"{number:016d}{SUFFIX}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        self._out = os.open(path, flags, 0o600)
+        writer = Writer(self._total)
+        self._segments.append(_Segment(number, path, 0, self._total, now))
+        self._append(writer.header(now))
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        self._writer = writer
+        return writer
+
+    def _append(self, content: bytes) -> None:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(self._out, view) :]
+        os.fdatasync(self._out)
+        self._segments[-1].size += len(content)
+
+    def _abandon(self) -> None:
+        """The next put begins another segment; what is torn at the end of this one is not read."""
+        if self._out >= 0:
+            os.close(self._out)
+        self._out, self._writer = -1, None
+
+    def _bound(self) -> None:
+        """Let the oldest segments go that are beyond what the queue may hold."""
+        oldest, size = self._oldest_allowed(), sum(one.size for one in self._segments)
+        while len(self._segments) > 1:
+            gone, follows = self._segments[:2]
+            full = size > self._max_bytes
+            if not full and follows.time >= oldest:
+                return
+            size -= gone.size
+            if self.cursor.total < follows.first:
+                self._lost["full" if full else "old"] += follows.first - self.cursor.total
+                self._oldest = follows.time
+            count = max(self.cursor.total, follows.first)
+            self._move(Position(follows.number, count, segment.HEADER))
+
+    def _oldest_allowed(self) -> float:
+        return (self._now() - self._max_age) * 1000
+
+    # --- reading ---
+
+    def read(self, samples: int) -> list[Block]:
+        """The blocks behind the cursor, of so many samples together at most, but one at least where there is one. They
+        stay until `done`."""
+        with self._mutex:
+            self._check()
+            try:
+                return self._read(samples)
+            except OSError as error:
+                raise QueueError(f"{self._folder}: {error.strerror}") from error
+
+    def _read(self, room: int) -> list[Block]:
+        found: list[Block] = []
+        expected, oldest = self.cursor.total, self._oldest_allowed()
+        self._seek()
+        while room > 0 and (block := self._block()):
+            if block.end.total <= self.cursor.total:
+                continue  # done before
+            if block.begin < self.cursor.total:
+                block = block.cut(self.cursor.total - block.begin)[1]
+            missing = block.begin - expected
+            if found and (missing or block.samples > room):
+                self._unread = found[-1].end, block
+                break
+            if missing:
+                self._lost["damaged"] += missing
+                self._move(Position(block.end.segment, block.begin, self.cursor.offset))
+            expected = block.end.total
+            if not found and block.time < oldest:
+                self._lost["old"] += block.samples
+                self._move(block.end)
+                continue
+            found.append(block)
+            room -= block.samples
+        self._oldest = found[0].time if found else None
+        return found
+
+    def _seek(self) -> None:
+        """Have the reader stand at the cursor, or before it in its segment."""
+        if self._unread and self._unread[0] == self.cursor:
+            return
+        self._unread = None
+        reader = self._reader
+        if reader and (reader.number, reader.offset) == (self.cursor.segment, self.cursor.offset):
+            return
+        self._enter(next((s for s in self._segments if s.number >= self.cursor.segment), None))
+
+    def _enter(self, one: _Segment | None) -> None:
+        if self._in:
+            self._in.close()
+        self._in = self._reader = None
+        if one:
+            self._in = one.path.open("rb")
+            self._reader = Reader(one.number, self._in)
+
+    def _block(self) -> Block | None:
+        """The next one that is good, of this segment or a later one."""
+        unread, self._unread = self._unread, None
+        if unread:
+            return unread[1]
+        while reader := self._reader:
+            after = [one for one in self._segments if one.number >= reader.number]
+            if after and after[0].number == reader.number:
+                if block := reader.next(after[0].size):
+                    return block
+                del after[0]
+            if not after:
+                return None
+            self._enter(after[0])
+        return None
+
+    def done(self, end: Position) -> None:
+        """The receiver has, or will never have, what is up to here."""
+        with self._mutex:
+            self._check()
+            if end.total <= self.cursor.total:
+                return  # it was let go meanwhile
+            try:
+                self._move(end)
+                if time.monotonic() - self._synced > SYNC:
+                    os.fdatasync(self._cursor_file)
+                    self._synced = time.monotonic()
+            except OSError as error:
+                raise QueueError(f"{self._folder}: {error.strerror}") from error
+
+    def _move(self, end: Position) -> None:
+        """The cursor, and away with segments before it. In one of two places in turn: a torn one leaves the other."""
+        self._slot ^= 1
+        slot = _SLOT.pack(*end, 0)[:-4]
+        slot += struct.pack("<I", zlib.crc32(slot))
+        os.pwrite(self._cursor_file, slot, self._slot * _SLOT.size)
+        self.cursor = end
+        while self._segments and self._segments[0].number < end.segment:
+            self._segments.pop(0).path.unlink(missing_ok=True)
+
+    # --- all ---
+
+    def fill(self) -> Fill:
+        with self._mutex:
+            waiting = self._total - self.cursor.total
+            size = sum(one.size for one in self._segments) - self.cursor.offset if waiting else 0
+            oldest = self._oldest if waiting else None
+            return Fill(max(0, size), waiting, oldest, dict(self._lost))
+
+    def close(self) -> None:
+        """Nothing can be done with it any more, by any thread."""
+        with self._mutex:
+            if self._closed:
+                return
+            self._closed = True
+            self._abandon()
+            self._enter(None)
+            if self._cursor_file >= 0:
+                os.close(self._cursor_file)
+            os.close(self._lock)
+
+    def _check(self) -> None:
+        if self._closed:
+            raise QueueError("the queue is closed")
+
+
+def _position(slot: bytes) -> Position:
+    """Of one place of the cursor; the beginning where it is torn or was never written."""
+    if len(slot) < _SLOT.size:
+        return Position()
+    *numbers, crc = _SLOT.unpack(slot)
+    return Position(*numbers) if zlib.crc32(slot[:-4]) == crc else Position()

@@ -1,0 +1,140 @@
+"""What is to be done on a host, as tables, and what holds for all of them."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.fleet.model import FleetHost, Seen
+from agents.fleet.plan import MARGIN, Plan, Wanted, away, back, plan
+
+HOST = FleetHost(name="a", address="ssh://10.0.0.1")
+WANTED = Wanted(
+    version="2",
+    arch="x86_64",
+    sha256="b" * 64,
+    size=1000,
+    room=5000,
+    config="c" * 64,
+    unit="d" * 64,
+)
+EMPTY = Seen(arch="x86_64", system="debian 12", systemd="252", free=1 << 32)
+RIGHT = msgspec.structs.replace(
+    EMPTY,
+    versions=("1", "2"),
+    current="2",
+    previous="1",
+    config="c" * 64,
+    unit="d" * 64,
+    active=True,
+    enabled=True,
+    ready=True,
+)
+
+
+def names(seen: Seen) -> list[str]:
+    return [step.name for step in plan(HOST, seen, WANTED).steps]
+
+
+@pytest.mark.parametrize(
+    ("base", "changed", "steps"),
+    [
+        (EMPTY, {}, "upload unpack configure activate"),
+        (EMPTY, {"staged": "b" * 64}, "unpack configure activate"),
+        (EMPTY, {"staged": "e" * 64}, "upload unpack configure activate"),
+        (EMPTY, {"versions": ("2",)}, "configure activate"),
+        (RIGHT, {}, ""),
+        (RIGHT, {"free": 0}, ""),
+        (RIGHT, {"versions": ("1",), "current": "1", "previous": ""}, "upload unpack activate"),
+        (RIGHT, {"current": "1"}, "activate"),
+        (RIGHT, {"config": "f" * 64}, "configure activate"),
+        (RIGHT, {"unit": ""}, "activate"),
+        (RIGHT, {"active": False}, "activate"),
+        (RIGHT, {"enabled": False}, "activate"),
+        (RIGHT, {"ready": False}, "activate"),
+    ],
+)
+def test_steps(base: Seen, changed: dict[str, object], steps: str) -> None:
+    seen = msgspec.structs.replace(base, **changed)
+    found = plan(HOST, seen, WANTED)
+    assert " ".join(step.name for step in found.steps) == steps
+    assert all(step.why for step in found.steps)
+    assert found.send == (1000 if "upload" in steps else 0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"arch": "aarch64"}, "the host is aarch64, the bundle for x86_64"),
+        ({"arch": ""}, "unknown architecture"),
+        ({"systemd": ""}, "no systemd"),
+        ({"free": 6000 + MARGIN - 1}, "no room on the disk"),
+    ],
+)
+def test_refused(changed: dict[str, object], words: str) -> None:
+    found = plan(HOST, msgspec.structs.replace(EMPTY, **changed), WANTED)
+    assert words in found.problem
+    assert not found.steps
+
+
+def test_an_upgrade_is_for_hosts_that_have_an_agent() -> None:
+    assert plan(HOST, EMPTY, WANTED, upgrade=True).absent
+    assert not plan(HOST, RIGHT, WANTED, upgrade=True).absent
+
+
+def test_what_was_not_seen_is_a_problem() -> None:
+    assert plan(HOST, "no route", WANTED) == Plan(problem="no route")
+
+
+def test_back_and_away() -> None:
+    assert [step.name for step in back(RIGHT).steps] == ["rollback"]
+    assert "no version before" in back(EMPTY).problem
+    assert [step.name for step in away(RIGHT, keep_state=False).steps] == ["uninstall"]
+    assert away(EMPTY, keep_state=False).absent
+
+
+versions = st.sampled_from(["", "1", "2", "3"])
+sums = st.sampled_from(["", "c" * 64, "d" * 64, "f" * 64])
+
+
+@given(
+    st.builds(
+        Seen,
+        arch=st.sampled_from(["x86_64", "amd64"]),
+        system=st.just("debian 12"),
+        systemd=st.just("252"),
+        free=st.just(1 << 32),
+        versions=st.lists(versions.filter(bool), unique=True).map(tuple),
+        current=versions,
+        config=sums,
+        unit=sums,
+        active=st.booleans(),
+        enabled=st.booleans(),
+        ready=st.booleans(),
+        staged=st.sampled_from(["", "b" * 64, "f" * 64]),
+    )
+)
+def test_after_the_steps_nothing_is_to_do(seen: Seen) -> None:
+    changed = seen
+    done = names(seen)
+    for step in done:
+        effects: dict[str, dict[str, object]] = {
+            "upload": {"staged": WANTED.sha256},
+            "unpack": {"versions": (*changed.versions, "2"), "staged": ""},
+            "configure": {"config": WANTED.config},
+            "activate": {
+                "current": "2",
+                "unit": WANTED.unit,
+                "active": True,
+                "enabled": True,
+                "ready": True,
+            },
+        }
+        changed = msgspec.structs.replace(changed, **effects[step])
+    assert names(changed) == []
+    # nothing is put in force that is not there, and nothing is put there without being put in force
+    assert not done or done[-1] == "activate"
+    order = ["upload", "unpack", "configure", "activate"]
+    assert done == sorted(done, key=order.index)

@@ -1,0 +1,304 @@
+"""Rollouts to hosts that are kept in a folder: batches, canaries, ends, what is gone on with, what is not told."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from agents.errors import UserError
+from agents.fleet.journal import NAME, Journal
+from agents.fleet.model import Outcome
+from agents.fleet.rollout import Halt, Pace, Share, batches, roll
+from agents.fleet.tasks import GoingBack, Removing
+from collectors.strictyaml import Secret
+from tests.agents.fleetfake import FakeBundle, KeptHosts, deploying, named, rolled
+
+ALL = ["upload", "unpack", "configure", "activate"]
+
+
+def states(done: dict[str, Outcome]) -> dict[str, str]:
+    return {name: it.state for name, it in done.items()}
+
+
+def test_a_second_run_does_nothing(tmp_path: Path) -> None:
+    kept = KeptHosts(tmp_path / "hosts")
+    first = rolled(kept, named(5), tmp_path / "state")
+    assert set(states(first).values()) == {"changed"}
+    assert all(kept.steps(host.name) == ALL for host in named(5))
+    assert {it.after for it in first.values()} == {"1.0"}
+    kept.done.clear()
+    second = rolled(kept, named(5), tmp_path / "state")
+    assert set(states(second).values()) == {"unchanged"}
+    assert kept.done == []
+
+
+def test_upgrade_back_and_away(tmp_path: Path) -> None:
+    kept = KeptHosts(tmp_path / "hosts")
+    hosts = named(3)
+    rolled(kept, hosts[:2], tmp_path / "state")
+    new = deploying(FakeBundle("2.0", "c" * 64), upgrade=True)
+    done = rolled(kept, hosts, tmp_path / "state", new)
+    assert states(done) == {"h000": "changed", "h001": "changed", "h002": "skipped"}
+    assert (done["h000"].before, done["h000"].after) == ("1.0", "2.0")
+    back = rolled(kept, hosts, tmp_path / "state", GoingBack(5))
+    assert states(back) == {"h000": "changed", "h001": "changed", "h002": "failed"}
+    assert back["h001"].after == "1.0"
+    away = rolled(kept, hosts, tmp_path / "state", Removing(keep_state=False))
+    assert states(away) == {"h000": "changed", "h001": "changed", "h002": "unchanged"}
+    assert away["h000"].after == ""
+
+
+def test_one_batch_after_the_other(tmp_path: Path) -> None:
+    order: list[str] = []
+    kept = KeptHosts(tmp_path / "hosts", before=lambda host, step: order.append(host))
+    rolled(kept, named(10), tmp_path / "state", pace=Pace(parallel=4, canary=1, batch=4))
+    begun = list(dict.fromkeys(order))
+    ended = [max(n for n, host in enumerate(order) if host == name) for name in begun]
+    for group in (slice(0, 1), slice(1, 5), slice(5, 9)):
+        later = begun[group.stop :]
+        assert max(ended[group]) < min(order.index(name) for name in later)
+    assert set(begun[:1]) == {"h000"}
+    assert set(begun[1:5]) == {"h001", "h002", "h003", "h004"}
+
+
+@pytest.mark.parametrize("how", ["unreachable", "broken"])
+def test_a_canary_that_does_not_end_well_stops_all(tmp_path: Path, how: str) -> None:
+    kept = KeptHosts(
+        tmp_path / "hosts",
+        unreachable=frozenset({"h001"} if how == "unreachable" else ()),
+        broken={"h001 activate": "not ready: gone back"} if how == "broken" else {},
+    )
+    done = rolled(kept, named(8), tmp_path / "state", pace=Pace(parallel=1, canary=2))
+    assert states(done) == {
+        "h000": "changed",
+        "h001": "unreachable" if how == "unreachable" else "failed",
+        **{f"h00{n}": "skipped" for n in range(2, 8)},
+    }
+    assert done["h007"].problem == "not begun: the canary h001 did not end well"
+    assert {name for name, _ in kept.done} <= {"h000", "h001"}
+
+
+def test_too_many_failures_stop_what_has_not_begun(tmp_path: Path) -> None:
+    broken = {f"h{n:03} unpack": "no room" for n in range(0, 20, 2)}
+    kept = KeptHosts(tmp_path / "hosts", unreachable=frozenset({"h001"}), broken=broken)
+    pace = Pace(parallel=1, max_failures=2)
+    done = rolled(kept, named(20), tmp_path / "state", pace=pace)
+    assert [it.state for it in done.values()].count("failed") == 3
+    assert done["h001"].state == "unreachable"
+    assert done["h019"].problem == "not begun: 3 hosts failed, 2 may"
+    assert done["h000"].problem == "unpack: no room"
+
+
+def test_an_end_leaves_no_host_between_configuration_and_start(tmp_path: Path) -> None:
+    halt = Halt()
+
+    def before(host: str, step: str) -> None:
+        if (host, step) in (("h000", "upload"), ("h001", "activate")):
+            halt("interrupted")
+
+    kept = KeptHosts(tmp_path / "hosts", before=before)
+    done = rolled(kept, named(3), tmp_path / "state", halt=halt, pace=Pace(parallel=1))
+    assert states(done) == {"h000": "skipped", "h001": "skipped", "h002": "skipped"}
+    assert kept.steps("h000") == ["upload"]
+    assert "the same command goes on" in done["h000"].problem
+    kept.put("h001", versions=("1.0",))
+    again = Halt()
+    kept.before = lambda host, step: again("interrupted") if step == "activate" else None
+    done = rolled(kept, named(3), tmp_path / "state", halt=again, pace=Pace(parallel=1))
+    assert states(done) == {"h000": "changed", "h001": "skipped", "h002": "skipped"}
+    assert kept.steps("h000") == ["upload", "unpack", "configure", "activate"]
+
+
+def test_there_are_no_more_threads_than_hosts_at_once() -> None:
+    most = 0
+    lock = threading.Lock()
+    now = 0
+
+    def work(host: object) -> Outcome:
+        nonlocal most, now
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.0005)
+        with lock:
+            now -= 1
+        return Outcome(host=host.name, state="unchanged")  # type: ignore[attr-defined]
+
+    before = threading.active_count()
+    counted = [threading.active_count() for _ in roll(named(2000), work, Pace(parallel=8), Halt())]
+    assert len(counted) == 2000
+    assert max(counted) <= before + 8
+    assert most <= 8
+
+
+def test_a_deployer_that_was_killed_is_gone_on_with(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "tests.agents.fleetfake", str(tmp_path), "12", "0.03"]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE)
+    journal = tmp_path / "state" / NAME
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if journal.exists() and journal.read_bytes().count(b'"state":"changed"') >= 3:
+            break
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.stdout
+    process.stdout.close()
+    # a power cut tears the last line
+    with journal.open("ab") as file:
+        file.write(b'{"at":"2026-01-01","what":"en')
+    kept = KeptHosts(tmp_path / "hosts")
+    before = {host.name: kept.seen(host.name) for host in named(12)}
+    well = {name for name, seen in before.items() if seen.ready}
+    assert 3 <= len(well) < 12
+    done = rolled(kept, named(12), tmp_path / "state")
+    assert {name for name, it in done.items() if it.state == "unchanged"} == well
+    assert all(kept.seen(host.name).ready for host in named(12))
+    for name, seen in before.items():
+        if "1.0" in seen.versions:
+            assert "upload" not in kept.steps(name)
+            assert "unpack" not in kept.steps(name)
+    assert not any(kept.steps(name) for name in well)
+    # and the journal can be read on
+    last = Journal(tmp_path / "state")
+    assert last.torn == 1
+    assert all(last.last[host.name].well for host in named(12))
+    last.close()
+
+
+def test_the_journal_knows_who_failed_and_who_was_never_begun(tmp_path: Path) -> None:
+    kept = KeptHosts(
+        tmp_path / "hosts", unreachable=frozenset({"h001"}), broken={"h002 upload": "no room"}
+    )
+    hosts = named(4)
+    rolled(kept, hosts[:3], tmp_path / "state", pace=Pace(parallel=1))
+    journal = Journal(tmp_path / "state")
+    journal.began("deploy", "b" * 64, ["h003"])
+    journal.step("h003", "upload", "c" * 64)
+    journal.close()
+    journal = Journal(tmp_path / "state")
+    assert [name for name, it in journal.last.items() if it.bad] == ["h001", "h002"]
+    assert [name for name, it in journal.last.items() if not it.well] == ["h001", "h002", "h003"]
+    assert journal.last["h003"].step == "upload"
+    journal.close()
+
+
+@pytest.mark.parametrize("cut", [1, 10, 60])
+def test_a_torn_journal_loses_its_last_line_only(tmp_path: Path, cut: int) -> None:
+    journal = Journal(tmp_path)
+    journal.ended(Outcome(host="a", state="changed"), "")
+    journal.ended(Outcome(host="b", state="changed", problem="x" * 100), "")
+    journal.close()
+    path = tmp_path / NAME
+    os.truncate(path, path.stat().st_size - cut)
+    journal = Journal(tmp_path)
+    assert set(journal.last) == {"a"} | ({"b"} if cut == 1 else set())
+    journal.ended(Outcome(host="c", state="failed"), "")
+    journal.close()
+    journal = Journal(tmp_path)
+    assert journal.last["c"].bad
+    assert journal.torn == (cut > 1)
+    journal.close()
+
+
+def test_a_long_journal_is_shortened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.fleet.journal.MAX_BYTES", 2000)
+    for _ in range(40):
+        journal = Journal(tmp_path)
+        journal.began("deploy", "b" * 64, ["a", "b"])
+        journal.ended(Outcome(host="a", state="failed"), "")
+        journal.close()
+    assert (tmp_path / NAME).stat().st_size < 3000
+    journal = Journal(tmp_path)
+    assert journal.last["a"].bad
+    assert journal.last["b"].state is None
+    journal.close()
+
+
+def test_two_deployers_are_kept_apart(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    with pytest.raises(UserError, match="another deployer"):
+        Journal(tmp_path)
+    journal.close()
+    Journal(tmp_path).close()
+
+
+def test_no_secret_is_written_or_told(tmp_path: Path) -> None:
+    """A hostile host says the secret back, with control characters."""
+    (tmp_path / "site.yaml").write_text("console: {url: https://c.example, token_file: token}\n")
+    (tmp_path / "token").write_text("topsecret-of-the-console\n")
+    hosts = [
+        msgspec.structs.replace(
+            host, sudo_password=Secret("geheim-sudo-7"), config=str(tmp_path / "site.yaml")
+        )
+        for host in named(2)
+    ]
+    said = "sudo: geheim-sudo-7 \x1b[2J topsecret-of-the-console\nand more"
+    kept = KeptHosts(tmp_path / "hosts", broken={"h000 activate": said})
+    done = rolled(kept, hosts, tmp_path / "state", deploying(folder=tmp_path))
+    assert done["h000"].state == "failed"
+    told = repr(done) + "".join(
+        path.read_text() for path in (tmp_path / "state").rglob("*") if path.is_file()
+    )
+    assert "geheim" not in told
+    assert "topsecret" not in told
+    assert "\x1b" not in told
+    assert "***" in done["h000"].problem
+    log = (tmp_path / "state/logs/h000.log").read_text()
+    assert "activate: the first version" in log
+    assert "agent: what the agent said" in log
+    assert (tmp_path / "state/logs/h000.log").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "主机一", "x" * 300, "..", "a b\n"])
+def test_a_log_of_any_name_stays_in_its_folder(tmp_path: Path, name: str) -> None:
+    kept = KeptHosts(tmp_path / "hosts", unreachable=frozenset({name}))
+    host = msgspec.structs.replace(named(1)[0], name=name)
+    assert rolled(kept, [host], tmp_path / "state")[name].state == "unreachable"
+    (log,) = (tmp_path / "state/logs").iterdir()
+    assert log.parent == tmp_path / "state/logs"
+
+
+@pytest.mark.parametrize(
+    ("text", "of_100", "of_7"), [("20", 20, 20), ("10%", 10, 1), ("0", 0, 0), ("0.5%", 1, 1)]
+)
+def test_shares(text: str, of_100: int, of_7: int) -> None:
+    assert (Share.parse(text).of(100), Share.parse(text).of(7)) == (of_100, of_7)
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "101%", "1.5", "nan%"])
+def test_what_is_no_share(text: str) -> None:
+    with pytest.raises(ValueError, match="write"):
+        Share.parse(text)
+
+
+def test_all_hosts_are_in_one_batch_each() -> None:
+    hosts = named(11)
+    for canary in (0, 1, 5, 11, 20):
+        for batch in (0, 1, 4, 50):
+            groups = [group for _, group in batches(hosts, Pace(canary=canary, batch=batch))]
+            assert [host for group in groups for host in group] == hosts
+
+
+def test_a_journal_of_each_host_is_in_order(tmp_path: Path) -> None:
+    kept = KeptHosts(tmp_path / "hosts")
+    rolled(kept, named(4), tmp_path / "state")
+    text = (tmp_path / "state" / NAME).read_text()
+    for host in named(4):
+        lines = [line for line in text.splitlines() if f'"host":"{host.name}"' in line]
+        assert [re.findall(r'"step":"(\w+)"', line) for line in lines] == [
+            ["upload"],
+            ["unpack"],
+            ["configure"],
+            ["activate"],
+            [],
+        ]

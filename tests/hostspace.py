@@ -1,0 +1,162 @@
+"""A host of its own in a mount namespace: this machine's programs, its own /etc, /opt, /var/lib and /run, and a
+systemctl that keeps what it is told in files. For what changes a host; real systemd is tests/fleetlab.py's.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+HOST_SH = Path("agents/fleet/host.sh").resolve()
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it makes mount namespaces")
+
+_SYSTEMCTL = """\
+#!/bin/sh
+# active and enabled are files; a release that has a file `broken` never gets so far
+f=/run/fake
+for last; do :; done
+echo "$*" >>$f/calls
+case " $* " in
+*' --version '*) echo 'systemd 252 (252.1)' ;;
+*' is-active '*) [ -e $f/active ] ;;
+*' is-enabled '*) [ -e $f/enabled ] ;;
+*' start '*)
+    [ -e /etc/systemd/system/$last ] || { echo "Unit $last not found." >&2; exit 5; }
+    [ -e /opt/jianwei/current/broken ] || grep -q broken /etc/jianwei/jianwei.yaml ||
+        readlink /opt/jianwei/current >$f/active ;;
+*' stop '*) rm -f $f/active ;;
+*' enable '*) : >$f/enabled ;;
+*' disable '*) rm -f $f/enabled; case " $* " in *' --now '*) rm -f $f/active ;; esac ;;
+*) : ;;
+esac
+"""
+_JOURNALCTL = "#!/bin/sh\necho 'Traceback: the agent is \033[1mbroken'\n"
+_JIANWEI = """\
+#!/bin/sh
+here=$(dirname "$(dirname "$(readlink -f "$0")")")
+case $1 in
+--version) [ ! -e "$here/foreign" ] || { echo 'no such GLIBC' >&2; exit 1; }; echo jianwei ;;
+check-config)
+    case $2 in /etc/jianwei/*) ;; *) echo "$2 is elsewhere" >&2; exit 2 ;; esac
+    ! grep -n wrong "$2" >&2 || exit 2 ;;
+ready)
+    for _ in 1 2 3; do
+        [ ! -e /run/fake/active ] || { [ "$(cat /run/fake/active)" = "${here##*/}" ] && exit 0; }
+        sleep 0.05
+    done
+    echo 'not ready: refused' >&2
+    exit 1 ;;
+esac
+"""
+
+
+def bundle(version: str, extra: Mapping[str, str] | None = None) -> bytes:
+    """A release so small that it is a few scripts. `extra`: more files, `broken` and `foreign` mean
+    something to it."""
+    files = {
+        "bin/jianwei": _JIANWEI,
+        "share/jianwei/VERSION": version + "\n",
+        "share/jianwei/jianwei.yaml": "# the default\n",
+        "share/jianwei/host.sh": HOST_SH.read_text(),
+        "share/jianwei/systemd/jianwei-agent.service": f"[Service]\n# {version}\n",
+        "share/jianwei/logrotate": "# rotate\n",
+        **(extra or {}),
+    }
+    sums = "".join(f"{hashlib.sha256(files[n].encode()).hexdigest()}  {n}\n" for n in files)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, content in {"MANIFEST.sha256": sums, **files}.items():
+            member = tarfile.TarInfo(f"jianwei-agent-{version}/{name}")
+            member.size, member.mode = len(content.encode()), 0o755 if "bin/" in name else 0o644
+            member.uid = member.gid = 12345
+            tar.addfile(member, io.BytesIO(content.encode()))
+    return gzip.compress(buffer.getvalue())
+
+
+class HostSpace:
+    """The host. `shell`: what runs host.sh; with busybox its tools are busybox's as well."""
+
+    def __init__(self, folder: Path, shell: str = "dash") -> None:
+        self.shell = ["busybox", "sh"] if shell == "busybox" else [shell]
+        tools = folder / "tools"
+        tools.mkdir()
+        for name, text in (("systemctl", _SYSTEMCTL), ("journalctl", _JOURNALCTL)):
+            (tools / name).write_text(text)
+            (tools / name).chmod(0o755)
+        if shell == "busybox":
+            busybox = shutil.which("busybox") or pytest.skip(
+                "needs the Debian package busybox-static"
+            )
+            listed = subprocess.run([busybox, "--list"], capture_output=True, check=True, text=True)
+            for name in set(listed.stdout.split()) - {"busybox", "getopt", "login", "su"}:
+                if not (tools / name).exists():
+                    (tools / name).symlink_to(busybox)
+        script = f"""set -eu
+        t={folder}/space; mkdir -p $t; mount --make-rprivate /; mount -t tmpfs -o size=64m space $t
+        for d in etc opt var/lib usr/bin; do
+            n=$(echo $d | tr / -); mkdir -p $t/$n $t/$n.work
+            [ $d != usr/bin ] || cp -a {tools}/. $t/$n/
+            mount -t overlay -o lowerdir=/$d,upperdir=$t/$n,workdir=$t/$n.work none /$d
+        done
+        rm -rf /opt/* /etc/jianwei /var/lib/jianwei
+        mount -t tmpfs run /run; mkdir /run/fake; mkdir -p /etc/systemd/system /etc/logrotate.d
+        echo ready; exec sleep 1000"""
+        self._process = subprocess.Popen(
+            ["unshare", "-m", "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        assert self._process.stdout
+        if self._process.stdout.readline() != b"ready\n":
+            said = self._process.stdout.read()
+            pytest.skip(
+                f"no mount namespace with overlays here: {said.decode(errors='replace')[:200]}"
+            )
+        self.root = Path(f"/proc/{self._process.pid}/root")
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def started(self, *arguments: str, script: str | None = None) -> subprocess.Popen[bytes]:
+        """host.sh with these arguments, not waited for."""
+        enter = ["nsenter", "-t", str(self._process.pid), "-m"]
+        program = [*self.shell, script or str(HOST_SH)]
+        return subprocess.Popen(
+            [*enter, *program, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def run(
+        self, *arguments: str, stdin: bytes = b"", script: str | None = None
+    ) -> tuple[int, str, str]:
+        """Status, output, errors of host.sh."""
+        with self.started(*arguments, script=script) as process:
+            out, err = process.communicate(stdin, 60)
+        return process.returncode, out.decode(), err.decode()
+
+    def path(self, name: str) -> Path:
+        """A file of the host, as it is seen from here; links in it lead elsewhere."""
+        return self.root / name.lstrip("/")
+
+    def upload(self, content: bytes) -> tuple[str, str]:
+        """A bundle as it was uploaded: its path on the host and its SHA-256."""
+        digest = hashlib.sha256(content).hexdigest()
+        staged = self.path(f"/opt/jianwei/.staged/{digest}.tar.gz")
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        staged.write_bytes(content)
+        return f"/opt/jianwei/.staged/{digest}.tar.gz", digest
+
+    def unpack(self, version: str, **extra: str) -> tuple[int, str, str]:
+        return self.run("unpack", *self.upload(bundle(version, extra)), version)
