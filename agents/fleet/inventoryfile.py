@@ -240,7 +240,7 @@ def _imports(document: Document, mistakes: list[DocumentError]) -> tuple[str, ..
 def _teller(document: Document, path: strictyaml.Path) -> Tell:
     def tell(key: str, problem: str) -> DocumentError:
         parts = [
-            int(it) if it.isascii() and it.isdigit() else it
+            int(it) if re.fullmatch("[0-9]{1,6}", it) else it
             for it in re.split(r"[.\[\]]+", key)
             if it
         ]

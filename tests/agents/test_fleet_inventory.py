@@ -209,15 +209,23 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("large") / "hosts.yaml"
     with path.open("w") as file:
         file.write("defaults: {user: d}\ngroups: {a: {level: city}}\nhosts:\n")
-        for n in range(MAX_HOSTS):
+        for n in range(4000):
             where = f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}"
             file.write(
                 f"- {{name: vm-{n:05}, host: 'ssh://{where}', groups: [a], system: s{n % 50}}}\n"
             )
+        file.write(
+            "- {name: 'far-[1:64]-[1:250]', host: 'ssh://10.9.[1:64].[1:250]', system: s7}\n"
+        )
     return str(path)
 
 
 def test_a_province_is_loaded(large: str) -> None:
     found = inventory.load(large, ["system=s7"])
-    assert len(found) == MAX_HOSTS // 50
-    assert found[1].name == "vm-00057"
+    assert len(found) == 4000 // 50 + MAX_HOSTS - 4000
+    assert (found[1].name, found[-1].name) == ("vm-00057", "far-64-250")
+    with open(large, "a") as file:
+        file.write("- {name: one-more, host: ssh://one-more}\n")
+    assert mistakes(large) == [
+        "4005: hosts[4001].name: an inventory has 20000 hosts at most; make it two"
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agents.fleet import inventory
@@ -167,7 +167,8 @@ KEYS = st.sampled_from(
 )
 
 
-@example({}, [{"name": "a", "host": "b", "labels": {"²": ""}}])
+@settings(max_examples=50)
+@example({}, [{"name": "a", "host": "b", "labels": {"²": "", "9" * 5000: ""}}])
 @given(
     st.dictionaries(st.sampled_from(["defaults", "groups", "hosts"]), ANYTHING),
     st.lists(st.dictionaries(KEYS, ANYTHING), max_size=3),
