@@ -118,7 +118,7 @@ class Worker:
         plan = self._task.plan(host, seen)
         self._looked(host, seen, plan)
         if plan.problem:
-            return doing.outcome("skipped" if plan.absent else "failed", mask, plan.problem)
+            return doing.outcome("unchanged" if plan.absent else "failed", mask, plan.problem)
         doing.steps = plan.steps
         if not plan.steps or self._dry:
             return doing.outcome("unchanged", mask)

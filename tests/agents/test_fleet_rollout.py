@@ -47,7 +47,8 @@ def test_upgrade_back_and_away(tmp_path: Path) -> None:
     rolled(kept, hosts[:2], tmp_path / "state")
     new = deploying(FakeBundle("2.0", "c" * 64), upgrade=True)
     done = rolled(kept, hosts, tmp_path / "state", new)
-    assert states(done) == {"h000": "changed", "h001": "changed", "h002": "skipped"}
+    assert states(done) == {"h000": "changed", "h001": "changed", "h002": "unchanged"}
+    assert "no agent is here" in done["h002"].problem
     assert (done["h000"].before, done["h000"].after) == ("1.0", "2.0")
     back = rolled(kept, hosts, tmp_path / "state", GoingBack(5))
     assert states(back) == {"h000": "changed", "h001": "changed", "h002": "failed"}
