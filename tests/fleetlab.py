@@ -18,14 +18,13 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, overload
 
-import pytest
+import yaml
 
 from collectors.sources.ssh.settings import SshSettings
 from tests import chrootlab
@@ -302,6 +301,27 @@ class Fleet(Sequence[Host]):
             "use_agent": False,
         }
         return SshSettings(**{**values, **changes})
+
+    def inventory(self, path: Path, names: Collection[str] = (), **extra: Any) -> str:
+        """Writes it for these hosts, or all; `extra` are more defaults, a host's name there more of that host."""
+        own = {host.name: extra.pop(host.name, {}) for host in self}
+        defaults = {
+            "user": USER,
+            "key_file": str(self.key),
+            "known_hosts": [str(self.known_hosts)],
+            "config_file": "",
+            "use_agent": False,
+            "sudo": True,
+            **extra,
+        }
+        hosts = [
+            {"name": host.name, "host": host.address, **own[host.name]}
+            for host in self
+            if not names or host.name in names
+        ]
+        text = yaml.safe_dump({"defaults": defaults, "hosts": hosts}, sort_keys=False)
+        path.write_text(text)
+        return text
 
 
 @contextlib.contextmanager

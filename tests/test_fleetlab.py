@@ -12,6 +12,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
+from agents.fleet.inventory import load
 from collectors.sources.ssh.knownhosts import entries, judge
 from tests import fleetlab
 from tests.fleetlab import PASSWORD, USER, Fleet, Host, Kind
@@ -171,3 +172,13 @@ def test_known_hosts(hosts: Fleet) -> None:
         same = judge([entry], paramiko.Ed25519Key.from_private_key_file(str(hosts.key)).asbytes())
         assert same[0] == "changed"
         assert (real == shlex.split(host.known_hosts_line)[2]) == (host.kind != KINDS[CHANGED])
+
+
+def test_inventory(hosts: Fleet, tmp_path: Path) -> None:
+    path = tmp_path / "inventory.yaml"
+    hosts.inventory(path, department="Water", host002={"sudo": False})
+    read = load(str(path))
+    assert [it.name for it in read] == [it.name for it in hosts]
+    assert read[0].ssh == hosts.settings(sudo=True)
+    assert (read[0].department, read[1].rise) == ("Water", "none")
+    assert read[0].address == f"ssh://{hosts[0].address}"

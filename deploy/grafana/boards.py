@@ -31,7 +31,17 @@ def stat(title: str, described: str, expr: str, unit: str = "short", steps: Step
 def graph(title: str, described: str, queries: Queries, legend: str = "", unit: str = "short", *, width: int = 8,
           stacked: bool = False, sparse: bool = False, most: float | None = None) -> Panel:  # fmt: skip
     asked = ((queries, legend),) if isinstance(queries, str) else queries
-    return Panel("timeseries", title, described, asked, unit, width, stacked=stacked, sparse=sparse, most=most)
+    return Panel(
+        "timeseries",
+        title,
+        described,
+        asked,
+        unit,
+        width,
+        stacked=stacked,
+        sparse=sparse,
+        most=most,
+    )
 
 
 def table(title: str, described: str, queries: Queries, legend: str = "", unit: str = "short", *, width: int = 12,
@@ -95,6 +105,12 @@ ESTATE = Dashboard(
             ("sum by (department, system) (system:jianwei_cpus_used:sum{$F}) / sum by (department, system) (system:jianwei_cpus:sum{$F})", "CPU"),
             ("sum by (department, system) (system:jianwei_memory_used_bytes:sum{$F}) / sum by (department, system) (system:jianwei_memory_bytes:sum{$F})", "内存"),
         ), width=24),
+        graph("接收流量最大的主机", "Bytes received, the largest 10 hosts.", "topk(10, instance:jianwei_receive_bytes:rate5m{$F})",
+              "{{instance}}", "Bps"),
+        graph("发送流量最大的主机", "Bytes sent, the largest 10 hosts.", "topk(10, instance:jianwei_transmit_bytes:rate5m{$F})",
+              "{{instance}}", "Bps"),
+        graph("磁盘最忙的主机", "Share of the time with a request under way, the busiest disk of 10 hosts.",
+              "topk(10, instance:jianwei_disk_io:max_ratio{$F})", "{{instance}}", "percentunit", sparse=True),
         Row("线路与合规"),
         graph("线路状态", "Lines of the extranet by state; unknown is not up.", "sum by (state) (level:jianwei_lines:count)",
               "{{state}}", stacked=True),
@@ -133,7 +149,7 @@ HOSTS = Dashboard(
             ('rate(node_pressure_io_waiting_seconds_total{instance=~"$instance"}[$__rate_interval])', "I/O"),
         ), unit="percentunit"),
         Row("内存"),
-        graph("内存", "What memory is used for.", (
+        graph("内存用途", "What memory is used for.", (
             ('node_memory_MemTotal_bytes{instance=~"$instance"} - node_memory_MemAvailable_bytes{instance=~"$instance"}', "已用"),
             ('node_memory_Cached_bytes{instance=~"$instance"} + node_memory_Buffers_bytes{instance=~"$instance"}', "缓存"),
             ('node_memory_MemTotal_bytes{instance=~"$instance"}', "总量"),
@@ -346,7 +362,7 @@ AGENT = Dashboard(
         table("重启最多", "Agents that started most often in a day.",
               'topk(10, changes(process_start_time_seconds{job="jianwei", $H}[1d]) > 0)', "次数", width=8, sparse=True),
         Row("开销"),
-        graph("内存", "Resident memory, the largest 20.", 'topk(20, process_resident_memory_bytes{job="jianwei", $H})', "{{instance}}",
+        graph("内存占用", "Resident memory, the largest 20.", 'topk(20, process_resident_memory_bytes{job="jianwei", $H})', "{{instance}}",
               "bytes"),
         graph("CPU", "CPU time, the largest 20.", 'topk(20, rate(process_cpu_seconds_total{job="jianwei", $H}[$__rate_interval]))',
               "{{instance}}", "percentunit"),
@@ -363,6 +379,14 @@ AGENT = Dashboard(
         graph("丢失的消息", "Messages lost or refused in an hour.", (
             ("sum by (sink) (increase(jianwei_findings_dropped_total{$H}[1h]))", "丢弃 {{sink}}"),
             ("sum by (sink) (increase(jianwei_findings_refused_total{$H}[1h]))", "拒收 {{sink}}"),
+        ), sparse=True),
+        graph("远程写入滞后", "Age of the oldest sample that waits for a receiver.",
+              "topk(20, jianwei_remote_write_lag_seconds{$H})", "{{instance}} {{receiver}}", "s", sparse=True),
+        graph("远程写入队列", "Bytes that wait on disk for a receiver.", "topk(20, jianwei_remote_write_queue_bytes{$H})",
+              "{{instance}} {{receiver}}", "bytes", sparse=True),
+        graph("远程写入吞吐", "Samples taken and lost.", (
+            ("sum by (receiver) (rate(jianwei_remote_write_samples_total{$H}[$__rate_interval]))", "送达 {{receiver}}"),
+            ("sum by (receiver, reason) (rate(jianwei_remote_write_dropped_total{$H}[$__rate_interval]))", "丢失 {{receiver}} {{reason}}"),
         ), sparse=True),
         graph("历史文件", "Size of the history of use.", "topk(20, jianwei_history_size_bytes{$H})", "{{instance}}", "bytes", sparse=True),
         alerts("agent"),
