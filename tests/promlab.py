@@ -121,7 +121,9 @@ def load(url: str, made: Iterable[Made]) -> None:
 
 
 @contextlib.contextmanager
-def prometheus(folder: Path, made: Iterable[Made] = (), *flags: str) -> Iterator[str]:
+def prometheus(
+    folder: Path, made: Iterable[Made] = (), *flags: str, config: str = "global: {}\n"
+) -> Iterator[str]:
     """The URL of a Prometheus that has these samples. A folder that has a `data` is served as it is."""
     data = folder / "data"
     series = list(made)
@@ -129,11 +131,11 @@ def prometheus(folder: Path, made: Iterable[Made] = (), *flags: str) -> Iterator
         text = openmetrics(folder / "samples.txt", series)
         backfilled(data, text)
         text.unlink()
-    config = folder / "prometheus.yml"
-    config.write_text("global: {}\n")
+    configured = folder / "prometheus.yml"
+    configured.write_text(config)
     port = _free()
     argv = [
-        str(PROMETHEUS), f"--config.file={config}", f"--storage.tsdb.path={data}",
+        str(PROMETHEUS), f"--config.file={configured}", f"--storage.tsdb.path={data}",
         f"--web.listen-address=127.0.0.1:{port}", "--storage.tsdb.retention.time=10y",
         "--log.level=warn", *flags,
     ]  # fmt: skip
