@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from panels import (
+from deploy.grafana.panels import (
     GOOD_HIGH,
     GOOD_LOW,
     HOST,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 ESTATE: Final = 'department=~"$department", system=~"$system", region=~"$region", level=~"$level"'
@@ -27,7 +27,7 @@ Steps = Sequence[tuple[float | None, str]]
 class Panel:
     """One panel: `queries` are (expression, legend); `sparse` panels show 无 where nothing is to be told."""
 
-    kind: str  # stat, timeseries, table, bargauge, state-timeline
+    kind: Literal["stat", "timeseries", "table"]
     title: str
     described: str
     queries: Sequence[tuple[str, str]]
@@ -164,7 +164,7 @@ def _panels(parts: Sequence[Panel | Row]) -> Iterator[dict[str, Any]]:
 
 
 def _panel(id: int, panel: Panel, place: Mapping[str, int]) -> dict[str, Any]:
-    at_once = panel.kind in ("stat", "table", "bargauge")
+    at_once = panel.kind != "timeseries"
     defaults: dict[str, Any] = {
         "unit": panel.unit,
         "thresholds": {
@@ -229,12 +229,10 @@ def _options(kind: str) -> dict[str, Any]:
     last = {"calcs": ["lastNotNull"], "fields": "", "values": False}
     options: dict[str, dict[str, Any]] = {
         "stat": {"reduceOptions": last, "colorMode": "value", "graphMode": "none", "textMode": "auto"},
-        "bargauge": {"reduceOptions": last, "orientation": "horizontal", "displayMode": "basic"},
         "timeseries": {
             "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
             "tooltip": {"mode": "multi", "sort": "desc"},
         },
-        "state-timeline": {"showValue": "never", "mergeValues": True, "legend": {"displayMode": "list", "placement": "bottom"}},
         "table": {"showHeader": True, "cellHeight": "sm"},
     }  # fmt: skip
     return options[kind]
