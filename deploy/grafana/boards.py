@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from deploy.grafana.panels import (
@@ -45,9 +45,11 @@ def graph(title: str, described: str, queries: Queries, legend: str = "", unit: 
 
 
 def table(title: str, described: str, queries: Queries, legend: str = "", unit: str = "short", *, width: int = 12,
-          height: int = 8, sparse: bool = False) -> Panel:  # fmt: skip
+          height: int = 8, sparse: bool = False, columns: Mapping[str, str] | None = None) -> Panel:  # fmt: skip
     asked = ((queries, legend),) if isinstance(queries, str) else queries
-    return Panel("table", title, described, asked, unit, width, height, sparse=sparse)
+    return Panel(
+        "table", title, described, asked, unit, width, height, sparse=sparse, columns=columns or {}
+    )
 
 
 def alerts(area: str, matchers: str = "$F", width: int = 24) -> Panel:
@@ -91,7 +93,7 @@ ESTATE = Dashboard(
             ('min by (department) (department:jianwei_pack_score:avg{department=~"$department"})', "基线得分"),
             ('max by (department) (department:jianwei_ipv6_score:avg{department=~"$department", layer="total"})',
              "IPv6 得分"),
-        ), width=24, height=9),
+        ), width=24, height=9, columns=dict.fromkeys(("在线率", "CPU", "内存", "磁盘", "基线得分"), "percentunit")),
         alerts(""),
         Row("使用"),
         graph("各部门 CPU 利用率", "CPU used, by department.",
@@ -104,7 +106,7 @@ ESTATE = Dashboard(
             ("sum by (department, system) (system:jianwei_hosts:count{$F})", "主机"),
             ("sum by (department, system) (system:jianwei_cpus_used:sum{$F}) / sum by (department, system) (system:jianwei_cpus:sum{$F})", "CPU"),
             ("sum by (department, system) (system:jianwei_memory_used_bytes:sum{$F}) / sum by (department, system) (system:jianwei_memory_bytes:sum{$F})", "内存"),
-        ), width=24),
+        ), width=24, columns=dict.fromkeys(("CPU", "内存"), "percentunit")),
         graph("接收流量最大的主机", "Bytes received, the largest 10 hosts.", "topk(10, instance:jianwei_receive_bytes:rate5m{$F})",
               "{{instance}}", "Bps"),
         graph("发送流量最大的主机", "Bytes sent, the largest 10 hosts.", "topk(10, instance:jianwei_transmit_bytes:rate5m{$F})",
@@ -164,7 +166,7 @@ HOSTS = Dashboard(
             ('node_filesystem_size_bytes{instance=~"$instance"}', "大小"),
             ('100 * node_filesystem_avail_bytes{instance=~"$instance"} / node_filesystem_size_bytes{instance=~"$instance"}', "可用 %"),
             ('100 * node_filesystem_files_free{instance=~"$instance"} / (node_filesystem_files{instance=~"$instance"} > 0)', "inode 可用 %"),
-        )),
+        ), columns={"大小": "bytes", "可用 %": "percent", "inode 可用 %": "percent"}),
         graph("文件系统可用", "Share left, by mount.",
               'node_filesystem_avail_bytes{instance=~"$instance"} / node_filesystem_size_bytes{instance=~"$instance"}',
               "{{mountpoint}}", "percentunit", width=12),

@@ -9,7 +9,7 @@ of an estate, `$H` for those and the instance.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
@@ -38,6 +38,7 @@ class Panel:
     stacked: bool = False
     sparse: bool = False
     most: float | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)  # units of a table's columns
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,16 @@ def _panel(id: int, panel: Panel, place: Mapping[str, int]) -> dict[str, Any]:
         "description": panel.described,
         "gridPos": dict(place),
         "datasource": SOURCE,
-        "fieldConfig": {"defaults": defaults, "overrides": []},
+        "fieldConfig": {
+            "defaults": defaults,
+            "overrides": [
+                {
+                    "matcher": {"id": "byName", "options": name},
+                    "properties": [{"id": "unit", "value": unit}],
+                }
+                for name, unit in panel.columns.items()
+            ],
+        },
         "options": _options(panel.kind),
         "targets": [
             {
