@@ -120,7 +120,8 @@ class HostSpace:
             pytest.skip(
                 f"no mount namespace with overlays here: {said.decode(errors='replace')[:200]}"
             )
-        self.root = Path(f"/proc/{self._process.pid}/root")
+        self.pid = self._process.pid
+        self.root = Path(f"/proc/{self.pid}/root")
 
     def close(self) -> None:
         self._process.kill()
@@ -128,7 +129,7 @@ class HostSpace:
 
     def started(self, *arguments: str, script: str | None = None) -> subprocess.Popen[bytes]:
         """host.sh with these arguments, not waited for."""
-        enter = ["nsenter", "-t", str(self._process.pid), "-m"]
+        enter = ["nsenter", "-t", str(self.pid), "-m"]
         program = [*self.shell, script or str(HOST_SH)]
         return subprocess.Popen(
             [*enter, *program, *arguments],
@@ -145,6 +146,12 @@ class HostSpace:
         with self.started(*arguments, script=script) as process:
             out, err = process.communicate(stdin, 60)
         return process.returncode, out.decode(), err.decode()
+
+    def command(self, *argv: str, stdin: bytes = b"") -> str:
+        """What a command of the host says."""
+        enter = ["nsenter", "-t", str(self.pid), "-m"]
+        done = subprocess.run([*enter, *argv], input=stdin, capture_output=True, check=True)
+        return done.stdout.decode()
 
     def path(self, name: str) -> Path:
         """A file of the host, as it is seen from here; links in it lead elsewhere."""

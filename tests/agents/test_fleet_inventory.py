@@ -199,6 +199,8 @@ hosts:
   - {name: "\\u202Ek", host: ssh://k}
   - {name: l, host: ssh://l, agent: ":9"}
   - {name: m, host: "ssh://m", agent: "l:9"}
+  - {name: "?", host: "ssh://root:a/b@c", port: "x"}
+  - {name: "n[1:3]", host: "", groups: wbe}
 extra: 1
 """
 
@@ -240,7 +242,14 @@ def test_everything_that_is_wrong_is_told_with_its_line(tmp_path: Path) -> None:
         "the first one a letter or digit",
         "29: hosts[14].agent: the agent 'l:9' is on line 28 already; write agent: host:port as it "
         "is reached from here, or agent: none",
-        "30: extra: unknown key; valid keys: defaults, groups, import, hosts",
+        "30: hosts[15].port: expected int, got text",
+        "30: hosts[15].host: a password is not written here; use password: !env NAME, !file PATH or "
+        "!prompt WORDS",
+        "30: hosts[15].name: '?' is no name; write letters of any script, digits, . _ and -, "
+        "the first one a letter or digit",
+        "31: hosts[16].host: is empty",
+        "31: hosts[16].groups[0]: there is no group 'wbe'; did you mean 'web'?",
+        "32: extra: unknown key; valid keys: defaults, groups, import, hosts",
     ]
     assert "hunter2" not in "".join(told)
 
@@ -494,7 +503,7 @@ def test_check_config_tells_what_an_inventory_means(tmp_path: Path) -> None:
     assert run("check-config", str(DEPLOY / "example.csv")).exit_code == 0
     wrong = run("check-config", written(tmp_path, BAD))
     assert wrong.exit_code == 2
-    assert f"{tmp_path}/hosts.yaml:30: extra: unknown key" in wrong.stderr
+    assert f"{tmp_path}/hosts.yaml:32: extra: unknown key" in wrong.stderr
     plain = json.loads(run("check-config", "--json", str(DEPLOY / "example.yaml")).stdout)
     assert [it["name"] for it in plain][:2] == ["vm-001", "vm-002"]
     recorded = written(tmp_path, "hosts: [{name: a, host: 'recorded: x'}]")
