@@ -1,4 +1,4 @@
-"""`python -m deploy.grafana` writes dashboards/*.json anew from boards.py."""
+"""`python -m deploy.grafana` writes dashboards/*.json anew."""
 
 from __future__ import annotations
 

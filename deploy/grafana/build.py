@@ -1,4 +1,4 @@
-"""The files of dashboards/, as boards.py says they are to be."""
+"""The files of dashboards/, as the modules of this folder say they are to be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Panels and dashboards, short as people write them (boards.py), and as Grafana reads them.
+"""Panels and dashboards, short as people write them, and as Grafana reads them.
 
 The classic dashboard model of Grafana (9.5 and later read schemaVersion 38):
 https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/view-dashboard-json-model/

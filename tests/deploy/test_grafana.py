@@ -1,4 +1,4 @@
-"""The dashboards, as far as that is known without a Grafana: made of what is in boards.py, each panel in a place of its own,
+"""The dashboards, as far as that is known without a Grafana: as deploy/grafana makes them, each panel in a place of its own,
 and every query answered by a real Prometheus that scrapes a real agent."""
 
 from __future__ import annotations
