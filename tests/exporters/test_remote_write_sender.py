@@ -159,7 +159,7 @@ def test_one_refused_moment_does_not_cost_the_others(queue: Queue) -> None:
 
 def test_what_is_refused_after_silence_is_told_apart(queue: Queue) -> None:
     with receiver(1) as to:
-        answers = [(0, {}), (400, {})]
+        answers: list[tuple[int, dict[str, str]]] = [(0, {}), (400, {})]
         to.rule = lambda *_: answers.pop(0) if answers else None
         put(queue, 1)
         one = sender(queue, to, version=1)

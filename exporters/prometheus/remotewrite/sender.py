@@ -92,9 +92,8 @@ class Sender:
 
     def report(self) -> Report:
         fill = self._queue.fill()
-        lost: dict[str, int] = {}
-        lost.update(fill.lost)
-        lost.update(self._refused)
+        lost = {str(reason): count for reason, count in fill.lost.items()}
+        lost |= {str(reason): count for reason, count in self._refused.items()}
         return Report(self._up, self._taken, self._retries, self._requests, lost, fill)
 
     def _later(self, answer: Answer, batch: list[Block]) -> float:
