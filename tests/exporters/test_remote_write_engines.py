@@ -85,7 +85,7 @@ def test_a_moment_that_prometheus_has_already_is_nothing_new(tmp_path: Path) -> 
             one = Sender("city", queue, Client(RemoteWriteSettings(url=to.url, version=1)), 1000)
             while one.turn() is not None:
                 pass
-            lost = one.report().lost["refused"]
+            lost = one.report().lost["repeated"]
             assert lost == (0 if folder == "one" else 4 * len(SERIES))
             queue.close()
         found = to.samples("kill_total", 600)
