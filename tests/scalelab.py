@@ -43,14 +43,13 @@ def adapted(text: str, changes: Mapping[str, str]) -> str:
 
 def placed(folder: Path, name: str, changes: Mapping[str, str], targets: Path | None) -> Path:
     """A configuration in a folder of its own, with targets and quick rules where it looks for them."""
-    folder.mkdir()
-    for part in ("targets", "rules"):
-        (folder / part).mkdir()
+    (folder / "targets").mkdir(parents=True)
     if targets:
         shutil.copy(targets, folder / "targets/agents.json")
-    quick = {"interval: 5m": "interval: 1s"}
-    for path in (ROOT / "deploy/prometheus").glob("jianwei-*rules.yml"):
-        (folder / "rules" / path.name).write_text(adapted(path.read_text(), quick))
+    for path in (ROOT / "deploy/prometheus").glob("jianwei-*-rules.yml"):
+        text, count = re.subn(r"(?m)^(    interval:) \S+$", r"\1 1s", path.read_text())
+        assert count
+        (folder / path.name).write_text(text)
     path = folder / name
     path.write_text(adapted((SCALE / name).read_text(), changes))
     return path

@@ -6,9 +6,10 @@ import contextlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 from benchmarks.estatelab import Process, simulated
 from benchmarks.estateserver import Estate
@@ -62,7 +63,7 @@ def long_kept(folder: Path) -> Iterator[Process]:
 @pytest.mark.parametrize("path", sorted(SCALE.glob("prometheus-*.yml")), ids=lambda it: it.name)
 def test_promtool_finds_nothing_wrong(path: Path, tmp_path: Path) -> None:
     config = placed(tmp_path / "at", path.name, {}, None)
-    (config.parent / "targets/none.json").write_text("[]")
+    (config.parent / "targets/agents-none.json").write_text("[]")
     for file in ("ca.pem", "prometheus.pem", "prometheus.key"):
         (config.parent / file).touch()
     flags = ["--agent"] if "agent" in path.name else []
@@ -225,3 +226,19 @@ def test_two_vmagents_share_the_targets_and_vmauth_reads(
         for _ in range(4):  # both in turn
             assert value(auth, 'count(up{job="jianwei"} == 1)') == AGENTS
         assert auth.http.get("/api/v1/admin/tsdb/delete_series").status_code == 400
+
+
+def test_all_treat_labels_of_others_as_the_example_does() -> None:
+    whole = yaml.safe_load((SCALE.parent / "prometheus/prometheus.yml").read_text())
+    expected = _relabelled(whole)
+    for name in ("shard", "agent", "thanos", "mimir", "victoria"):
+        told = yaml.safe_load((SCALE / f"prometheus-{name}.yml").read_text())
+        assert _relabelled(told) == expected, name
+
+
+def _relabelled(config: dict[str, Any]) -> list[dict[str, Any]]:
+    job = next(it for it in config["scrape_configs"] if it["job_name"] == "jianwei")
+    return [
+        {key: it for key, it in rule.items() if (key, it) != ("replacement", "$1")}
+        for rule in job["metric_relabel_configs"]
+    ]

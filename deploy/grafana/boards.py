@@ -31,7 +31,17 @@ def stat(title: str, described: str, expr: str, unit: str = "short", steps: Step
 def graph(title: str, described: str, queries: Queries, legend: str = "", unit: str = "short", *, width: int = 8,
           stacked: bool = False, sparse: bool = False, most: float | None = None) -> Panel:  # fmt: skip
     asked = ((queries, legend),) if isinstance(queries, str) else queries
-    return Panel("timeseries", title, described, asked, unit, width, stacked=stacked, sparse=sparse, most=most)
+    return Panel(
+        "timeseries",
+        title,
+        described,
+        asked,
+        unit,
+        width,
+        stacked=stacked,
+        sparse=sparse,
+        most=most,
+    )
 
 
 def table(title: str, described: str, queries: Queries, legend: str = "", unit: str = "short", *, width: int = 12,

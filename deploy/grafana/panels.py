@@ -76,7 +76,11 @@ def estate_variables(metric: str = 'up{job="jianwei"}') -> list[Variable]:
     ):
         chosen = "".join(f', {one.name}=~"${one.name}"' for one in found)
         matchers = (inside + chosen).removeprefix(", ")
-        query = f"label_values({bare}{{{matchers}}}, {name})" if matchers else f"label_values({bare}, {name})"
+        query = (
+            f"label_values({bare}{{{matchers}}}, {name})"
+            if matchers
+            else f"label_values({bare}, {name})"
+        )
         found.append(Variable(name, label, query))
     return found
 
@@ -147,7 +151,14 @@ def _panels(parts: Sequence[Panel | Row]) -> Iterator[dict[str, Any]]:
         place = {"x": x, "y": y, "w": width, "h": height}
         x, tallest = x + width, max(tallest, height)
         if isinstance(part, Row):
-            yield {"id": id, "type": "row", "title": part.title, "gridPos": place, "collapsed": False, "panels": []}
+            yield {
+                "id": id,
+                "type": "row",
+                "title": part.title,
+                "gridPos": place,
+                "collapsed": False,
+                "panels": [],
+            }
         else:
             yield _panel(id, part, place)
 

@@ -52,7 +52,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
             if path.stem != "agent-alerts":
                 one["external_labels"] = {"runbooks": BOOKS}
             if "ALERTS" in last["expr"]:
-                wanted = {"eval_time": last["eval_time"], "alertname": one["name"], "exp_alerts": []}
+                wanted = {
+                    "eval_time": last["eval_time"],
+                    "alertname": one["name"],
+                    "exp_alerts": [],
+                }
                 one["alert_rule_test"] = [wanted]
         made.append(folder / path.name)
         made[-1].write_text(yaml.safe_dump(document, allow_unicode=True))
@@ -79,7 +83,7 @@ def test_an_alert_is_told_in_both_languages_with_its_runbook(
 ) -> None:
     sent = "\n".join(told.values())
     found = re.search(
-        rf'alertname: ?{alert.name}, time: .*?\n(.*?)(?=alertname:|\Z)', sent, re.DOTALL
+        rf"alertname: ?{alert.name}, time: .*?\n(.*?)(?=alertname:|\Z)", sent, re.DOTALL
     )
     assert found, f"no case in which {alert.name} fires"
     annotations = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', found[1]))
