@@ -122,11 +122,11 @@ def test_every_agent_is_scraped_by_one_shard(shards: Shards) -> None:
 @needs_prometheus
 @needs_victoria
 def test_what_the_report_needs_is_in_one_place(shards: Shards) -> None:
-    cpu = "count(max by (resource) (jianwei:resource_cpu:percent))"
+    cpu = "count(max by (resource) (jianwei:resource_cpu:percent{FRESH}))"
     until(lambda: value(shards.long, cpu) == RESOURCES, "recorded series in the long store")
-    lines = "count(max by (line) (jianwei:line_known:percent))"
+    lines = "count(max by (line) (jianwei:line_known:percent{FRESH}))"
     until(lambda: value(shards.long, lines) == 2 * AGENTS, "lines in the long store")
-    assert value(shards.long, "count(count by (shard) (jianwei:resource_cpu:percent))") == 2
+    assert value(shards.long, "count(count by (shard) (jianwei:resource_cpu:percent{FRESH}))") == 2
     assert (
         value(shards.long, "count(node_cpu_seconds_total)") == 0
     )  # the rest stays with the shards
@@ -174,9 +174,9 @@ def test_an_agent_of_prometheus_sends_everything_on(targets: Path, tmp_path: Pat
         changes = QUICK | sooner(long)
         config = placed(tmp_path / "agent", "prometheus-agent.yml", changes, targets)
         with prometheus(config, "--enable-feature=agent", "--storage.agent.path=data"):
-            ask = 'count(up{job="jianwei",site="county-lianhu"} == 1)'
+            ask = 'count(up{site="county-lianhu",FRESH} == 1)'
             until(lambda: value(long, ask) == AGENTS, "all agents")
-            assert value(long, "count(jianwei_resource_cpu_ratio)") == RESOURCES
+            assert value(long, "count(jianwei_resource_cpu_ratio{FRESH})") == RESOURCES
 
 
 @needs_victoria
@@ -186,11 +186,11 @@ def test_victoria_scrapes_and_records(targets: Path, tmp_path: Path) -> None:
     changes |= {"/var/lib/victoria-metrics": "data"}
     argv = [*words(SCALE / "victoria-metrics.default"), *QUIET]
     with victoria("victoria-metrics", argv, config.parent, changes) as store:
+        until(lambda: value(store, 'count(up{job="jianwei",FRESH} == 1)') == AGENTS, "all agents")
         changes = {"/etc/victoria-metrics/": "", "http://127.0.0.1:8428": store.url}
         argv = [*words(SCALE / "vmalert.service"), "-remoteWrite.flushInterval=500ms"]
         with victoria("vmalert", argv, config.parent, changes):
-            until(lambda: value(store, 'count(up{job="jianwei"} == 1)') == AGENTS, "all agents")
-            cpu = "count(jianwei:resource_cpu:percent)"
+            cpu = "count(jianwei:resource_cpu:percent{FRESH})"
             until(lambda: value(store, cpu) == RESOURCES, "recorded series")
 
 
@@ -209,7 +209,10 @@ def test_two_vmagents_share_the_targets_and_vmauth_reads(
             argv += [f"-remoteWrite.url={stores[1].url}/api/v1/write", "-loggerLevel=WARN"]
             shares.append(stack.enter_context(victoria("vmagent", argv, config.parent, changes)))
         for store in stores:
-            until(lambda s=store: value(s, 'count(up{job="jianwei"} == 1)') == AGENTS, "all agents")
+            until(
+                lambda s=store: value(s, 'count(up{job="jianwei",FRESH} == 1)') == AGENTS,
+                "all agents",
+            )
         first, second = map(scraped, shares)
         assert first
         assert second
