@@ -11,6 +11,7 @@ import contextlib
 import secrets
 import select
 import shlex
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import paramiko
 
 LIMIT = 4 << 20  # bytes of output
+KEEPALIVE, DEAD = 15, 30  # seconds
 STALL = 30.0  # seconds in which a host takes nothing
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")  # a pass less than with an HMAC
 _PIECE = 1 << 15  # what OpenSSH takes in a packet
@@ -310,7 +312,9 @@ def connected(host: FleetHost) -> Iterator[Remote]:
     transports = connect(hops, host.ssh, CIPHERS)
     try:
         for transport in transports:
-            transport.set_keepalive(15)
+            transport.set_keepalive(KEEPALIVE)
+        # what is sent to a host that is gone is never acknowledged: tcp(7)
+        transports[0].sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD * 1000)
         yield Remote(host, hops[-1], transports[-1])
     finally:
         close(transports)
