@@ -276,9 +276,9 @@ class Host:
 class Fleet(Sequence[Host]):
     """The hosts; `key` lets one in as USER, `known_hosts` has their keys."""
 
-    def __init__(self, hosts: Sequence[Host], folder: Path) -> None:
+    def __init__(self, hosts: Sequence[Host], folder: Path, cgroup: Path) -> None:
         self._hosts = hosts
-        self.folder = folder
+        self.folder, self.cgroup = folder, cgroup
         self.key, self.known_hosts = folder / "id", folder / "known_hosts"
 
     @overload
@@ -352,7 +352,7 @@ def fleet(count: int = 0, kinds: Sequence[Kind] = (), prefix: str = "host") -> I
                 host.start(below, cgroup, f"{net}.{number}", f"{net}.254", f"jwf{block}h{number}")
             with ThreadPoolExecutor(16) as pool:
                 list(pool.map(Host.started, hosts))
-            made = Fleet(hosts, groups.folder)
+            made = Fleet(hosts, groups.folder, cgroup)
             made.known_hosts.write_text("".join(host.known_hosts_line for host in hosts))
             yield made
         finally:

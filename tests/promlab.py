@@ -25,11 +25,17 @@ from numpy.typing import NDArray
 
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
 VICTORIA = shutil.which("victoria-metrics")
+ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 needs_prometheus = pytest.mark.skipif(
     not (PROMETHEUS and PROMTOOL), reason="Debian package prometheus is missing"
 )
 needs_victoria = pytest.mark.skipif(
     not VICTORIA, reason="Debian package victoria-metrics is missing"
+)
+
+needs_alertmanager = pytest.mark.skipif(
+    not (ALERTMANAGER and shutil.which("amtool")),
+    reason="Debian package prometheus-alertmanager is missing",
 )
 
 SLOT = 300
@@ -140,6 +146,21 @@ def prometheus(
         "--log.level=warn", *flags,
     ]  # fmt: skip
     with _running(argv, folder / "prometheus.log", f"http://127.0.0.1:{port}", "/-/ready") as url:
+        yield url
+
+
+@contextlib.contextmanager
+def alertmanager(folder: Path, config: str) -> Iterator[str]:
+    """The URL of an Alertmanager."""
+    (folder / "alertmanager.yml").write_text(config)
+    port = _free()
+    argv = [
+        str(ALERTMANAGER), f"--config.file={folder}/alertmanager.yml",
+        f"--storage.path={folder}/alertmanager", f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=", "--log.level=warn",
+    ]  # fmt: skip
+    log, url = folder / "alertmanager.log", f"http://127.0.0.1:{port}"
+    with _running(argv, log, url, "/-/ready") as url:
         yield url
 
 

@@ -53,7 +53,7 @@ def _message(package: str, described: dict[str, dict[str, tuple[int, str]]], nam
             else:
                 one.type, one.type_name = _FIELD.TYPE_MESSAGE, f".{package}.{kind}"
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
+    pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}"))
 
 
@@ -65,7 +65,7 @@ class Decoded(NamedTuple):
     """`metadata` is of 2.0: type, help and start of a series."""
 
     samples: Samples
-    count: int
+    number: int
     metadata: dict[Labels, tuple[int, str, int]]
 
 
@@ -165,7 +165,7 @@ class Receiver:
         self.metadata.update(found.metadata)
         if self.after and (said := self.after(self, asked)):
             return said
-        written = {"Samples": found.count, "Histograms": 0, "Exemplars": 0}
+        written = {"Samples": found.number, "Histograms": 0, "Exemplars": 0}
         told = {f"X-Prometheus-Remote-Write-{k}-Written": str(v) for k, v in written.items()}
         return 204, told if second else {}
 

@@ -239,7 +239,11 @@ def _imports(document: Document, mistakes: list[DocumentError]) -> tuple[str, ..
 
 def _teller(document: Document, path: strictyaml.Path) -> Tell:
     def tell(key: str, problem: str) -> DocumentError:
-        parts = [int(it) if it.isdigit() else it for it in re.split(r"[.\[\]]+", key) if it]
+        parts = [
+            int(it) if re.fullmatch("[0-9]{1,6}", it) else it
+            for it in re.split(r"[.\[\]]+", key)
+            if it
+        ]
         dotted = strictyaml.dotted(path) + (f".{key}" if key else "")
         return DocumentError(document.path, document.line((*path, *parts)), f"{dotted}: {problem}")
 

@@ -54,7 +54,7 @@ now=$(wc -c <"$part") || exit 1
 [ "$now" -eq "$size" ] || say "the upload was cut off at $((now)) of $size bytes"
 set -- $(sha256sum <"$part")
 if [ "$1" != "$sum" ]; then rm -f "$part"; echo 'sum=wrong'; exit 1; fi
-mv -f "$part" "$path" && echo 'sum=right'
+cat /proc/sys/kernel/random/boot_id >"$path.boot" && mv -f "$part" "$path" && echo 'sum=right'
 """
 
 
@@ -75,6 +75,10 @@ class Remote:
         self._transport = transport
         self.configured = ""
         self.stall = STALL
+
+    def close(self) -> None:
+        """Drop the connection; what runs there is not ended by that."""
+        self._transport.close()
 
     def run(
         self,
@@ -103,8 +107,8 @@ class Remote:
         seconds: float = 3600.0,
     ) -> None:
         """Write a file as `path` on the host, readable for its owner only. What an upload that was cut off
-        left is gone on with; the whole is named `path` only when its SHA-256 is right. `progress` is
-        told how many bytes are there."""
+        left is gone on with; the whole is named `path` only when its SHA-256 is right, and `path`.boot
+        has the boot in which it was. `progress` is told how many bytes are there."""
         for attempt in range(2):
             arguments = (path, str(size), sha256)
             with self._started(_RECEIVE, arguments, root, seconds, LIMIT) as session:

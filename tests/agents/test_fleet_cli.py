@@ -263,7 +263,7 @@ def test_what_is_told_where_nobody_has_a_terminal(capsys: pytest.CaptureFixture[
         board.step("a", "upload", "1.0 is not there")
         board.tick()
         board.ended(Outcome(host="a", state="changed", seconds=1.25))
-    assert capsys.readouterr().err == "a: 上传 (1.0 is not there)\na: 已变更 1.2 s\n"
+    assert capsys.readouterr().err == "a: 上传 (主机上没有 1.0)\na: 已变更 1.2 s\n"
 
 
 def test_the_final_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -19,30 +17,14 @@ from hypothesis import strategies as st
 from agents.fleet import hostside
 from agents.fleet.hostside import HostError
 from agents.fleet.model import FleetHost, Rise
-from agents.fleet.remote import Remote, connected
+from agents.fleet.remote import connected
 from collectors.sources.ssh.settings import SshSettings
 from collectors.sources.ssh.target import SshError
 from collectors.strictyaml import Secret
-from tests.hostspace import HostSpace, bundle, needs_root
+from tests.hostspace import HostSpace, all_of_it, made, needs_root
 from tests.sshlab import SSHD, free_port, keygen, needs_sshd, wait_for_port
 
 PASSWORD = "pass'wörd $x"
-
-
-class Made(NamedTuple):
-    """A bundle in a file."""
-
-    path: str
-    version: str
-    sha256: str
-    size: int
-
-
-def made(folder: Path, version: str, **extra: str) -> Made:
-    content = bundle(version, extra)
-    path = folder / f"{version}.tar.gz"
-    path.write_bytes(content)
-    return Made(str(path), version, hashlib.sha256(content).hexdigest(), len(content))
 
 
 class Lab:
@@ -98,37 +80,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab = Lab(tmp_path_factory.mktemp("lab"))
     yield lab
     lab.close()
-
-
-def all_of_it(remote: Remote, folder: Path) -> None:
-    first, second, broken = made(folder, "1.0"), made(folder, "1.1"), made(folder, "1.2", broken="")
-    told: list[int] = []
-    files = {"jianwei.yaml": b"a: 1\n", "lines/a.yaml": b"l: 1\n"}
-    assert hostside.look(remote).versions == ()
-    hostside.upload(remote, first, told.append)
-    assert told[-1] == first.size
-    assert hostside.look(remote).staged == first.sha256
-    for one in (first, second, broken):
-        hostside.upload(remote, one, told.append)
-        hostside.unpack(remote, one)
-        hostside.configure(remote, files, one.version)
-        if one is not broken:
-            hostside.activate(remote, one.version, 5)
-            continue
-        with pytest.raises(
-            HostError, match=r"1\.2 was not ready within 1 s; 1\.1 is back$"
-        ) as error:
-            hostside.activate(remote, one.version, 1)
-        assert error.value.log == ("Traceback: the agent is \\x1b[1mbroken",)
-    seen = hostside.look(remote)
-    assert (seen.current, seen.previous, seen.ready, seen.staged) == ("1.1", "1.0", True, "")
-    assert seen.config == hostside.digest(files)
-    with pytest.raises(HostError, match=r"is not right: .*a: wrong"):
-        hostside.configure(remote, {"jianwei.yaml": b"a: wrong\n"}, "1.1")
-    hostside.rollback(remote, 5)
-    assert hostside.look(remote).current == "1.0"
-    assert "/opt/jianwei" in hostside.uninstall(remote, keep_state=False)
-    assert hostside.look(remote).versions == ()
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,7 @@ both languages."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -18,14 +15,11 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import promlab
 from tests.agentlab import eventually
 from tests.deployfiles import ALERTMANAGER, rules
 
-SERVER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("amtool") and SERVER),
-    reason="Debian package prometheus-alertmanager is missing",
-)
+pytestmark = promlab.needs_alertmanager
 
 
 def amtool(*arguments: str) -> str:
@@ -87,34 +81,12 @@ SENT = [
 
 @pytest.fixture(scope="module")
 def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("alertmanager")
     document: dict[str, Any] = yaml.safe_load(ALERTMANAGER.read_text())
     document["receivers"] = [{"name": one["name"]} for one in document["receivers"]]
     document["templates"] = []
-    (folder / "alertmanager.yml").write_text(yaml.safe_dump(document, allow_unicode=True))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    argv = [
-        str(SERVER), f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/data",
-        f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=",
-    ]  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen(argv, stdout=log, stderr=log) as process,
-    ):
-        try:
-            eventually(lambda: ready(url))
-            yield url
-        finally:
-            process.terminate()
-
-
-def ready(url: str) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/-/ready", timeout=5) as reply:
-        return bool(reply.status == 200)
-    return False
+    config = yaml.safe_dump(document, allow_unicode=True)
+    with promlab.alertmanager(tmp_path_factory.mktemp("alertmanager"), config) as url:
+        yield url
 
 
 def test_what_follows_from_another_is_held_back(alertmanager: str) -> None:

@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -23,7 +23,15 @@ from tests.agentlab import agent, eventually
 from tests.deployfiles import RULE_FILES, RULES, boards, documented, panels, plain
 from tests.promql import uses
 
-pytestmark = promlab.needs_prometheus
+pytestmark = [promlab.needs_prometheus, promlab.needs_alertmanager]
+# The last to come: recorded of an audit that was scraped, of rates, and of states of lines.
+LAST = (
+    "department:jianwei_pack_score:min",
+    "department:jianwei_ipv6_traffic:ratio",
+    "level:jianwei_line_up:percent",
+    "department:jianwei_cpu_used:ratio",
+)
+RECEIVER = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 HOST = {"department": "财政局", "system": "预算", "region": "东区", "level": "city"}
 LINES = "name,level,carrier,site,targets\n城关-主,county,电信,城关县局,127.0.0.1\n"
 # A cloud's resources, as another agent than that of their department tells them.
@@ -33,28 +41,39 @@ jianwei_resource_info{resource="vm-2"} 1
 """
 
 
+class Live(NamedTuple):
+    """URLs of the servers."""
+
+    prometheus: str
+    alertmanager: str
+
+
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     folder = tmp_path_factory.mktemp("live")
     (folder / "lines.csv").write_text(LINES)
     config = (
         f"state_dir: {folder}\nprobes: {{lines_file: lines.csv, interval: 1s}}\n"
         "paths: {enabled: false}\n"
     )
-    with agent(folder, config) as running, clouds() as other:
-        address = running.url.removeprefix("http://")
-        prom = folder / "prometheus"
-        prom.mkdir()
-        with promlab.prometheus(prom, config=configured(prom, address, other)) as url:
-            # the last to come: recorded of an audit that was scraped, and a rate
-            last = "department:jianwei_pack_score:min", "department:jianwei_ipv6_traffic:ratio"
-            for name in (
-                *last,
-                "level:jianwei_line_up:percent",
-                "department:jianwei_cpu_used:ratio",
-            ):
+    prom = folder / "prometheus"
+    prom.mkdir()
+    with (
+        agent(folder, config) as running,
+        clouds() as other,
+        promlab.alertmanager(folder, RECEIVER) as alerts,
+    ):
+        addresses = [url.removeprefix("http://") for url in (running.url, other, alerts)]
+        config = configured(prom, *addresses)
+        with promlab.prometheus(prom, (), "--rules.alert.resend-delay=1s", config=config) as url:
+            for name in LAST:
                 eventually(lambda name=name: answer(url, name), 60)  # type: ignore[misc]
-            yield url
+            yield Live(url, alerts)
+
+
+@pytest.fixture
+def database(live: Live) -> str:
+    return live.prometheus
 
 
 class Clouds(BaseHTTPRequestHandler):
@@ -82,7 +101,7 @@ def clouds() -> Iterator[str]:
             thread.join()
 
 
-def configured(folder: Path, address: str, other: str) -> str:
+def configured(folder: Path, address: str, other: str, alerts: str) -> str:
     """The example with two agents as its targets, everything every second; the job of pings asks the first."""
     (folder / "targets").mkdir()
     targets = [{"targets": [address, other], "labels": HOST}]
@@ -91,10 +110,10 @@ def configured(folder: Path, address: str, other: str) -> str:
         text = re.sub(r"^ +interval: \w+\n", "", path.read_text(), flags=re.MULTILINE)
         (folder / path.name).write_text(text)
     text = (RULES / "prometheus.yml").read_text().replace("127.0.0.1:9808", address)
+    text = text.replace("127.0.0.1:9093", alerts)
     example: dict[str, Any] = yaml.safe_load(text)
     often = ("scrape_interval", "scrape_timeout", "evaluation_interval")
     example["global"] |= dict.fromkeys(often, "1s")
-    del example["alerting"]
     for job in example["scrape_configs"]:
         job.pop("http_sd_configs", None)
         job.pop("scrape_interval", None)
@@ -169,6 +188,18 @@ def test_every_rule_is_evaluated(database: str) -> None:
         "JianweiLineDown",
         "JianweiAgentNone",
     }
+
+
+def test_alerts_come_to_alertmanager_with_their_runbook(live: Live) -> None:
+    def sent() -> list[dict[str, Any]]:
+        with urllib.request.urlopen(f"{live.alertmanager}/api/v2/alerts", timeout=20) as reply:
+            told: list[dict[str, Any]] = json.load(reply)
+        return [one for one in told if one["labels"]["alertname"] == "JianweiWatchdog"]
+
+    (watchdog,) = eventually(sent)
+    assert watchdog["labels"].keys() == {"alertname", "severity", "area", "site"}
+    books = "https://ops.example.gov.cn/jianwei/docs/runbooks"
+    assert watchdog["annotations"]["runbook_url"] == f"{books}/JianweiWatchdog.md"
 
 
 def test_every_query_of_a_dashboard_is_answered(database: str) -> None:

@@ -154,6 +154,15 @@ def test_a_runbook(alert: Any) -> None:
         assert other in {one.name for one in ALERTS}
 
 
+@pytest.mark.skipif(
+    not shutil.which("vmalert"), reason="Debian package victoria-metrics is missing"
+)
+def test_vmalert_takes_the_same_files() -> None:
+    argv = ["vmalert", "-dryRun", *(f"-rule={path}" for path in RULE_FILES)]
+    ran = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+
+
 @needs_promtool
 def test_the_example_configuration() -> None:
     status, told = promtool("check", "config", RULES / "prometheus.yml")

@@ -225,3 +225,20 @@ def test_one_process_writes_a_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     queue.close()
     with pytest.raises(QueueError, match="closed"):
         queue.put(shot(1, 1))
+
+
+def test_a_full_disk_is_not_filled_with_beginnings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = Queue(tmp_path, 1 << 20, LONG)
+    queue.put(shot(1, 10))
+    before = sorted((path.name, path.stat().st_size) for path in tmp_path.glob("*.seg"))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", lambda fd: os.write(-1, b""))
+        for time in range(2, 9):
+            with pytest.raises(QueueError):
+                queue.put(shot(time, 10))
+    assert sorted((path.name, path.stat().st_size) for path in tmp_path.glob("*.seg")) == before
+    queue.put(shot(9, 10))
+    assert drained(queue) == of(shot(1, 10)) + of(shot(9, 10))
+    queue.close()

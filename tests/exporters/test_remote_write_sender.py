@@ -149,8 +149,8 @@ def test_one_refused_moment_does_not_cost_the_others(queue: Queue) -> None:
             if any(t == 5 for rows in decoded1(raw_of(asked)).samples.values() for t, _ in rows)
             else None
         )
-        expected = put(queue, *range(1, 10))
         one = sender(queue, to, version=1)
+        expected = put(queue, *range(1, 10))
         emptied(one)
         there = {k: [row for row in rows if row[0] != 5] for k, rows in expected.items()}
         assert to.samples == there
@@ -159,10 +159,10 @@ def test_one_refused_moment_does_not_cost_the_others(queue: Queue) -> None:
 
 def test_what_is_refused_after_silence_is_told_apart(queue: Queue) -> None:
     with receiver(1) as to:
-        answers = [(0, {}), (400, {})]
+        answers: list[tuple[int, dict[str, str]]] = [(0, {}), (400, {})]
         to.rule = lambda *_: answers.pop(0) if answers else None
-        put(queue, 1)
         one = sender(queue, to, version=1)
+        put(queue, 1)
         emptied(one)
         lost = one.report().lost
         assert (lost["repeated"], lost["refused"]) == (10, 0)

@@ -38,9 +38,9 @@ def moments(draw: st.DrawFn) -> list[Moment]:
     times = draw(st.lists(st.integers(-(2**62), 2**62), min_size=1, max_size=5, unique=True))
     found: list[Moment] = []
     for time in sorted(times):
-        same = found and draw(st.booleans())
-        chosen = st.lists(st.sampled_from(every), min_size=1, unique_by=id)
-        series = found[-1].series if same else draw(chosen)
+        chosen = draw(st.lists(st.sampled_from(every), min_size=1, unique_by=id))
+        same: bool = draw(st.booleans())
+        series = found[-1].series if found and same else chosen
         found.append(Moment(time, series, b"".join(draw(BITS) for _ in series)))
     return found
 

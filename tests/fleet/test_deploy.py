@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
     bool(fleetlab.unavailable()), reason=fleetlab.unavailable() or "there are hosts"
 )
 
-COUNT = 4
+COUNT = 3
 # A release of a few lines: what it says of itself is what systemd says of its unit.
 PROGRAM = """\
 #!/bin/sh

@@ -15,6 +15,7 @@ from typing import Final
 import click
 
 from agents.cli.fleet import words
+from agents.cli.fleet.said import said
 from agents.fleet.model import Outcome
 from agents.fleet.plan import mebibytes
 from exporters.findings.columns import aligned
@@ -62,9 +63,11 @@ class Board:
             if row := self._rows.get(host):
                 row.step = name
         if why:
-            self._line(f"{neutral(host)}: {self._word(name)} ({neutral(why)})")
+            self._line(
+                f"{neutral(host)}: {self._word(name)} ({neutral(said(why, self._language))})"
+            )
 
-    def sent(self, host: str, count: int, size: int) -> None:
+    def sent(self, host: str, count: int) -> None:
         if row := self._rows.get(host):
             row.sent = count
 
@@ -76,7 +79,7 @@ class Board:
         if bad or not self._live:
             state = words.STATES[outcome.state].of(self._language)
             done = f"{neutral(outcome.host)}: {state} {outcome.seconds:.1f} s"
-            self._say(f"{done}  {neutral(outcome.problem)}".rstrip())
+            self._say(f"{done}  {neutral(said(outcome.problem, self._language))}".rstrip())
 
     def note(self, text: str) -> None:
         """A line that stays."""

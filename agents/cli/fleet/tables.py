@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from agents.cli.fleet import words
+from agents.cli.fleet.said import said
 from agents.fleet.model import FleetHost, Outcome, Seen
 from agents.fleet.plan import Plan, mebibytes
 from exporters.findings.columns import aligned
@@ -50,7 +51,7 @@ def outcomes(done: Sequence[Outcome], language: str) -> None:
             neutral(it.before) or "-",
             neutral(it.after) or "-",
             f"{it.seconds:.1f}",
-            cut(neutral(it.problem), PROBLEM) or _steps(it, language),
+            cut(neutral(said(it.problem, language)), PROBLEM) or _steps(it, language),
         ]
         for it in order
     ]
@@ -82,7 +83,7 @@ def plans(looks: Sequence[Look], language: str) -> None:
 def _plan(look: Look, language: str) -> list[list[str]]:
     name, version = _name(look.host), neutral(look.seen.current) if look.seen else ""
     if look.problem:
-        return [[name, version or "-", "!", cut(neutral(look.problem), PROBLEM)]]
+        return [[name, version or "-", "!", cut(neutral(said(look.problem, language)), PROBLEM)]]
     if not look.plan or not look.plan.steps:
         return [[name, version or "-", "-", words.NOTHING.of(language)]]
     return [
@@ -90,7 +91,7 @@ def _plan(look: Look, language: str) -> list[list[str]]:
             name if number == 0 else "",
             (version or "-") if number == 0 else "",
             words.STEPS[step.name].of(language),
-            neutral(step.why),
+            neutral(said(step.why, language)),
         ]
         for number, step in enumerate(look.plan.steps)
     ]
