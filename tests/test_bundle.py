@@ -32,7 +32,6 @@ _APPLETS = (
     "grep",
     "id",
     "kill",
-    "nice",
     "readlink",
     "sh",
     "sleep",
