@@ -17,7 +17,8 @@ ROTATION = UNITS.parent / "logrotate"
 AGENT = UNITS / "jianwei-agent.service"
 REPORT = UNITS / "jianwei-report.service"
 CONSOLE = UNITS / "jianwei-console.service"
-MOST_EXPOSURE = {AGENT: 2.4, CONSOLE: 1.4, REPORT: 1.7}
+TARGETS = UNITS / "jianwei-sd.service"
+MOST_EXPOSURE = {AGENT: 2.4, CONSOLE: 1.4, REPORT: 1.7, TARGETS: 1.4}
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed"
