@@ -96,13 +96,16 @@ def test_operations_and_kills_against_a_list(operations: list[Any], small: bool)
 
 WRITER = """
 import sys
+from array import array
 from pathlib import Path
 from exporters.prometheus.remotewrite.queue import Queue
-from tests.exporters.test_remote_write_queue import LONG, shot
-queue, time = Queue(Path(sys.argv[1]), 1 << 30, LONG), int(sys.argv[2])
+from exporters.prometheus.remotewrite.series import Series, Snapshot
+every = [Series((("__name__", "m"), ("n", str(number)))) for number in range(40)]
+queue, time = Queue(Path(sys.argv[1]), 1 << 30, 1e12), int(sys.argv[2])
 while True:
     time += 1
-    queue.put(shot(time, 30, time % 7))
+    series = every[time % 7 : time % 7 + 30]
+    queue.put(Snapshot(time, series, array("d", [time + n / 100 for n in range(30)])))
     print(time, flush=True)
 """
 

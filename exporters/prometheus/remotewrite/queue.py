@@ -78,6 +78,7 @@ class Queue:
         self._reader: Reader | None = None
         self._unread: tuple[Position, Block] | None = None  # what comes behind this cursor
         self._oldest: int | None = None
+        self._lost_until = 0  # of the samples up to here is counted what was lost
         self._synced = 0.0
         self._closed = False
         try:
@@ -192,7 +193,7 @@ class Queue:
                 return
             size -= gone.size
             if self.cursor.total < follows.first:
-                self._lost["full" if full else "old"] += follows.first - self.cursor.total
+                self._lose("full" if full else "old", self.cursor.total, follows.first)
                 self._oldest = follows.time
             count = max(self.cursor.total, follows.first)
             self._move(Position(follows.number, count, segment.HEADER))
@@ -202,51 +203,61 @@ class Queue:
 
     # --- reading ---
 
-    def read(self, samples: int) -> list[Block]:
-        """The blocks behind the cursor, of so many samples together at most, but one at least where there is one. They
-        stay until `done`."""
+    def read(self, samples: int, after: Position | None = None) -> list[Block]:
+        """The blocks behind the cursor, or behind what was read before, of so many samples together at most, but one at
+        least where there is one. They stay until `done`."""
         with self._mutex:
             self._check()
+            ahead = after if after and after.total > self.cursor.total else None
             try:
-                return self._read(samples)
+                return self._read(samples, ahead)
             except OSError as error:
                 raise QueueError(f"{self._folder}: {error.strerror}") from error
 
-    def _read(self, room: int) -> list[Block]:
+    def _read(self, room: int, ahead: Position | None) -> list[Block]:
         found: list[Block] = []
-        expected, oldest = self.cursor.total, self._oldest_allowed()
-        self._seek()
+        oldest = self._oldest_allowed()
+        at = ahead or self.cursor
+        expected = at.total
+        self._seek(at)
         while room > 0 and (block := self._block()):
-            if block.end.total <= self.cursor.total:
+            if block.end.total <= at.total:
                 continue  # done before
-            if block.begin < self.cursor.total:
-                block = block.cut(self.cursor.total - block.begin)[1]
+            if block.begin < at.total:
+                block = block.cut(at.total - block.begin)[1]
             missing = block.begin - expected
             if found and (missing or block.samples > room):
                 self._unread = found[-1].end, block
                 break
             if missing:
-                self._lost["damaged"] += missing
-                self._move(Position(block.end.segment, block.begin, self.cursor.offset))
+                self._lose("damaged", expected, block.begin)
+                if not ahead:
+                    self._move(Position(block.end.segment, block.begin, self.cursor.offset))
             expected = block.end.total
             if not found and block.time < oldest:
-                self._lost["old"] += block.samples
-                self._move(block.end)
+                self._lose("old", block.begin, block.end.total)
+                if not ahead:
+                    self._move(block.end)
                 continue
             found.append(block)
             room -= block.samples
         self._oldest = found[0].time if found else None
         return found
 
-    def _seek(self) -> None:
-        """Have the reader stand at the cursor, or before it in its segment."""
-        if self._unread and self._unread[0] == self.cursor:
+    def _lose(self, why: Lost, begin: int, end: int) -> None:
+        """Count what is lost, once, however often it is read past."""
+        self._lost[why] += max(0, end - max(begin, self._lost_until))
+        self._lost_until = max(self._lost_until, end)
+
+    def _seek(self, at: Position) -> None:
+        """Have the reader stand there, or before it in its segment."""
+        if self._unread and self._unread[0] == at:
             return
         self._unread = None
         reader = self._reader
-        if reader and (reader.number, reader.offset) == (self.cursor.segment, self.cursor.offset):
+        if reader and (reader.number, reader.offset) == (at.segment, at.offset):
             return
-        self._enter(next((s for s in self._segments if s.number >= self.cursor.segment), None))
+        self._enter(next((s for s in self._segments if s.number >= at.segment), None))
 
     def _enter(self, one: _Segment | None) -> None:
         if self._in:
