@@ -19,14 +19,17 @@ from benchmarks.estatelab import Name, engine, simulated
 from benchmarks.estateresult import Result, verdict
 from benchmarks.estateserver import Estate
 from benchmarks.estatetemplate import Template, taken
-from benchmarks.estatewatch import watched
+from benchmarks.estatewatch import RAMP, watched
 
 
 def measured(name: Name, estate: Estate, minutes: float) -> Result:
     """One engine over one estate."""
     with tempfile.TemporaryDirectory(prefix="estate-") as kept:
         folder = Path(kept)
-        with simulated(estate, folder) as agents, engine(name, folder, estate.interval) as engines:
+        with (
+            simulated(estate, folder, RAMP) as agents,
+            engine(name, folder, estate.interval) as engines,
+        ):
             return watched(name, estate, agents, engines, folder, minutes)
 
 

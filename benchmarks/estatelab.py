@@ -67,8 +67,8 @@ class Agents(Process):
 
 
 @contextlib.contextmanager
-def simulated(estate: Estate, folder: Path) -> Iterator[Agents]:
-    """The agents, and their targets in `targets.json` of the folder."""
+def simulated(estate: Estate, folder: Path, first: int = 0) -> Iterator[Agents]:
+    """The agents, and their targets in `targets.json` of the folder: all, or so many of them first."""
     argv = [sys.executable, "-m", "benchmarks.estateserver"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin
@@ -77,10 +77,17 @@ def simulated(estate: Estate, folder: Path) -> Iterator[Agents]:
             process.stdin.write(msgspec.json.encode(estate))
             process.stdin.close()
             port = int(process.stdout.readline())
-            (folder / "targets.json").write_text(json.dumps(targets(estate.agents, port)))
+            grown(folder, first or estate.agents, port)
             yield Agents(process.pid, f"http://127.0.0.1:{port}")
         finally:
             process.terminate()
+
+
+def grown(folder: Path, agents: int, port: int) -> None:
+    """So many targets from now on, in one move: engines look at the file all the time."""
+    aside = folder / "targets.new"
+    aside.write_text(json.dumps(targets(agents, port)))
+    aside.rename(folder / "targets.json")
 
 
 def targets(agents: int, port: int) -> list[dict[str, object]]:
@@ -104,7 +111,7 @@ def configuration(interval: float, rules: bool) -> str:
     made: dict[str, object] = {
         "global": {
             "scrape_interval": f"{interval:g}s",
-            "scrape_timeout": f"{min(10.0, interval):g}s",
+            "scrape_timeout": f"{min(10.0, interval * 2 / 3):g}s",
         },
         "scrape_configs": [{"job_name": JOB, "file_sd_configs": [{"files": ["targets.json"]}]}],
     }
@@ -128,6 +135,7 @@ def engine(name: Name, folder: Path, interval: float) -> Iterator[list[Process]]
         port, alert = _free(), _free()
         argv = ["-promscrape.config=prometheus.yml", "-storageDataPath=data", "-loggerLevel=WARN"]
         argv += [f"-httpListenAddr=127.0.0.1:{port}", "-retentionPeriod=1y"]
+        argv.append("-promscrape.fileSDCheckInterval=5s")
         store = stack.enter_context(running("victoria-metrics", argv, folder, port, "/health"))
         argv = [f"-httpListenAddr=127.0.0.1:{alert}", f"-datasource.url={store.url}"]
         argv += [f"-remoteWrite.url={store.url}", "-loggerLevel=WARN"]
@@ -160,6 +168,7 @@ def running(
                     raise RuntimeError(f"{program} ended:\n{log.read_text()[-2000:]}")
                 time.sleep(0.05)
             yield server
+            server.http.close()
         finally:
             process.terminate()
             try:

@@ -10,13 +10,15 @@ TARGET: Final = (2000, 600, 15.0, 10.0)  # agents, series, seconds, minutes
 
 
 class Scrapes(NamedTuple):
-    """Of the whole run, as the engine wrote them (`up`). `meant` the simulation made fail, `surprises` it did not."""
+    """Of the window, as the engine wrote them (`up`). `meant` the simulation made fail, `surprises` it did not."""
 
     done: int
     failed: int
     meant: int
     surprises: int
     missed: int  # moments at which there should have been one
+    lost: int  # samples that were scraped, and not kept
+    early: int  # scrapes that failed before the window: while the engine learned the series
     p99: float  # seconds
     slowest: float
 
@@ -41,6 +43,7 @@ class Disk(NamedTuple):
 class Result(NamedTuple):
     name: str
     estate: tuple[int, int, float, float, float]  # agents, series, interval, churn, failures
+    begun: float  # seconds until it knew all series
     minutes: float
     scrapes: Scrapes
     problems: tuple[str, ...]
@@ -55,7 +58,7 @@ class Result(NamedTuple):
     @staticmethod
     def head() -> str:
         names = (
-            "engine", "agents × series", "every", "minutes", "scrapes", "failed (of them meant)", "missed",
+            "engine", "agents × series", "every", "minutes", "scrapes", "failed (of them meant)", "missed", "lost",
             "samples/s", "series", "cores", "RSS", "scrape p99", "bytes/sample", "simulator", "others",
         )  # fmt: skip
         return "| " + " | ".join(names) + " |\n|" + "---|" * len(names)
@@ -65,7 +68,7 @@ class Result(NamedTuple):
         done = self.scrapes
         cells = (
             self.name, f"{agents:,} × {series}", f"{interval:g} s", f"{self.minutes:.1f}", f"{done.done:,}",
-            f"{done.failed} ({done.meant})", str(done.missed), f"{self.samples:,.0f}", f"{self.series:,}",
+            f"{done.failed} ({done.meant})", str(done.missed), f"{done.lost:,}", f"{self.samples:,.0f}", f"{self.series:,}",
             f"{self.cost.engine:.2f}", f"{self.cost.resident:,.0f} MB", f"{done.p99 * 1e3:.0f} ms",
             f"{self.disk.data:.2f}", f"{self.cost.simulator:.2f} cores", f"{self.cost.others:.2f} cores",
         )  # fmt: skip
@@ -80,7 +83,9 @@ class Result(NamedTuple):
             f"  scrapes: {done.done:,} by the engine, {sum(self.answers.values()):,} by the agents "
             f"({', '.join(f'{count} {fate}' for fate, count in self.answers.items() if count)}); "
             f"{self.restarts} restarts",
-            f"  failed: {done.failed}, of them meant to {done.meant}, not meant {done.surprises}; missed: {done.missed}",
+            f"  failed: {done.failed}, of them meant to {done.meant}, not meant {done.surprises}; missed: {done.missed}; "
+            f"samples lost: {done.lost:,}",
+            f"  before: {self.begun:.0f} s until it knew all series, in which {done.early} scrapes failed",
             *(f"  the last errors: {problem}" for problem in self.problems),
             f"  a scrape takes at the 99th percentile {done.p99 * 1e3:.0f} ms, at most {done.slowest * 1e3:.0f} ms",
             f"  {self.samples:,.0f} samples/s, {self.series:,} series",
@@ -101,9 +106,9 @@ def verdict(result: Result) -> str:
     """Against the figure that is asked for, in one line; of a smaller run what it is worth."""
     agents, series, interval, _, _ = result.estate
     size, done = f"{agents:,} × {series} every {interval:g} s", result.scrapes
-    bad = done.surprises + done.missed
+    bad = done.surprises + done.missed + done.lost
     if bad:
-        what = f"{done.surprises} scrapes failed that should not have, {done.missed} were not made"
+        what = f"{done.surprises} scrapes failed that should not have, {done.missed} were not made, {done.lost:,} samples were lost"
         if result.cost.engine + result.cost.simulator + result.cost.others > 1.9:
             what += "; the machine had no core left"
         return f"{result.name}: {size} does not fit: {what}"

@@ -2,80 +2,97 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 import httpx
 
-from benchmarks.estatelab import JOB, RULES, Agents, Name, Process, disk, machine
+from benchmarks.estatelab import JOB, RULES, Agents, Name, Process, disk, grown, machine
 from benchmarks.estatequeries import Stopwatch
 from benchmarks.estateresult import Cost, Disk, Result, Scrapes
 from benchmarks.estateserver import FAILURES, Estate, number
 
 STEP: Final = 2.0  # seconds between two looks
+RAMP, PACE = 100, 20.0  # agents that come at once, and a second
+SETTLE: Final = 600.0  # seconds at most
 _FAIL: Final = tuple(fate for fate in FAILURES if fate != "late")
 
 
 def watched(
     name: Name, estate: Estate, agents: Agents, engines: list[Process], folder: Path, minutes: float
 ) -> Result:
-    """Blocks for the minutes and the time until every agent was scraped once, two intervals at least."""
+    """Blocks for the minutes, after the time that the engine needs to know every series."""
     store = engines[0]
     begin = time.time()
-    _begun(agents, estate, engines[0])
+    _begun(name, agents, estate, store, folder)
     first = time.time()
     busy, cost = machine(), [process.cpu() for process in (agents, *engines)]
-    appended = _appended(name, store)
+    appended, lost = _appended(name, store), _lost(store)
     resident, queries = 0.0, Stopwatch(RULES)
     while (now := time.time()) < first + minutes * 60:
         resident = max(resident, sum(process.resident() for process in engines))
         if now > first + minutes * 30:  # in the second half there is something to ask for
             queries.ask(store.query)
         time.sleep(max(0.0, STEP - (time.time() - now)))
-    took = time.time() - first
+    end = time.time()
+    took = end - first
     used = [
         (process.cpu() - before) / took
         for process, before in zip((agents, *engines), cost, strict=True)
     ]
-    told = agents.told()
-    new = _appended(name, store) - appended
-    series = _series(name, store)
     everywhere = (machine() - busy) / took
-    end = time.time()
+    new, dropped = _appended(name, store) - appended, int(_lost(store) - lost)
+    told = agents.told()
     if name == "victoria-metrics":
         store.http.get("/internal/force_flush").raise_for_status()
     return Result(
         name=name,
         estate=(estate.agents, estate.series, estate.interval, estate.churn, estate.failures),
+        begun=first - begin,
         minutes=took / 60,
-        scrapes=_scrapes(store, estate, begin, first, end),
+        scrapes=_scrapes(store, estate, begin, first, end)._replace(lost=dropped),
         problems=_problems(store),
         answers=told.answers,
         restarts=told.restarts,
         samples=new / took,
-        series=series,
+        series=_series(name, store),
         cost=Cost(sum(used[1:]), resident, used[0], max(0.0, everywhere - sum(used))),
         disk=_disk(name, store, folder),
         queries=tuple(queries.told()),
     )
 
 
-def _begun(agents: Agents, estate: Estate, store: Process) -> None:
-    begin = time.time()
-    while time.time() < begin + 120:
-        answers = sum(agents.told().answers.values())
-        if answers >= estate.agents and time.time() > begin + 2 * estate.interval:
+def _begun(name: Name, agents: Agents, estate: Estate, store: Process, folder: Path) -> None:
+    """Targets come in batches, as they are rolled out; then until no series come that are not those of churn."""
+    port = agents.http.base_url.port
+    assert port
+    for count in range(RAMP, estate.agents + RAMP, RAMP):
+        grown(folder, min(count, estate.agents), port)
+        time.sleep(RAMP / PACE)
+    series, ends = 0, time.time() + SETTLE
+    while time.time() < ends:
+        time.sleep(max(10.0, estate.interval))
+        before, series = series, _series(name, store)
+        asked = sum(agents.told().answers.values())
+        whole = asked >= estate.agents and series >= 0.97 * estate.agents * estate.series
+        if whole and series - before < 0.02 * series:
             return
-        time.sleep(1)
-    raise RuntimeError(f"of {estate.agents} agents {answers} were asked: {_problems(store)}")
+    print(f"not settled: {series} series; {_problems(store)}", file=sys.stderr)
 
 
 def _appended(name: Name, store: Process) -> float:
     if name == "prometheus":
         return _sum(store.metrics(), "prometheus_tsdb_head_samples_appended_total")
     return _sum(store.metrics(), 'vm_rows_inserted_total{type="promscrape"}')
+
+
+def _lost(store: Process) -> float:
+    """Samples that VictoriaMetrics had no time for: it scraped them, and dropped them."""
+    return _sum(store.metrics(), "vm_concurrent_addrows_dropped_rows_total")
 
 
 def _sum(metrics: dict[str, float], name: str, without: str = "\n", only: str = "") -> float:
@@ -109,34 +126,29 @@ def _samples(
 def _scrapes(store: Process, estate: Estate, begin: float, first: float, end: float) -> Scrapes:
     """From what the engine wrote of each scrape. Of an agent's n-th it is known whether it was to fail. How long they
     take is of those in the window: the first ones make all series."""
-    done = failed = meant = missed = 0
-    surprises: dict[int, int] = defaultdict(int)
+    done = failed = meant = missed = surprises = early = 0
     up = _samples(store, "up", begin, end)
     for instance, samples in up.items():
         agent = number(instance.partition(":")[0])
-        bad = sum(value == 0 for _, value in samples)
-        due = sum(estate.fate(agent, n) in _FAIL for n in range(len(samples)))
-        done, failed, meant = done + len(samples), failed + bad, meant + due
-        surprises[agent] += max(0, bad - due)
-        times = [at for at, _ in samples]
-        ends = zip(times, [*times[1:], end], strict=True)
-        missed += sum(max(0, round((b - a) / estate.interval - 0.1) - 1) for a, b in ends)
-    missed += (estate.agents - len(up)) * round((end - begin) / estate.interval)
+        due = [estate.fate(agent, n) in _FAIL for n in range(len(samples))]
+        seen = [(at, value == 0, should) for (at, value), should in zip(samples, due, strict=True)]
+        early += sum(bad for at, bad, _ in seen if at < first)
+        seen = [one for one in seen if one[0] >= first]
+        bad, should = sum(bad for _, bad, _ in seen), sum(should for *_, should in seen)
+        done, failed, meant = done + len(seen), failed + bad, meant + should
+        surprises += max(0, bad - should)
+        times = [first, *(at for at, *_ in seen), end]
+        gaps = pairwise(times)
+        missed += sum(max(0, round((b - a) / estate.interval - 0.1) - 1) for a, b in gaps)
+    missed += (estate.agents - len(up)) * round((end - first) / estate.interval)
     took = sorted(
         value
         for samples in _samples(store, "scrape_duration_seconds", first, end).values()
         for _, value in samples
     )
     high = took[int(len(took) * 0.99)] if took else float("nan")
-    return Scrapes(
-        done,
-        failed,
-        meant,
-        sum(surprises.values()),
-        missed,
-        high,
-        took[-1] if took else float("nan"),
-    )
+    slowest = took[-1] if took else float("nan")
+    return Scrapes(done, failed, meant, surprises, missed, 0, early, high, slowest)
 
 
 def _problems(store: Process) -> tuple[str, ...]:

@@ -30,7 +30,12 @@ AGENTS = 24
 RESOURCES = 4 * AGENTS
 QUICK = {"scrape_interval: 15s": "scrape_interval: 1s"}
 LONG = "http://long.example:8428"
-QUIET = ("-loggerLevel=WARN", "-search.latencyOffset=0s", "-search.disableCache")
+QUIET = (
+    "-loggerLevel=WARN",
+    "-search.latencyOffset=0s",
+    "-search.disableCache",
+    "-http.maxGracefulShutdownDuration=1s",
+)
 
 
 @pytest.fixture(scope="module")
