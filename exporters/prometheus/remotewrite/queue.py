@@ -262,10 +262,10 @@ class Queue:
     def _enter(self, one: _Segment | None) -> None:
         if self._in:
             self._in.close()
-        self._in = self._reader = None
+        before, self._in, self._reader = self._reader, None, None
         if one:
             self._in = one.path.open("rb")
-            self._reader = Reader(one.number, self._in)
+            self._reader = Reader(one.number, self._in, before)
 
     def _block(self) -> Block | None:
         """The next one that is good, of this segment or a later one."""

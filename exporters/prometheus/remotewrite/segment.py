@@ -24,6 +24,7 @@ from typing import BinaryIO, Final, NamedTuple
 import cramjam
 import msgspec
 
+from collectors.model import Labels
 from exporters.prometheus.remotewrite.series import Series, Snapshot
 
 MAGIC: Final = b"JWPUSH1\n"
@@ -118,10 +119,12 @@ class Writer:
 
 
 class Reader:
-    """Reads blocks of one segment from a file, which may grow meanwhile."""
+    """Reads blocks of one segment from a file, which may grow meanwhile. A series of the reader `before` stays the same
+    object, with what others keep of it."""
 
-    def __init__(self, number: int, file: BinaryIO) -> None:
+    def __init__(self, number: int, file: BinaryIO, before: Reader | None = None) -> None:
         self.number, self._file = number, file
+        self._before = {_content(one): one for one in before._table} if before else {}
         self.offset = HEADER
         self._table: list[Series] = []
         self._series: list[Series] = []
@@ -133,8 +136,10 @@ class Reader:
             kind, payload = found
             self.offset += _RECORD.size + len(payload)
             if kind == 83:  # S
-                self._table += _SERIES.decode(_unpacked(payload))
+                new = _SERIES.decode(_unpacked(payload))
+                self._table += [self._before.get(_content(one), one) for one in new]
                 continue
+            self._before.clear()  # most come at once
             time, first, size = _BLOCK.unpack_from(payload)
             at = _BLOCK.size
             raw = _unpacked(payload[at + size :])
@@ -195,6 +200,10 @@ def little(values: array[float] | array[int]) -> bytes:
     other = values[:]
     other.byteswap()
     return other.tobytes()
+
+
+def _content(one: Series) -> tuple[Labels, str, str, int]:
+    return one.labels, one.kind, one.help, one.created
 
 
 def _less(now: int, before: int) -> int:
