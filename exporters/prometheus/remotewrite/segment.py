@@ -27,6 +27,7 @@ import msgspec
 from collectors.model import Labels
 from exporters.prometheus.remotewrite.series import Series, Snapshot
 
+SUFFIX: Final = ".seg"
 MAGIC: Final = b"JWPUSH1\n"
 _HEADER: Final = struct.Struct("<8sQqI")
 _RECORD: Final = struct.Struct("<IIB")
@@ -35,6 +36,16 @@ HEADER: Final = _HEADER.size
 _SEED: Final = 0x4A570000
 MAX_RECORD: Final = 256 << 20
 _SERIES: Final = msgspec.msgpack.Decoder(list[Series])
+
+
+class Segment:
+    """One file: how long it is, how many samples were queued before it, and the time of its first block."""
+
+    __slots__ = ("first", "number", "path", "size", "time")
+
+    def __init__(self, number: int, path: Path, size: int, first: int, time: int) -> None:
+        self.number, self.path, self.size = number, path, size
+        self.first, self.time = first, time
 
 
 class Header(NamedTuple):
@@ -181,6 +192,22 @@ def header_of(file: BinaryIO) -> Header | None:
     if magic != MAGIC or zlib.crc32(head[:-4]) != crc:
         return None
     return Header(first, time)
+
+
+def found(folder: Path, since: int) -> tuple[list[Segment], int]:
+    """The segments from this number on, and the newest number of all. What is done before, or was torn before it held
+    anything, is deleted."""
+    there, newest = [], since
+    for path in sorted(folder.glob(f"{'[0-9]' * 16}{SUFFIX}")):
+        number = int(path.stem)
+        newest = max(newest, number)
+        with path.open("rb") as file:
+            head = header_of(file)
+        if head is None or number < since:
+            path.unlink()
+        else:
+            there.append(Segment(number, path, path.stat().st_size, head.first, head.time))
+    return there, newest
 
 
 def count_of(path: Path, number: int) -> int:
