@@ -18,12 +18,15 @@ from typing import Final, Literal
 import httpx
 import msgspec
 
+from agents.fleet.discovery import file_json, groups_of
+from agents.fleet.model import FleetHost
 from benchmarks.estateserver import Estate, Told, address
+from collectors.link.lines import LEVELS
 
 Name = Literal["prometheus", "victoria-metrics"]
-JOB: Final = "estate"
+JOB: Final = "jianwei"
 DEPARTMENTS: Final = 40
-RULES: Final = tuple(sorted(Path(__file__).parents[1].glob("deploy/prometheus/*rules.yml")))
+RULES: Final = tuple(sorted(Path(__file__).parents[1].glob("deploy/prometheus/*-rules.yml")))
 
 
 class Process:
@@ -86,24 +89,25 @@ def simulated(estate: Estate, folder: Path, first: int = 0) -> Iterator[Agents]:
 def grown(folder: Path, agents: int, port: int) -> None:
     """So many targets from now on, in one move: engines look at the file all the time."""
     aside = folder / "targets.new"
-    aside.write_text(json.dumps(targets(agents, port)))
+    aside.write_bytes(targets(agents, port))
     aside.rename(folder / "targets.json")
 
 
-def targets(agents: int, port: int) -> list[dict[str, object]]:
-    """As file_sd_configs reads them, with the labels that an inventory gives."""
-    return [
-        {
-            "targets": [f"{address(n)}:{port}"],
-            "labels": {
-                "department": f"department-{n % DEPARTMENTS:02d}",
-                "system": f"system-{n % (DEPARTMENTS * 5):03d}",
-                "region": f"region-{n % 11:02d}",
-                "level": ("2", "3")[n % 2],
-            },
-        }
+def targets(agents: int, port: int) -> bytes:
+    """What `jianwei fleet sd` makes of an inventory of them."""
+    hosts = (
+        FleetHost(
+            name=f"agent{n:05d}",
+            address=address(n),
+            agent=f"{address(n)}:{port}",
+            department=f"department-{n % DEPARTMENTS:02d}",
+            system=f"system-{n % (DEPARTMENTS * 5):03d}",
+            region=f"region-{n % 11:02d}",
+            level=LEVELS[n % len(LEVELS)],
+        )
         for n in range(agents)
-    ]
+    )
+    return file_json(groups_of(hosts))
 
 
 def configuration(interval: float, rules: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -126,7 +127,9 @@ def test_addresses_are_loopback_and_tell_the_agent() -> None:
     chosen = [0, 1, 254, 255, 65535, 65536, *range(3, 1 << 20, 9973)]
     assert [number(address(agent)) for agent in chosen] == chosen
     assert all(address(agent).startswith("127.") for agent in chosen)
-    assert len({target["targets"][0] for target in targets(3000, 1)}) == 3000  # type: ignore[index]
+    groups = json.loads(targets(3000, 1))
+    assert len({it for group in groups for it in group["targets"]}) == 3000
+    assert {"department", "system", "region", "level"} <= groups[0]["labels"].keys()
 
 
 def test_a_server_answers_as_it_was_told_to(template: Template, tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ import contextlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 from benchmarks.estatelab import Process, simulated
 from benchmarks.estateserver import Estate
@@ -62,7 +63,7 @@ def long_kept(folder: Path) -> Iterator[Process]:
 @pytest.mark.parametrize("path", sorted(SCALE.glob("prometheus-*.yml")), ids=lambda it: it.name)
 def test_promtool_finds_nothing_wrong(path: Path, tmp_path: Path) -> None:
     config = placed(tmp_path / "at", path.name, {}, None)
-    (config.parent / "targets/none.json").write_text("[]")
+    (config.parent / "targets/agents-none.json").write_text("[]")
     for file in ("ca.pem", "prometheus.pem", "prometheus.key"):
         (config.parent / file).touch()
     flags = ["--agent"] if "agent" in path.name else []
@@ -121,11 +122,11 @@ def test_every_agent_is_scraped_by_one_shard(shards: Shards) -> None:
 @needs_prometheus
 @needs_victoria
 def test_what_the_report_needs_is_in_one_place(shards: Shards) -> None:
-    cpu = "count(max by (resource) (jianwei:resource_cpu:percent))"
+    cpu = "count(max by (resource) (jianwei:resource_cpu:percent{FRESH}))"
     until(lambda: value(shards.long, cpu) == RESOURCES, "recorded series in the long store")
-    lines = "count(max by (line) (jianwei:line_known:percent))"
+    lines = "count(max by (line) (jianwei:line_known:percent{FRESH}))"
     until(lambda: value(shards.long, lines) == 2 * AGENTS, "lines in the long store")
-    assert value(shards.long, "count(count by (shard) (jianwei:resource_cpu:percent))") == 2
+    assert value(shards.long, "count(count by (shard) (jianwei:resource_cpu:percent{FRESH}))") == 2
     assert (
         value(shards.long, "count(node_cpu_seconds_total)") == 0
     )  # the rest stays with the shards
@@ -173,9 +174,9 @@ def test_an_agent_of_prometheus_sends_everything_on(targets: Path, tmp_path: Pat
         changes = QUICK | sooner(long)
         config = placed(tmp_path / "agent", "prometheus-agent.yml", changes, targets)
         with prometheus(config, "--enable-feature=agent", "--storage.agent.path=data"):
-            ask = 'count(up{job="jianwei",site="county-lianhu"} == 1)'
+            ask = 'count(up{site="county-lianhu",FRESH} == 1)'
             until(lambda: value(long, ask) == AGENTS, "all agents")
-            assert value(long, "count(jianwei_resource_cpu_ratio)") == RESOURCES
+            assert value(long, "count(jianwei_resource_cpu_ratio{FRESH})") == RESOURCES
 
 
 @needs_victoria
@@ -185,11 +186,11 @@ def test_victoria_scrapes_and_records(targets: Path, tmp_path: Path) -> None:
     changes |= {"/var/lib/victoria-metrics": "data"}
     argv = [*words(SCALE / "victoria-metrics.default"), *QUIET]
     with victoria("victoria-metrics", argv, config.parent, changes) as store:
+        until(lambda: value(store, 'count(up{job="jianwei",FRESH} == 1)') == AGENTS, "all agents")
         changes = {"/etc/victoria-metrics/": "", "http://127.0.0.1:8428": store.url}
         argv = [*words(SCALE / "vmalert.service"), "-remoteWrite.flushInterval=500ms"]
         with victoria("vmalert", argv, config.parent, changes):
-            until(lambda: value(store, 'count(up{job="jianwei"} == 1)') == AGENTS, "all agents")
-            cpu = "count(jianwei:resource_cpu:percent)"
+            cpu = "count(jianwei:resource_cpu:percent{FRESH})"
             until(lambda: value(store, cpu) == RESOURCES, "recorded series")
 
 
@@ -208,7 +209,10 @@ def test_two_vmagents_share_the_targets_and_vmauth_reads(
             argv += [f"-remoteWrite.url={stores[1].url}/api/v1/write", "-loggerLevel=WARN"]
             shares.append(stack.enter_context(victoria("vmagent", argv, config.parent, changes)))
         for store in stores:
-            until(lambda s=store: value(s, 'count(up{job="jianwei"} == 1)') == AGENTS, "all agents")
+            until(
+                lambda s=store: value(s, 'count(up{job="jianwei",FRESH} == 1)') == AGENTS,
+                "all agents",
+            )
         first, second = map(scraped, shares)
         assert first
         assert second
@@ -225,3 +229,19 @@ def test_two_vmagents_share_the_targets_and_vmauth_reads(
         for _ in range(4):  # both in turn
             assert value(auth, 'count(up{job="jianwei"} == 1)') == AGENTS
         assert auth.http.get("/api/v1/admin/tsdb/delete_series").status_code == 400
+
+
+def test_all_treat_labels_of_others_as_the_example_does() -> None:
+    whole = yaml.safe_load((SCALE.parent / "prometheus/prometheus.yml").read_text())
+    expected = _relabelled(whole)
+    for name in ("shard", "agent", "thanos", "mimir", "victoria"):
+        told = yaml.safe_load((SCALE / f"prometheus-{name}.yml").read_text())
+        assert _relabelled(told) == expected, name
+
+
+def _relabelled(config: dict[str, Any]) -> list[dict[str, Any]]:
+    job = next(it for it in config["scrape_configs"] if it["job_name"] == "jianwei")
+    return [
+        {key: it for key, it in rule.items() if (key, it) != ("replacement", "$1")}
+        for rule in job["metric_relabel_configs"]
+    ]

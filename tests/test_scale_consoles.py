@@ -63,7 +63,7 @@ def console(
     config = folder / "console.yaml"
     config.write_text(adapted((SCALE / "console.yaml").read_text(), changes))
     (folder / "targets").mkdir()
-    (folder / "targets/none.json").write_text("[]")
+    (folder / "targets/agents-none.json").write_text("[]")
     argv = [str(Path(sys.executable).with_name("jianwei")), "console", "--config", str(config)]
     with (folder / "log").open("wb") as out:
         process = subprocess.Popen(argv, stdout=out, stderr=out)
