@@ -66,6 +66,7 @@ bench: dev packages ## measure; side by side with node_exporter, fping and black
 	$(BIN)/python -m benchmarks.historyagent
 	$(BIN)/python -m benchmarks.history
 	$(BIN)/python -m benchmarks.report
+	$(BIN)/python -m benchmarks.remotewrite
 	$(BIN)/python -m benchmarks.console --times 10
 
 soak: dev ## 20,000 scrapes; memory must not grow

@@ -30,9 +30,15 @@ def run(
 
     `given` is a descriptor for its standard input, `lines` is given each line of its output as it comes.
     """
-    guard = ("timeout", "-s", "KILL", f"{seconds + GRACE:g}", "nice", "-n", "10")
+    nice = ("nice", "-n", "10") if _there("nice") else ()  # some busyboxes have none
+    guard = ("timeout", "-s", "KILL", f"{seconds + GRACE:g}", *nice)
     argv = (*guard, sys.executable, "-P", "-m", "agents", *arguments)
     return finish(argv, seconds, OUTPUT_LIMIT, os.environ, errors, stop, given, lines=lines)
+
+
+def _there(program: str) -> bool:
+    """shutil.which(), whose module is not worth its memory here."""
+    return any(os.access(os.path.join(one, program), os.X_OK) for one in os.get_exec_path())
 
 
 @contextlib.contextmanager

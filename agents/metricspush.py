@@ -98,10 +98,13 @@ class MetricsPush:
             for one in ready:
                 due[id(one)] += one.interval * (1 + (now - due[id(one)]) // one.interval)
             began = int(time.time() * 1000)
-            families = self._scrape()
-            for one in ready:
-                if not self._stopping.is_set():
-                    one.take(families, began)
+            try:
+                families = self._scrape()
+                for one in ready:
+                    if not self._stopping.is_set():
+                        one.take(families, began)
+            except Exception:  # a bug in one page must not end all pushing
+                log.exception("a page could not be pushed")
 
 
 def _first(interval: float, share: float) -> float:

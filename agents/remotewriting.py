@@ -90,13 +90,16 @@ class RemoteWriting:
                     return
                 self._tell(str(error))
                 wait = AGAIN
+            except Exception:  # a bug in one batch must not end all sending
+                log.exception("samples for %s could not be sent", self.name)
+                wait = AGAIN
             if wait is None:
                 self._work.wait()
             elif wait:
                 self._stopping.wait(wait)
 
     def _tell(self, problem: str) -> None:
-        if problem != self._problem:
+        if problem != self._problem and not self._stopping.is_set():
             log.error("samples for %s cannot be queued: %s", self.name, problem)
             self._problem = problem
 

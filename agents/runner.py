@@ -21,6 +21,7 @@ from collectors.observe import Observation, Remembered, failed, observe_again
 
 log = logging.getLogger(__name__)
 
+STUCK = 1.0  # seconds that the lock is never held for
 STALL = 0.02  # seconds without progress after which another lane helps
 IDLE = 120.0  # seconds that one lane without work is kept: its processor's caches know the work
 
@@ -102,6 +103,13 @@ class Runner:
                 self._under_way.pop(run.collector.name, None)
             queue.clear()
         return [run.observation or self._late(run) for run in runs]
+
+    def stuck(self) -> str:
+        """Why nothing can be observed any more; empty if it can. What only takes long is not stuck."""
+        if self._lock.acquire(timeout=STUCK):
+            self._lock.release()
+            return ""
+        return "the runner of collectors holds its lock for ever"
 
     def _for_one_round(self, collectors: Sequence[Collector]) -> Source:
         known, shared = self._together

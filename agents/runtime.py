@@ -245,6 +245,10 @@ class Runtime:
             self._active, self._loaded_at, self._reload_problem = active, time.time(), ""
             log.info("configuration reloaded from %s", self._path)
 
+    def stuck(self) -> str:
+        """Why no page can be made any more; empty if one can."""
+        return self._active.runner.stuck()
+
     def ready(self) -> str:
         # The page is complete from the first scrape; audits and probes come with time.
         return ""

@@ -92,8 +92,8 @@ def start_time(start: Callable[[], AbstractContextManager[Exporter]], starts: in
     return median(times)
 
 
-def exporters(scrapes: int, starts: int, config: str | None) -> Iterable[Figure]:
-    own = partial(agent, *(("--config", config) if config else ()))
+def exporters(scrapes: int, starts: int, config: str | None, command: str = "") -> Iterable[Figure]:
+    own = partial(agent, *(("--config", config) if config else ()), command=command)
     with own() as mine, node_exporter() as theirs:
         our, peer = scrape_in_turn([mine, theirs], scrapes)
     yield Figure("series", our.series, "", peer.series, peer.series, at_least=True)
@@ -162,8 +162,9 @@ def main() -> None:
     parser.add_argument("--scrapes", type=int, default=SCRAPES, help="measured pairs of scrapes")
     parser.add_argument("--starts", type=int, default=STARTS, help="starts of each")
     parser.add_argument("--config", help="the agent's configuration instead of the default one")
+    parser.add_argument("--jianwei", default="", help="the program, as bin/jianwei of a bundle")
     options = parser.parse_args()
-    measured = exporters(options.scrapes, options.starts, options.config)
+    measured = exporters(options.scrapes, options.starts, options.config, options.jianwei)
     figures = []
     for figure in itertools.chain(encoder(SERIES), measured):
         figures.append({**figure._asdict(), "met": figure.met})

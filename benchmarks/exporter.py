@@ -74,9 +74,9 @@ class Exporter:
 
 
 @contextlib.contextmanager
-def agent(*options: str) -> Iterator[Exporter]:
-    """The agent with its default configuration."""
-    command = str(Path(sys.executable).with_name("jianwei"))
+def agent(*options: str, command: str = "") -> Iterator[Exporter]:
+    """The agent with its default configuration: the one of this environment, or another `jianwei`."""
+    command = command or str(Path(sys.executable).with_name("jianwei"))
     with _running(
         [command, "run", "--log-level", "error", "--web.listen-address={}", *options]
     ) as e:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -121,13 +121,13 @@ class Chroot:
         return facts_of(observe(ShellSource([*self._inside, "-s"], 300.0), facts_only))
 
 
-def made(folder: Path) -> Path:
+def made(folder: Path, packages: Sequence[str] = PACKAGES) -> Path:
     """A fresh tree; skips the test where the mirror cannot be reached."""
     tree = folder / "debian"
     quick = tree / "etc/dpkg/dpkg.cfg.d/quick"
     quick.parent.mkdir(parents=True)
     quick.write_text(_QUICK)
-    argv = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE]
+    argv = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", SUITE]
     done = subprocess.run(
         [*argv, str(tree), MIRROR], capture_output=True, text=True, timeout=600, check=False
     )

@@ -13,8 +13,13 @@ import subprocess
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+
+from agents.fleet import hostside
+from agents.fleet.hostside import HostError
+from agents.fleet.remote import Remote
 
 HOST_SH = Path("agents/fleet/host.sh").resolve()
 
@@ -41,21 +46,33 @@ case " $* " in
 esac
 """
 _JOURNALCTL = "#!/bin/sh\necho 'Traceback: the agent is \033[1mbroken'\n"
+_UNIT = """\
+[Service]
+Type=exec
+ExecStart=/opt/jianwei/current/bin/jianwei run
+ExecStopPost=/bin/rm -rf /run/fake
+Restart=on-failure
+[Install]
+WantedBy=multi-user.target
+"""
 _JIANWEI = """\
 #!/bin/sh
 here=$(dirname "$(dirname "$(readlink -f "$0")")")
 case $1 in
---version) [ ! -e "$here/foreign" ] || { echo 'no such GLIBC' >&2; exit 1; }; echo jianwei ;;
 check-config)
+    [ ! -e "$here/foreign" ] || { echo 'no such GLIBC' >&2; exit 127; }
     case $2 in /etc/jianwei/*) ;; *) echo "$2 is elsewhere" >&2; exit 2 ;; esac
     ! grep -n wrong "$2" >&2 || exit 2 ;;
 ready)
-    for _ in 1 2 3; do
+    for _ in $(seq ${5%s}0); do
         [ ! -e /run/fake/active ] || { [ "$(cat /run/fake/active)" = "${here##*/}" ] && exit 0; }
-        sleep 0.05
+        sleep 0.1
     done
     echo 'not ready: refused' >&2
     exit 1 ;;
+run)
+    [ ! -e "$here/broken" ] || { printf 'Traceback: the agent is \033[1mbroken'; exit 1; }
+    mkdir /run/fake && echo "${here##*/}" >/run/fake/active && exec sleep 1000 ;;
 esac
 """
 
@@ -68,7 +85,7 @@ def bundle(version: str, extra: Mapping[str, str] | None = None) -> bytes:
         "share/jianwei/VERSION": version + "\n",
         "share/jianwei/jianwei.yaml": "# the default\n",
         "share/jianwei/host.sh": HOST_SH.read_text(),
-        "share/jianwei/systemd/jianwei-agent.service": f"[Service]\n# {version}\n",
+        "share/jianwei/systemd/jianwei-agent.service": f"# {version}\n{_UNIT}",
         "share/jianwei/logrotate": "# rotate\n",
         **(extra or {}),
     }
@@ -120,7 +137,8 @@ class HostSpace:
             pytest.skip(
                 f"no mount namespace with overlays here: {said.decode(errors='replace')[:200]}"
             )
-        self.root = Path(f"/proc/{self._process.pid}/root")
+        self.pid = self._process.pid
+        self.root = Path(f"/proc/{self.pid}/root")
 
     def close(self) -> None:
         self._process.kill()
@@ -128,7 +146,7 @@ class HostSpace:
 
     def started(self, *arguments: str, script: str | None = None) -> subprocess.Popen[bytes]:
         """host.sh with these arguments, not waited for."""
-        enter = ["nsenter", "-t", str(self._process.pid), "-m"]
+        enter = ["nsenter", "-t", str(self.pid), "-m"]
         program = [*self.shell, script or str(HOST_SH)]
         return subprocess.Popen(
             [*enter, *program, *arguments],
@@ -146,6 +164,12 @@ class HostSpace:
             out, err = process.communicate(stdin, 60)
         return process.returncode, out.decode(), err.decode()
 
+    def command(self, *argv: str, stdin: bytes = b"") -> str:
+        """What a command of the host says."""
+        enter = ["nsenter", "-t", str(self.pid), "-m"]
+        done = subprocess.run([*enter, *argv], input=stdin, capture_output=True, check=True)
+        return done.stdout.decode()
+
     def path(self, name: str) -> Path:
         """A file of the host, as it is seen from here; links in it lead elsewhere."""
         return self.root / name.lstrip("/")
@@ -160,3 +184,52 @@ class HostSpace:
 
     def unpack(self, version: str, **extra: str) -> tuple[int, str, str]:
         return self.run("unpack", *self.upload(bundle(version, extra)), version)
+
+
+class Made(NamedTuple):
+    """A bundle in a file."""
+
+    path: str
+    version: str
+    sha256: str
+    size: int
+
+
+def made(folder: Path, version: str, **extra: str) -> Made:
+    content = bundle(version, extra)
+    path = folder / f"{version}.tar.gz"
+    path.write_bytes(content)
+    return Made(str(path), version, hashlib.sha256(content).hexdigest(), len(content))
+
+
+def all_of_it(remote: Remote, folder: Path) -> None:
+    """From nothing to two releases, one that is broken, back, and to nothing."""
+    first, second, broken = made(folder, "1.0"), made(folder, "1.1"), made(folder, "1.2", broken="")
+    told: list[int] = []
+    files = {"jianwei.yaml": b"a: 1\n", "lines/a.yaml": b"l: 1\n"}
+    assert hostside.look(remote).versions == ()
+    hostside.upload(remote, first, told.append)
+    assert told[-1] == first.size
+    assert hostside.look(remote).staged == first.sha256
+    for one in (first, second, broken):
+        hostside.upload(remote, one, told.append)
+        hostside.unpack(remote, one)
+        hostside.configure(remote, files, one.version)
+        if one is not broken:
+            hostside.activate(remote, one.version, 5)
+            continue
+        with pytest.raises(
+            HostError, match=r"1\.2 was not ready within 1 s: not ready: refused; 1\.1 is back$"
+        ) as error:
+            hostside.activate(remote, one.version, 1)
+        assert any("Traceback: the agent is " in line for line in error.value.log)
+        assert all(line.isprintable() for line in error.value.log)
+    seen = hostside.look(remote)
+    assert (seen.current, seen.previous, seen.ready, seen.staged) == ("1.1", "1.0", True, "")
+    assert seen.config == hostside.digest(files)
+    with pytest.raises(HostError, match=r"is not right: .*a: wrong"):
+        hostside.configure(remote, {"jianwei.yaml": b"a: wrong\n"}, "1.1")
+    hostside.rollback(remote, 5)
+    assert hostside.look(remote).current == "1.0"
+    assert "/opt/jianwei" in hostside.uninstall(remote, keep_state=False)
+    assert hostside.look(remote).versions == ()

@@ -22,6 +22,7 @@ WATCHER = """
 groups=""
 while read -r group; do groups="$groups $group"; done
 for group in $groups; do kill -s KILL -- "-$group"; done 2>/dev/null
+[ -z "$2" ] || until rmdir $(find "$2" -depth -type d); do sleep 0.1; done 2>/dev/null
 rm -rf "$1"
 """
 
@@ -31,14 +32,16 @@ class Failed(Exception):
 
 
 class ProcessGroups:
-    """`folder` is a new one; what a server prints is in `log/NAME.out` below it."""
+    """`folder` is a new one; what a server prints is in `log/NAME.out` below it. `cgroup`, if given, is one
+    that the servers are in or below, removed with all below it when they have ended."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, cgroup: Path | None = None) -> None:
+        self._cgroup = cgroup
         self.folder = Path(tempfile.mkdtemp(prefix=prefix))
         (self.folder / "log").mkdir()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._watcher = subprocess.Popen(
-            ["sh", "-c", WATCHER, "watcher", str(self.folder)],
+            ["sh", "-c", WATCHER, "watcher", str(self.folder), str(cgroup or "")],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
@@ -75,6 +78,13 @@ class ProcessGroups:
         if done.returncode:
             raise Failed(f"{argv[:4]}: {(done.stdout + done.stderr)[-2000:].decode()}")
 
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
+
+    def ended(self, name: str) -> None:
+        """Wait for the end of one server."""
+        self._processes[name].wait(30)
+
     def kill(self, name: str) -> None:
         """End one server at once."""
         _kill(self._processes[name])
@@ -101,12 +111,28 @@ class ProcessGroups:
         assert self._watcher.stdin
         self._watcher.stdin.close()
         self._watcher.wait(30)
+        if self._cgroup:
+            _remove(self._cgroup)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _remove(cgroup: Path) -> None:
+    """With all below it, once nothing is in it: the end of a process that is killed takes time."""
+    end = time.monotonic() + 30
+    for folder, _, _ in os.walk(cgroup, topdown=False):
+        while True:
+            try:
+                os.rmdir(folder)
+                break
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
 
 
 def listens(port: int) -> bool:

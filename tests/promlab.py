@@ -25,11 +25,17 @@ from numpy.typing import NDArray
 
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
 VICTORIA = shutil.which("victoria-metrics")
+ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 needs_prometheus = pytest.mark.skipif(
     not (PROMETHEUS and PROMTOOL), reason="Debian package prometheus is missing"
 )
 needs_victoria = pytest.mark.skipif(
     not VICTORIA, reason="Debian package victoria-metrics is missing"
+)
+
+needs_alertmanager = pytest.mark.skipif(
+    not (ALERTMANAGER and shutil.which("amtool")),
+    reason="Debian package prometheus-alertmanager is missing",
 )
 
 SLOT = 300
@@ -121,7 +127,9 @@ def load(url: str, made: Iterable[Made]) -> None:
 
 
 @contextlib.contextmanager
-def prometheus(folder: Path, made: Iterable[Made] = (), *flags: str) -> Iterator[str]:
+def prometheus(
+    folder: Path, made: Iterable[Made] = (), *flags: str, config: str = "global: {}\n"
+) -> Iterator[str]:
     """The URL of a Prometheus that has these samples. A folder that has a `data` is served as it is."""
     data = folder / "data"
     series = list(made)
@@ -129,15 +137,30 @@ def prometheus(folder: Path, made: Iterable[Made] = (), *flags: str) -> Iterator
         text = openmetrics(folder / "samples.txt", series)
         backfilled(data, text)
         text.unlink()
-    config = folder / "prometheus.yml"
-    config.write_text("global: {}\n")
+    configured = folder / "prometheus.yml"
+    configured.write_text(config)
     port = _free()
     argv = [
-        str(PROMETHEUS), f"--config.file={config}", f"--storage.tsdb.path={data}",
+        str(PROMETHEUS), f"--config.file={configured}", f"--storage.tsdb.path={data}",
         f"--web.listen-address=127.0.0.1:{port}", "--storage.tsdb.retention.time=10y",
         "--log.level=warn", *flags,
     ]  # fmt: skip
     with _running(argv, folder / "prometheus.log", f"http://127.0.0.1:{port}", "/-/ready") as url:
+        yield url
+
+
+@contextlib.contextmanager
+def alertmanager(folder: Path, config: str) -> Iterator[str]:
+    """The URL of an Alertmanager."""
+    (folder / "alertmanager.yml").write_text(config)
+    port = _free()
+    argv = [
+        str(ALERTMANAGER), f"--config.file={folder}/alertmanager.yml",
+        f"--storage.path={folder}/alertmanager", f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=", "--log.level=warn",
+    ]  # fmt: skip
+    log, url = folder / "alertmanager.log", f"http://127.0.0.1:{port}"
+    with _running(argv, log, url, "/-/ready") as url:
         yield url
 
 

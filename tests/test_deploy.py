@@ -39,7 +39,7 @@ def test_exposure(unit: Path) -> None:
 def test_every_directive_is_known(tmp_path: Path) -> None:
     for unit in UNITS.iterdir():
         # the program is not installed here
-        text = unit.read_text().replace("/opt/jianwei/bin/jianwei", "/bin/true")
+        text = unit.read_text().replace("/opt/jianwei/current/bin/jianwei", "/bin/true")
         (tmp_path / unit.name).write_text(text)
     assert analyze("verify", *map(str, sorted(tmp_path.iterdir()))) == ""
     assert {unit.suffix for unit in tmp_path.glob("jianwei-report.*")} == {".service", ".timer"}

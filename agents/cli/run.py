@@ -11,7 +11,7 @@ from agents import config as configuration
 from agents import logs, memory
 from agents.errors import UserError
 from agents.runtime import Runtime
-from agents.systemd import tell_ready
+from agents.systemd import Heart, tell_ready, watchdog_interval
 from exporters.prometheus.listen import ListenError
 from exporters.prometheus.server import WebServer
 
@@ -62,6 +62,8 @@ def command(
         click.echo(f"Jianwei agent on {url}/  metrics: {url}/metrics  findings: {url}/findings")
     gc.collect()
     gc.set_threshold(10_000, 10, 10)  # a scrape makes thousands of objects, and hardly a cycle
+    if seconds := watchdog_interval():
+        server.every(seconds, Heart(runtime.stuck).beat)
     tell_ready()
     gc.freeze()  # what start-up made lives as long as the process: collections skip it
     try:

@@ -1,8 +1,8 @@
 """The files that a configuration names: those beside it go with it, those named absolutely are the host's.
 
 A value names a file under a key that is `profile` or ends in `_file` (not ocsf_file), in a list under `packs`,
-`known_hosts` or `trusted_keys`, and after `!file`. Files in YAML are looked through in the same way: the
-certificates of a web.config, the keys of a file of modules.
+`known_hosts` or `trusted_keys`, and after `!file`. In YAML files that go with it, a value names a file under
+`…_file` and after `!file`: the certificates of a web.config, the keys of a file of modules.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def beside(path: str, content: bytes, read: Read) -> Beside:
     left = [(path, "", content)]
     while left:
         at, inside, text = left.pop()
-        for where, name, line in _named(at, text):
+        for where, name, line in _named(at, text, own=at == path):
             if os.path.isabs(name) or name.startswith("~"):
-                if not os.path.exists(os.path.expanduser(name)):
+                if at == path and not os.path.exists(os.path.expanduser(name)):
                     elsewhere.add(name)
                 continue
             wanted = os.path.normpath(os.path.join(inside, name))
@@ -83,8 +83,8 @@ def beside(path: str, content: bytes, read: Read) -> Beside:
     return Beside(files, frozenset(elsewhere), frozenset(secrets - {""}))
 
 
-def _named(path: str, content: bytes) -> list[tuple[str, str, int | None]]:
-    """Where, which file, on which line."""
+def _named(path: str, content: bytes, own: bool) -> list[tuple[str, str, int | None]]:
+    """Where, which file, on which line. `own`: it is the configuration itself."""
 
     def reference(tag: str, text: str) -> Any:
         return _Secret(text) if tag == "!file" else _Environment(text)
@@ -93,6 +93,8 @@ def _named(path: str, content: bytes) -> list[tuple[str, str, int | None]]:
         tree = Tree(content, {"!file": reference, "!env": reference})
     except Malformed as error:
         raise DocumentError(path, error.line, error.problem) from error
+    except (RecursionError, UnicodeError) as error:
+        raise DocumentError(path, None, f"is not YAML: {error}") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "cannot be read"
@@ -106,7 +108,7 @@ def _named(path: str, content: bytes) -> list[tuple[str, str, int | None]]:
             raise DocumentError(
                 path, line, f"!env {value}: the agent there has no such variable; use !file"
             )
-        if value and (isinstance(value, _Secret) or _is_file(where, value)):
+        if value and (isinstance(value, _Secret) or _is_file(where, value, own)):
             found.append((".".join(map(str, where)), value, line))
     return found
 
@@ -128,9 +130,10 @@ def _values(part: Any, where: tuple[str | int, ...]) -> Iterator[tuple[tuple[str
         yield where, part
 
 
-def _is_file(where: tuple[str | int, ...], value: str) -> bool:
-    key = where[-1]
+def _is_file(where: tuple[str | int, ...], value: str, own: bool) -> bool:
+    key = where[-1] if where else ""
     if isinstance(key, int):
         # a pack by name has no folder and no ending
-        return len(where) > 1 and where[-2] in _LISTS and ("/" in value or value.endswith(_YAML))
-    return key == "profile" or (key.endswith("_file") and key not in _WRITTEN)
+        named = "/" in value or value.endswith(_YAML)
+        return own and len(where) > 1 and where[-2] in _LISTS and named
+    return (own and key == "profile") or (key.endswith("_file") and key not in _WRITTEN)

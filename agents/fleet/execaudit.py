@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from msgspec.json import Decoder
 
 from agents.fleet.audit import HostResult
+from agents.fleet.hostlog import masking
 from agents.fleet.model import PREFIX, FleetHost
-from agents.fleet.remote import Remote
+from agents.fleet.remote import Done
+from agents.fleet.working import secrets
 from collectors.sources.ssh.target import SshError
 from exporters.findings.text import neutral
 from rules.model import AuditResult
@@ -20,7 +22,24 @@ PROGRAM: Final = f"{PREFIX}/current/bin/jianwei"
 CONFIG: Final = "/etc/jianwei/jianwei.yaml"
 MAX_BYTES: Final = 64 << 20
 MAX_SAID: Final = 300  # characters
-Connect = Callable[[FleetHost], AbstractContextManager[Remote]]
+
+
+class Runs(Protocol):
+    """A connected host, as agents.fleet.remote has it."""
+
+    def run(
+        self,
+        program: str | Sequence[str],
+        arguments: Sequence[str] = (),
+        *,
+        stdin: bytes = b"",
+        root: bool = False,
+        seconds: float = 60.0,
+        limit: int = MAX_BYTES,
+    ) -> Done: ...
+
+
+Connect = Callable[[FleetHost], AbstractContextManager[Runs]]
 
 
 def arguments(packs: Sequence[str], keep: bool, scan: bool) -> tuple[str, ...]:
@@ -60,7 +79,7 @@ def audited(
         problem = str(error)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         problem = f"what the agent there told is no audit of this version: {error}"
-    return _result(host, problem=neutral(problem)), b""
+    return _result(host, problem=neutral(masking(secrets(host))(problem))), b""
 
 
 def _result(host: FleetHost, result: AuditResult | None = None, problem: str = "") -> HostResult:

@@ -12,13 +12,12 @@ from typing import Any, Final
 
 import msgspec
 
-from agents.fleet.inventoryfile import InventoryErrors, Layer, Written, read
+from agents.fleet.inventoryfile import InventoryErrors, Layer, Written, WrittenHost, read
 from agents.fleet.inventorylimit import limited
 from agents.fleet.inventoryranges import Ranged, RangeError
 from agents.fleet.inventoryrow import (
     NO_AGENT,
     SECRETS,
-    HostRow,
     address_problem,
     agent_problem,
     hops,
@@ -79,9 +78,9 @@ class Inventory:
         self._seen: dict[str, dict[str, Layer]] = {"name": {}, "host": {}, "agent": {}}
         self._told: set[str] = set()
         hosts: list[FleetHost] = []
-        for row, layer in written.hosts:
-            for name, address, agent in self._expanded(row, layer, MAX_HOSTS - len(hosts)):
-                hosts.append(self._host(row, layer, name, address, agent))
+        for one in written.hosts:
+            for name, address, agent in self._expanded(one, MAX_HOSTS - len(hosts)):
+                hosts.append(self._host(one, name, address, agent))
         if self._mistakes:
             raise InventoryErrors(written.path, self._mistakes)
         self.hosts = tuple(hosts)
@@ -135,10 +134,9 @@ class Inventory:
         known = self._written.groups or {}
         return [known[name] for name in reversed(groups) if name in known]
 
-    def _expanded(
-        self, row: HostRow, layer: Layer, room: int
-    ) -> Iterator[tuple[str, str, str | None]]:
+    def _expanded(self, one: WrittenHost, room: int) -> Iterator[tuple[str, str, str | None]]:
         """Name, address and agent of each host of a row."""
+        row, layer, wrong = one
         parts: dict[str, Ranged] = {}
         agent = layer.values.get("agent")
         for key, text in (("name", row.name), ("host", row.host), ("agent", agent or "")):
@@ -151,7 +149,7 @@ class Inventory:
         if count > room:
             self._wrong(layer, "name", f"an inventory has {MAX_HOSTS} hosts at most; make it two")
             return
-        if parts["host"].count != count:
+        if parts["host"].count != count and wrong.isdisjoint(("name", "host")):
             told = f"has {parts['host'].count} addresses, and name has {count} names"
             self._wrong(layer, "host", f"{told}: give both ranges of one length")
             return
@@ -160,18 +158,17 @@ class Inventory:
             self._wrong(layer, "agent", f"has {agents.count} addresses, and name has {count} names")
             return
         each = agents.all() if agents else [agent] * count
-        yield from zip(parts["name"].all(), parts["host"].all(), each, strict=True)
+        yield from zip(parts["name"].all(), parts["host"].all(), each, strict=False)
 
-    def _host(
-        self, row: HostRow, layer: Layer, name: str, text: str, agent: str | None
-    ) -> FleetHost:
+    def _host(self, one: WrittenHost, name: str, text: str, agent: str | None) -> FleetHost:
+        row, layer, wrong = one
         groups = listed(row.groups)
         base = self._base_of(groups, layer)
         values = {**base, **layer.values}
         for key in ("labels", "variables"):
             values[key] = {**base.get(key, {}), **layer.values.get(key, {})}
-        address = Address("") if row.host == "?" else self._address(layer, text)
-        if row.name != "?":
+        address = Address("") if "host" in wrong else self._address(layer, text)
+        if "name" not in wrong:
             if problem := name_problem(name):
                 self._wrong(layer, "name", problem)
             self._once(layer, "name", name, f"the name {name!r:.160}", "rename one")

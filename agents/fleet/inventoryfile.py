@@ -72,6 +72,14 @@ class Layer(NamedTuple):
     tell: Tell
 
 
+class WrittenHost(NamedTuple):
+    """One row; of the keys in `wrong` it has a stand-in, and they are told already."""
+
+    row: HostRow
+    layer: Layer
+    wrong: frozenset[str]
+
+
 class Written(NamedTuple):
     """An inventory as it stands in its files. `groups` is None where any name may be a group."""
 
@@ -79,7 +87,7 @@ class Written(NamedTuple):
     files: tuple[str, ...]
     defaults: Layer
     groups: dict[str, Layer] | None
-    hosts: list[tuple[HostRow, Layer]]
+    hosts: list[WrittenHost]
     mistakes: list[DocumentError]
 
 
@@ -124,7 +132,7 @@ def read(path: str) -> Written:
 
 def _of_document(
     document: Document, imported: bool, mistakes: list[DocumentError]
-) -> Iterable[tuple[HostRow, Layer]]:
+) -> Iterable[WrittenHost]:
     if imported and document.data.get("hosts") in (None, []):
         return
     folder = _folder(document.path)
@@ -132,9 +140,7 @@ def _of_document(
         yield _host(row, _teller(document, ("hosts", number)), folder, mistakes)
 
 
-def _of_table(
-    content: bytes, path: str, mistakes: list[DocumentError]
-) -> Iterable[tuple[HostRow, Layer]]:
+def _of_table(content: bytes, path: str, mistakes: list[DocumentError]) -> Iterable[WrittenHost]:
     folder = _folder(path)
     table = csvtable.parse(content, path, HEADS, lambda given: _row(given, folder))
     mistakes += table.mistakes
@@ -175,10 +181,11 @@ def _pairs(cell: str) -> dict[str, str] | str:
 
 def _host(
     row: Mapping[str, Any], tell: Tell, folder: str, mistakes: list[DocumentError]
-) -> tuple[HostRow, Layer]:
+) -> WrittenHost:
     one, problems = host_of(row)
     mistakes += [tell(key, problem) for key, problem in problems]
-    return one, Layer(_said(one, folder), tell)
+    wrong = frozenset(key for key, _ in problems)
+    return WrittenHost(one, Layer(_said(one, folder), tell), wrong)
 
 
 def _values(document: Document, path: strictyaml.Path, mistakes: list[DocumentError]) -> Layer:
@@ -232,7 +239,11 @@ def _imports(document: Document, mistakes: list[DocumentError]) -> tuple[str, ..
 
 def _teller(document: Document, path: strictyaml.Path) -> Tell:
     def tell(key: str, problem: str) -> DocumentError:
-        parts = [int(it) if it.isdigit() else it for it in re.split(r"[.\[\]]+", key) if it]
+        parts = [
+            int(it) if re.fullmatch("[0-9]{1,6}", it) else it
+            for it in re.split(r"[.\[\]]+", key)
+            if it
+        ]
         dotted = strictyaml.dotted(path) + (f".{key}" if key else "")
         return DocumentError(document.path, document.line((*path, *parts)), f"{dotted}: {problem}")
 

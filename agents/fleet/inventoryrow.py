@@ -129,7 +129,7 @@ def name_problem(name: str) -> str:
 
 def address_problem(text: str) -> str:
     """What is wrong with `ssh://user@host:port`. A password is never repeated."""
-    if re.match(r"(ssh://)?[^/@\s]*:[^/]*@", text):
+    if re.match(r"[^/@\s\[]*:.*@", text.removeprefix("ssh://")):
         return (
             "a password is not written here; use password: !env NAME, !file PATH or !prompt WORDS"
         )

@@ -67,10 +67,10 @@ class Journal:
         self.folder = folder
         try:
             (folder / "logs").mkdir(0o700, parents=True, exist_ok=True)
-            self._lock = locked(folder / "lock", "another deployer works on it", 0.0)
+            self._lock = locked(folder / "lock", "another deployer works on it: wait for it", 0.0)
         except OSError as error:
             raise UserError(
-                f"{folder}: {error.strerror}; wait for it, or name another folder with --state-dir"
+                f"{folder}: {error.strerror}, or name another folder with --state-dir"
             ) from error
         self._writing = threading.Lock()
         self._bundle = ""

@@ -33,7 +33,7 @@ class FleetHost(msgspec.Struct, frozen=True, kw_only=True):
 
     `ssh` is complete (jump hosts, keys, deadlines); `sudo_password` None is `sudo -n`. `variables` fill
     the configuration `config` (a file beside the inventory; empty: the default one). `agent` is host:port as
-    Prometheus and the console reach the agent; `region` and what follows are labels.
+    Prometheus and the console reach the agent, empty where they do not; `region` and what follows are labels.
     """
 
     name: str

@@ -54,7 +54,7 @@ now=$(wc -c <"$part") || exit 1
 [ "$now" -eq "$size" ] || say "the upload was cut off at $((now)) of $size bytes"
 set -- $(sha256sum <"$part")
 if [ "$1" != "$sum" ]; then rm -f "$part"; echo 'sum=wrong'; exit 1; fi
-mv -f "$part" "$path" && echo 'sum=right'
+cat /proc/sys/kernel/random/boot_id >"$path.boot" && mv -f "$part" "$path" && echo 'sum=right'
 """
 
 
@@ -68,12 +68,17 @@ class Done(NamedTuple):
 
 class Remote:
     """A connected host; of `connected`. Every method raises SshError, one line. `configured`: what was set
-    ready on it, to be activated."""
+    ready on it, to be activated; `stall`: seconds in which it may take nothing."""
 
     def __init__(self, host: FleetHost, hop: Hop, transport: paramiko.Transport) -> None:
         self.host, self.hop = host, hop
         self._transport = transport
         self.configured = ""
+        self.stall = STALL
+
+    def close(self) -> None:
+        """Drop the connection; what runs there is not ended by that."""
+        self._transport.close()
 
     def run(
         self,
@@ -102,8 +107,8 @@ class Remote:
         seconds: float = 3600.0,
     ) -> None:
         """Write a file as `path` on the host, readable for its owner only. What an upload that was cut off
-        left is gone on with; the whole is named `path` only when its SHA-256 is right. `progress` is
-        told how many bytes are there."""
+        left is gone on with; the whole is named `path` only when its SHA-256 is right, and `path`.boot
+        has the boot in which it was. `progress` is told how many bytes are there."""
         for attempt in range(2):
             arguments = (path, str(size), sha256)
             with self._started(_RECEIVE, arguments, root, seconds, LIMIT) as session:
@@ -149,7 +154,7 @@ class Remote:
             program, arguments = 'exec "$@"', (*program, *arguments)
         words = shlex.join(arguments)
         # of a program that was cut off sh runs nothing: the brace is not closed
-        script = f"set -- {words}\n{{ {program}\n}}".encode()
+        script = f"set -- {words}\n{{ :\n{program}\n}}".encode()
         rises = root and self.host.rise == "sudo"
         mark, prompt = secrets.token_hex(16), secrets.token_hex(16)
         boot = shlex.quote(_BOOT.format(mark=mark, size=len(script)))
@@ -163,7 +168,7 @@ class Remote:
             with self._transport.open_session(timeout=self.host.ssh.connect_timeout) as channel:
                 channel.settimeout(self.host.ssh.connect_timeout)
                 channel.exec_command(command)
-                session = _Session(channel, self.hop, time.monotonic() + seconds, limit, seconds)
+                session = _Session(channel, self.hop, seconds, limit, self.stall)
                 self._begin(session, mark.encode() + b"\n", prompt.encode() if rises else b"")
                 session.send(script)
                 yield session
@@ -210,10 +215,11 @@ class _Session:
     """A channel with a program at its other end. Raises SshError when it takes or tells too much."""
 
     def __init__(
-        self, channel: paramiko.Channel, hop: Hop, deadline: float, limit: int, seconds: float
+        self, channel: paramiko.Channel, hop: Hop, seconds: float, limit: int, stall: float
     ) -> None:
         self._channel, self._hop, self._limit = channel, hop, limit
-        self._deadline, self._seconds = deadline, seconds
+        self._deadline, self._seconds = time.monotonic() + seconds, seconds
+        self._stall = stall
         self._poll = select.poll()
         self._poll.register(channel.fileno(), select.POLLIN)
         self.out, self.err = bytearray(), bytearray()
@@ -222,14 +228,14 @@ class _Session:
         """False if the other end takes no more: it has ended, and `ended` tells how."""
         import paramiko
 
-        self._channel.settimeout(min(STALL, max(self._left(), 0.001)))
+        self._channel.settimeout(min(self._stall, max(self._left(), 0.001)))
         at = 0
         try:
             while at < len(data):
                 at += self._channel.send(data[at : at + _PIECE])
                 self._drain()
         except TimeoutError as error:
-            raise SshError(f"{self._hop}: it takes nothing for {STALL:g} s") from error
+            raise SshError(f"{self._hop}: it takes nothing for {self._stall:g} s") from error
         except (OSError, paramiko.SSHException):
             if not self._channel.get_transport().is_active():
                 raise
@@ -272,9 +278,14 @@ class _Session:
         if not self._channel.status_event.wait(max(self._left(), 0.001)):
             raise SshError(f"{self._hop}: no end within {self._seconds:g} s")
         self._drain()
+        transport = self._channel.get_transport()
+        if (status := self._channel.recv_exit_status()) == -1:
+            transport.join(0.2)  # no status: killed, or with the connection
+            if not transport.is_active():
+                raise SshError(f"{self._hop}: the host closed the connection")
         err = bytes(self.err).decode("utf-8", "replace").strip()
         lines = [neutral(line) for line in err.splitlines() if line.strip()]
-        return Done(self._channel.recv_exit_status(), bytes(self.out), "\n".join(lines))
+        return Done(status, bytes(self.out), "\n".join(lines))
 
     def _drain(self) -> bool:
         before = len(self.out) + len(self.err)

@@ -81,12 +81,14 @@ class Targets:
         """Read the inventory again if it has changed; who comes while that is done has the list in force."""
         if not self._reading.acquire(blocking=False):
             return
+        before = self._problem
         try:
             changed = _sign(self._now.files) != self._signature
             if changed or (self._problem and time.monotonic() > self._retry_at):
                 self._again()
         except (DocumentError, UserError) as error:
-            log.error("the inventory was not read again, its last targets stay: %s", error)
+            if str(error) != before:
+                log.error("the inventory was not read again, its last targets stay: %s", error)
         finally:
             self._reading.release()
 

@@ -37,7 +37,7 @@ class Watch(Protocol):
 
     def step(self, host: str, name: str, why: str) -> None: ...
 
-    def sent(self, host: str, count: int, size: int) -> None: ...
+    def sent(self, host: str, count: int) -> None: ...
 
     def ended(self, outcome: Outcome) -> None: ...
 
@@ -118,7 +118,7 @@ class Worker:
         plan = self._task.plan(host, seen)
         self._looked(host, seen, plan)
         if plan.problem:
-            return doing.outcome("skipped" if plan.absent else "failed", mask, plan.problem)
+            return doing.outcome("unchanged" if plan.absent else "failed", mask, plan.problem)
         doing.steps = plan.steps
         if not plan.steps or self._dry:
             return doing.outcome("unchanged", mask)
@@ -148,7 +148,7 @@ class Worker:
             self._journal.step(host, step.name, doing.sha256)
         doing.begun.append(step)
         self._watch.step(host, step.name, step.why)
-        self._task.do(hand, doing.host, step, lambda count: self._watch.sent(host, count, 0))
+        self._task.do(hand, doing.host, step, lambda count: self._watch.sent(host, count))
         doing.say(f"{step.name}: done")
 
 

@@ -75,7 +75,7 @@ _NO_FOLDERS: Final = frozenset(
 )
 _NO_KINDS: Final = (".pyi", ".pyx", ".pxd", ".c", ".h", ".hpp", ".a", "py.typed", ".rst")
 _NO_PLACES: Final = (
-    *("scapy/contrib/", "scapy/modules/", "scapy/tools/", "scapy/libs/manuf.py", "cffi/"),
+    *("scapy/contrib/", "scapy/modules/", "scapy/tools/", "cffi/"),
     *("alembic/templates/", "PIL/ImageTk", "PIL/_imagingtk", "cel/cli.py", "numpy/doc/"),
     *("numpy/_core/_multiarray_tests", "numpy/_core/_umath_tests", "numpy/_core/_rational_tests"),
     *("numpy/_core/_struct_ufunc_tests", "numpy/_core/_operand_flag_tests", "numpy/_core/_simd."),

@@ -68,7 +68,7 @@ def installed(wanted: Locked) -> Installed:
         where = root / path
         if _sha256(where) != sha256:
             raise BuildError(f"{where} is not as it was installed; make clean dev mends it")
-        if ".dist-info/" not in path:
+        if ".dist-info/" not in path or path.endswith("/METADATA"):
             files[path] = str(where)
         elif re.search(
             r"licen[cs]e|copying|notice|authors", path.rpartition(".dist-info/")[2], re.I

@@ -68,7 +68,7 @@ def _python(one: Installed, lock: Locked) -> Component:
         type=ComponentType.LIBRARY,
         bom_ref=f"pypi:{one.name}@{one.version}",
         purl=PackageURL("pypi", name=one.name, version=one.version),
-        licenses=[LicenseFactory().make_from_string(one.licence)] if one.licence else [],
+        licenses=[LicenseFactory().make_from_string(one.licence or _where("python", one.name))],
         external_references=[source],
     )
 
@@ -91,4 +91,8 @@ def _debian(package: Package) -> Component:
 def _licences(text: str, name: str) -> Iterable[str]:
     """Names in a machine-readable copyright file; else where the text is."""
     found = sorted({line.strip() for line in re.findall(r"(?m)^License:[ \t]*(\S.*)$", text)})
-    return found or [f"see share/jianwei/LICENSES/debian/{name}"]
+    return found or [_where("debian", name)]
+
+
+def _where(kind: str, name: str) -> str:
+    return f"see share/jianwei/LICENSES/{kind}/{name}"

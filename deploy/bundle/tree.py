@@ -84,7 +84,7 @@ def _code(
             owners.add(owner)
             yield unless_taken(path, where)
     for path, where in own.items():
-        kept = path.endswith(("METADATA", "entry_points.txt")) or ".dist-info/" not in path
+        kept = path.endswith(("/METADATA", "/entry_points.txt")) or ".dist-info/" not in path
         if kept and not path.startswith(left_out):
             yield unless_taken(path, where)
     for package in installed:
@@ -117,14 +117,16 @@ def _put(files: Mapping[str, str], folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         if path.endswith(".py"):
             sources.append((where, f"{target}c", path, path.startswith(_DOCUMENTED)))
+        elif path.endswith(".dist-info/METADATA"):  # without the description
+            target.write_bytes(Path(where).read_bytes().partition(b"\n\n")[0] + b"\n")
         else:
             shutil.copyfile(where, target)
             if path.endswith(".so"):
                 _strip(target)
-    _compile(sources)
+    compile_all(sources)
 
 
-def _compile(sources: list[tuple[str, str, str, bool]]) -> None:
+def compile_all(sources: list[tuple[str, str, str, bool]]) -> None:
     script, listed = Path(__file__).with_name("compiling.py"), json.dumps(sources).encode()
     running = []
     for part in range(_PARTS):
@@ -181,11 +183,9 @@ def _share(
     share = folder / "share/jianwei"
     shutil.copytree(wheel.ROOT / "deploy/systemd", share / "systemd")
     shutil.copyfile(wheel.ROOT / "agents/default.yaml", share / "jianwei.yaml")
-    for source in ("deploy/logrotate", "agents/fleet/host.sh"):
-        path = wheel.ROOT / source
-        if not path.exists():
-            continue
-        shutil.copyfile(path, share / path.name)
+    shutil.copyfile(wheel.ROOT / "agents/fleet/host.sh", share / "host.sh")
+    if (rotation := wheel.ROOT / "deploy/logrotate").is_file():
+        shutil.copyfile(rotation, share / "logrotate")
     (share / "VERSION").write_text(f"{wheel.version()}\n")
     (share / "BUNDLE").write_text(f"name={name}\nversion={wheel.version()}\narch=linux-x86_64\n")
     licences = share / "LICENSES"

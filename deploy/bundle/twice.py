@@ -33,7 +33,7 @@ def main() -> None:
             outs.append(out)
             time.sleep(2)  # no two files have the same time
         names = sorted({path.name for out in outs for path in out.iterdir()})
-        _, different, missing = filecmp.cmpfiles(*outs, names, shallow=False)
+        _, different, missing = filecmp.cmpfiles(outs[0], outs[1], names, shallow=False)
         if different or missing:
             sys.exit(f"not the same: {', '.join(different + missing)}")
         sys.stdout.write(f"{len(names)} files are the same, byte for byte\n")

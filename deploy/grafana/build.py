@@ -1,22 +1,20 @@
-"""Writes dashboards/*.json from boards.py: python deploy/grafana/build.py"""
+"""The files of dashboards/, as the modules of this folder say they are to be."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Final
 
-from boards import BOARDS
-from panels import model
+from deploy.grafana.boards import BOARDS
+from deploy.grafana.panels import model
+
+FOLDER: Final = Path(__file__).parent / "dashboards"
 
 
 def written() -> dict[str, str]:
-    """The files by name, as they are to be."""
+    """Text by name of a file."""
     return {
         f"{board.uid}.json": json.dumps(model(board), ensure_ascii=False, indent=1) + "\n"
         for board in BOARDS
     }
-
-
-if __name__ == "__main__":
-    for name, text in written().items():
-        (Path(__file__).parent / "dashboards" / name).write_text(text, encoding="utf-8")

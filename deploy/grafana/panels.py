@@ -1,4 +1,4 @@
-"""Panels and dashboards, short as people write them (boards.py), and as Grafana reads them.
+"""Panels and dashboards, short as people write them, and as Grafana reads them.
 
 The classic dashboard model of Grafana (9.5 and later read schemaVersion 38):
 https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/view-dashboard-json-model/
@@ -9,8 +9,8 @@ of an estate, `$H` for those and the instance.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 ESTATE: Final = 'department=~"$department", system=~"$system", region=~"$region", level=~"$level"'
@@ -27,7 +27,7 @@ Steps = Sequence[tuple[float | None, str]]
 class Panel:
     """One panel: `queries` are (expression, legend); `sparse` panels show 无 where nothing is to be told."""
 
-    kind: str  # stat, timeseries, table, bargauge, state-timeline
+    kind: Literal["stat", "timeseries", "table"]
     title: str
     described: str
     queries: Sequence[tuple[str, str]]
@@ -38,6 +38,7 @@ class Panel:
     stacked: bool = False
     sparse: bool = False
     most: float | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)  # units of a table's columns
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ def _panels(parts: Sequence[Panel | Row]) -> Iterator[dict[str, Any]]:
 
 
 def _panel(id: int, panel: Panel, place: Mapping[str, int]) -> dict[str, Any]:
-    at_once = panel.kind in ("stat", "table", "bargauge")
+    at_once = panel.kind != "timeseries"
     defaults: dict[str, Any] = {
         "unit": panel.unit,
         "thresholds": {
@@ -193,7 +194,16 @@ def _panel(id: int, panel: Panel, place: Mapping[str, int]) -> dict[str, Any]:
         "description": panel.described,
         "gridPos": dict(place),
         "datasource": SOURCE,
-        "fieldConfig": {"defaults": defaults, "overrides": []},
+        "fieldConfig": {
+            "defaults": defaults,
+            "overrides": [
+                {
+                    "matcher": {"id": "byName", "options": name},
+                    "properties": [{"id": "unit", "value": unit}],
+                }
+                for name, unit in panel.columns.items()
+            ],
+        },
         "options": _options(panel.kind),
         "targets": [
             {
@@ -229,12 +239,10 @@ def _options(kind: str) -> dict[str, Any]:
     last = {"calcs": ["lastNotNull"], "fields": "", "values": False}
     options: dict[str, dict[str, Any]] = {
         "stat": {"reduceOptions": last, "colorMode": "value", "graphMode": "none", "textMode": "auto"},
-        "bargauge": {"reduceOptions": last, "orientation": "horizontal", "displayMode": "basic"},
         "timeseries": {
             "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
             "tooltip": {"mode": "multi", "sort": "desc"},
         },
-        "state-timeline": {"showValue": "never", "mergeValues": True, "legend": {"displayMode": "list", "placement": "bottom"}},
         "table": {"showHeader": True, "cellHeight": "sm"},
     }  # fmt: skip
     return options[kind]

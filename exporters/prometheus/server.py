@@ -50,6 +50,7 @@ class Server:
         self._uvicorn = configuration(gate, settings)
         self._sockets: list[socket.socket] = []
         self._loopback = True
+        self._regular: list[tuple[float, Callable[[], None]]] = []
         self._handshakes: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -100,6 +101,10 @@ class Server:
             *self._live.families(),
         )
 
+    def every(self, seconds: float, call: Callable[[], None]) -> None:
+        """Have this called on the event loop at once and then so often, until it raises; before `run`."""
+        self._regular.append((seconds, call))
+
     def run(self) -> None:
         """Serve until stopped."""
         asyncio.run(self.serve())
@@ -112,6 +117,8 @@ class Server:
         with self._signals():
             for one in self._sockets:
                 self._loop.add_reader(one, self._accept, one)
+            for seconds, call in self._regular:
+                self._tick(self._loop, seconds, call)
             try:
                 await self._stopping.wait()
             finally:
@@ -122,6 +129,12 @@ class Server:
         if self._loop and self._stopping:
             with contextlib.suppress(RuntimeError):  # it has ended already
                 self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def _tick(
+        self, loop: asyncio.AbstractEventLoop, seconds: float, call: Callable[[], None]
+    ) -> None:
+        call()
+        loop.call_later(seconds, self._tick, loop, seconds, call)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

@@ -17,7 +17,7 @@ from typing import IO, Any, cast
 import bcrypt
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.fleet import inventory
@@ -79,6 +79,7 @@ HOSTS = st.lists(
 )
 
 
+@settings(max_examples=50)
 @given(HOSTS)
 def test_the_console_reads_what_is_written(
     tmp_path_factory: pytest.TempPathFactory, hosts: list[FleetHost]

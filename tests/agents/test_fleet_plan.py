@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.cli.fleet.said import said
 from agents.fleet.model import FleetHost, Seen
 from agents.fleet.plan import MARGIN, Plan, Wanted, away, back, plan
 
@@ -61,6 +64,9 @@ def test_steps(base: Seen, changed: dict[str, object], steps: str) -> None:
     found = plan(HOST, seen, WANTED)
     assert " ".join(step.name for step in found.steps) == steps
     assert all(step.why for step in found.steps)
+    for step in found.steps:
+        assert not said(step.why, "zh").isascii()
+        assert said(step.why, "en") == step.why
     assert found.send == (1000 if "upload" in steps else 0)
 
 
@@ -76,6 +82,7 @@ def test_steps(base: Seen, changed: dict[str, object], steps: str) -> None:
 def test_refused(changed: dict[str, object], words: str) -> None:
     found = plan(HOST, msgspec.structs.replace(EMPTY, **changed), WANTED)
     assert words in found.problem
+    assert re.search("[\u4e00-\u9fff]", said(found.problem, "zh"))
     assert not found.steps
 
 
@@ -90,8 +97,11 @@ def test_what_was_not_seen_is_a_problem() -> None:
 
 def test_back_and_away() -> None:
     assert [step.name for step in back(RIGHT).steps] == ["rollback"]
+    assert said(back(RIGHT).steps[0].why, "zh") == "从 2 到 1"
     assert "no version before" in back(EMPTY).problem
     assert [step.name for step in away(RIGHT, keep_state=False).steps] == ["uninstall"]
+    for keep_state in (False, True):
+        assert "移除" in said(away(RIGHT, keep_state).steps[0].why, "zh")
     assert away(EMPTY, keep_state=False).absent
 
 

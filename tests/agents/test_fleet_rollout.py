@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agents.cli.fleet.said import said
 from agents.errors import UserError
 from agents.fleet.journal import NAME, Journal
 from agents.fleet.model import Outcome
@@ -47,7 +48,8 @@ def test_upgrade_back_and_away(tmp_path: Path) -> None:
     rolled(kept, hosts[:2], tmp_path / "state")
     new = deploying(FakeBundle("2.0", "c" * 64), upgrade=True)
     done = rolled(kept, hosts, tmp_path / "state", new)
-    assert states(done) == {"h000": "changed", "h001": "changed", "h002": "skipped"}
+    assert states(done) == {"h000": "changed", "h001": "changed", "h002": "unchanged"}
+    assert "no agent is here" in done["h002"].problem
     assert (done["h000"].before, done["h000"].after) == ("1.0", "2.0")
     back = rolled(kept, hosts, tmp_path / "state", GoingBack(5))
     assert states(back) == {"h000": "changed", "h001": "changed", "h002": "failed"}
@@ -110,6 +112,8 @@ def test_an_end_leaves_no_host_between_configuration_and_start(tmp_path: Path) -
     assert states(done) == {"h000": "skipped", "h001": "skipped", "h002": "skipped"}
     assert kept.steps("h000") == ["upload"]
     assert "the same command goes on" in done["h000"].problem
+    assert "重新执行同一命令" in said(done["h000"].problem, "zh")
+    assert said(done["h002"].problem, "zh") == "未开始：已中断"
     kept.put("h001", versions=("1.0",))
     again = Halt()
     kept.before = lambda host, step: again("interrupted") if step == "activate" else None

@@ -43,6 +43,7 @@ class Whole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "the environment variable JIANWEI_NOT_SET is not",
         ),
         ("row: [{secret: !file /nonexistent}]", "cannot read the secret"),
+        ("row: [{secret: !prompt Password}]", "nobody can be asked for it here; use !env NAME"),
         ("count: !env HOME", "f:1: count: !env and !file are only for secrets"),
         ("count: 1\ncount: 2", "f:2: the key 'count' is written twice"),
         ("row: [", "is not YAML"),

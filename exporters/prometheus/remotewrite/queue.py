@@ -8,6 +8,7 @@ block knows how many samples were queued before it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import threading
@@ -99,7 +100,7 @@ class Queue:
             key=lambda pair: (pair[1].total, pair[1].segment),
         )  # fmt: skip
         newest = self.cursor.segment
-        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+        for path in sorted(self._folder.glob(f"{'[0-9]' * 16}{SUFFIX}")):
             number = int(path.stem)
             newest = max(newest, number)
             with path.open("rb") as file:
@@ -128,7 +129,7 @@ class Queue:
                     writer = self._begin(snapshot.time)
                 self._append(writer.records(snapshot))
             except OSError as error:
-                self._abandon()
+                self._undo()
                 self._lost["disk"] += samples
                 raise QueueError(f"{self._folder}: {error.strerror}") from error
             if self._total == self.cursor.total:
@@ -170,6 +171,16 @@ class Queue:
         if self._out >= 0:
             os.close(self._out)
         self._out, self._writer = -1, None
+
+    def _undo(self) -> None:
+        """A record could not be written whole: away with its part, which takes what space there is."""
+        if self._out >= 0:
+            newest = self._segments[-1]
+            with contextlib.suppress(OSError):  # it is no worse than torn
+                os.ftruncate(self._out, newest.size)
+                if newest.first == self._total:
+                    self._segments.pop().path.unlink()
+        self._abandon()
 
     def _bound(self) -> None:
         """Let the oldest segments go that are beyond what the queue may hold."""

@@ -2,7 +2,7 @@
 
     file    = header record*
     header  = "JWPUSH1\\n" first:u64 time:i64 crc:u32       first: samples ever queued before this file
-    record  = size:u32 crc:u32 kind:u8 payload              crc: CRC-32 of the payload, begun with kind
+    record  = size:u32 crc:u32 kind:u8 payload              crc: CRC-32 of the payload, begun with 0x4A570000 | kind
     kind S  = snappy of MessagePack: series, numbered on from those before
     kind B  = time:i64 first:u64 refs:u32 refs values       both snappy; no refs: as of the last block
     refs    = u32 numbers of series, each less the one before
@@ -31,6 +31,7 @@ _HEADER: Final = struct.Struct("<8sQqI")
 _RECORD: Final = struct.Struct("<IIB")
 _BLOCK: Final = struct.Struct("<qQI")
 HEADER: Final = _HEADER.size
+_SEED: Final = 0x4A570000
 MAX_RECORD: Final = 256 << 20
 _SERIES: Final = msgspec.msgpack.Decoder(list[Series])
 
@@ -160,7 +161,7 @@ class Reader:
         if size > MAX_RECORD or self.offset + _RECORD.size + size > end:
             return None
         payload = self._file.read(size)
-        if len(payload) < size or zlib.crc32(payload, kind) != crc:
+        if len(payload) < size or kind not in b"SB" or _crc(kind, payload) != crc:
             return None
         return kind, payload
 
@@ -205,7 +206,12 @@ def _added(before: int, less: int) -> int:
 
 
 def _record(kind: bytes, payload: bytes) -> bytes:
-    return _RECORD.pack(len(payload), zlib.crc32(payload, kind[0]), kind[0]) + payload
+    return _RECORD.pack(len(payload), _crc(kind[0], payload), kind[0]) + payload
+
+
+def _crc(kind: int, payload: bytes) -> int:
+    """Not 0 of nothing: a file system may leave zeros behind a power cut."""
+    return zlib.crc32(payload, _SEED | kind)
 
 
 def _packed(content: bytes) -> bytes:

@@ -57,8 +57,9 @@ class Sender:
         self._most, self._limit = max_samples, max_samples
         self._backoff, self._clock = backoff or Backoff(), clock
         self._batches: list[list[Block]] = []  # the last one is next
-        # a process before this one may have sent so much and not have noted it
-        self._unsure_until = queue.cursor.total + max_samples if queue.cursor.total else 0
+        # a process before this one may have sent so much of what waits and not have noted it
+        waiting = queue.fill().samples
+        self._unsure_until = queue.cursor.total + min(waiting, max_samples)
         self._up = False
         self._taken = self._retries = self._requests = 0
         self._refused: dict[Refused, int] = {"refused": 0, "repeated": 0}
@@ -92,9 +93,8 @@ class Sender:
 
     def report(self) -> Report:
         fill = self._queue.fill()
-        lost: dict[str, int] = {}
-        lost.update(fill.lost)
-        lost.update(self._refused)
+        lost = {str(reason): count for reason, count in fill.lost.items()}
+        lost |= {str(reason): count for reason, count in self._refused.items()}
         return Report(self._up, self._taken, self._retries, self._requests, lost, fill)
 
     def _later(self, answer: Answer, batch: list[Block]) -> float:
@@ -114,7 +114,7 @@ class Sender:
         self._taken += answer.written
         if answer.written < count:
             self._count_refused(count - answer.written, "refused", answer.why)
-        elif self._problem:
+        if self._problem:
             log.info("%s takes samples again", self._name)
             self._problem = ""
         self._limit = min(self._most, self._limit + max(FEWEST, self._limit // 2))
@@ -150,7 +150,6 @@ class Sender:
 
     def _count_refused(self, count: int, kind: Refused, why: str) -> None:
         self._refused[kind] += count
-        self._problem = why
         if self._clock() - self._complained >= COMPLAIN_EVERY:
             self._complained = self._clock()
             log.error("%s refused %d samples, which are dropped: %s; further ones are counted in "

@@ -1,0 +1,184 @@
+"""What the fleet commands share: the hosts they are about, a rollout to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import click
+import msgspec
+
+from agents.cli.fleet import tables, words
+from agents.cli.fleet.board import Board
+from agents.cli.fleet.options import Given
+from agents.cli.options import progress
+from agents.errors import UserError
+from agents.fleet import bundle as bundles
+from agents.fleet import bundlefiles, inventory, overssh
+from agents.fleet.bundle import Bundle
+from agents.fleet.configuring import Configurations
+from agents.fleet.hands import Reach
+from agents.fleet.inventorysecrets import on_terminal
+from agents.fleet.journal import Journal
+from agents.fleet.model import FleetHost, Outcome
+from agents.fleet.plan import Wanted
+from agents.fleet.rollout import Halt, roll
+from agents.fleet.tasks import Deploying, Task
+from agents.fleet.working import Worker
+from collectors.strictyaml import DocumentError, Secret
+
+INTERRUPTED: Final = "interrupted"
+MAX_TOLD: Final = 20  # mistakes of configurations told at once
+
+
+def hosts_of(it: Given) -> tuple[FleetHost, ...]:
+    """The hosts of the inventory that are meant; asks for passwords where it is told to."""
+    hosts = inventory.load(it.inventory, it.limit)
+    if not hosts:
+        raise UserError(f"{it.inventory}: no host is meant; see --limit")
+    replace = msgspec.structs.replace
+    if it.ask_password:
+        password = Secret(on_terminal("SSH password"))
+        hosts = tuple(
+            h if h.ssh.password else replace(h, ssh=replace(h.ssh, password=password))
+            for h in hosts
+        )
+    if it.ask_sudo_password:
+        password = Secret(on_terminal("sudo password"))
+        hosts = tuple(
+            replace(h, sudo_password=password) if h.rise == "sudo" and not h.sudo_password else h
+            for h in hosts
+        )
+    return hosts
+
+
+def configurations(it: Given, default: bytes) -> Configurations:
+    return Configurations(os.path.dirname(os.path.abspath(it.inventory)), default)
+
+
+def deploying(
+    it: Given, hosts: Sequence[FleetHost], path: str, seconds: float, upgrade: bool = False
+) -> tuple[Deploying, Bundle]:
+    """The task; every host's configuration has been checked."""
+    bundle = bundles.opened(path)
+    files = bundlefiles.read(path)
+    made = configurations(it, files.config)
+    _check(hosts, made)
+    wanted = Wanted(
+        version=bundle.version,
+        arch=bundle.arch,
+        sha256=bundle.sha256,
+        size=bundle.size,
+        room=files.room,
+        unit=files.unit,
+    )
+    return Deploying(bundle, wanted, made, seconds, upgrade), bundle
+
+
+def _check(hosts: Sequence[FleetHost], made: Configurations) -> None:
+    mistakes: list[str] = []
+    for number, host in enumerate(hosts):
+        progress(f"checking configurations: {number} of {len(hosts)}")
+        try:
+            made.of(host)
+        except DocumentError as error:
+            mistakes.append(str(error))
+    progress("")
+    if mistakes:
+        more = len(mistakes) - MAX_TOLD
+        shown = [*mistakes[:MAX_TOLD], *([f"… and {more} more"] if more > 0 else [])]
+        raise UserError("; nothing was sent\n  ".join(("configurations are wrong", *shown)))
+
+
+def change(
+    it: Given,
+    hosts: Sequence[FleetHost],
+    task: Task,
+    command: str,
+    bundle: Bundle | None = None,
+    reach: Reach = overssh.reach,
+) -> int:
+    """Roll the task out and tell how it ended; the exit status."""
+    state = Path(it.state_dir or f"{it.inventory}.fleet")
+    with contextlib.closing(Journal(state)) as journal:
+        hosts = _chosen(hosts, it, journal)
+        if not hosts:
+            click.echo(words.NONE_LEFT.of(it.language), err=True)
+            return 0
+        if journal.torn:
+            click.echo(words.TORN.of(it.language).format(journal.torn), err=True)
+        journal.began(command, bundle.sha256 if bundle else "", tables.named(hosts))
+        halt = Halt()
+        with Board(len(hosts), it.language, bundle.size if bundle else 0) as board:
+            worker = Worker(reach, task, board, halt, journal)
+            done = list(_rolled(it, hosts, worker, board, halt))
+        for outcome in done:
+            if outcome.state == "skipped" and outcome.problem.startswith("not begun"):
+                journal.ended(outcome, "")
+    if not it.as_json:
+        tables.outcomes(done, it.language)
+        click.echo(words.LOGS.of(it.language).format(state / "logs"), err=True)
+    return status_of(done, halt)
+
+
+def _rolled(
+    it: Given, hosts: Sequence[FleetHost], worker: Worker, board: Board, halt: Halt
+) -> Iterator[Outcome]:
+    told = False
+    with interruptible(halt):
+        for outcome in roll(hosts, worker, it.pace(len(hosts)), halt, board.tick):
+            if halt and not told:
+                told = True
+                text = words.STOPPING if halt.why == INTERRUPTED else words.STOPPED
+                board.note(text.of(it.language).format(halt.why))
+            if it.as_json:
+                tables.line(outcome)
+            yield outcome
+
+
+def _chosen(hosts: Sequence[FleetHost], it: Given, journal: Journal) -> Sequence[FleetHost]:
+    """Those that --failed and --resume leave."""
+    last = journal.last
+    if it.failed:
+        return [h for h in hosts if h.name in last and last[h.name].bad]
+    if it.resume:
+        return [h for h in hosts if h.name not in last or not last[h.name].well]
+    return hosts
+
+
+def status_of(done: Sequence[Outcome], halt: Halt) -> int:
+    if halt.why == INTERRUPTED:
+        return 130
+    return int(any(outcome.state not in ("changed", "unchanged") for outcome in done))
+
+
+@contextlib.contextmanager
+def interruptible(halt: Halt) -> Iterator[None]:
+    """The first SIGINT or SIGTERM lets no more hosts begin; the second ends this process at once."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if halt.why == INTERRUPTED:
+            os.write(2, b"\njianwei: ended; the same command goes on from here\n")
+            os._exit(130)
+        halt.why = INTERRUPTED
+
+    before = {it: signal.signal(it, handle) for it in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for it, handler in before.items():
+            signal.signal(it, handler)
+
+
+def confirm(yes: bool, text: str) -> None:
+    """Ends the command unless somebody says yes."""
+    if not yes:
+        try:
+            click.confirm(text, abort=True, err=True)
+        except click.Abort as error:
+            raise UserError("nothing was done; --yes does it without asking") from error

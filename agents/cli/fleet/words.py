@@ -1,0 +1,67 @@
+"""What `jianwei fleet` says to people, in Chinese and English."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agents.fleet.model import State
+from rules.model import Text
+
+STATES: Final[dict[State, Text]] = {
+    "waiting": Text("等待", "waiting"),
+    "running": Text("进行中", "running"),
+    "changed": Text("已变更", "changed"),
+    "unchanged": Text("无变化", "unchanged"),
+    "failed": Text("失败", "failed"),
+    "unreachable": Text("无法连接", "unreachable"),
+    "skipped": Text("未执行", "skipped"),
+}
+STEPS: Final = {
+    "connect": Text("连接", "connect"),
+    "look": Text("查看", "look"),
+    "upload": Text("上传", "upload"),
+    "unpack": Text("解包", "unpack"),
+    "configure": Text("配置", "configure"),
+    "activate": Text("启用", "activate"),
+    "rollback": Text("回退", "rollback"),
+    "remove": Text("清理", "remove"),
+    "uninstall": Text("卸载", "uninstall"),
+}
+HOST: Final = Text("主机", "Host")
+STATE: Final = Text("状态", "State")
+STEP: Final = Text("步骤", "Step")
+BEFORE: Final = Text("原版本", "Before")
+AFTER: Final = Text("现版本", "After")
+VERSION: Final = Text("版本", "Version")
+PREVIOUS: Final = Text("上一版本", "Previous")
+SYSTEM: Final = Text("操作系统", "System")
+RUNS: Final = Text("运行", "Runs")
+READY: Final = Text("就绪", "Ready")
+CONFIG: Final = Text("配置", "Configuration")
+SECONDS: Final = Text("秒", "Seconds")
+WHY: Final = Text("说明", "Why")
+YES: Final = Text("是", "yes")
+NO: Final = Text("否", "no")
+SAME: Final = Text("一致", "same")
+DIFFERS: Final = Text("不一致", "differs")
+NOTHING: Final = Text("无需操作", "nothing to do")
+HOSTS: Final = Text("共 {} 台主机", "{} hosts")
+MORE: Final = Text("另有 {} 台进行中", "and {} more at work")
+TO_CHANGE: Final = Text(
+    "{} 台需变更，共发送 {}；{} 台无需操作，{} 台有问题",
+    "{} hosts to change, {} to send; {} with nothing to do, {} with a problem",
+)
+STOPPED: Final = Text("已停止：{}", "stopped: {}")
+STOPPING: Final = Text(
+    "不再开始新的主机，进行中的步骤会做完；再按一次立即结束",
+    "no new hosts begin, running steps finish; once more ends at once",
+)
+LOGS: Final = Text("日志：{}", "logs: {}")
+ASK_ROLLBACK: Final = Text(
+    "将 {} 台主机回退到上一版本，是否继续？", "Go back to the version before on {} hosts?"
+)
+ASK_UNINSTALL: Final = Text("从 {} 台主机卸载，是否继续？", "Uninstall from {} hosts?")
+NONE_LEFT: Final = Text("没有需要处理的主机", "no host is left to do")
+TORN: Final = Text(
+    "日志中有 {} 行无法读取，已略过", "{} lines of the journal cannot be read and are left out"
+)

@@ -1,0 +1,1 @@
+"""The dashboards for Grafana, short as people write them, and the files that Grafana reads."""
