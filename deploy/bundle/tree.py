@@ -201,8 +201,7 @@ def _share(
     shutil.copytree(wheel.ROOT / "deploy/systemd", share / "systemd")
     shutil.copyfile(wheel.ROOT / "agents/default.yaml", share / "jianwei.yaml")
     shutil.copyfile(wheel.ROOT / "agents/fleet/host.sh", share / "host.sh")
-    if (rotation := wheel.ROOT / "deploy/logrotate").is_file():
-        shutil.copyfile(rotation, share / "logrotate")
+    shutil.copyfile(wheel.ROOT / "deploy/logrotate/jianwei", share / "logrotate")
     (share / "VERSION").write_text(f"{wheel.version()}\n")
     (share / "BUNDLE").write_text(f"name={name}\nversion={wheel.version()}\narch=linux-x86_64\n")
     licences = share / "LICENSES"
