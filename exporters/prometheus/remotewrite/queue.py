@@ -14,11 +14,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 from exporters.locks import locked
 from exporters.prometheus.remotewrite import segment
 from exporters.prometheus.remotewrite.cursor import Cursor
+from exporters.prometheus.remotewrite.losses import Losses, Lost
 from exporters.prometheus.remotewrite.segment import (
     SUFFIX,
     Block,
@@ -30,9 +31,6 @@ from exporters.prometheus.remotewrite.segment import (
 from exporters.prometheus.remotewrite.series import Snapshot
 
 SEGMENT_SIZE: Final = 8 << 20  # bytes after which the next begins
-
-Lost = Literal["full", "old", "damaged", "disk"]
-LOST: Final[tuple[Lost, ...]] = ("full", "old", "damaged", "disk")
 
 
 class QueueError(Exception):
@@ -65,7 +63,7 @@ class Queue:
         self._folder, self._max_bytes, self._max_age, self._now = folder, max_bytes, max_age, now
         self._segment_size = min(SEGMENT_SIZE, max(1 << 12, max_bytes // 8))
         self._mutex = threading.RLock()
-        self._lost: dict[Lost, int] = dict.fromkeys(LOST, 0)
+        self._losses = Losses()
         self._segments: list[Segment] = []
         self._writer: Writer | None = None
         self._out = -1
@@ -74,7 +72,6 @@ class Queue:
         self._reader: Reader | None = None
         self._unread: tuple[Position, Block] | None = None  # what comes behind this cursor
         self._oldest: int | None = None
-        self._lost_until = 0  # of the samples up to here is counted what was lost
         self._closed = False
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -115,7 +112,7 @@ class Queue:
                 self._append(writer.records(snapshot))
             except OSError as error:
                 self._undo()
-                self._lost["disk"] += samples
+                self._losses.not_put(samples)
                 raise QueueError(f"{self._folder}: {error.strerror}") from error
             if self._total == self.cursor.total:
                 self._oldest = snapshot.time
@@ -177,7 +174,7 @@ class Queue:
                 return
             size -= gone.size
             if self.cursor.total < follows.first:
-                self._lose("full" if full else "old", self.cursor.total, follows.first)
+                self._losses.count("full" if full else "old", self.cursor.total, follows.first)
                 self._oldest = follows.time
             count = max(self.cursor.total, follows.first)
             self._move(Position(follows.number, count, segment.HEADER))
@@ -214,12 +211,12 @@ class Queue:
                 self._unread = found[-1].end, block
                 break
             if missing:
-                self._lose("damaged", expected, block.begin)
+                self._losses.count("damaged", expected, block.begin)
                 if not ahead:
                     self._move(Position(block.end.segment, block.begin, self.cursor.offset))
             expected = block.end.total
             if not found and block.time < oldest:
-                self._lose("old", block.begin, block.end.total)
+                self._losses.count("old", block.begin, block.end.total)
                 if not ahead:
                     self._move(block.end)
                 continue
@@ -227,11 +224,6 @@ class Queue:
             room -= block.samples
         self._oldest = found[0].time if found else None
         return found
-
-    def _lose(self, why: Lost, begin: int, end: int) -> None:
-        """Count what is lost, once, however often it is read past."""
-        self._lost[why] += max(0, end - max(begin, self._lost_until))
-        self._lost_until = max(self._lost_until, end)
 
     def _seek(self, at: Position) -> None:
         """Have the reader stand there, or before it in its segment."""
@@ -294,7 +286,7 @@ class Queue:
             waiting = self._total - self.cursor.total
             size = sum(one.size for one in self._segments) - self.cursor.offset if waiting else 0
             oldest = self._oldest if waiting else None
-            return Fill(max(0, size), waiting, oldest, dict(self._lost))
+            return Fill(max(0, size), waiting, oldest, dict(self._losses.by_reason))
 
     def close(self) -> None:
         """Nothing can be done with it any more, by any thread."""
