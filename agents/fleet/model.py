@@ -31,9 +31,10 @@ State = Literal["waiting", "running", "changed", "unchanged", "failed", "unreach
 class FleetHost(msgspec.Struct, frozen=True, kw_only=True):
     """One host, with everything of its groups and the defaults already in it.
 
-    `ssh` is complete (jump hosts, keys, deadlines); `sudo_password` None is `sudo -n`. `variables` fill
-    the configuration `config` (a file beside the inventory; empty: the default one). `agent` is host:port as
-    Prometheus and the console reach the agent, empty where they do not; `region` and what follows are labels.
+    `address` is ssh://[user@]host[:port]; `ssh` is complete (jump hosts, keys, deadlines); `sudo_password`
+    None is `sudo -n`. `variables` fill the configuration `config` (a file beside the inventory; empty: the
+    default one). `agent` is host:port as Prometheus and the console reach the agent, empty where they do
+    not; `region` and what follows are labels.
     """
 
     name: str

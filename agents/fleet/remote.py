@@ -207,8 +207,7 @@ class Remote:
 @contextlib.contextmanager
 def connected(host: FleetHost) -> Iterator[Remote]:
     """A connection to a host, through its jump hosts; its key and theirs are verified."""
-    address = f"[{host.address}]" if host.address.count(":") > 1 else host.address
-    hops = route(address, host.ssh)
+    hops = route(host.address, host.ssh)
     transports = connect(hops, host.ssh, CIPHERS)
     try:
         for transport in transports:
