@@ -3,13 +3,14 @@
     python -m benchmarks.estate --minutes 10 --engine prometheus victoria-metrics
     python -m benchmarks.estate --agents 500 1000 2000 4000 --minutes 2      # rows of a sizing table
 
-A measurement, no judgement: the exit status is 0 in any case. The verdict is that of the first row's figure. Failures that
-the simulation made are told apart from those that the engine had.
+A measurement, no judgement: the exit status is 0 in any case. The verdict is against 2,000 agents ×
+600 series every 15 s for 10 minutes. Failures that the simulation made are told apart from those that the engine had.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -27,7 +28,7 @@ def measured(name: Name, estate: Estate, minutes: float) -> Result:
     with tempfile.TemporaryDirectory(prefix="estate-") as kept:
         folder = Path(kept)
         with (
-            simulated(estate, folder, RAMP) as agents,
+            simulated(estate, folder, min(RAMP, estate.agents)) as agents,
             engine(name, folder, estate.interval) as engines,
         ):
             return watched(name, estate, agents, engines, folder, minutes)
@@ -54,6 +55,7 @@ def main() -> None:
         help="share of scrapes answered late, never, by half or with 500",
     )  # fmt: skip
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started ends with this
     template: Template = taken()
     results = []
     for agents in asked.agents:

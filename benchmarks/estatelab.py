@@ -115,7 +115,7 @@ def configuration(interval: float, rules: bool) -> str:
     made: dict[str, object] = {
         "global": {
             "scrape_interval": f"{interval:g}s",
-            "scrape_timeout": f"{min(10.0, interval * 2 / 3):g}s",
+            "scrape_timeout": f"{min(10_000, int(interval * 667))}ms",
         },
         "scrape_configs": [{"job_name": JOB, "file_sd_configs": [{"files": ["targets.json"]}]}],
     }

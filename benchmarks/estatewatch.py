@@ -70,12 +70,13 @@ def _begun(name: Name, agents: Agents, estate: Estate, store: Process, folder: P
     """Targets come in batches, as they are rolled out; then until no series come that are not those of churn."""
     port = agents.http.base_url.port
     assert port
-    for count in range(RAMP, estate.agents + RAMP, RAMP):
-        grown(folder, min(count, estate.agents), port)
+    for count in range(RAMP, estate.agents, RAMP):
+        grown(folder, count, port)
         time.sleep(RAMP / PACE)
+    grown(folder, estate.agents, port)
     series, ends = 0, time.time() + SETTLE
     while time.time() < ends:
-        time.sleep(max(10.0, estate.interval))
+        time.sleep(estate.interval)
         before, series = series, _series(name, store)
         asked = sum(agents.told().answers.values())
         whole = asked >= estate.agents and series >= 0.97 * estate.agents * estate.series

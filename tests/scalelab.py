@@ -114,3 +114,8 @@ def scraped(server: Process) -> set[str]:
         for target in told["activeTargets"]
         if target["labels"]["job"] == "jianwei"
     }
+
+
+def tells(server: Process, promql: str, expected: float) -> None:
+    """Waits for this value of a query."""
+    until(lambda: value(server, promql) == expected, f"{promql} is {expected:g}")

@@ -12,11 +12,14 @@ import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.estate import measured
 from benchmarks.estatelab import simulated, targets
 from benchmarks.estatepages import WEEK, Moment, Pages
+from benchmarks.estateresult import Cost, Disk, Result, Scrapes, verdict
 from benchmarks.estateserver import FAILURES, Estate, address, number
 from benchmarks.estatetemplate import Template
 from tests import scalelab
+from tests.promlab import needs_prometheus
 
 SERIES = 600
 
@@ -155,3 +158,43 @@ def test_a_server_answers_as_it_was_told_to(template: Template, tmp_path: Path) 
         told = agents.told()
         assert {fate: count for fate, count in told.answers.items() if count} == got
         assert client.get(f"http://{address(20)}:{port}/metrics").status_code == 404
+
+
+@needs_prometheus
+def test_an_engine_is_measured_by_what_it_wrote(template: Template) -> None:
+    estate = Estate(agents=30, series=120, interval=1, churn=0.05, failures=0.1, template=template)
+    result = measured("prometheus", estate, minutes=0.1)
+    done = result.scrapes
+    assert done.done > 30
+    assert done.meant
+    assert done.failed - done.meant == done.surprises >= 0
+    assert sum(result.answers.values()) >= done.done
+    assert result.series >= 0.97 * 30 * 120
+    assert result.samples > 0
+    assert result.cost.resident > result.disk.data > 0
+    assert result.queries
+    assert not any(timed.failed for timed in result.queries)
+    assert result.row().count("|") == Result.head().splitlines()[0].count("|")
+    assert "30 agents × 120 series" in result.told()
+    assert verdict(result)
+
+
+def test_the_verdict_says_what_is_wrong(template: Template) -> None:
+    scrapes = Scrapes(80_000, 0, 0, 0, 0, 0, 3, 0.1, 1.0)
+    cost, disk = Cost(0.4, 4000, 0.1, 0.0), Disk(2.0, 1e8, 7.0)
+    good = Result(
+        name="prometheus", estate=(2000, 600, 15.0, 0.05, 0.0), begun=100, minutes=10.0, scrapes=scrapes,
+        problems=(), answers={"whole": 80_000}, restarts=3, samples=80_000, series=1_200_000, cost=cost,
+        disk=disk, queries=(),
+    )  # fmt: skip
+    assert verdict(good).endswith("without a failed scrape: met")
+    small = good._replace(minutes=2.0)
+    assert "fits (the figure is 2,000" in verdict(small)
+    for problem, words in (
+        ({"surprises": 1}, "1 scrapes failed"),
+        ({"missed": 2}, "2 were not made"),
+        ({"lost": 3000}, "3,000 samples were lost"),
+    ):
+        assert words in verdict(good._replace(scrapes=scrapes._replace(**problem)))
+    full = good._replace(scrapes=scrapes._replace(missed=1), cost=cost._replace(others=1.6))
+    assert "no core left" in verdict(full)

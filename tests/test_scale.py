@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +23,7 @@ from tests.scalelab import (
     placed,
     prometheus,
     scraped,
+    tells,
     template,
     until,
     value,
@@ -108,7 +112,7 @@ def shards(targets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @needs_victoria
 def test_every_agent_is_scraped_by_one_shard(shards: Shards) -> None:
     for server in shards.servers:
-        until(lambda server=server: len(scraped(server)) > 0, "targets")
+        until(partial(scraped, server), "targets")
     first, second = map(scraped, shards.servers)
     assert len(first) > AGENTS / 5
     assert len(second) > AGENTS / 5
@@ -116,16 +120,16 @@ def test_every_agent_is_scraped_by_one_shard(shards: Shards) -> None:
     assert len(first | second) == AGENTS
     for server in shards.servers:
         mine = len(scraped(server))
-        until(lambda s=server, n=mine: value(s, 'sum(up{job="jianwei"})') == n, "scrapes")
+        tells(server, 'sum(up{job="jianwei"})', mine)
 
 
 @needs_prometheus
 @needs_victoria
 def test_what_the_report_needs_is_in_one_place(shards: Shards) -> None:
     cpu = "count(max by (resource) (jianwei:resource_cpu:percent{FRESH}))"
-    until(lambda: value(shards.long, cpu) == RESOURCES, "recorded series in the long store")
+    tells(shards.long, cpu, RESOURCES)
     lines = "count(max by (line) (jianwei:line_known:percent{FRESH}))"
-    until(lambda: value(shards.long, lines) == 2 * AGENTS, "lines in the long store")
+    tells(shards.long, lines, 2 * AGENTS)
     assert value(shards.long, "count(count by (shard) (jianwei:resource_cpu:percent{FRESH}))") == 2
     assert (
         value(shards.long, "count(node_cpu_seconds_total)") == 0
@@ -145,7 +149,7 @@ def test_one_prometheus_federates_the_shards(shards: Shards, tmp_path: Path) -> 
     config = placed(tmp_path / "global", "prometheus-global.yml", changes, None)
     with prometheus(config, port=port) as server:
         cpu = "count(max by (resource) (jianwei:resource_cpu:percent))"
-        until(lambda: value(server, cpu) == RESOURCES, "recorded series of both shards")
+        tells(server, cpu, RESOURCES)
         assert value(server, "count(node_cpu_seconds_total)") == 0
 
 
@@ -154,10 +158,10 @@ def test_one_prometheus_federates_the_shards(shards: Shards, tmp_path: Path) -> 
 def test_one_prometheus_asks_the_shards(shards: Shards, tmp_path: Path) -> None:
     config = placed(tmp_path / "query", "prometheus-query.yml", shard_hosts(shards), None)
     with prometheus(config) as server:
-        until(lambda: value(server, 'count(up{job="jianwei"} == 1)') == AGENTS, "all agents")
+        tells(server, 'count(up{job="jianwei"} == 1)', AGENTS)
         assert value(server, 'count(count by (shard) (up{job="jianwei"}))') == 2
         rates = 'count(rate(jianwei_line_state_seconds_total{state="up"}[1m]))'
-        until(lambda: value(server, rates) == 2 * AGENTS, "rates of all agents")
+        tells(server, rates, 2 * AGENTS)
 
 
 def shard_hosts(shards: Shards) -> dict[str, str]:
@@ -175,7 +179,7 @@ def test_an_agent_of_prometheus_sends_everything_on(targets: Path, tmp_path: Pat
         config = placed(tmp_path / "agent", "prometheus-agent.yml", changes, targets)
         with prometheus(config, "--enable-feature=agent", "--storage.agent.path=data"):
             ask = 'count(up{site="county-lianhu",FRESH} == 1)'
-            until(lambda: value(long, ask) == AGENTS, "all agents")
+            tells(long, ask, AGENTS)
             assert value(long, "count(jianwei_resource_cpu_ratio{FRESH})") == RESOURCES
 
 
@@ -186,12 +190,12 @@ def test_victoria_scrapes_and_records(targets: Path, tmp_path: Path) -> None:
     changes |= {"/var/lib/victoria-metrics": "data"}
     argv = [*words(SCALE / "victoria-metrics.default"), *QUIET]
     with victoria("victoria-metrics", argv, config.parent, changes) as store:
-        until(lambda: value(store, 'count(up{job="jianwei",FRESH} == 1)') == AGENTS, "all agents")
+        tells(store, 'count(up{job="jianwei",FRESH} == 1)', AGENTS)
         changes = {"/etc/victoria-metrics/": "", "http://127.0.0.1:8428": store.url}
         argv = [*words(SCALE / "vmalert.service"), "-remoteWrite.flushInterval=500ms"]
         with victoria("vmalert", argv, config.parent, changes):
             cpu = "count(jianwei:resource_cpu:percent{FRESH})"
-            until(lambda: value(store, cpu) == RESOURCES, "recorded series")
+            tells(store, cpu, RESOURCES)
 
 
 @needs_victoria
@@ -209,10 +213,7 @@ def test_two_vmagents_share_the_targets_and_vmauth_reads(
             argv += [f"-remoteWrite.url={stores[1].url}/api/v1/write", "-loggerLevel=WARN"]
             shares.append(stack.enter_context(victoria("vmagent", argv, config.parent, changes)))
         for store in stores:
-            until(
-                lambda s=store: value(s, 'count(up{job="jianwei",FRESH} == 1)') == AGENTS,
-                "all agents",
-            )
+            tells(store, 'count(up{job="jianwei",FRESH} == 1)', AGENTS)
         first, second = map(scraped, shares)
         assert first
         assert second
@@ -245,3 +246,17 @@ def _relabelled(config: dict[str, Any]) -> list[dict[str, Any]]:
         {key: it for key, it in rule.items() if (key, it) != ("replacement", "$1")}
         for rule in job["metric_relabel_configs"]
     ]
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+    named = []
+    for unit in SCALE.rglob("*.service"):
+        text = re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text())
+        path = tmp_path / unit.name
+        path.write_text(text)
+        named.append(str(path).replace("@.", "@0."))
+    assert len(named) == 5
+    argv = ["systemd-analyze", "verify", *named]
+    ran = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert ran.stdout + ran.stderr == ""

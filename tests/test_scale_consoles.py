@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +49,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             port: console(stack, folder / str(port), url, port) for port in (free(), free())
         }
         for port, process in consoles.items():
-            until(lambda at=port, p=process: answers(at) or p.poll() is not None, "a console")
+            until(partial(answers_or_ended, port, process), "a console")
             assert process.poll() is None, (folder / str(port) / "log").read_text()
         yield stack.enter_context(nginx(folder, consoles))
 
@@ -80,6 +81,10 @@ def answers(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False
+
+
+def answers_or_ended(port: int, process: subprocess.Popen[bytes]) -> bool:
+    return answers(port) or process.poll() is not None
 
 
 @contextlib.contextmanager
@@ -115,7 +120,7 @@ def nginx(folder: Path, consoles: dict[int, subprocess.Popen[bytes]]) -> Iterato
     with (folder / "nginx.log").open("wb") as out:
         process = subprocess.Popen([str(NGINX), "-p", str(folder), "-c", str(config)], stderr=out)
     try:
-        until(lambda: answers(port) or process.poll() is not None, "nginx")
+        until(partial(answers_or_ended, port, process), "nginx")
         assert process.poll() is None, (folder / "nginx.log").read_text()
         verify = ssl.create_default_context(cafile=str(certificate))
         yield Served(f"https://localhost:{port}", verify, consoles, folder / "asked")
