@@ -68,6 +68,7 @@ bench: dev packages ## measure; side by side with node_exporter, fping and black
 	$(BIN)/python -m benchmarks.report
 	$(BIN)/python -m benchmarks.remotewrite
 	$(BIN)/python -m benchmarks.console --times 10
+	$(BIN)/python -m benchmarks.fleet
 
 soak: dev ## 20,000 scrapes; memory must not grow
 	$(BIN)/python -m benchmarks.soak

@@ -19,6 +19,7 @@ from exporters.prometheus.remotewrite.series import Book
 log = logging.getLogger(__name__)
 
 END_PATIENCE: Final = 2.0  # seconds for a request under way to be ended
+SETTLE: Final = 1.0  # seconds between two looks at what was taken and may have to be sent again
 AGAIN: Final = 10.0  # seconds after which a queue that could not be used is tried again
 
 
@@ -46,7 +47,9 @@ class RemoteWriting:
             except QueueError as error:
                 self._tell(str(error))
                 return None
-            self._sender = Sender(self.name, self._queue, Client(it), it.max_samples)
+            self._sender = Sender(
+                self.name, self._queue, Client(it), it.max_samples, replay=float(it.replay or 0)
+            )
             self._thread.start()
         return self._queue
 
@@ -94,7 +97,7 @@ class RemoteWriting:
                 log.exception("samples for %s could not be sent", self.name)
                 wait = AGAIN
             if wait is None:
-                self._work.wait()
+                self._work.wait(SETTLE if sender.holds else None)
             elif wait:
                 self._stopping.wait(wait)
 

@@ -233,13 +233,19 @@ def outage(to: Engine, folder: Path, minutes: int) -> None:
     print(
         f"{to.kind}: caught up in {wall:.0f} s of wall time, {seconds / wall:.1f} times real time, while"
         f" {put_since[0] * SERIES:,} new samples came; {cpu:.0f} s of CPU, the receiver's {to.cpu() - theirs:.0f};"
-        f" RSS {min(rss) / 1e6:.0f} to {max(rss) / 1e6:.0f} MB; {report.requests:,} requests, {report.retries} retries"
+        f" RSS {quarters(rss)} MB; {report.requests:,} requests, {report.retries} retries"
     )
     assert report.taken == total, (report, total)
     assert not any(report.lost.values()), report.lost
     there = counted(to, start, start + seconds + put_since[0])
     print(f"{to.kind}: {there:,} of {total:,} samples are there; {total - there:,} lost")
     queue.close()
+
+
+def quarters(rss: list[int]) -> str:
+    """The most of each quarter of the time: memory that grows would show."""
+    size = max(1, len(rss) // 4)
+    return ", ".join(f"{max(rss[at : at + size]) / 1e6:.0f}" for at in range(0, 4 * size, size))
 
 
 def counted(to: Engine, since: int, until: int) -> int:

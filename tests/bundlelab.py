@@ -18,7 +18,7 @@ _PARTS = (
     *("agents", "collectors", "exporters", "rules", "deploy"),
     *("setup.cfg", "requirements.lock", "README.md", "pyproject.toml"),
 )
-_KEPT = 3  # states
+_KEPT = 8  # states
 
 
 def unavailable() -> str:

@@ -216,7 +216,7 @@ def all_of_it(remote: Remote, folder: Path) -> None:
         hostside.unpack(remote, one)
         hostside.configure(remote, files, one.version)
         if one is not broken:
-            hostside.activate(remote, one.version, 5)
+            hostside.activate(remote, one.version, 60)
             continue
         with pytest.raises(
             HostError, match=r"1\.2 was not ready within 1 s: not ready: refused; 1\.1 is back$"
@@ -229,7 +229,7 @@ def all_of_it(remote: Remote, folder: Path) -> None:
     assert seen.config == hostside.digest(files)
     with pytest.raises(HostError, match=r"is not right: .*a: wrong"):
         hostside.configure(remote, {"jianwei.yaml": b"a: wrong\n"}, "1.1")
-    hostside.rollback(remote, 5)
+    hostside.rollback(remote, 60)
     assert hostside.look(remote).current == "1.0"
     assert "/opt/jianwei" in hostside.uninstall(remote, keep_state=False)
     assert hostside.look(remote).versions == ()

@@ -73,12 +73,6 @@ class Engine:
         if self.kind == "victoria":
             _get(f"{self.base}/internal/force_flush")
 
-    def written(self) -> None:
-        """Have on disk what was acknowledged: VictoriaMetrics keeps five seconds of it in memory alone, and a kill -9
-        loses those. A snapshot writes them first."""
-        if self.kind == "victoria":
-            _get(f"{self.base}/snapshot/create")
-
     def ask(self, path: str, **query: str) -> Any:
         url = f"{self.base}/api/v1/{path}?{urllib.parse.urlencode(query)}"
         with urllib.request.urlopen(url, timeout=120) as answer:
@@ -94,7 +88,7 @@ class Engine:
                 found[tuple(sorted(one["metric"].items()))] = rows
             return found
         self.flush()
-        query = urllib.parse.urlencode({"match[]": selector, "reduce_mem_usage": "1"})
+        query = urllib.parse.urlencode({"match[]": selector})
         for line in _get(f"{self.base}/api/v1/export?{query}").splitlines():
             row = json.loads(line)
             values = [float("nan") if v is None else float(v) for v in row["values"]]

@@ -32,7 +32,6 @@ _APPLETS = (
     "grep",
     "id",
     "kill",
-    "nice",
     "readlink",
     "sh",
     "sleep",
@@ -133,6 +132,9 @@ def test_what_is_left_out_is_told_in_a_line(empty: Path, command: str) -> None:
 def test_nothing_is_written_into_it_and_it_is_whole(empty: Path) -> None:
     """After the tests above."""
     release = empty / "opt/some where/release"
+    assert {"BUNDLE", "VERSION", "host.sh", "jianwei.yaml", "logrotate", "systemd"} <= {
+        file.name for file in (release / "share/jianwei").iterdir()
+    }
     listed = (release / "MANIFEST.sha256").read_text().splitlines()
     files = {str(p.relative_to(release)) for p in release.rglob("*") if p.is_file()}
     files -= {"MANIFEST.sha256", "lib/jianwei"}

@@ -1,5 +1,7 @@
 """The systemd units: valid, and as closed as they say."""
 
+import gzip
+import os
 import re
 import shutil
 import subprocess
@@ -11,10 +13,12 @@ import pytest
 from exporters.report.delivery.schedule import AT
 
 UNITS = Path(__file__).parents[1] / "deploy/systemd"
+ROTATION = UNITS.parent / "logrotate"
 AGENT = UNITS / "jianwei-agent.service"
 REPORT = UNITS / "jianwei-report.service"
 CONSOLE = UNITS / "jianwei-console.service"
-MOST_EXPOSURE = {AGENT: 2.5, CONSOLE: 1.4, REPORT: 1.7}
+TARGETS = UNITS / "jianwei-sd.service"
+MOST_EXPOSURE = {AGENT: 2.4, CONSOLE: 1.4, REPORT: 1.7, TARGETS: 1.4}
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed"
@@ -50,3 +54,31 @@ def test_the_time_of_the_report_is_after_it_is_due() -> None:
     found = re.search(r"^OnCalendar=\*-\*-\* (\d+:\d+):00$", timer, re.MULTILINE)
     assert found
     assert time.fromisoformat(found[1]) > AT
+
+
+@pytest.mark.skipif(not shutil.which("logrotate"), reason="logrotate is not installed")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: logrotate changes users")
+def test_findings_are_rotated_and_gone_on_with(tmp_path: Path) -> None:
+    """Where only the agent's user may write."""
+    folder = tmp_path / "jianwei"
+    folder.mkdir(mode=0o700)
+    for parent in (*tmp_path.parents[:-2], tmp_path):
+        parent.chmod(parent.stat().st_mode | 0o011)
+    shutil.chown(folder, "nobody", "nogroup")
+    text = ROTATION.read_text().replace("/var/lib/jianwei", str(folder))
+    text = text.replace("jianwei jianwei", "nobody nogroup")
+    (rules := tmp_path / "rules").write_text(text)
+    rules.chmod(0o644)
+    file = folder / "findings.ndjson"
+    argv = ["logrotate", "--state", str(tmp_path / "state"), "--force", str(rules)]
+    for line in ("one\n", "two\n", "three\n"):
+        with file.open("a") as out:
+            out.write(line)
+        shutil.chown(file, "nobody", "nogroup")
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert file.read_bytes() == b""
+        assert (file.stat().st_mode & 0o777, file.owner()) == (0o640, "nobody")
+    assert (folder / "findings.ndjson.1").read_text() == "three\n"
+    assert gzip.decompress((folder / "findings.ndjson.2.gz").read_bytes()) == b"two\n"
+    assert gzip.decompress((folder / "findings.ndjson.3.gz").read_bytes()) == b"one\n"

@@ -69,7 +69,8 @@ from exporters.prometheus import pushmetrics
 from exporters.prometheus.encoder import Encoder
 from exporters.prometheus.families import with_scrape_series
 from exporters.prometheus.lines import LineFamilies
-from exporters.prometheus.remotewrite.queue import LOST, Fill
+from exporters.prometheus.remotewrite.losses import LOST
+from exporters.prometheus.remotewrite.queue import Fill
 from exporters.prometheus.remotewrite.sender import Report as WritingReport
 from exporters.prometheus.selfmetrics import SelfMetrics
 from exporters.prometheus.server import WebServer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -10,20 +9,13 @@ import click
 import msgspec
 
 from agents import config as configuration
-from agents import reportprofile, scapolicies
+from agents import configcheck
 from agents.cli import inventorycheck
-from agents.errors import UserError
 from agents.fleet import audited
-from agents.probing import Probing
 from collectors import strictyaml
-from collectors.cloud import ownerfiles
 from collectors.link import linesfile
 from collectors.link.lines import LEVELS, Lines
 from collectors.link.settings import own_family
-from rules import pack as packs
-from rules import signing, waivers
-from rules.audit import check_params
-from rules.linethresholds import PACK
 
 
 @click.command(name="check-config")
@@ -56,14 +48,7 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
         _check_lines(linesfile.parse(content, file), file, as_json)
         return
     config = configuration.load(file)
-    _check_packs(config)
-    ownerfiles.load(config.attribution)
-    if config.report.profile:
-        reportprofile.load(config.report.profile)
-    lines_file = config.probes.lines_file
-    probing = Probing.load(
-        config.probes, config.paths, config.bandwidth, config.audit.params.get(PACK, {})
-    )
+    probing = configcheck.check(config)
     if as_json:
         click.echo(msgspec.json.encode(configuration.plain(config)))
         return
@@ -84,22 +69,8 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
         click.echo(f"  clouds      {names} every {config.clouds.interval:g} s")
     if config.report.profile:
         click.echo(f"  report      by {config.report.profile}, on the first workday of a month")
-    if lines_file:
+    if config.probes.lines_file:
         _tell(probing.lines)
-
-
-def _check_packs(config: configuration.Config) -> None:
-    """Packs, their parameters and waivers are the audit's to load; here the whole is checked at once."""
-    if config.audit.waivers_file:
-        waivers.load(os.path.expanduser(config.audit.waivers_file))
-    try:
-        read = signing.reader(config.audit.trusted_keys)
-        check_params(
-            [packs.load(name, read=read) for name in scapolicies.check(config.audit.packs, read)],
-            config.audit.params,
-        )
-    except packs.ParamError as error:
-        raise UserError(f"audit.params: {error}") from error
 
 
 def _check_lines(lines: Lines, file: str, as_json: bool) -> None:

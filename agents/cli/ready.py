@@ -27,15 +27,17 @@ from exporters.prometheus.listen import parse
 PAUSE = 0.2  # seconds between two tries
 PATIENCE = 5.0  # seconds for one answer
 DEFAULT_LISTEN = "127.0.0.1:9808"
+CERTIFIED = "it serves, and wants a client certificate"
 _WANTS_CERTIFICATE = ("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "BAD_CERTIFICATE")
 
 
 class Served(NamedTuple):
-    """Where the agent serves."""
+    """Where the agent serves; `certified`: only those with a client certificate."""
 
     host: str
     port: int
     tls: bool
+    certified: bool = False
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -89,10 +91,12 @@ def where(path: str | None) -> Served:
         host, port = parse(str(first))
     except ValueError as error:
         raise UserError(f"{path}: web.listen: {error}") from error
-    tls = False
+    tls: dict[str, Any] = {}
     if file := web.get("config_file"):
-        tls = bool(_section(os.path.expanduser(str(file)), "tls_server_config"))
-    return Served({"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, tls)  # noqa: S104
+        tls = _section(os.path.expanduser(str(file)), "tls_server_config")
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    certified = str(tls.get("client_auth_type", "")).startswith("Require")
+    return Served(host, port, bool(tls), certified)
 
 
 def _section(path: str, name: str) -> dict[str, Any]:
@@ -108,13 +112,15 @@ def ask(served: Served, seconds: float) -> str:
         with socket.create_connection((served.host, served.port), seconds) as connection:
             if connection.getsockname()[0] != connection.getpeername()[0]:
                 raise NotReadyError("this is no address of this machine")
-            return _judged(_answer(connection, served))
+            answer = _answer(connection, served)
+            # it may hang up after the handshake without an alert
+            return CERTIFIED if not answer and served.certified else _judged(answer)
     except TimeoutError as error:
         raise NotReadyError("no answer in time") from error
     except OSError as error:
         reason = getattr(error, "reason", None) or ""  # of ssl.SSLError
         if any(word in reason for word in _WANTS_CERTIFICATE):
-            return "it serves, and wants a client certificate"
+            return CERTIFIED
         raise NotReadyError(error.strerror or str(error)) from error
 
 

@@ -2,7 +2,8 @@
 
 A value takes the place of text in a YAML scalar, never of YAML: in quotes it is text; alone and without
 quotes a number, true, false or null is that. Layout, comments and line numbers
-stay. What is sent is loaded here first, from a folder with nothing else in it. docs/fleet.md has the rules.
+stay. What is sent is loaded here first, from a folder with nothing else in it; where it names files that only
+the host has, its keys and values alone are checked. docs/fleet.md has the rules.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import msgspec
 import yaml
 
 from agents import config as configuration
+from agents import configcheck
+from agents.errors import UserError
 from agents.fleet import configfiles
 from agents.fleet.hostside import digest
 from agents.fleet.model import FleetHost
@@ -50,6 +53,7 @@ class Configurations:
         self._folder, self._default = folder, default
         # msgspec learns a type when it first meets it, which two threads may not do at once
         self._lock = threading.Lock()
+        self._deep: set[tuple[str, str]] = set()
         self._made: dict[tuple[str, bytes], Files] = {}
         self._text = functools.lru_cache(maxsize=64)(_text)
         self._read = functools.cache(strictyaml.read)
@@ -79,7 +83,12 @@ class Configurations:
             return Files({MAIN: content}, digest({MAIN: content}))
         found = configfiles.beside(path, content, self._read)
         files = {**found.files, MAIN: content}
-        _check(path, files, whole=not found.elsewhere)
+        if found.elsewhere:
+            Document(content, path).convert(configuration.Config)
+        else:
+            others = path, digest(found.files)
+            _check(path, files, deep=others not in self._deep)
+            self._deep.add(others)
         return Files(files, digest(files), found.secrets)
 
 
@@ -153,12 +162,8 @@ def _text(path: str) -> str:
         raise DocumentError(path, None, f"is not UTF-8 text: {error.reason}") from error
 
 
-def _check(path: str, files: Mapping[str, bytes], whole: bool) -> None:
-    """Load it as the host will. `whole` is False where it names files that only the host has: then its keys and
-    values alone are checked."""
-    if not whole:
-        Document(files[MAIN], path).convert(configuration.Config)
-        return
+def _check(path: str, files: Mapping[str, bytes], deep: bool) -> None:
+    """Load it as the host will. `deep`: with what is in the other files, which takes a while."""
     with tempfile.TemporaryDirectory(prefix="jianwei-") as folder:
         for name, content in files.items():
             there = Path(folder, name)
@@ -167,7 +172,12 @@ def _check(path: str, files: Mapping[str, bytes], whole: bool) -> None:
             there.write_bytes(content)
         main = os.path.join(folder, MAIN)
         try:
-            configuration.load(main)
+            config = configuration.load(main)
+            if deep:
+                configcheck.check(config)
+        except UserError as error:
+            problem = str(error).replace(folder + os.sep, "")
+            raise DocumentError(path, None, problem) from error
         except DocumentError as error:
             real = os.path.join(os.path.dirname(path), os.path.relpath(error.path, folder))
             shown = path if error.path == main else real

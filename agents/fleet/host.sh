@@ -15,6 +15,7 @@
 # Until an activation is over, $PREFIX/.pending has all that was before: who finds it goes back first.
 # Standard output may be gone with the connection: nothing depends on it, and what was begun is ended.
 
+# shellcheck disable=SC2317 # functions are called by their verb
 set -u
 LOCALE=${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}
 LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -182,14 +183,14 @@ replace_etc() {
 account() {
     ! id jianwei >/dev/null 2>&1 || return 0
     shell=/usr/sbin/nologin
-    [ -x $shell ] || shell=/bin/false
+    [ -x "$shell" ] || shell=/bin/false
     mkdir -p "$PREFIX" && : >"$PREFIX/.account" # ours to take away
     if command -v useradd >/dev/null; then
         getent group jianwei >/dev/null || groupadd --system jianwei
-        useradd --system --gid jianwei --home-dir "$STATE" --no-create-home --shell $shell jianwei
+        useradd --system --gid jianwei --home-dir "$STATE" --no-create-home --shell "$shell" jianwei
     else
         grep -q '^jianwei:' /etc/group || addgroup -S jianwei
-        adduser -S -D -H -h "$STATE" -s $shell -G jianwei jianwei
+        adduser -S -D -H -h "$STATE" -s "$shell" -G jianwei jianwei
     fi >&2 || fail "the user jianwei cannot be made"
 }
 
@@ -316,11 +317,11 @@ checked() {
     said=$(unshare -m sh -c 'mount --make-rprivate / && mount --bind "$1" "$2" || exit 99
         exec "$3" check-config "$2/jianwei.yaml"' sh "$ETC_NEW" "$ETC" "$run" 2>&1 >/dev/null)
     status=$?
-    if [ $status -ne 0 ] && [ $status -ne 2 ]; then
+    if [ "$status" -ne 0 ] && [ "$status" -ne 2 ]; then
         said=$("$run" check-config "$ETC_NEW/jianwei.yaml" 2>&1 >/dev/null)
         status=$?
     fi
-    [ $made = no ] || rmdir "$ETC"
+    [ "$made" = no ] || rmdir "$ETC"
     chown root:jianwei "$ETC_NEW" && chmod 0750 "$ETC_NEW"
     case $status in
     0) ;;
@@ -484,11 +485,12 @@ go_back() {
     if [ "$(cat "$now/enabled")" = no ]; then systemctl disable --quiet "$UNIT" 2>/dev/null; fi
     if [ "$(cat "$now/active")" = yes ]; then
         systemctl start --no-block "$UNIT"
-        asked "$PREFIX/${before:-$(cat "$now/to")}" "$seconds" >/dev/null 2>&1 || back=1
+        # what ran before is given time, however little the new one had
+        asked "$PREFIX/${before:-$(cat "$now/to")}" "$((seconds > 60 ? seconds : 60))" >/dev/null 2>&1 || back=1
     fi
     rm -rf "$PREFIX/.done"
     mv "$now" "$PREFIX/.done"
-    return $back
+    return "$back"
 } >&2
 
 # --- uninstall ---

@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import select
 import shlex
-import time
+import socket
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
 
 from agents.fleet.model import FleetHost
+from agents.fleet.session import PIECE, Done, Session
 from collectors.sources.commands import ENVIRONMENT
 from collectors.sources.ssh.auth import plainly
 from collectors.sources.ssh.connecting import close, connect
 from collectors.sources.ssh.target import Hop, SshError, route
-from exporters.findings.text import neutral
 
 if TYPE_CHECKING:
     import paramiko
 
 LIMIT = 4 << 20  # bytes of output
+__all__ = ["Done", "Remote", "connected"]
+
+KEEPALIVE, DEAD = 15, 30  # seconds
 STALL = 30.0  # seconds in which a host takes nothing
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")  # a pass less than with an HMAC
-_PIECE = 1 << 15  # what OpenSSH takes in a packet
 
 # dd of POSIX reads byte by byte; both take no byte of what comes after the program
 _BOOT = (
@@ -56,14 +57,6 @@ set -- $(sha256sum <"$part")
 if [ "$1" != "$sum" ]; then rm -f "$part"; echo 'sum=wrong'; exit 1; fi
 cat /proc/sys/kernel/random/boot_id >"$path.boot" && mv -f "$part" "$path" && echo 'sum=right'
 """
-
-
-class Done(NamedTuple):
-    """How a program ended: its status (-1: killed by a signal), what it wrote, its errors in words."""
-
-    status: int
-    out: bytes
-    err: str
 
 
 class Remote:
@@ -119,7 +112,7 @@ class Remote:
                     raise SshError(f"{self.hop}: what it has of {path} is no size")
                 file.seek(at := int(have))
                 progress(at)
-                while at < size and (piece := file.read(_PIECE)):
+                while at < size and (piece := file.read(PIECE)):
                     if not session.send(piece):
                         break
                     at += len(piece)
@@ -147,7 +140,7 @@ class Remote:
         root: bool,
         seconds: float,
         limit: int,
-    ) -> Iterator[_Session]:
+    ) -> Iterator[Session]:
         import paramiko
 
         if not isinstance(program, str):
@@ -168,14 +161,14 @@ class Remote:
             with self._transport.open_session(timeout=self.host.ssh.connect_timeout) as channel:
                 channel.settimeout(self.host.ssh.connect_timeout)
                 channel.exec_command(command)
-                session = _Session(channel, self.hop, seconds, limit, self.stall)
+                session = Session(channel, self.hop, seconds, limit, self.stall)
                 self._begin(session, mark.encode() + b"\n", prompt.encode() if rises else b"")
                 session.send(script)
                 yield session
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise SshError(f"{self.hop}: {plainly(error)}") from error
 
-    def _begin(self, session: _Session, mark: bytes, prompt: bytes) -> None:
+    def _begin(self, session: Session, mark: bytes, prompt: bytes) -> None:
         """Until sh is there; what was said before it, by sudo or a login shell, is dropped."""
         asked = 0
         while not session.passed(mark):
@@ -211,97 +204,6 @@ class Remote:
         )
 
 
-class _Session:
-    """A channel with a program at its other end. Raises SshError when it takes or tells too much."""
-
-    def __init__(
-        self, channel: paramiko.Channel, hop: Hop, seconds: float, limit: int, stall: float
-    ) -> None:
-        self._channel, self._hop, self._limit = channel, hop, limit
-        self._deadline, self._seconds = time.monotonic() + seconds, seconds
-        self._stall = stall
-        self._poll = select.poll()
-        self._poll.register(channel.fileno(), select.POLLIN)
-        self.out, self.err = bytearray(), bytearray()
-
-    def send(self, data: bytes) -> bool:
-        """False if the other end takes no more: it has ended, and `ended` tells how."""
-        import paramiko
-
-        self._channel.settimeout(min(self._stall, max(self._left(), 0.001)))
-        at = 0
-        try:
-            while at < len(data):
-                at += self._channel.send(data[at : at + _PIECE])
-                self._drain()
-        except TimeoutError as error:
-            raise SshError(f"{self._hop}: it takes nothing for {self._stall:g} s") from error
-        except (OSError, paramiko.SSHException):
-            if not self._channel.get_transport().is_active():
-                raise
-            return False  # the program ended before it had read all
-        return True
-
-    def passed(self, mark: bytes) -> bool:
-        """Whether both streams have come to the mark; what was before is dropped."""
-        for stream in (self.out, self.err):
-            if mark not in stream:
-                return False
-        for stream in (self.out, self.err):
-            del stream[: stream.index(mark) + len(mark)]
-        return True
-
-    def line(self, key: str) -> str | None:
-        """What follows `key` in a line, as soon as it is told; None if it ends without."""
-        while b"\n" not in self.out and self.more():
-            pass
-        first = self.out.partition(b"\n")[0].decode("ascii", "replace")
-        return first.removeprefix(key) if first.startswith(key) else None
-
-    def more(self) -> bool:
-        """Wait for more; false at the end."""
-        if self._drain():
-            return True
-        if self._channel.closed or self._channel.eof_received:
-            return False
-        left = self._left()
-        if left <= 0:
-            raise SshError(f"{self._hop}: no end within {self._seconds:g} s")
-        self._poll.poll(min(left, 1.0) * 1000)
-        self._drain()
-        return True
-
-    def ended(self) -> Done:
-        self._channel.shutdown_write()
-        while self.more():
-            pass
-        if not self._channel.status_event.wait(max(self._left(), 0.001)):
-            raise SshError(f"{self._hop}: no end within {self._seconds:g} s")
-        self._drain()
-        transport = self._channel.get_transport()
-        if (status := self._channel.recv_exit_status()) == -1:
-            transport.join(0.2)  # no status: killed, or with the connection
-            if not transport.is_active():
-                raise SshError(f"{self._hop}: the host closed the connection")
-        err = bytes(self.err).decode("utf-8", "replace").strip()
-        lines = [neutral(line) for line in err.splitlines() if line.strip()]
-        return Done(status, bytes(self.out), "\n".join(lines))
-
-    def _drain(self) -> bool:
-        before = len(self.out) + len(self.err)
-        while self._channel.recv_ready():
-            self.out += self._channel.recv(1 << 16)
-        while self._channel.recv_stderr_ready():
-            self.err += self._channel.recv_stderr(1 << 16)
-        now = len(self.out) + len(self.err)
-        if now > self._limit:
-            raise SshError(f"{self._hop}: it tells more than {self._limit >> 20} MiB")
-        return now > before
-
-    def _left(self) -> float:
-        return self._deadline - time.monotonic()
-
-
 @contextlib.contextmanager
 def connected(host: FleetHost) -> Iterator[Remote]:
     """A connection to a host, through its jump hosts; its key and theirs are verified."""
@@ -310,7 +212,10 @@ def connected(host: FleetHost) -> Iterator[Remote]:
     transports = connect(hops, host.ssh, CIPHERS)
     try:
         for transport in transports:
-            transport.set_keepalive(15)
+            transport.set_keepalive(KEEPALIVE)
+        # what is sent to a host that is gone is never acknowledged: tcp(7)
+        if isinstance(sock := transports[0].sock, socket.socket):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD * 1000)
         yield Remote(host, hops[-1], transports[-1])
     finally:
         close(transports)

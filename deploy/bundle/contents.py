@@ -10,12 +10,13 @@ from typing import Final, NamedTuple
 
 class Contents(NamedTuple):
     """`without` are Python packages of the lock, `no_modules` folders of our own or theirs, `libraries` C libraries that are opened by
-    name when the program runs."""
+    name when the program runs. `imports` are tried when it is built."""
 
     name: str
     without: frozenset[str]
     no_modules: tuple[str, ...]
     libraries: tuple[str, ...]
+    imports: tuple[str, ...]
 
 
 # The command line of the CEL engine, which rules/celbinding.py goes around
@@ -25,7 +26,6 @@ _UNUSED: Final = frozenset(
         *("pydantic", "pydantic-core", "pygments", "rich", "shellingham", "typer"),
         *("typing-inspection", "wcwidth"),
         "invoke",  # paramiko's `Match exec` of ssh_config, which we do not read
-        "pycparser",  # cffi needs it where it compiles C
         *("brotli", "zopfli"),  # fonts of the web, for fonttools
     )
 )
@@ -39,8 +39,21 @@ _REPORT: Final = frozenset(
     (
         *("cssselect2", "fonttools", "pillow", "pydyf", "pyphen", "tinycss2"),
         *("tinyhtml5", "weasyprint", "webencodings", "xlsxwriter"),
-        *("certifi", "httpcore", "httpx"),
+        *("certifi", "httpcore", "httpx", "pycparser"),
     )
+)
+_AGENT_IMPORTS: Final = (
+    *(
+        "agents.cli.run",
+        "bcrypt",
+        "cramjam",
+        "cryptography.x509",
+        "dns.resolver",
+        "jinja2",
+        "numpy",
+    ),
+    *("paramiko", "prometheus_client", "psutil", "publicsuffixlist", "pysnmp", "re2", "ssl"),
+    *("scapy.layers.inet6", "sqlite3", "starlette.applications", "uvicorn", "yaml", "zoneinfo"),
 )
 FULL: Final = Contents(
     "jianwei",
@@ -50,12 +63,25 @@ FULL: Final = Contents(
         *("libgobject-2.0.so.0", "libpango-1.0.so.0", "libpangoft2-1.0.so.0"),
         *("libharfbuzz.so.0", "libharfbuzz-subset.so.0", "libfontconfig.so.1"),
     ),
+    (
+        *_AGENT_IMPORTS,
+        *(
+            "alembic",
+            "authlib.integrations.httpx_client",
+            "exporters.console.web",
+            "fontTools.subset",
+            "fontTools.varLib",
+        ),
+        *("httpx", "ldap3", "numpy.random", "PIL.Image", "psycopg", "pyotp", "segno", "sqlalchemy"),
+        *("weasyprint", "xlsxwriter"),
+    ),
 )
 AGENT: Final = Contents(
     "jianwei-agent",
     _UNUSED | _CONSOLE | _REPORT,
-    ("agents/demo/", "exporters/console/", "numpy/random/", "numpy/fft/"),
+    ("agents/demo/", "exporters/console/", "numpy/random/", "cffi/"),
     (),
+    _AGENT_IMPORTS,
 )
 
 # Of the standard library: tests, what installs, builds or draws, and the modules for other systems
@@ -75,13 +101,13 @@ _NO_FOLDERS: Final = frozenset(
 )
 _NO_KINDS: Final = (".pyi", ".pyx", ".pxd", ".c", ".h", ".hpp", ".a", "py.typed", ".rst")
 _NO_PLACES: Final = (
-    *("scapy/contrib/", "scapy/modules/", "scapy/tools/", "cffi/"),
+    *("scapy/contrib/", "scapy/modules/", "scapy/tools/", "numpy/fft/"),
     *("alembic/templates/", "PIL/ImageTk", "PIL/_imagingtk", "cel/cli.py", "numpy/doc/"),
     *("numpy/_core/_multiarray_tests", "numpy/_core/_umath_tests", "numpy/_core/_rational_tests"),
     *("numpy/_core/_struct_ufunc_tests", "numpy/_core/_operand_flag_tests", "numpy/_core/_simd."),
     # pictures of a report are PNG and SVG, its fonts those of the host
-    *("PIL/_avif", "PIL/_webp", "PIL/_imagingft", "PIL/_imagingcms", "fontTools/ufoLib/"),
-    *("fontTools/voltLib/", "sqlalchemy/dialects/mssql/", "sqlalchemy/dialects/mysql/"),
+    *("PIL/_avif", "PIL/_webp", "PIL/_imagingft", "PIL/_imagingcms"),
+    *("sqlalchemy/dialects/mssql/", "sqlalchemy/dialects/mysql/"),
     "sqlalchemy/dialects/oracle/",
 )
 # Of scapy, which builds packets of IP: layers that nothing of these imports

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -18,7 +19,7 @@ from deploy.bundle.errors import BuildError
 
 CODE: Final = "lib/python3.11"
 _PARTS: Final = 2  # compilers at a time; the same everywhere, so that what they make is the same
-_DOCUMENTED: Final = ("agents/", "collectors/", "exporters/", "rules/")  # --help shows some
+_DOCUMENTED: Final = ("agents/", "collectors/", "exporters/", "rules/", "pycparser/")  # used
 
 
 class Made(NamedTuple):
@@ -56,6 +57,7 @@ def build(contents: Contents, own: Path, folder: Path) -> Made:
             executable = place.is_dir() or place.parent.name == "bin" or place.suffix == ".sh"
             place.chmod(0o755 if executable or place.name in _RUN else 0o644)
     folder.chmod(0o755)
+    _try(folder, contents.imports)
     _manifest(folder)
     return Made(folder, contents.name, wheel.version(), packages, installed)
 
@@ -172,6 +174,21 @@ def _libraries(contents: Contents, folder: Path, owners: set[debian.Package]) ->
             done.add(name)
             todo.add(path)
     (folder / "lib/jianwei").symlink_to(debian.LOADER)
+    for file in (folder / CODE).glob("*.libs/*"):
+        found = re.fullmatch(r"(lib(?:ssl|crypto))-[0-9a-f]+(\.so\.3)", file.name)
+        if found and (folder / "lib" / "".join(found.groups())).exists():
+            file.unlink()  # the interpreter's will do, which Debian keeps safe
+            file.symlink_to(f"../../{found[1]}{found[2]}")
+
+
+def _try(folder: Path, imports: Iterable[str]) -> None:
+    """Raises BuildError unless all that is loaded when it is asked for can be."""
+    lines = "".join(f"import {name}\n" for name in imports)
+    ran = subprocess.run(
+        [str(folder / "bin/python3"), "-c", lines], capture_output=True, text=True, check=False
+    )
+    if ran.returncode:
+        raise BuildError(f"what was built does not work: {ran.stderr.strip()[-500:]}")
 
 
 def _share(
@@ -184,8 +201,7 @@ def _share(
     shutil.copytree(wheel.ROOT / "deploy/systemd", share / "systemd")
     shutil.copyfile(wheel.ROOT / "agents/default.yaml", share / "jianwei.yaml")
     shutil.copyfile(wheel.ROOT / "agents/fleet/host.sh", share / "host.sh")
-    if (rotation := wheel.ROOT / "deploy/logrotate").is_file():
-        shutil.copyfile(rotation, share / "logrotate")
+    shutil.copyfile(wheel.ROOT / "deploy/logrotate/jianwei", share / "logrotate")
     (share / "VERSION").write_text(f"{wheel.version()}\n")
     (share / "BUNDLE").write_text(f"name={name}\nversion={wheel.version()}\narch=linux-x86_64\n")
     licences = share / "LICENSES"

@@ -76,7 +76,8 @@ class HttpReceiver(ClientTls, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 class RemoteWriteSettings(HttpReceiver, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`version` auto tries 2.0 and falls back to 1.0. `keep` and `drop` are RE2, of a series' whole name. The queue
-    on disk holds up to `max_bytes` and `max_age`; a request up to `max_samples`. `name` is the receiver's in metrics and
+    on disk holds up to `max_bytes` and `max_age`; a request up to `max_samples`. `replay`: what a receiver took in this
+    time before it fell silent is sent again, for those that say yes before they have written. `name` is the receiver's in metrics and
     of its queue; the address's own without."""
 
     name: str = ""
@@ -87,6 +88,7 @@ class RemoteWriteSettings(HttpReceiver, frozen=True, forbid_unknown_fields=True,
     max_bytes: Annotated[int, msgspec.Meta(ge=MIN_QUEUE)] = 256 << 20
     max_age: Duration = Duration(86400)
     max_samples: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 10_000
+    replay: Duration | None = None
 
     def __post_init__(self) -> None:
         HttpReceiver.__post_init__(self)

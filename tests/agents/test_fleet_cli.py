@@ -197,6 +197,7 @@ def test_an_interrupt_lets_no_new_host_begin(tmp_path: Path, number: int) -> Non
     states = [it["state"] for it in told]
     assert states.count("skipped") >= 30
     assert "失败" not in err
+    assert "再按一次立即结束" in err or "once more ends at once" in err
     # those that were at work are as a step left them
     kept = KeptHosts(tmp_path / "hosts")
     for one in told:

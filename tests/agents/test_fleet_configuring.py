@@ -100,6 +100,7 @@ def test_any_text_is_rendered_or_a_mistake(text: str) -> None:
         ("web: {listen: ['${prot}:1']}\n", 1, "did you mean 'port'"),
         ("log:\n  level: >\n    ${name}\n", 2, "several lines"),
         ("log:\n  level: ${name}\n", 2, "'web-01' is not one of"),
+        ("audit: {params: {host-basics: {max_dyas: 1}}}\n", None, "audit.params"),
         ("web: {config_file: none.yml}\n", 1, "cannot be read"),
         ("web: {config_file: ../up.yml}\n", 1, "not beside the configuration"),
         ("web: {config_file: 网页.yml}\n", 1, "no name for a file"),
@@ -109,7 +110,7 @@ def test_any_text_is_rendered_or_a_mistake(text: str) -> None:
     ],
 )
 def test_a_mistake_names_file_line_and_host(
-    tmp_path: Path, text: str, line: int, words: str
+    tmp_path: Path, text: str, line: int | None, words: str
 ) -> None:
     with pytest.raises(DocumentError) as caught:
         made(tmp_path, text)
@@ -159,6 +160,13 @@ def test_the_files_beside_it_go_with_it(tmp_path: Path) -> None:
     assert files.sha256 == digest(files.files)
     (tmp_path / "lines-web-01.csv").write_text("another")
     assert Configurations(str(tmp_path), b"").of(host).sha256 != files.sha256
+
+
+def test_a_mistake_in_a_file_beside_it_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "lines.yaml").write_text("lines:\n  - {nmae: a}\n")
+    with pytest.raises(DocumentError, match="host web-01") as caught:
+        made(tmp_path, "probes: {lines_file: lines.yaml}\n")
+    assert (caught.value.path, caught.value.line) == (str(tmp_path / "lines.yaml"), 2)
 
 
 def test_a_file_that_only_the_host_has_is_not_asked_for_here(tmp_path: Path) -> None:

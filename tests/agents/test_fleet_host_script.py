@@ -57,7 +57,7 @@ def done(ended: tuple[int, str, str]) -> str:
 def deployed(host: HostSpace, version: str, text: str = "a: 1\n") -> None:
     done(host.unpack(version))
     told = done(configure(host, version, jianwei=text))
-    done(host.run("activate", version, "5", told.strip().removeprefix("configured=")))
+    done(host.run("activate", version, "60", told.strip().removeprefix("configured=")))
 
 
 def test_an_empty_host_is_looked_at_and_not_changed(host: HostSpace) -> None:
@@ -90,11 +90,11 @@ def test_from_nothing_to_two_releases_back_and_away(host: HostSpace) -> None:
     seen = look(host)
     assert ({*seen.versions}, seen.current, seen.previous) == ({"1.1", "1.2"}, "1.2", "1.1")
 
-    done(host.run("rollback", "5"))
+    done(host.run("rollback", "60"))
     seen = look(host)
     assert (seen.current, seen.previous, seen.ready) == ("1.1", "1.2", True)
     assert host.path("/etc/jianwei/jianwei.yaml").read_text() == "a: 2\n"
-    done(host.run("rollback", "5"))
+    done(host.run("rollback", "60"))
     assert (look(host).current, host.path("/etc/jianwei/jianwei.yaml").read_text()) == (
         "1.2",
         "a: 3\n",
@@ -195,11 +195,11 @@ def test_a_release_that_does_not_run_here_is_told(quick: HostSpace) -> None:
 def test_files_of_others_stay_and_deployed_ones_go_with_their_list(host: HostSpace) -> None:
     done(host.unpack("1.0"))
     told = done(configure(host, "1.0", jianwei="a: 1\n", lines="l: 1\n"))
-    done(host.run("activate", "1.0", "5", told.strip().removeprefix("configured=")))
+    done(host.run("activate", "1.0", "60", told.strip().removeprefix("configured=")))
     host.path("/etc/jianwei/tls.key").write_text("secret")
     told = done(configure(host, "1.0", jianwei="a: 2\n"))
     assert host.path("/etc/jianwei/jianwei.yaml").read_text() == "a: 1\n"  # not yet
-    done(host.run("activate", "1.0", "5", told.strip().removeprefix("configured=")))
+    done(host.run("activate", "1.0", "60", told.strip().removeprefix("configured=")))
     names = sorted(path.name for path in host.path("/etc/jianwei").iterdir())
     assert names == [".deployed", "jianwei.yaml", "tls.key"]
     assert look(host).config == hostside.digest({"jianwei.yaml": b"a: 2\n"})
@@ -209,9 +209,9 @@ def test_files_of_others_stay_and_deployed_ones_go_with_their_list(host: HostSpa
 def test_what_was_configured_and_given_up_is_never_put_in_force(quick: HostSpace) -> None:
     deployed(quick, "1.0")
     done(configure(quick, "1.0", jianwei="a: old\n"))
-    done(quick.run("activate", "1.0", "5"))
+    done(quick.run("activate", "1.0", "60"))
     assert quick.path("/etc/jianwei/jianwei.yaml").read_text() == "a: 1\n"
-    status, _, err = quick.run("activate", "1.0", "5", "0" * 64)
+    status, _, err = quick.run("activate", "1.0", "60", "0" * 64)
     assert (status, err) == (1, "what was configured is here no more: configure it again\n")
 
 
@@ -257,7 +257,7 @@ def test_a_damaged_release_is_not_put_in_force_after_a_power_cut(quick: HostSpac
 def test_the_connection_may_go_and_it_is_ended_all_the_same(quick: HostSpace) -> None:
     deployed(quick, "1.0")
     done(quick.unpack("1.1"))
-    process = quick.started("activate", "1.1", "5")
+    process = quick.started("activate", "1.1", "60")
     until(lambda: quick.path("/opt/jianwei/.pending").exists())
     for stream in (process.stdin, process.stdout, process.stderr):
         assert stream
@@ -270,7 +270,7 @@ def test_the_connection_may_go_and_it_is_ended_all_the_same(quick: HostSpace) ->
 def test_one_that_is_told_to_end_goes_back(quick: HostSpace) -> None:
     deployed(quick, "1.0")
     done(quick.unpack("1.1", broken=""))
-    process = quick.started("activate", "1.1", "5")
+    process = quick.started("activate", "1.1", "60")
     until(lambda: os.readlink(quick.path("/opt/jianwei/current")).encode() == b"1.1")
     process.terminate()
     _, err = process.communicate(timeout=30)
@@ -304,7 +304,7 @@ def test_killed_at_any_instant_the_next_one_mends_it(quick: HostSpace, verb: str
         assert seen.config in {hostside.digest({"jianwei.yaml": b"a: %d\n" % n}) for n in (1, 2)}
         told = done(configure(quick, "1.1", jianwei="a: 2\n"))
         digest = told.splitlines()[-1].removeprefix("configured=")
-        done(quick.run("activate", "1.1", "5", digest))
+        done(quick.run("activate", "1.1", "60", digest))
         seen = look(quick)
         assert (seen.current, seen.previous, seen.ready) == ("1.1", "1.0", True), instant
         assert host_text(quick, "/etc/jianwei/jianwei.yaml") == "a: 2\n", instant
@@ -328,8 +328,8 @@ def killed_before(host: HostSpace, instant: int, verb: str) -> bool:
     arguments = {
         "unpack": (*host.upload(bundle("1.2")), "1.2"),
         "configure": ("1.1", hashlib.sha256(stdin).hexdigest()),
-        "activate": ("1.0", "5"),
-        "rollback": ("5",),
+        "activate": ("1.0", "60"),
+        "rollback": ("60",),
     }[verb]
     host.shell = ["bash", "-c"]
     with host.started("host", str(instant), verb, *arguments, script=_KILLED) as process:
@@ -344,7 +344,7 @@ def test_two_deployers_are_kept_apart(quick: HostSpace) -> None:
     done(quick.unpack("1.1", broken=""))
     first = quick.started("activate", "1.1", "1")
     until(lambda: quick.path("/opt/jianwei/.pending").exists())
-    done(quick.run("activate", "1.0", "5"))  # waits, then finds all as it was
+    done(quick.run("activate", "1.0", "60"))  # waits, then finds all as it was
     assert first.wait(30) == 1
     assert (look(quick).current, look(quick).ready) == ("1.0", True)
 

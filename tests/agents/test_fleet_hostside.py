@@ -138,6 +138,16 @@ def test_without_sudo_and_without_root_it_is_told(lab: Lab, tmp_path: Path) -> N
 
 @needs_root
 @needs_sshd
+def test_there_is_no_room_for_what_is_uploaded(lab: Lab, tmp_path: Path) -> None:
+    big = made(tmp_path, "1.0")._replace(size=200 << 20)
+    with connected(lab.host("root", "none")) as remote:
+        with pytest.raises(SshError, match=r"no room: needs 201 MB, has \d+ MB on /opt/jianwei"):
+            hostside.upload(remote, big, lambda at: None)
+        hostside.uninstall(remote, keep_state=False)
+
+
+@needs_root
+@needs_sshd
 def test_the_password_is_seen_nowhere(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     lab.sudoers("ops ALL=(ALL) ALL")
     caplog.set_level(0)

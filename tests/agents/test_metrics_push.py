@@ -61,11 +61,9 @@ push:
         first.process.wait()
     before = queued(folder)
     assert len(before[LOAD]) >= 2
-    with agent(tmp_path, config) as second:
-        eventually(lambda: len(queued(folder)[LOAD]) > len(before[LOAD]))
-        with receiver(port=port) as to:
-            eventually(lambda: len(to.samples.get(LOAD, ())) > len(before[LOAD]) + 1)
-            page = urllib.request.urlopen(f"{second.url}/metrics").read().decode()
+    with receiver(port=port) as to, agent(tmp_path, config) as second:
+        eventually(lambda: len(to.samples.get(LOAD, ())) > len(before[LOAD]) + 1)
+        page = urllib.request.urlopen(f"{second.url}/metrics").read().decode()
         assert 'jianwei_remote_write_up{receiver="city"} 1.0' in page
         assert "the receiver" not in second.log.read_text()
     assert to.problems == []

@@ -60,7 +60,7 @@ def test_operations_and_kills_against_a_list(operations: list[Any], small: bool)
     """`small`: segments of some hundred bytes, so that there are many."""
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         if small:
-            patch.setattr("exporters.prometheus.remotewrite.queue.SEGMENT", 300)
+            patch.setattr("exporters.prometheus.remotewrite.queue.SEGMENT_SIZE", 300)
         folder, waiting, time = Path(name), list[tuple[int, str, float]](), 0
         queue = Queue(folder, 1 << 30, LONG)
         for operation in operations:
@@ -96,13 +96,16 @@ def test_operations_and_kills_against_a_list(operations: list[Any], small: bool)
 
 WRITER = """
 import sys
+from array import array
 from pathlib import Path
 from exporters.prometheus.remotewrite.queue import Queue
-from tests.exporters.test_remote_write_queue import LONG, shot
-queue, time = Queue(Path(sys.argv[1]), 1 << 30, LONG), int(sys.argv[2])
+from exporters.prometheus.remotewrite.series import Series, Snapshot
+every = [Series((("__name__", "m"), ("n", str(number)))) for number in range(40)]
+queue, time = Queue(Path(sys.argv[1]), 1 << 30, 1e12), int(sys.argv[2])
 while True:
     time += 1
-    queue.put(shot(time, 30, time % 7))
+    series = every[time % 7 : time % 7 + 30]
+    queue.put(Snapshot(time, series, array("d", [time + n / 100 for n in range(30)])))
     print(time, flush=True)
 """
 
@@ -130,7 +133,7 @@ def test_what_put_returned_for_survives_kill_9(tmp_path: Path) -> None:
 def test_a_full_queue_lets_the_oldest_go_and_counts_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporters.prometheus.remotewrite.queue.SEGMENT", 2000)
+    monkeypatch.setattr("exporters.prometheus.remotewrite.queue.SEGMENT_SIZE", 2000)
     queue = Queue(tmp_path, 8_000, LONG)
     for time in range(1, 201):
         queue.put(shot(time, 20, time % 3))  # which makes the series known again each time

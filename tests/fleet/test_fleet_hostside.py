@@ -51,7 +51,7 @@ def put_there(host: FleetHost, folder: Path) -> None:
         good, broken = made(folder, "1.0"), made(folder, "1.1", broken="")
         hostside.upload(remote, good, lambda at: None)
         hostside.unpack(remote, good)
-        hostside.activate(remote, "1.0", 10)
+        hostside.activate(remote, "1.0", 60)
         hostside.upload(remote, broken, lambda at: None)
         hostside.unpack(remote, broken)
 
@@ -100,7 +100,7 @@ def test_what_was_killed_is_mended_by_the_next(
     seen = looked(host)
     assert (seen.current, seen.active, seen.ready) == ("1.0", False, False)
     with connected(host) as remote:
-        hostside.activate(remote, "1.0", 10)
+        hostside.activate(remote, "1.0", 60)
         seen = hostside.look(remote)
         assert (seen.current, seen.ready, seen.enabled) == ("1.0", True, True)
         hostside.uninstall(remote, keep_state=False)

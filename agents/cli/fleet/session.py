@@ -130,12 +130,17 @@ def _rolled(
     it: Given, hosts: Sequence[FleetHost], worker: Worker, board: Board, halt: Halt
 ) -> Iterator[Outcome]:
     told = False
+
+    def tick() -> None:
+        nonlocal told
+        if halt and not told:
+            told = True
+            text = words.STOPPING if halt.why == INTERRUPTED else words.STOPPED
+            board.note(text.of(it.language).format(halt.why))
+        board.tick()
+
     with interruptible(halt):
-        for outcome in roll(hosts, worker, it.pace(len(hosts)), halt, board.tick):
-            if halt and not told:
-                told = True
-                text = words.STOPPING if halt.why == INTERRUPTED else words.STOPPED
-                board.note(text.of(it.language).format(halt.why))
+        for outcome in roll(hosts, worker, it.pace(len(hosts)), halt, tick):
             if it.as_json:
                 tables.line(outcome)
             yield outcome

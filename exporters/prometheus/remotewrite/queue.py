@@ -10,26 +10,27 @@ from __future__ import annotations
 
 import contextlib
 import os
-import struct
 import threading
 import time
-import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 from exporters.locks import locked
 from exporters.prometheus.remotewrite import segment
-from exporters.prometheus.remotewrite.segment import Block, Position, Reader, Writer
+from exporters.prometheus.remotewrite.cursor import Cursor
+from exporters.prometheus.remotewrite.losses import Losses, Lost
+from exporters.prometheus.remotewrite.segment import (
+    SUFFIX,
+    Block,
+    Position,
+    Reader,
+    Segment,
+    Writer,
+)
 from exporters.prometheus.remotewrite.series import Snapshot
 
-SEGMENT: Final = 8 << 20  # bytes after which the next begins
-SUFFIX: Final = ".seg"
-SYNC: Final = 1.0  # seconds between two times that the cursor is forced to disk
-_SLOT: Final = struct.Struct("<QQQI")
-
-Lost = Literal["full", "old", "damaged", "disk"]
-LOST: Final[tuple[Lost, ...]] = ("full", "old", "damaged", "disk")
+SEGMENT_SIZE: Final = 8 << 20  # bytes after which the next begins
 
 
 class QueueError(Exception):
@@ -46,14 +47,6 @@ class Fill(NamedTuple):
     lost: dict[Lost, int]
 
 
-class _Segment:
-    __slots__ = ("first", "number", "path", "size", "time")
-
-    def __init__(self, number: int, path: Path, size: int, first: int, time: int) -> None:
-        self.number, self.path, self.size = number, path, size
-        self.first, self.time = first, time
-
-
 class Queue:
     """Safe for one thread that puts and one that reads. Raises QueueError where disk or another process is in the way.
 
@@ -68,17 +61,17 @@ class Queue:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._folder, self._max_bytes, self._max_age, self._now = folder, max_bytes, max_age, now
-        self._segment_size = min(SEGMENT, max(1 << 12, max_bytes // 8))
+        self._segment_size = min(SEGMENT_SIZE, max(1 << 12, max_bytes // 8))
         self._mutex = threading.RLock()
-        self._lost: dict[Lost, int] = dict.fromkeys(LOST, 0)
-        self._segments: list[_Segment] = []
+        self._losses = Losses()
+        self._segments: list[Segment] = []
         self._writer: Writer | None = None
-        self._out = self._cursor_file = -1
+        self._out = -1
+        self._place: Cursor | None = None
         self._in: BinaryIO | None = None
         self._reader: Reader | None = None
         self._unread: tuple[Position, Block] | None = None  # what comes behind this cursor
         self._oldest: int | None = None
-        self._synced = 0.0
         self._closed = False
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -92,29 +85,18 @@ class Queue:
             raise QueueError(f"{error.filename or folder}: {error.strerror}") from error
 
     def _open(self) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._cursor_file = os.open(self._folder / "cursor", flags, 0o600)
-        slots = [os.pread(self._cursor_file, _SLOT.size, at * _SLOT.size) for at in (0, 1)]
-        self._slot, self.cursor = max(
-            (1, Position()), *((number, _position(slot)) for number, slot in enumerate(slots)),
-            key=lambda pair: (pair[1].total, pair[1].segment),
-        )  # fmt: skip
-        newest = self.cursor.segment
-        for path in sorted(self._folder.glob(f"{'[0-9]' * 16}{SUFFIX}")):
-            number = int(path.stem)
-            newest = max(newest, number)
-            with path.open("rb") as file:
-                head = segment.header_of(file)
-            if head is None or number < self.cursor.segment:
-                path.unlink()  # done, or torn before it held anything
-            else:
-                size = path.stat().st_size
-                self._segments.append(_Segment(number, path, size, head.first, head.time))
+        self._place = Cursor(self._folder / "cursor")
+        self._segments, newest = segment.found(self._folder, self.cursor.segment)
         self._total, self._next = self.cursor.total, newest + 1
         if self._segments:
             last = self._segments[-1]
             self._total = max(self._total, segment.count_of(last.path, last.number))
             self._oldest = self._segments[0].time
+
+    @property
+    def cursor(self) -> Position:
+        """How far the receiver has taken it."""
+        return self._place.position if self._place else Position()
 
     # --- putting ---
 
@@ -130,7 +112,7 @@ class Queue:
                 self._append(writer.records(snapshot))
             except OSError as error:
                 self._undo()
-                self._lost["disk"] += samples
+                self._losses.not_put(samples)
                 raise QueueError(f"{self._folder}: {error.strerror}") from error
             if self._total == self.cursor.total:
                 self._oldest = snapshot.time
@@ -149,7 +131,7 @@ class Queue:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._out = os.open(path, flags, 0o600)
         writer = Writer(self._total)
-        self._segments.append(_Segment(number, path, 0, self._total, now))
+        self._segments.append(Segment(number, path, 0, self._total, now))
         self._append(writer.header(now))
         folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -192,7 +174,7 @@ class Queue:
                 return
             size -= gone.size
             if self.cursor.total < follows.first:
-                self._lost["full" if full else "old"] += follows.first - self.cursor.total
+                self._losses.count("full" if full else "old", self.cursor.total, follows.first)
                 self._oldest = follows.time
             count = max(self.cursor.total, follows.first)
             self._move(Position(follows.number, count, segment.HEADER))
@@ -202,59 +184,64 @@ class Queue:
 
     # --- reading ---
 
-    def read(self, samples: int) -> list[Block]:
-        """The blocks behind the cursor, of so many samples together at most, but one at least where there is one. They
-        stay until `done`."""
+    def read(self, samples: int, after: Position | None = None) -> list[Block]:
+        """The blocks behind the cursor, or behind what was read before, of so many samples together at most, but one at
+        least where there is one. They stay until `done`."""
         with self._mutex:
             self._check()
+            ahead = after if after and after.total > self.cursor.total else None
             try:
-                return self._read(samples)
+                return self._read(samples, ahead)
             except OSError as error:
                 raise QueueError(f"{self._folder}: {error.strerror}") from error
 
-    def _read(self, room: int) -> list[Block]:
+    def _read(self, room: int, ahead: Position | None) -> list[Block]:
         found: list[Block] = []
-        expected, oldest = self.cursor.total, self._oldest_allowed()
-        self._seek()
+        oldest = self._oldest_allowed()
+        at = ahead or self.cursor
+        expected = at.total
+        self._seek(at)
         while room > 0 and (block := self._block()):
-            if block.end.total <= self.cursor.total:
+            if block.end.total <= at.total:
                 continue  # done before
-            if block.begin < self.cursor.total:
-                block = block.cut(self.cursor.total - block.begin)[1]
+            if block.begin < at.total:
+                block = block.cut(at.total - block.begin)[1]
             missing = block.begin - expected
             if found and (missing or block.samples > room):
                 self._unread = found[-1].end, block
                 break
             if missing:
-                self._lost["damaged"] += missing
-                self._move(Position(block.end.segment, block.begin, self.cursor.offset))
+                self._losses.count("damaged", expected, block.begin)
+                if not ahead:
+                    self._move(Position(block.end.segment, block.begin, self.cursor.offset))
             expected = block.end.total
             if not found and block.time < oldest:
-                self._lost["old"] += block.samples
-                self._move(block.end)
+                self._losses.count("old", block.begin, block.end.total)
+                if not ahead:
+                    self._move(block.end)
                 continue
             found.append(block)
             room -= block.samples
         self._oldest = found[0].time if found else None
         return found
 
-    def _seek(self) -> None:
-        """Have the reader stand at the cursor, or before it in its segment."""
-        if self._unread and self._unread[0] == self.cursor:
+    def _seek(self, at: Position) -> None:
+        """Have the reader stand there, or before it in its segment."""
+        if self._unread and self._unread[0] == at:
             return
         self._unread = None
         reader = self._reader
-        if reader and (reader.number, reader.offset) == (self.cursor.segment, self.cursor.offset):
+        if reader and (reader.number, reader.offset) == (at.segment, at.offset):
             return
-        self._enter(next((s for s in self._segments if s.number >= self.cursor.segment), None))
+        self._enter(next((s for s in self._segments if s.number >= at.segment), None))
 
-    def _enter(self, one: _Segment | None) -> None:
+    def _enter(self, one: Segment | None) -> None:
         if self._in:
             self._in.close()
-        self._in = self._reader = None
+        before, self._in, self._reader = self._reader, None, None
         if one:
             self._in = one.path.open("rb")
-            self._reader = Reader(one.number, self._in)
+            self._reader = Reader(one.number, self._in, before)
 
     def _block(self) -> Block | None:
         """The next one that is good, of this segment or a later one."""
@@ -280,19 +267,15 @@ class Queue:
                 return  # it was let go meanwhile
             try:
                 self._move(end)
-                if time.monotonic() - self._synced > SYNC:
-                    os.fdatasync(self._cursor_file)
-                    self._synced = time.monotonic()
+                if self._place:
+                    self._place.sync()
             except OSError as error:
                 raise QueueError(f"{self._folder}: {error.strerror}") from error
 
     def _move(self, end: Position) -> None:
-        """The cursor, and away with segments before it. In one of two places in turn: a torn one leaves the other."""
-        self._slot ^= 1
-        slot = _SLOT.pack(*end, 0)[:-4]
-        slot += struct.pack("<I", zlib.crc32(slot))
-        os.pwrite(self._cursor_file, slot, self._slot * _SLOT.size)
-        self.cursor = end
+        """The cursor, and away with segments before it."""
+        assert self._place  # noqa: S101 - from the opening on
+        self._place.move(end)
         while self._segments and self._segments[0].number < end.segment:
             self._segments.pop(0).path.unlink(missing_ok=True)
 
@@ -303,7 +286,7 @@ class Queue:
             waiting = self._total - self.cursor.total
             size = sum(one.size for one in self._segments) - self.cursor.offset if waiting else 0
             oldest = self._oldest if waiting else None
-            return Fill(max(0, size), waiting, oldest, dict(self._lost))
+            return Fill(max(0, size), waiting, oldest, dict(self._losses.by_reason))
 
     def close(self) -> None:
         """Nothing can be done with it any more, by any thread."""
@@ -313,18 +296,10 @@ class Queue:
             self._closed = True
             self._abandon()
             self._enter(None)
-            if self._cursor_file >= 0:
-                os.close(self._cursor_file)
+            if self._place:
+                self._place.close()
             os.close(self._lock)
 
     def _check(self) -> None:
         if self._closed:
             raise QueueError("the queue is closed")
-
-
-def _position(slot: bytes) -> Position:
-    """Of one place of the cursor; the beginning where it is torn or was never written."""
-    if len(slot) < _SLOT.size:
-        return Position()
-    *numbers, crc = _SLOT.unpack(slot)
-    return Position(*numbers) if zlib.crc32(slot[:-4]) == crc else Position()

@@ -24,8 +24,10 @@ from typing import BinaryIO, Final, NamedTuple
 import cramjam
 import msgspec
 
+from collectors.model import Labels
 from exporters.prometheus.remotewrite.series import Series, Snapshot
 
+SUFFIX: Final = ".seg"
 MAGIC: Final = b"JWPUSH1\n"
 _HEADER: Final = struct.Struct("<8sQqI")
 _RECORD: Final = struct.Struct("<IIB")
@@ -34,6 +36,16 @@ HEADER: Final = _HEADER.size
 _SEED: Final = 0x4A570000
 MAX_RECORD: Final = 256 << 20
 _SERIES: Final = msgspec.msgpack.Decoder(list[Series])
+
+
+class Segment:
+    """One file: how long it is, how many samples were queued before it, and the time of its first block."""
+
+    __slots__ = ("first", "number", "path", "size", "time")
+
+    def __init__(self, number: int, path: Path, size: int, first: int, time: int) -> None:
+        self.number, self.path, self.size = number, path, size
+        self.first, self.time = first, time
 
 
 class Header(NamedTuple):
@@ -118,10 +130,12 @@ class Writer:
 
 
 class Reader:
-    """Reads blocks of one segment from a file, which may grow meanwhile."""
+    """Reads blocks of one segment from a file, which may grow meanwhile. A series of the reader `before` stays the same
+    object, with what others keep of it."""
 
-    def __init__(self, number: int, file: BinaryIO) -> None:
+    def __init__(self, number: int, file: BinaryIO, before: Reader | None = None) -> None:
         self.number, self._file = number, file
+        self._before = {_content(one): one for one in before._table} if before else {}
         self.offset = HEADER
         self._table: list[Series] = []
         self._series: list[Series] = []
@@ -133,8 +147,10 @@ class Reader:
             kind, payload = found
             self.offset += _RECORD.size + len(payload)
             if kind == 83:  # S
-                self._table += _SERIES.decode(_unpacked(payload))
+                new = _SERIES.decode(_unpacked(payload))
+                self._table += [self._before.get(_content(one), one) for one in new]
                 continue
+            self._before.clear()  # most come at once
             time, first, size = _BLOCK.unpack_from(payload)
             at = _BLOCK.size
             raw = _unpacked(payload[at + size :])
@@ -178,6 +194,22 @@ def header_of(file: BinaryIO) -> Header | None:
     return Header(first, time)
 
 
+def found(folder: Path, since: int) -> tuple[list[Segment], int]:
+    """The segments from this number on, and the newest number of all. What is done before, or was torn before it held
+    anything, is deleted."""
+    there, newest = [], since
+    for path in sorted(folder.glob(f"{'[0-9]' * 16}{SUFFIX}")):
+        number = int(path.stem)
+        newest = max(newest, number)
+        with path.open("rb") as file:
+            head = header_of(file)
+        if head is None or number < since:
+            path.unlink()
+        else:
+            there.append(Segment(number, path, path.stat().st_size, head.first, head.time))
+    return there, newest
+
+
 def count_of(path: Path, number: int) -> int:
     """How many samples were queued ever, up to its last good block; the header must be good."""
     with path.open("rb") as file:
@@ -195,6 +227,10 @@ def little(values: array[float] | array[int]) -> bytes:
     other = values[:]
     other.byteswap()
     return other.tobytes()
+
+
+def _content(one: Series) -> tuple[Labels, str, str, int]:
+    return one.labels, one.kind, one.help, one.created
 
 
 def _less(now: int, before: int) -> int:

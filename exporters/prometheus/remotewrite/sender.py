@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple, Protocol
 
 from exporters.prometheus.pushing import Backoff
 from exporters.prometheus.remotewrite.client import Answer
 from exporters.prometheus.remotewrite.queue import Fill, Queue
-from exporters.prometheus.remotewrite.segment import Block
+from exporters.prometheus.remotewrite.segment import Block, Position
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +52,15 @@ class Sender:
         link: Link,
         max_samples: int,
         backoff: Backoff | None = None,
+        replay: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`replay`: after silence, what was taken in so many seconds before is sent again."""
         self._name, self._queue, self._link = name, queue, link
         self._most, self._limit = max_samples, max_samples
         self._backoff, self._clock = backoff or Backoff(), clock
+        self._replay = replay
+        self._taken_at: deque[tuple[float, Position]] = deque()  # which `replay` may bring back
         self._batches: list[list[Block]] = []  # the last one is next
         # a process before this one may have sent so much of what waits and not have noted it
         waiting = queue.fill().samples
@@ -68,10 +73,12 @@ class Sender:
 
     def turn(self) -> float | None:
         """One request. Seconds until the next, None where nothing waits. Raises QueueError."""
+        self._settle()
         if self._batches and self._batches[-1][0].begin < self._queue.cursor.total:
             self._batches.clear()  # the queue has let it go meanwhile
         if not self._batches:
-            blocks = self._queue.read(self._limit)
+            after = self._taken_at[-1][1] if self._taken_at else None
+            blocks = self._queue.read(self._limit, after)
             if not blocks:
                 return None
             self._batches = _fitting(blocks, self._limit)
@@ -86,6 +93,11 @@ class Sender:
         elif not self._halved(answer, batch):
             self._lose(answer, batch)
         return 0.0
+
+    @property
+    def holds(self) -> bool:
+        """Whether something is to be done with time, though nothing waits."""
+        return bool(self._taken_at)
 
     def stop(self) -> None:
         """End the request under way; from another thread."""
@@ -103,6 +115,9 @@ class Sender:
         if answer.unsure:
             self._unsure_until = max(self._unsure_until, batch[-1].end.total)
             self._limit = max(FEWEST, self._limit // 2)  # of the next batch: this one stays
+            if self._taken_at:  # the receiver may have died with it
+                self._taken_at.clear()
+                self._batches.clear()
         if answer.why != self._problem:
             log.error("samples for %s wait in the queue: %s", self._name, answer.why)
             self._problem = answer.why
@@ -146,7 +161,16 @@ class Sender:
 
     def _ended(self, batch: list[Block]) -> None:
         self._batches.pop()
-        self._queue.done(batch[-1].end)
+        if self._replay:
+            self._taken_at.append((self._clock(), batch[-1].end))
+        else:
+            self._queue.done(batch[-1].end)
+
+    def _settle(self) -> None:
+        """What is not brought back any more is done."""
+        until = self._clock() - self._replay
+        while self._taken_at and self._taken_at[0][0] <= until:
+            self._queue.done(self._taken_at.popleft()[1])
 
     def _count_refused(self, count: int, kind: Refused, why: str) -> None:
         self._refused[kind] += count
