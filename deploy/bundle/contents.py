@@ -66,9 +66,10 @@ for packet in (IP(dst="192.0.2.1") / ICMP(), IP() / UDP(dport=9), IP() / TCP(), 
     assert type(packet)(bytes(packet)).show(dump=True)
 assert (numpy.einsum("ij,jk->ik", numpy.eye(3), numpy.ones((3, 3))) @ numpy.ones(3)).sum() == 9
 numpy.linalg.lstsq(numpy.eye(3), numpy.ones(3)), numpy.quantile(numpy.arange(9.0), 0.9)
+numpy.unique([2, 1], return_inverse=True), numpy.isin([1], [2])
 """
 _FULL_TRIAL: Final = f"""{_AGENT_TRIAL}
-import io, psycopg.pq, sqlalchemy.orm, weasyprint.text.ffi
+import io, psycopg.pq, weasyprint.text.ffi
 jpeg = io.BytesIO()
 PIL.Image.new("RGB", (8, 8), "red").save(jpeg, "JPEG")
 PIL.Image.open(jpeg).load()
@@ -152,7 +153,7 @@ _NO_PLACES: Final = (
     # who made a network card, and Kerberos; ways to packets on other systems
     *("scapy/libs/manuf", "scapy/libs/bluetoothids", "scapy/libs/rfc3961"),
     *("scapy/arch/windows/", "scapy/arch/bpf/", "scapy/arch/solaris"),
-    *("numpy/ma/", "numpy/polynomial/", "numpy/typing/", "numpy/conftest"),
+    *("numpy/polynomial/", "numpy/typing/", "numpy/conftest"),
     # of fonts: sources and curves, and what only makes or compares them; WeasyPrint takes parts of them
     *("fontTools/ufoLib/", "fontTools/voltLib/", "fontTools/mtiLib/", "fontTools/merge/"),
     *("fontTools/cu2qu/", "fontTools/qu2cu/", "fontTools/svgLib/", "fontTools/t1Lib/"),
@@ -167,7 +168,8 @@ _NO_PLACES: Final = (
     "ldap3/protocol/schemas/",
     *("authlib/integrations/django", "authlib/integrations/flask", "authlib/integrations/requests"),
     *("authlib/integrations/sqla", "authlib/integrations/starlette"),
-    *("sqlalchemy/ext/mypy/", "sqlalchemy/ext/automap", "sqlalchemy/ext/horizontal"),
+    # the console writes SQL by SQLAlchemy's Core
+    "sqlalchemy/orm/",
     *("sqlalchemy/dialects/mssql/", "sqlalchemy/dialects/mysql/"),
     "sqlalchemy/dialects/oracle/",
 )
@@ -191,6 +193,8 @@ def needed(path: str) -> bool:
     *folders, name = path.split("/")
     if folders == ["PIL"] and name.endswith("ImagePlugin.py"):
         return name in _PICTURES
+    if path.startswith("sqlalchemy/ext/"):
+        return path in ("sqlalchemy/ext/__init__.py", "sqlalchemy/ext/compiler.py")
     if folders == ["pyphen", "dictionaries"]:
         return name.startswith("hyph_en")
     if folders == ["scapy", "layers"]:

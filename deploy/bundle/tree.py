@@ -19,7 +19,10 @@ from deploy.bundle.errors import BuildError
 
 CODE: Final = "lib/python3.11"
 _PARTS: Final = 2  # compilers at a time; the same everywhere, so that what they make is the same
-_DOCUMENTED: Final = ("agents/", "collectors/", "exporters/", "rules/", "pycparser/")  # used
+_DOCUMENTED: Final = (  # their texts are used, those of numpy when numpy.ma is loaded, as by numpy.unique
+    *("agents/", "collectors/", "exporters/", "rules/", "pycparser/", "numpy/ma/"),
+    *("numpy/_core/fromnumeric.py", "numpy/_core/multiarray.py", "numpy/_core/numeric.py"),
+)
 
 
 class Made(NamedTuple):
