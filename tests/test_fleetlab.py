@@ -14,7 +14,7 @@ import pytest
 
 from agents.fleet.inventory import load
 from collectors.sources.ssh.knownhosts import entries, judge
-from tests import fleetlab
+from tests import fleetlab, fleettree
 from tests.fleetlab import PASSWORD, USER, Fleet, Host, Kind
 from tests.processgroups import Failed
 from tests.sshlab import wait_until
@@ -137,7 +137,7 @@ def test_nothing_stays(how: str, hosts: Fleet) -> None:
     """Beside another fleet, which goes on."""
     program = f"""
 import os
-from tests import fleetlab
+from tests import fleetlab, fleettree
 with fleetlab.fleet(2, [fleetlab.Kind(disk="8m")]) as hosts:
     hosts[0].run("touch /x; sleep 1000 > /dev/null 2>&1 &")
     print(hosts.folder, hosts[0].pid, hosts[1].pid, flush=True)
@@ -157,11 +157,11 @@ with fleetlab.fleet(2, [fleetlab.Kind(disk="8m")]) as hosts:
 
 def test_the_tree_is_not_taken_from_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    recipe = fleetlab.kept_name()
+    recipe = fleettree.kept_name()
     (tmp_path / recipe).mkdir(mode=0o777)
     (tmp_path / recipe).chmod(0o777)
     with pytest.raises(Failed, match="others may write"):
-        fleetlab.tree()
+        fleettree.tree()
 
 
 def test_known_hosts(hosts: Fleet) -> None:
