@@ -161,9 +161,8 @@ _NO_PLACES: Final = (
         "PIL/ImageQt",
     ),
     *("PIL/ImageGrab", "PIL/ImageShow", "PIL/ImageWin", "PIL/report", "PIL/features"),
-    # who made a network card, and Kerberos; ways to packets on other systems
-    *("scapy/libs/manuf", "scapy/libs/bluetoothids", "scapy/libs/rfc3961"),
-    *("scapy/arch/windows/", "scapy/arch/bpf/", "scapy/arch/solaris"),
+    # Kerberos, and ways to packets on other systems
+    *("scapy/libs/rfc3961", "scapy/arch/windows/", "scapy/arch/bpf/", "scapy/arch/solaris"),
     *("numpy/polynomial/", "numpy/conftest"),
     # of fonts: sources and curves, and what only makes or compares them; WeasyPrint takes parts of them
     *("fontTools/ufoLib/", "fontTools/voltLib/", "fontTools/mtiLib/", "fontTools/merge/"),

@@ -190,7 +190,9 @@ def _try(folder: Path, contents: Contents) -> None:
     """Raises BuildError unless all that is loaded when it is asked for can be, and does its work."""
     lines = "".join(f"import {name}\n" for name in contents.imports) + contents.trial
     argv = [str(folder / "bin/python3"), "-c", lines]
-    ran = subprocess.run(argv, capture_output=True, text=True, check=False)
+    # what was kept in a home (scapy does) would hide what is missing
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+    ran = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment)
     if ran.returncode:
         raise BuildError(f"what was built does not work: {ran.stderr.strip()[-500:]}")
 
