@@ -12,7 +12,8 @@
 #   install [CONFIG]                for the console: puts the tree this file is in in force
 #
 # Tells key=value lines; 0 done, 1 said why on standard error. What is written is written aside and renamed.
-# Until an activation is over, $PREFIX/.pending has all that was before: who finds it goes back first.
+# An activation first writes all that it needs room for, and has it on the disk; then it only renames, as going
+# back does. Until it is over there is $PREFIX/.pending, what was before: who finds it goes back first.
 # Standard output may be gone with the connection: nothing depends on it, and what was begun is ended.
 
 # shellcheck disable=SC2317 # functions are called by their verb
@@ -26,12 +27,12 @@ trap '' HUP PIPE
 PREFIX=/opt/jianwei
 ETC=/etc/jianwei
 ETC_NEW=/etc/.jianwei.new # set ready by configure, put in force by activate
-ETC_OLD=/etc/.jianwei.old
 STATE=/var/lib/jianwei
 UNITS=/etc/systemd/system
 UNIT=jianwei-agent.service
 ROTATE=/etc/logrotate.d/jianwei
 PENDING=$PREFIX/.pending
+WAS=.before~ # beside a place: what was there before the activation that is not over
 seconds=60
 
 tell() { printf '%s=%s\n' "$1" "$2" 2>/dev/null || :; }
@@ -88,7 +89,7 @@ at_look() {
     tell systemd "$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')"
     tell free "$(($(room "$PREFIX") << 20))"
     tell versions "$(releases | tr '\n' ' ')"
-    if [ -d "$PENDING" ]; then # what it will go back to; it is not that yet
+    if [ -s "$PENDING/to" ]; then # what it will go back to; it is not that yet
         tell current "$(cat "$PENDING/from")"
         tell previous "$(cat "$PENDING/previous")"
         tell config "$(digest "$PENDING/etc")"
@@ -134,11 +135,22 @@ alone() {
 # A change begins from a whole: alone, and what was cut off is gone back from.
 whole_and_alone() {
     alone
-    rm -rf "$PENDING.new"
-    [ -d "$PENDING" ] || return 0
-    go_back
-    tell mended "$(cat "$PREFIX/.done/to" 2>/dev/null)"
+    if [ -s "$PENDING/to" ]; then
+        go_back
+        [ $? -ne 2 ] || fail "an activation was cut off, and cannot be gone back from: is there room on /etc?"
+        tell mended "$(cat "$PREFIX/.done/to" 2>/dev/null)"
+    fi
+    leftovers
 }
+
+# What a kill may leave of an activation that did not begin or is over; a record without content is none.
+leftovers() {
+    rm -rf "$PENDING.new" "$PENDING"
+    for place in "$ETC" "$UNITS/$UNIT" "$ROTATE"; do rm -rf "$place$WAS" "$place.new"; done
+}
+
+# All that was written is on the disk.
+flush() { sync -f "$PREFIX" "${ETC%/*}" 2>/dev/null || sync; }
 
 version_ok() {
     case $1 in
@@ -158,8 +170,24 @@ present() {
 # Whether all files of a release are as they were made.
 whole() { (cd "$1" && sha256sum -c MANIFEST.sha256) >/dev/null 2>&1; }
 
-# A file in the place of another, never half of it. Copies $1 to $2.
-replace() { rm -f "$2.new" && cp "$1" "$2.new" && chmod 0644 "$2.new" && mv -f "$2.new" "$2"; }
+# $1 in the place $2; what was there stays beside it. A folder's place is empty for an instant.
+swap() {
+    if [ -d "$2" ]; then
+        mv "$2" "$2$WAS" || return 1
+    elif [ -e "$2" ] || [ -L "$2" ]; then
+        ln "$2" "$2$WAS" || return 1
+    fi
+    mv -f "$1" "$2"
+}
+
+# What was in the place $2 is there again; $1 is the record's copy of it, if there was something.
+swap_back() {
+    if [ ! -e "$1" ]; then
+        rm -rf "$2"
+    elif [ -e "$2$WAS" ] || [ -L "$2$WAS" ]; then
+        rm -rf "$2" && mv "$2$WAS" "$2"
+    fi
+}
 
 # The link $1 leads to the release $2; none if that is empty.
 relink() {
@@ -171,13 +199,6 @@ relink() {
     # a mv that knows no -T would move into the release
     mv -fT "$PREFIX/.$1" "$PREFIX/$1" 2>/dev/null ||
         { rm -f "$PREFIX/$1" && mv "$PREFIX/.$1" "$PREFIX/$1"; }
-}
-
-# A folder in the place of $ETC; in between there is none, which `mend` mends.
-replace_etc() {
-    rm -rf "$ETC_OLD"
-    [ ! -d "$ETC" ] || mv "$ETC" "$ETC_OLD" || return 1
-    mv "$1" "$ETC" && rm -rf "$ETC_OLD"
 }
 
 account() {
@@ -205,7 +226,7 @@ tidy() {
             ;;
         esac
     done
-    rm -rf "$PREFIX"/.gone.* "$PREFIX"/.new.* "$PREFIX/.kept.old" "$PREFIX/.done"
+    rm -rf "$PREFIX"/.gone.* "$PREFIX"/.new.* "$PREFIX/.done"
 }
 
 # --- unpack ---
@@ -359,17 +380,24 @@ at_rollback() {
     into_force
 }
 
-# All that there is now, to go back to.
+# All that there is now, to go back to, and beside them the files that come; on the disk.
 remember() {
-    now=$PENDING.new
+    now=$PENDING.new files=$release/share/jianwei
     (
         umask 077
         mkdir "$now" && link current >"$now/from" && link previous >"$now/previous" &&
             printf %s "$version" >"$now/to" && is active >"$now/active" && is enabled >"$now/enabled" &&
             copy "$ETC" "$now/etc" && copy "$UNITS/$UNIT" "$now/unit" && copy "$ROTATE" "$now/rotate" &&
-            mv "$now" "$PENDING"
-    ) || spoilt "$now" "what is in force cannot be kept: no room on $PREFIX?"
+            beside "$files/systemd/$UNIT" "$UNITS/$UNIT" &&
+            if [ -d "${ROTATE%/*}" ]; then beside "$files/logrotate" "$ROTATE"; fi &&
+            flush && mv "$now" "$PENDING" && flush
+    ) && return
+    leftovers
+    fail "what is in force cannot be kept: is there room on /etc and $PREFIX?"
 }
+
+# What is to come in the place $2, if there is something.
+beside() { [ ! -e "$1" ] || { cp "$1" "$2.new" && chmod 0644 "$2.new"; }; }
 
 # What is not there needs no copy.
 copy() { [ ! -e "$1" ] || cp -a "$1" "$2"; }
@@ -382,6 +410,12 @@ into_force() {
         fail "files of release $version are damaged: deploy it again"
     fi
     from=$(link current) began=$(date +%s)
+    if [ ! -d "$ETC_NEW" ] && [ ! -f "$ETC/jianwei.yaml" ]; then
+        stage "$ETC"
+        cp "$release/share/jianwei/jianwei.yaml" "$ETC_NEW/" || spoilt "$ETC_NEW" "no room on /etc"
+        checked "$version"
+    fi
+    chmod 0755 "$PREFIX"
     remember
     stopped=no problem='' asking=''
     trap 'trap "" TERM INT; stopped=yes; [ -z "$asking" ] || kill "$asking" 2>/dev/null' TERM INT
@@ -393,25 +427,26 @@ into_force() {
     fi
     [ "$stopped" = no ] || problem="it was stopped while it was put in force"
     last_words
-    if ! go_back; then problem="$problem; $from is back and not ready either"
-    elif [ -n "$from" ]; then problem="$problem; $from is back"
-    else problem="$problem; there was none before, and none is left running"; fi
+    go_back
+    case $? in
+    2) problem="$problem; and it cannot be gone back from: is there room on /etc? The next command tries again" ;;
+    1) problem="$problem; $from is back and not ready either" ;;
+    *) if [ -n "$from" ]; then problem="$problem; $from is back"; else
+        problem="$problem; there was none before, and none is left running"; fi ;;
+    esac
+    trap - EXIT
     fail "$problem"
 }
 
 put() {
-    problem="files cannot be written: is there room on /etc and $PREFIX?"
-    [ ! -d "$ETC_NEW" ] || replace_etc "$ETC_NEW" || return 1
-    if [ ! -f "$ETC/jianwei.yaml" ]; then
-        (stage "$ETC" && cp "$release/share/jianwei/jianwei.yaml" "$ETC_NEW/" && checked "$version") &&
-            replace_etc "$ETC_NEW" || return 1
-    fi
-    replace "$release/share/jianwei/systemd/$UNIT" "$UNITS/$UNIT" || return 1
-    if [ -f "$release/share/jianwei/logrotate" ] && [ -d "${ROTATE%/*}" ]; then
-        replace "$release/share/jianwei/logrotate" "$ROTATE" || return 1
-    fi
+    problem="files cannot be put in their places on /etc and $PREFIX"
+    [ ! -d "$ETC_NEW" ] || swap "$ETC_NEW" "$ETC" || return 1
+    for place in "$UNITS/$UNIT" "$ROTATE"; do
+        [ ! -e "$place.new" ] || swap "$place.new" "$place" || return 1
+    done
     systemctl stop "$UNIT" 2>/dev/null # never the old one that answers
     relink current "$version" || return 1
+    if [ -n "$from" ] && [ "$from" != "$version" ]; then relink previous "$from" || return 1; fi
     problem="systemd does not take the unit of $version"
     systemctl daemon-reload && systemctl enable --quiet "$UNIT" 2>&1 || return 1
     systemctl reset-failed "$UNIT" 2>/dev/null
@@ -444,52 +479,40 @@ last_words() {
         while IFS= read -r line; do tell log "$line"; done
 }
 
-# It is over: the release before, its configuration and unit are kept.
+# It is over: the release before, its configuration and unit are kept. One is forgotten only when the disk has
+# the other.
 settle() {
-    now=$PENDING
-    if [ -n "$from" ] && [ "$from" != "$version" ]; then
-        relink previous "$from"
-        rm -rf "$PREFIX/.kept.old"
-        [ ! -d "$PREFIX/.kept" ] || mv "$PREFIX/.kept" "$PREFIX/.kept.old"
-        mv "$now" "$PREFIX/.kept"
-    else
-        rm -rf "$PREFIX/.done"
-        mv "$now" "$PREFIX/.done"
-    fi
+    kept=$PREFIX/.done
+    if [ -n "$from" ] && [ "$from" != "$version" ]; then kept=$PREFIX/.kept; fi
+    flush
+    rm -rf "$kept"
+    mv "$PENDING" "$kept" || fail "$kept cannot be made"
+    flush
     trap - TERM INT EXIT
+    leftovers
     tidy
 }
 
-# As $PENDING has it. Whatever ends this, it can be done again.
+# As $PENDING has it; 1: what was before is not ready, 2: not all could be put back. It can be done again.
 go_back() {
     now=$PENDING
     before=$(cat "$now/from")
     systemctl stop "$UNIT" 2>/dev/null
-    if [ -d "$now/etc" ]; then
-        rm -rf "$ETC.back" && cp -a "$now/etc" "$ETC.back" && replace_etc "$ETC.back"
-    else
-        rm -rf "$ETC" "$ETC_OLD"
-    fi
-    relink current "$before"
-    relink previous "$(cat "$now/previous")"
-    if [ -f "$now/rotate" ]; then replace "$now/rotate" "$ROTATE"; else rm -f "$ROTATE"; fi
-    if [ -f "$now/unit" ]; then
-        replace "$now/unit" "$UNITS/$UNIT"
-    else
-        systemctl disable --quiet "$UNIT" 2>/dev/null
-        rm -f "$UNITS/$UNIT"
-    fi
+    if [ "$(cat "$now/enabled")" = no ]; then systemctl disable --quiet "$UNIT" 2>/dev/null; fi
+    swap_back "$now/etc" "$ETC" && swap_back "$now/unit" "$UNITS/$UNIT" && swap_back "$now/rotate" "$ROTATE" &&
+        relink current "$before" && relink previous "$(cat "$now/previous")" || return 2
     systemctl daemon-reload
     systemctl reset-failed "$UNIT" 2>/dev/null
     back=0
-    if [ "$(cat "$now/enabled")" = no ]; then systemctl disable --quiet "$UNIT" 2>/dev/null; fi
     if [ "$(cat "$now/active")" = yes ]; then
         systemctl start --no-block "$UNIT"
         # what ran before is given time, however little the new one had
         asked "$PREFIX/${before:-$(cat "$now/to")}" "$((seconds > 60 ? seconds : 60))" >/dev/null 2>&1 || back=1
     fi
+    flush
     rm -rf "$PREFIX/.done"
-    mv "$now" "$PREFIX/.done"
+    mv "$now" "$PREFIX/.done" || return 2
+    leftovers
     return "$back"
 } >&2
 
@@ -510,10 +533,11 @@ at_uninstall() {
     alone
     systemctl disable --now --quiet "$UNIT" 2>/dev/null
     systemctl stop "$UNIT" 2>/dev/null
-    gone "$UNITS/$UNIT" "$UNITS/$UNIT.new" "$UNITS/$UNIT.d" "$ROTATE" "$ROTATE.new"
+    leftovers
+    gone "$UNITS/$UNIT" "$UNITS/$UNIT.d" "$ROTATE"
     systemctl daemon-reload
     systemctl reset-failed "$UNIT" 2>/dev/null
-    gone "$ETC" "$ETC_NEW" "$ETC_OLD" "$ETC.back"
+    gone "$ETC" "$ETC_NEW"
     if [ -z "$keep" ]; then
         gone "$STATE" /var/cache/jianwei /var/log/jianwei
         if [ -f "$PREFIX/.account" ]; then forget_account; fi
