@@ -28,10 +28,12 @@ PREFIX=/opt/jianwei
 ETC=/etc/jianwei
 ETC_NEW=/etc/.jianwei.new # set ready by configure, put in force by activate
 STATE=/var/lib/jianwei
+ACCOUNT=/var/lib/.jianwei.account # `user`, `group`: those that were made here
 UNITS=/etc/systemd/system
 UNIT=jianwei-agent.service
 ROTATE=/etc/logrotate.d/jianwei
 PENDING=$PREFIX/.pending
+LOCK=/run/jianwei-host.lock # root's: what others can open, they can lock
 WAS=.before~ # beside a place: what was there before the activation that is not over
 seconds=60
 
@@ -62,13 +64,20 @@ releases() {
 
 sum_of() { [ ! -f "$1" ] || sha256sum <"$1" | cut -d ' ' -f 1; }
 
+# The names of the files that were deployed to a folder.
+deployed() {
+    { cat "$1/.deployed" 2>/dev/null || echo jianwei.yaml; } |
+        while IFS= read -r name; do
+            case $name in '' | /* | *..*) ;; *) printf '%s\n' "$name" ;; esac
+        done
+}
+
 # Of the files that were deployed to a folder, one for all: of the lines that sha256sum prints of them.
 digest() {
     [ -f "$1/jianwei.yaml" ] || return 0
     (
         cd "$1" || exit 0
-        if [ -f .deployed ]; then cat .deployed; else echo jianwei.yaml; fi |
-            while IFS= read -r name; do sha256sum -- "$name"; done 2>/dev/null
+        deployed . | while IFS= read -r name; do sha256sum -- "$name"; done 2>/dev/null
     ) | sha256sum | cut -d ' ' -f 1
 }
 
@@ -82,6 +91,7 @@ room() {
 is() { if systemctl "is-$1" --quiet "$UNIT" 2>/dev/null; then echo yes; else echo no; fi; }
 
 at_look() {
+    root_only
     tell arch "$(uname -m)"
     # shellcheck disable=SC1091
     tell system "$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${VERSION_ID:-}")"
@@ -113,17 +123,32 @@ at_look() {
     tell end look
 }
 
-asked() { "$1/bin/jianwei" ready --config "$ETC/jianwei.yaml" --timeout "$2s"; }
+# It must not hold the lock when this program is killed.
+asked() { "$1/bin/jianwei" ready --config "$ETC/jianwei.yaml" --timeout "$2s" 9<&-; }
 
 # --- what every change needs ---
+
+# Root runs what is there: nobody else may put it there, in no folder above either.
+root_only() {
+    for top in "${PREFIX%/*}" "$PREFIX"; do
+        above=$(cd -P "$top" 2>/dev/null && pwd) || continue
+        while [ -n "$above" ]; do
+            # shellcheck disable=SC2012
+            ls -ldn "$above" | awk '$3 || $1 ~ /^........w/ || $1 ~ /^.....w/ && $4 { exit 1 }' ||
+                fail "$above is not root's alone: give it to root, and let nobody else write there"
+            above=${above%/*}
+        done
+    done
+}
 
 # Alone on this host, and root. Another one ends by itself: it is waited for.
 alone() {
     [ "$(id -u)" -eq 0 ] || fail "not root: log in as root, or set sudo for this host"
     command -v systemctl >/dev/null || fail "there is no systemd here"
     command -v flock >/dev/null || fail "there is no flock here (util-linux)"
-    [ ! -e "$PREFIX" ] || [ -O "$PREFIX" ] || fail "$PREFIX is not root's: move it away"
-    exec 9<"$UNITS" || fail "there is no $UNITS"
+    root_only
+    (umask 077 && : >>"$LOCK") || fail "$LOCK cannot be written"
+    exec 9>>"$LOCK"
     waited=0
     until flock -n 9; do
         [ "$waited" -lt 90 ] || fail "somebody else changes this host; try again when that is over"
@@ -201,18 +226,34 @@ relink() {
         { rm -f "$PREFIX/$1" && mv "$PREFIX/.$1" "$PREFIX/$1"; }
 }
 
+# A line of passwd(5) or group(5).
+entry() { getent "$1" jianwei 2>/dev/null || grep '^jianwei:' "/etc/$1"; }
+
+# The user and the group of the agent. What is made is noted: it is ours to take away.
 account() {
-    ! id jianwei >/dev/null 2>&1 || return 0
+    if user=$(entry passwd); then
+        first=$(awk '$1 == "UID_MIN" { print $2 }' /etc/login.defs 2>/dev/null)
+        case $(printf %s "$user" | cut -d : -f 7) in */nologin | */false) ;; *) first=0 ;; esac
+        [ "$(id -u jianwei)" -lt "${first:-1000}" ] ||
+            fail "there is a user jianwei who is somebody, and would own the agent: give that one another name"
+        entry group >/dev/null || fail "the user jianwei has no group jianwei: make it"
+        return
+    fi
     shell=/usr/sbin/nologin
     [ -x "$shell" ] || shell=/bin/false
-    mkdir -p "$PREFIX" && : >"$PREFIX/.account" # ours to take away
-    if command -v useradd >/dev/null; then
-        getent group jianwei >/dev/null || groupadd --system jianwei
-        useradd --system --gid jianwei --home-dir "$STATE" --no-create-home --shell "$shell" jianwei
-    else
-        grep -q '^jianwei:' /etc/group || addgroup -S jianwei
-        adduser -S -D -H -h "$STATE" -s "$shell" -G jianwei jianwei
-    fi >&2 || fail "the user jianwei cannot be made"
+    {
+        mkdir -p "${ACCOUNT%/*}"
+        entry group >/dev/null || {
+            echo group >>"$ACCOUNT"
+            if command -v groupadd >/dev/null; then groupadd --system jianwei; else addgroup -S jianwei; fi
+        }
+        echo user >>"$ACCOUNT"
+        if command -v useradd >/dev/null; then
+            useradd --system --gid jianwei --home-dir "$STATE" --no-create-home --shell "$shell" jianwei
+        else
+            adduser -S -D -H -h "$STATE" -s "$shell" -G jianwei jianwei
+        fi
+    } >&2 || fail "the user jianwei cannot be made"
 }
 
 # Remove what nobody needs: releases but those named, what a kill left.
@@ -232,7 +273,7 @@ tidy() {
 # --- unpack ---
 
 at_unpack() {
-    file=$1 sum=$2 version=$3
+    file=$1 sum=$2 version=$3 here=''
     version_ok "$version"
     whole_and_alone
     record=$PREFIX/.bundle.$version
@@ -242,11 +283,7 @@ at_unpack() {
             tell unpacked same
             return
         fi
-        case $version in
-        "$(link current)" | "$(link previous)")
-            fail "release $version is here with other content: give the new one another version"
-            ;;
-        esac
+        case $version in "$(link current)" | "$(link previous)") here=$PREFIX/$version ;; esac
     fi
     [ -f "$file" ] || fail "$file is not here: upload it again"
     # who uploaded it checked it, in the boot that it noted
@@ -262,7 +299,12 @@ at_unpack() {
     # all of a bundle that has its sum is as it was made, if these two say so: its files are not summed again
     { gzip -dc "$file" || : >"$new/.bad"; } | tar -xof - -C "$new" || : >"$new/.bad"
     [ ! -e "$new/.bad" ] || spoilt "$new" "$file cannot be unpacked"
-    adopt "$new" "$version"
+    if [ -z "$here" ]; then
+        rm -f "$record" # until there is one of what comes
+        adopt "$new" "$version"
+    elif [ "$(sum_of "$new"/*/MANIFEST.sha256)" != "$(sum_of "$here/MANIFEST.sha256")" ]; then
+        spoilt "$new" "release $version is here with other content: give the new one another version"
+    fi
     printf '%s\n' "$sum" >"$record"
     boot >>"$record"
     rm -rf "$new" "$file" "$file.boot"
@@ -300,14 +342,13 @@ at_configure() {
     whole_and_alone
     account
     stage "$ETC"
+    rm -rf "$ETC_NEW/.tar"
     cat >"$ETC_NEW/.tar" || spoilt "$ETC_NEW" "$ETC_NEW cannot be written"
     [ "$(sum_of "$ETC_NEW/.tar")" = "$sum" ] || spoilt "$ETC_NEW" "the files did not arrive whole"
     # what was deployed and is no more goes; what others put there stays
-    if [ -f "$ETC_NEW/.deployed" ]; then
-        while IFS= read -r name; do
-            case $name in '' | /* | *..*) ;; *) rm -f "$ETC_NEW/$name" ;; esac
-        done <"$ETC_NEW/.deployed"
-    fi
+    [ ! -e "$ETC_NEW/.deployed" ] ||
+        deployed "$ETC_NEW" | while IFS= read -r name; do linked "$name" || rm -f "$ETC_NEW/$name"; done
+    tar -tf "$ETC_NEW/.tar" | while IFS= read -r name; do ! linked "$name" || rm -f "$linked"; done
     tar -xof "$ETC_NEW/.tar" -C "$ETC_NEW" || spoilt "$ETC_NEW" "the files cannot be unpacked"
     rm -f "$ETC_NEW/.tar"
     checked "$version"
@@ -322,16 +363,53 @@ stage() {
     chmod 0700 "$ETC_NEW"
 }
 
+# Whether a file's name in $ETC_NEW leads through a link of somebody, to where nothing may be changed; the
+# first one is then in `linked`.
+linked() {
+    linked=$ETC_NEW rest=$1/
+    while [ -n "$rest" ]; do
+        linked=$linked/${rest%%/*} rest=${rest#*/}
+        [ ! -L "$linked" ] || return 0
+    done
+    return 1
+}
+
+# A file as jianwei.yaml in $ETC_NEW.
+with_config() {
+    rm -f "$ETC_NEW/jianwei.yaml"
+    cp "$1" "$ETC_NEW/jianwei.yaml" || spoilt "$ETC_NEW" "$1 cannot be copied to /etc"
+}
+
+# What was deployed to the folder $1 takes the place of what is deployed in $ETC_NEW; what others put there stays.
+deployed_of() {
+    { deployed "$ETC_NEW" && deployed "$1"; } | sort -u | while IFS= read -r name; do
+        if [ ! -f "$1/$name" ]; then
+            linked "$name" || rm -f "$ETC_NEW/$name"
+            continue
+        fi
+        ! linked "$name" || rm -f "$linked"
+        case $name in */*) mkdir -p "$ETC_NEW/${name%/*}" ;; esac
+        cp "$1/$name" "$ETC_NEW/$name" || exit 1
+    done || spoilt "$ETC_NEW" "no room on /etc"
+    rm -f "$ETC_NEW/.deployed"
+    copy "$1/.deployed" "$ETC_NEW/.deployed" || spoilt "$ETC_NEW" "no room on /etc"
+}
+
+# Owners and modes of what is deployed in $ETC_NEW.
+owned() {
+    deployed "$ETC_NEW" | while IFS= read -r name; do
+        ! linked "$name" || continue
+        chown root:jianwei "$ETC_NEW/$name" && chmod 0640 "$ETC_NEW/$name" || exit 1
+        while name=$(dirname "$name") && [ "$name" != . ]; do
+            chown root:jianwei "$ETC_NEW/$name" && chmod 0750 "$ETC_NEW/$name"
+        done
+    done || spoilt "$ETC_NEW" "the files cannot be given to root and the group jianwei"
+}
+
 # Owners and modes of $ETC_NEW, then what the release says of it. It names files as they will be, so it sees
 # them there: in a mount namespace of its own, where that can be had.
 checked() {
-    if [ -f "$ETC_NEW/.deployed" ]; then cat "$ETC_NEW/.deployed"; else echo jianwei.yaml; fi |
-        while IFS= read -r name; do
-            chown root:jianwei "$ETC_NEW/$name" && chmod 0640 "$ETC_NEW/$name" || exit 1
-            while name=$(dirname "$name") && [ "$name" != . ]; do
-                chown root:jianwei "$ETC_NEW/$name" && chmod 0750 "$ETC_NEW/$name"
-            done
-        done || spoilt "$ETC_NEW" "the files cannot be given to root and the group jianwei"
+    owned
     run=$PREFIX/$1/bin/jianwei made=no
     [ -d "$ETC" ] || { mkdir -m 0750 "$ETC" && made=yes; }
     # shellcheck disable=SC2016
@@ -374,7 +452,9 @@ at_rollback() {
     [ -n "$version" ] || fail "there is no release before to go back to"
     present "$version"
     if [ "$(cat "$PREFIX/.kept/from" 2>/dev/null)" = "$version" ] && [ -d "$PREFIX/.kept/etc" ]; then
-        stage "$PREFIX/.kept/etc"
+        stage "$ETC"
+        deployed_of "$PREFIX/.kept/etc"
+        owned
         chown root:jianwei "$ETC_NEW" && chmod 0750 "$ETC_NEW"
     fi
     into_force
@@ -412,7 +492,7 @@ into_force() {
     from=$(link current) began=$(date +%s)
     if [ ! -d "$ETC_NEW" ] && [ ! -f "$ETC/jianwei.yaml" ]; then
         stage "$ETC"
-        cp "$release/share/jianwei/jianwei.yaml" "$ETC_NEW/" || spoilt "$ETC_NEW" "no room on /etc"
+        with_config "$release/share/jianwei/jianwei.yaml"
         checked "$version"
     fi
     chmod 0755 "$PREFIX"
@@ -458,7 +538,7 @@ put() {
 serves() {
     problem="$version was not ready within $seconds s"
     [ "$stopped" = no ] || return 1
-    asked "$release" "$seconds" >"$PENDING/said" 2>&1 &
+    asked "$release" "$seconds" >"$PENDING/said" 2>&1 9<&- &
     asking=$!
     wait "$asking"
     answered=$?
@@ -521,8 +601,13 @@ go_back() {
 gone() {
     for what in "$@"; do
         if [ -e "$what" ] || [ -L "$what" ]; then
-            rm -rf "$what" || fail "$what cannot be removed"
-            tell removed "$what"
+            if rm -rf "$what" 2>/dev/null; then
+                tell removed "$what"
+            elif grep -q " $what " /proc/self/mounts && [ -z "$(ls -A "$what")" ]; then
+                tell removed "what was in $what, which is a file system of its own"
+            else
+                fail "$what cannot be removed"
+            fi
         fi
     done
 }
@@ -540,21 +625,31 @@ at_uninstall() {
     gone "$ETC" "$ETC_NEW"
     if [ -z "$keep" ]; then
         gone "$STATE" /var/cache/jianwei /var/log/jianwei
-        if [ -f "$PREFIX/.account" ]; then forget_account; fi
+        forget_account
     fi
     gone "$PREFIX"
     tell end uninstall
 }
 
 forget_account() {
-    ! id jianwei >/dev/null 2>&1 || {
-        if command -v userdel >/dev/null; then userdel jianwei; else deluser jianwei; fi >&2 &&
-            tell removed "user jianwei"
-    }
-    if grep -q '^jianwei:' /etc/group; then
-        if command -v groupdel >/dev/null; then groupdel jianwei; else delgroup jianwei; fi >&2
-        tell removed "group jianwei"
+    [ -f "$ACCOUNT" ] || return 0
+    group=$(entry group)
+    if grep -q user "$ACCOUNT" && entry passwd >/dev/null; then
+        if command -v userdel >/dev/null; then userdel jianwei; else deluser jianwei; fi >&2
+        tell removed "user jianwei"
     fi
+    # a user takes the group of its name along
+    if grep -q group "$ACCOUNT"; then
+        if ! entry group >/dev/null; then :
+        elif command -v groupdel >/dev/null; then groupdel jianwei
+        else delgroup jianwei; fi >&2
+        tell removed "group jianwei"
+    elif [ -n "$group" ] && ! entry group >/dev/null; then
+        group=$(printf %s "$group" | cut -d : -f 3)
+        if command -v groupadd >/dev/null; then groupadd -g "$group" jianwei
+        else addgroup -g "$group" jianwei; fi >&2
+    fi
+    rm -f "$ACCOUNT"
 }
 
 # --- install, at the console ---
@@ -591,7 +686,7 @@ at_install() {
     account
     if [ -n "$config" ]; then
         stage "$ETC"
-        cp "$config" "$ETC_NEW/jianwei.yaml" || spoilt "$ETC_NEW" "$config cannot be copied"
+        with_config "$config"
         checked "$version"
     fi
     both "正在启动代理，最多等待 $seconds 秒" "Starting the agent, at most $seconds s"

@@ -309,7 +309,7 @@ def test_killed_at_any_instant_the_next_one_mends_it(quick: HostSpace, verb: str
         assert (seen.current, seen.previous, seen.ready) == ("1.1", "1.0", True), instant
         assert host_text(quick, "/etc/jianwei/jianwei.yaml") == "a: 2\n", instant
         left = {p.name for p in quick.path("/opt/jianwei").iterdir() if p.name.startswith(".")}
-        assert left <= {".account", ".bundle.1.0", ".bundle.1.1", ".kept", ".staged"}, instant
+        assert left <= {".bundle.1.0", ".bundle.1.1", ".kept", ".staged"}, instant
         beside = {p.name for p in quick.path("/etc").iterdir() if "jianwei" in p.name}
         assert beside == {"jianwei"}, instant
         instant += EVERY
