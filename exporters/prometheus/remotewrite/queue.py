@@ -50,7 +50,8 @@ class Fill(NamedTuple):
 class Queue:
     """Safe for one thread that puts and one that reads. Raises QueueError where disk or another process is in the way.
 
-    `max_age` in seconds. `now` is Unix time; tests and benchmarks let it run.
+    `max_age` in seconds. `now` is Unix time; tests and benchmarks let it run. `patience`: seconds for another process
+    to end, else as for all locks.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Queue:
         max_bytes: int,
         max_age: float,
         now: Callable[[], float] = time.time,
+        patience: float | None = None,
     ) -> None:
         self._folder, self._max_bytes, self._max_age, self._now = folder, max_bytes, max_age, now
         self._segment_size = min(SEGMENT_SIZE, max(1 << 12, max_bytes // 8))
@@ -75,7 +77,7 @@ class Queue:
         self._closed = False
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = locked(folder / "lock")
+            self._lock = locked(folder / "lock", patience=patience)
         except OSError as error:
             raise QueueError(f"{error.filename or folder}: {error.strerror}") from error
         try:
@@ -86,6 +88,7 @@ class Queue:
 
     def _open(self) -> None:
         self._place = Cursor(self._folder / "cursor")
+        self._place.sync(now=True)
         self._segments, newest = segment.found(self._folder, self.cursor.segment)
         self._total, self._next = self.cursor.total, newest + 1
         if self._segments:
@@ -273,9 +276,12 @@ class Queue:
                 raise QueueError(f"{self._folder}: {error.strerror}") from error
 
     def _move(self, end: Position) -> None:
-        """The cursor, and away with segments before it."""
+        """The cursor, and away with segments before it: not before the disk has it, or a power cut would make losses
+        of what the receiver has."""
         assert self._place  # noqa: S101 - from the opening on
         self._place.move(end)
+        if self._segments and self._segments[0].number < end.segment:
+            self._place.sync(now=True)
         while self._segments and self._segments[0].number < end.segment:
             self._segments.pop(0).path.unlink(missing_ok=True)
 
