@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -20,9 +21,11 @@ from agents.cli import main
 from agents.cli.fleet import session, tables
 from agents.cli.fleet.board import Board
 from agents.cli.fleet.options import Given
+from agents.fleet.bundle import Bundle
 from agents.fleet.model import Outcome, Step
 from agents.fleet.rollout import Share
-from tests.agents.fleetfake import KeptHosts, deploying, named
+from agents.fleet.tasks import Removing, Task
+from tests.agents.fleetfake import FakeBundle, KeptHosts, deploying, named
 from tests.hostspace import bundle
 from tests.sshlab import SshLab, needs_sshd
 
@@ -165,6 +168,35 @@ def test_resume_takes_those_that_never_began(
     assert session.change(resume, hosts, deploying(), "deploy", reach=kept.reach) == 0
     assert kept.steps("h000") == ["activate"]
     assert len({host for host, _ in kept.done}) == 4
+
+
+def test_resume_goes_on_with_the_same_only(tmp_path: Path) -> None:
+    """Another bundle, another configuration, another command: what was done before is not that."""
+    kept = KeptHosts(tmp_path / "hosts")
+    hosts = [msgspec.structs.replace(host, config="site.yaml") for host in named(3)]
+    site = tmp_path / "site.yaml"
+    site.write_text("log: {level: info}\n")
+    it = Given(inventory=str(tmp_path / "hosts.yaml"), resume=True, as_json=True)
+
+    def done(command: str, task: Task, sha256: str = "") -> int:
+        kept.done.clear()
+        path = str(tmp_path / "none")
+        bundle = Bundle(path, "jianwei-agent", "1.0", "x86_64", sha256, 1) if sha256 else None
+        assert session.change(it, hosts, task, command, bundle, kept.reach) == 0
+        return len({host for host, _ in kept.done})
+
+    def again() -> Task:
+        return deploying(folder=tmp_path)
+
+    new = FakeBundle(version="1.1", sha256="c" * 64)
+    assert done("deploy", again(), "b" * 64) == 3
+    assert done("deploy", again(), "b" * 64) == 0
+    assert done("deploy", deploying(new, tmp_path), "c" * 64) == 3
+    site.write_text("log: {level: debug}\n")
+    assert done("deploy", deploying(new, tmp_path), "c" * 64) == 3
+    assert done("uninstall", Removing(keep_state=False)) == 3
+    assert done("uninstall", Removing(keep_state=False)) == 0
+    assert done("deploy", deploying(new, tmp_path), "c" * 64) == 3
 
 
 INTERRUPTED = """
