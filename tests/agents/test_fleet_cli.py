@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -21,11 +22,12 @@ from agents.cli import main
 from agents.cli.fleet import session, tables
 from agents.cli.fleet.board import Board
 from agents.cli.fleet.options import Given
+from agents.cli.fleet.tables import Look
 from agents.fleet.bundle import Bundle
 from agents.fleet.model import Outcome, Step
 from agents.fleet.rollout import Share
 from agents.fleet.tasks import Removing, Task
-from tests.agents.fleetfake import FakeBundle, KeptHosts, deploying, named
+from tests.agents.fleetfake import EMPTY, FakeBundle, KeptHosts, deploying, named
 from tests.hostspace import bundle
 from tests.sshlab import SshLab, needs_sshd
 
@@ -308,3 +310,54 @@ def test_the_final_table(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert out.splitlines()[1].startswith("b     failed   0.9     -      0.0      x\\x1b[2J")
     assert out.endswith("2 hosts  changed 1  failed 1\n")
+
+
+def test_the_table_of_what_runs_says_since_when(capsys: pytest.CaptureFixture[str]) -> None:
+    since = datetime(2026, 2, 1, 8, 9, 10, tzinfo=UTC)
+    up = msgspec.structs.replace(
+        EMPTY, current="1.0", active=True, ready=True, since=int(since.timestamp())
+    )
+    tables.statuses([Look(host="a", seen=up), Look(host="b", seen=EMPTY), Look(host="c")], "en")
+    head, a, b, c, _ = capsys.readouterr().out.splitlines()
+    at = head.index("Since")
+    shown = f"{since.astimezone():%Y-%m-%d %H:%M:%S %z}"
+    assert [row[at:].split("  ")[0] for row in (a, b, c)] == [shown, "-", "-"]
+
+
+PASSWORDS = """
+import json, sys
+from agents.cli.fleet import session
+from agents.cli.fleet.options import Given
+hosts = session.hosts_of(Given(inventory=sys.argv[1], ask_password=True, ask_sudo_password=True))
+def told(secret): return secret.reveal() if secret else None
+print(json.dumps([[told(h.ssh.password), told(h.sudo_password)] for h in hosts]))
+"""
+
+
+def test_passwords_that_are_asked_for(folder: Path) -> None:
+    """Once for all, unseen; who has one keeps it, and who needs no sudo gets none of it."""
+    path = folder / "hosts.yaml"
+    (folder / "secret").write_text("own\n")
+    (folder / "secret").chmod(0o600)
+    path.write_text("""hosts:
+      - {name: a, host: ssh://192.0.2.1, sudo: true}
+      - {name: b, host: ssh://192.0.2.2}
+      - {name: c, host: ssh://192.0.2.3, password: !file secret, sudo_password: !file secret}
+    """)
+    leader, follower = pty.openpty()
+    script = f"import os\nos.open({os.ttyname(follower)!r}, os.O_RDWR)\n"  # the session's own
+    process = subprocess.Popen(
+        [sys.executable, "-c", script + PASSWORDS, path],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    shown = b""
+    for words, typed in ((b"SSH password: ", b"first-one\n"), (b"sudo password: ", b"other-one\n")):
+        while words not in shown:
+            shown += os.read(leader, 1024)
+        os.write(leader, typed)
+    out, _ = process.communicate(timeout=60)
+    os.close(follower)
+    os.close(leader)
+    assert json.loads(out) == [["first-one", "other-one"], ["first-one", None], ["own", "own"]]
+    assert (shown.count(b"password: "), b"-one" in shown) == (2, False)
