@@ -88,6 +88,12 @@ room() {
     df -Pk "$folder" | awk 'NR == 2 { print int($4 / 1024) }'
 }
 
+# When the agent was started, as Unix time; nothing where systemd does not say.
+since() {
+    at=$(TZ=UTC systemctl show -p ActiveEnterTimestamp "$UNIT" | sed -n 's/^[^ ]* \(.*\) UTC$/\1/p')
+    [ -z "$at" ] || date -u -d "$at" +%s 2>/dev/null
+}
+
 is() { if systemctl "is-$1" --quiet "$UNIT" 2>/dev/null; then echo yes; else echo no; fi; }
 
 at_look() {
@@ -113,6 +119,7 @@ at_look() {
         tell unit "$(sum_of "$UNITS/$UNIT")"
         active=$(is active)
         tell active "$active"
+        if [ "$active" = yes ]; then tell since "$(since)"; fi
         if [ "$active" = yes ] && asked "$PREFIX/$current" 2 >/dev/null 2>&1; then tell ready yes; fi
     fi
     tell enabled "$(is enabled)"

@@ -150,6 +150,7 @@ def seen(told: Mapping[str, str], who: str = "the host") -> Seen:
         active=told.get("active") == "yes",
         enabled=told.get("enabled") == "yes",
         ready=told.get("ready") == "yes",
+        since=int(one("since", re.compile(r"\d{1,11}")) or 0),
         staged=one("staged", _SHA256),
     )
 

@@ -73,6 +73,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     active: bool = False
     enabled: bool = False
     ready: bool = False
+    since: int = 0  # Unix time of the agent's start; 0 where it does not run or nobody knows
     staged: str = ""  # SHA-256 of a bundle that was uploaded whole and not yet unpacked
 
 

@@ -28,6 +28,7 @@ from exporters.findings.text import neutral
 log = logging.getLogger(__name__)
 _ASIDE: Final = ("upload", "unpack", "configure")  # puts things aside: nothing is in force by it
 MAX_PROBLEM: Final = 500  # characters
+MAX_TOLD: Final = 50  # lines of an agent's log, the last ones
 
 
 class Watch(Protocol):
@@ -132,7 +133,7 @@ class Worker:
             try:
                 self._step(hand, doing, step)
             except HostError as error:
-                for line in error.log:
+                for line in error.log[-MAX_TOLD:]:
                     doing.say(f"agent: {line}")
                 with contextlib.suppress(SshError, HostError):
                     doing.after = hand.look().current

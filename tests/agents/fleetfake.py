@@ -55,7 +55,8 @@ def named(count: int) -> list[FleetHost]:
 
 class KeptHosts:
     """Hosts in a folder. `unreachable` and `broken` are names; `broken` is by step as well: `h1 upload`.
-    `before` is called before each step, by the thread that does it. `done` are the steps, in order."""
+    `before` is called before each step, by the thread that does it. `done` are the steps, in order; `log` is what an
+    agent said where one broke."""
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class KeptHosts:
         self._folder = folder
         self.unreachable, self.broken, self.before = unreachable, dict(broken or {}), before
         self.done: list[tuple[str, str]] = []
+        self.log = ["what the agent said"]
         folder.mkdir(exist_ok=True)
 
     @contextlib.contextmanager
@@ -99,7 +101,7 @@ class KeptHand:
         self._hosts.done.append((host, name))
         for key in (host, f"{host} {name}"):
             if why := self._hosts.broken.get(key):
-                raise HostError(why, ["what the agent said"])
+                raise HostError(why, self._hosts.log)
 
     def look(self) -> Seen:
         return self._hosts.seen(self._host.name)

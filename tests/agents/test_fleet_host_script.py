@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_an_empty_host_is_looked_at_and_not_changed(host: HostSpace) -> None:
     seen = look(host)
     assert seen.arch == os.uname().machine
     assert (seen.versions, seen.current, seen.config, seen.unit) == ((), "", "", "")
-    assert (seen.active, seen.ready, seen.systemd) == (False, False, "252")
+    assert (seen.active, seen.ready, seen.since, seen.systemd) == (False, False, 0, "252")
     assert seen.free > 0
     assert not host.path("/opt/jianwei").exists()
 
@@ -75,6 +76,7 @@ def test_from_nothing_to_two_releases_back_and_away(host: HostSpace) -> None:
     seen = look(host)
     assert (seen.versions, seen.current, seen.previous) == (("1.0",), "1.0", "")
     assert (seen.active, seen.enabled, seen.ready, seen.staged) == (True, True, True, "")
+    assert seen.since == datetime(2026, 2, 1, 8, 9, 10, tzinfo=UTC).timestamp()
     assert seen.config == hostside.digest({"jianwei.yaml": b"a: 1\n"})
     unit = host.path("/etc/systemd/system/jianwei-agent.service").read_bytes()
     assert seen.unit == hashlib.sha256(unit).hexdigest()
