@@ -35,6 +35,7 @@ _CHINESE: Final = {
     "there is no version before this one to go back to": "没有可回退的上一版本",
     "not begun: the canary {} did not end well": "未开始：金丝雀主机 {} 未成功",
     "not begun: {} hosts failed, {} may": "未开始：已有 {} 台失败，上限 {} 台",
+    "not begun: {} does not take the password of sudo": "未开始：{} 不接受 sudo 密码",
     "not begun: interrupted": "未开始：已中断",
     "ended after {}: {}; the same command goes on": "在 {} 之后结束：{}；重新执行同一命令即可继续",
     "ended before anything was done: {}; the same command goes on": (

@@ -19,7 +19,14 @@ from exporters.findings.text import cut, neutral
 
 NAME: Final = 40  # columns
 PROBLEM: Final = 200
-_WORST_FIRST: Final = ("failed", "unreachable", "skipped", "changed", "unchanged")
+_WORST_FIRST: Final = (
+    "failed",
+    "refused",
+    "unreachable",
+    "skipped",
+    "changed",
+    "unchanged",
+)
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
