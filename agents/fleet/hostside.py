@@ -150,6 +150,7 @@ def seen(told: Mapping[str, str], who: str = "the host") -> Seen:
         active=told.get("active") == "yes",
         enabled=told.get("enabled") == "yes",
         ready=told.get("ready") == "yes",
+        foreign=told.get("foreign") == "yes",
         staged=one("staged", _SHA256),
     )
 

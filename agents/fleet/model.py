@@ -83,6 +83,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     active: bool = False
     enabled: bool = False
     ready: bool = False
+    foreign: bool = False  # a unit or a configuration is there that no release of PREFIX goes with
     staged: str = ""  # SHA-256 of a bundle that was uploaded whole and not yet unpacked
 
 

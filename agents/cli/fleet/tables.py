@@ -142,7 +142,7 @@ def _status(look: Look, language: str) -> list[str]:
         yes(seen.ready),
         config,
         cut(neutral(seen.system), NAME),
-        cut(neutral(look.problem), PROBLEM),
+        cut(neutral(said(look.problem, language)), PROBLEM),
     ]
 
 
