@@ -120,7 +120,11 @@ at_look() {
         active=$(is active)
         tell active "$active"
         if [ "$active" = yes ]; then tell since "$(since)"; fi
-        if [ "$active" = yes ] && asked "$PREFIX/$current" 2 >/dev/null 2>&1; then tell ready yes; fi
+        if [ -z "$current" ]; then # what others put there is not run
+            if [ -e "$UNITS/$UNIT" ] || [ -e "$ETC/jianwei.yaml" ]; then tell foreign yes; fi
+        elif [ "$active" = yes ] && asked "$PREFIX/$current" 2 >/dev/null 2>&1; then
+            tell ready yes
+        fi
     fi
     tell enabled "$(is enabled)"
     for file in "$PREFIX"/.staged/*.tar.gz; do

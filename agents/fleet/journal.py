@@ -17,7 +17,7 @@ from typing import Final, Literal
 import msgspec
 
 from agents.errors import UserError
-from agents.fleet.model import Outcome, State, StepName
+from agents.fleet.model import BAD, Outcome, State, StepName
 from exporters.locks import locked
 
 MAX_BYTES: Final = 16 << 20  # then only the last run is kept
@@ -63,7 +63,7 @@ class Last(msgspec.Struct, frozen=True):
 
     @property
     def bad(self) -> bool:
-        return self.state in ("failed", "unreachable")
+        return self.state in BAD
 
 
 class Journal:

@@ -70,6 +70,26 @@ def test_an_empty_host_is_looked_at_and_not_changed(host: HostSpace) -> None:
     assert not host.path("/opt/jianwei").exists()
 
 
+@pytest.mark.parametrize("what", ["unit", "configuration"])
+def test_what_others_installed_is_told_and_not_run(host: HostSpace, what: str) -> None:
+    """An old installation in /opt/jianwei itself, as a virtual environment has it."""
+    program = host.path("/opt/jianwei/bin/jianwei")
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n: >/run/fake/was_run\n")
+    program.chmod(0o755)
+    host.path("/run/fake/active").write_text("")
+    named = {"unit": "/etc/systemd/system/jianwei-agent.service"}
+    path = host.path(named.get(what, "/etc/jianwei/jianwei.yaml"))
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("x: 1\n")
+    seen = look(host)
+    assert (seen.foreign, seen.current, seen.active, seen.ready) == (True, "", True, False)
+    assert not host.path("/run/fake/was_run").exists()
+    path.unlink()
+    deployed(host, "1.0")
+    assert not look(host).foreign
+
+
 def test_from_nothing_to_two_releases_back_and_away(host: HostSpace) -> None:
     before = {name: host.path(name).read_text() for name in ("/etc/passwd", "/etc/group")}
     deployed(host, "1.0")

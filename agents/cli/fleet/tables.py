@@ -20,7 +20,14 @@ from exporters.findings.text import cut, neutral
 
 NAME: Final = 40  # columns
 PROBLEM: Final = 200
-_WORST_FIRST: Final = ("failed", "unreachable", "skipped", "changed", "unchanged")
+_WORST_FIRST: Final = (
+    "failed",
+    "refused",
+    "unreachable",
+    "skipped",
+    "changed",
+    "unchanged",
+)
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +145,7 @@ def _status(look: Look, language: str) -> list[str]:
         yes(seen.ready),
         config,
         cut(neutral(seen.system), NAME),
-        cut(neutral(look.problem), PROBLEM),
+        cut(neutral(said(look.problem, language)), PROBLEM),
     ]
 
 

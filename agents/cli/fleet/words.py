@@ -13,6 +13,7 @@ STATES: Final[dict[State, Text]] = {
     "changed": Text("已变更", "changed"),
     "unchanged": Text("无变化", "unchanged"),
     "failed": Text("失败", "failed"),
+    "refused": Text("被拒绝", "refused"),
     "unreachable": Text("无法连接", "unreachable"),
     "skipped": Text("未执行", "skipped"),
 }
