@@ -201,7 +201,7 @@ def _share(
     shutil.copytree(wheel.ROOT / "deploy/systemd", share / "systemd")
     shutil.copyfile(wheel.ROOT / "agents/default.yaml", share / "jianwei.yaml")
     shutil.copyfile(wheel.ROOT / "agents/fleet/host.sh", share / "host.sh")
-    shutil.copyfile(wheel.ROOT / "deploy/logrotate/jianwei", share / "logrotate")
+    shutil.copyfile(wheel.ROOT / "deploy/logrotate", share / "logrotate")
     (share / "VERSION").write_text(f"{wheel.version()}\n")
     (share / "BUNDLE").write_text(f"name={name}\nversion={wheel.version()}\narch=linux-x86_64\n")
     licences = share / "LICENSES"
