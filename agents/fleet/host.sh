@@ -122,7 +122,7 @@ at_look() {
         if [ "$active" = yes ]; then tell since "$(since)"; fi
         if [ -z "$current" ]; then # what others put there is not run
             if [ -e "$UNITS/$UNIT" ] || [ -e "$ETC/jianwei.yaml" ]; then tell foreign yes; fi
-        elif [ "$active" = yes ] && asked "$PREFIX/$current" 2 >/dev/null 2>&1; then
+        elif [ "$active" = yes ] && { lives || asked "$PREFIX/$current" 2 >/dev/null 2>&1; }; then
             tell ready yes
         fi
     fi
@@ -132,6 +132,15 @@ at_look() {
         [ ! -f "$PREFIX/.staged/$file" ] || tell staged "${file%.tar.gz}"
     done
     tell end look
+}
+
+# Whether systemd knows by itself that an active agent serves: it said READY=1, and says again and again that it
+# lives, else it would be killed. That spares the start of an interpreter, most of what a look costs.
+lives() {
+    case $(systemctl show --property=Type,WatchdogUSec "$UNIT" 2>/dev/null) in
+    *Type=notify*WatchdogUSec=[1-9]* | *WatchdogUSec=[1-9]*Type=notify*) return 0 ;;
+    *) return 1 ;; # 0 or infinity: nobody watches
+    esac
 }
 
 # It must not hold the lock when this program is killed.

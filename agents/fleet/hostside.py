@@ -86,7 +86,9 @@ def activate(remote: Remote, version: str, seconds: float) -> None:
     this time; the host is then as before."""
     arguments = ("activate", version, f"{seconds:.0f}", remote.configured)
     remote.configured = ""
-    _told(remote, _asked(remote, arguments, b"", 2 * seconds + 300))
+    told = _told(remote, _asked(remote, arguments, b"", 2 * seconds + 300))
+    if told.get("activated") != version:
+        raise SshError(f"{remote.hop}: it did not tell that {version} is in force")
 
 
 def rollback(remote: Remote, seconds: float = 60.0) -> None:

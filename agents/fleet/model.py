@@ -68,7 +68,8 @@ class FleetHost(msgspec.Struct, frozen=True, kw_only=True):
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What `host.sh look` told of a host. Versions are names of releases, in the order they were put there;
     `config` and `unit` are the SHA-256 of the files in force, empty if there is none; `free` in bytes, of the
-    file system of PREFIX; `ready` is /-/ready of the agent that runs."""
+    file system of PREFIX; `ready`: the agent that runs told systemd that it serves, and within
+    the watchdog's time that it lives; where the unit has no watchdog, what /-/ready answers."""
 
     arch: str
     system: str  # ID and VERSION_ID of os-release(5)
