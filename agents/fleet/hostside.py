@@ -78,7 +78,7 @@ def configure(remote: Remote, files: Mapping[str, bytes], version: str = "") -> 
     `activate`. What was deployed before and is not among them goes; what others put there stays."""
     content = packed(files)
     arguments = ("configure", version, hashlib.sha256(content).hexdigest())
-    told = _told(remote, _asked(remote, arguments, content, 120))
+    told = _told(remote, _asked(remote, arguments, content, 300))
     remote.configured = _word("configured", told.get("configured", ""), _SHA256, remote.hop)
 
 
@@ -87,7 +87,9 @@ def activate(remote: Remote, version: str, seconds: float) -> None:
     this time; the host is then as before."""
     arguments = ("activate", version, f"{seconds:.0f}", remote.configured)
     remote.configured = ""
-    _told(remote, _asked(remote, arguments, b"", 2 * seconds + 300))
+    told = _told(remote, _asked(remote, arguments, b"", 2 * seconds + 300))
+    if told.get("activated") != version:
+        raise SshError(f"{remote.hop}: it did not tell that {version} is in force")
 
 
 def rollback(remote: Remote, seconds: float = 60.0) -> None:
@@ -154,6 +156,8 @@ def seen(told: Mapping[str, str], who: str = "the host") -> Seen:
         active=told.get("active") == "yes",
         enabled=told.get("enabled") == "yes",
         ready=told.get("ready") == "yes",
+        since=int(one("since", re.compile(r"\d{1,11}")) or 0),
+        foreign=told.get("foreign") == "yes",
         staged=one("staged", _SHA256),
     )
 

@@ -7,6 +7,8 @@ import functools
 import re
 from typing import Final
 
+from agents.fleet import plan
+
 _CHINESE: Final = {
     "{} is not there": "主机上没有 {}",
     "{} is damaged": "{} 已损坏",
@@ -30,6 +32,7 @@ _CHINESE: Final = {
     "no agent is here to upgrade: jianwei fleet deploy puts one": (
         "没有可升级的代理：请用 jianwei fleet deploy 安装"
     ),
+    plan.FOREIGN: "主机上有以其他方式安装的代理：请移走其 jianwei-agent.service 和 /etc/jianwei",
     "no systemd is here, which is to run the agent": "主机没有 systemd，无法运行代理",
     "the host is {}, the bundle for {}: give it a bundle of its own": (
         "主机架构是 {}，安装包用于 {}：请使用对应的安装包"
@@ -40,6 +43,7 @@ _CHINESE: Final = {
     "there is no version before this one to go back to": "没有可回退的上一版本",
     "not begun: the canary {} did not end well": "未开始：金丝雀主机 {} 未成功",
     "not begun: {} hosts failed, {} may": "未开始：已有 {} 台失败，上限 {} 台",
+    "not begun: {} does not take the password of sudo": "未开始：{} 不接受 sudo 密码",
     "not begun: interrupted": "未开始：已中断",
     "ended after {}: {}; the same command goes on": "在 {} 之后结束：{}；重新执行同一命令即可继续",
     "ended before anything was done: {}; the same command goes on": (
