@@ -20,14 +20,16 @@ from agents.fleet.journal import Journal
 from agents.fleet.model import FleetHost, Outcome, Seen, State, Step
 from agents.fleet.plan import Plan
 from agents.fleet.rollout import Halt
+from agents.fleet.sudo import NotTried, Passwords
 from agents.fleet.tasks import Task
-from collectors.sources.ssh.target import SshError
+from collectors.sources.ssh.target import LoginError, SshError
 from collectors.strictyaml import DocumentError
 from exporters.findings.text import neutral
 
 log = logging.getLogger(__name__)
 _ASIDE: Final = ("upload", "unpack", "configure")  # puts things aside: nothing is in force by it
 MAX_PROBLEM: Final = 500  # characters
+MAX_TOLD: Final = 50  # lines of an agent's log, the last ones
 
 
 class Watch(Protocol):
@@ -61,6 +63,7 @@ class Worker:
     ) -> None:
         self._reach, self._task, self._watch, self._halt = reach, task, watch, halt
         self._journal, self._looked, self._dry = journal, looked, dry
+        self._passwords = Passwords()
 
     def __call__(self, host: FleetHost) -> Outcome:
         start = time.monotonic()
@@ -98,10 +101,14 @@ class Worker:
     def _ended(self, host: FleetHost, sha256: str, say: Write, mask: Mask) -> Outcome:
         doing = _Doing(host, sha256, say)
         try:
+            self._passwords.check(host)
             with self._reach(host, say) as hand:
                 outcome = self._done(hand, doing, mask)
+        except NotTried as error:
+            outcome = doing.outcome("skipped", mask, str(error))
         except SshError as error:
-            state: State = "failed" if doing.begun else "unreachable"
+            state: State = "refused" if isinstance(error, LoginError) else "unreachable"
+            state = "failed" if doing.begun else state
             outcome = doing.outcome(state, mask, f"{doing.where()}{error}")
         say(f"ended: {outcome.state} {outcome.problem}".rstrip())
         return outcome
@@ -110,7 +117,8 @@ class Worker:
         host = doing.host
         self._watch.step(host.name, "look", "")
         try:
-            seen = hand.look()
+            with self._passwords.first(host):
+                seen = hand.look()
         except HostError as error:
             return doing.outcome("failed", mask, f"look: {error}")
         doing.before = doing.after = seen.current
@@ -122,6 +130,7 @@ class Worker:
         doing.steps = plan.steps
         if not plan.steps or self._dry:
             return doing.outcome("unchanged", mask)
+        after: str | None = None
         for number, step in enumerate(plan.steps):
             earlier = plan.steps[number - 1].name if number else None
             if self._halt and (earlier is None or earlier in _ASIDE):
@@ -130,26 +139,27 @@ class Worker:
                 why = f"ended {did}: {self._halt.why}; the same command goes on"
                 return doing.outcome("skipped", mask, why)
             try:
-                self._step(hand, doing, step)
+                after = self._step(hand, doing, step)
             except HostError as error:
-                for line in error.log:
+                for line in error.log[-MAX_TOLD:]:
                     doing.say(f"agent: {line}")
                 with contextlib.suppress(SshError, HostError):
                     doing.after = hand.look().current
                 return doing.outcome("failed", mask, f"{step.name}: {error}")
         with contextlib.suppress(SshError, HostError):
-            doing.after = hand.look().current
+            doing.after = hand.look().current if after is None else after
         return doing.outcome("changed", mask)
 
-    def _step(self, hand: Hand, doing: _Doing, step: Step) -> None:
+    def _step(self, hand: Hand, doing: _Doing, step: Step) -> str | None:
         host = doing.host.name
         doing.say(f"{step.name}: {step.why}")
         if self._journal:
             self._journal.step(host, step.name, doing.sha256)
         doing.begun.append(step)
         self._watch.step(host, step.name, step.why)
-        self._task.do(hand, doing.host, step, lambda count: self._watch.sent(host, count))
+        after = self._task.do(hand, doing.host, step, lambda count: self._watch.sent(host, count))
         doing.say(f"{step.name}: done")
+        return after
 
 
 class _Doing:
