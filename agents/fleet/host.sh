@@ -568,7 +568,7 @@ put() {
 serves() {
     problem="$version was not ready within $seconds s"
     [ "$stopped" = no ] || return 1
-    asked "$release" "$seconds" >"$PENDING/said" 2>&1 9<&- &
+    { exec 9<&- && asked "$release" "$seconds"; } >"$PENDING/said" 2>&1 &
     asking=$!
     wait "$asking"
     answered=$?
