@@ -35,6 +35,7 @@ case " $* " in
 *' --version '*) echo 'systemd 252 (252.1)' ;;
 *' show '*) cat $f/show 2>/dev/null ;;
 *' is-active '*) [ -e $f/active ] ;;
+*' show '*) echo 'ActiveEnterTimestamp=Sun 2026-02-01 08:09:10 UTC' ;;
 *' is-enabled '*) [ -e $f/enabled ] ;;
 *' start '*)
     [ -e /etc/systemd/system/$last ] || { echo "Unit $last not found." >&2; exit 5; }

@@ -9,6 +9,7 @@ import msgspec
 
 from agents.fleet.model import FleetHost, Seen, Step, StepName
 
+FOREIGN: Final = "an agent that was installed otherwise is here: move its jianwei-agent.service and /etc/jianwei away"
 MARGIN: Final = 32 << 20  # bytes that a host keeps free
 _NAMES: Final = {"amd64": "x86_64", "arm64": "aarch64"}  # as uname(1) has them
 
@@ -46,12 +47,19 @@ def plan(host: FleetHost, seen: Seen | str, wanted: Wanted, *, upgrade: bool = F
         return Plan(
             problem="no agent is here to upgrade: jianwei fleet deploy puts one", absent=True
         )
+    if seen.foreign:
+        return Plan(problem=FOREIGN)
     if not seen.systemd:
         return Plan(problem="no systemd is here, which is to run the agent")
     if _arch(seen.arch) != _arch(wanted.arch):
         return Plan(
             problem=f"the host is {seen.arch or 'of an unknown architecture'}, the bundle for "
             f"{wanted.arch}: give it a bundle of its own"
+        )
+    if wanted.version in (seen.current, seen.previous) and _other(seen, wanted):
+        return Plan(
+            problem=f"release {wanted.version} is there with other content: "
+            "give the new build another version"
         )
     steps = tuple(_steps(seen, wanted))
     names = [step.name for step in steps]
@@ -74,6 +82,8 @@ def back(seen: Seen) -> Plan:
 
 def away(seen: Seen, keep_state: bool) -> Plan:
     """How the agent goes. What host.sh cannot see is not there."""
+    if seen.foreign and not seen.versions:
+        return Plan(problem=FOREIGN)
     there = bool(seen.versions or seen.current or seen.config or seen.unit or seen.staged)
     if not there:
         return Plan(absent=True)
@@ -87,15 +97,28 @@ def _steps(seen: Seen, wanted: Wanted) -> list[Step]:
     def add(name: StepName, why: str) -> None:
         steps.append(Step(name, why))
 
+    why = ""
     if wanted.version not in seen.versions:
+        why = f"{wanted.version} is not there"
+    elif seen.bundles.get(wanted.version) == "damaged":
+        why = f"{wanted.version} is damaged"
+    elif _other(seen, wanted):
+        why = f"{wanted.version} is there with other content"
+    if why:
         if seen.staged != wanted.sha256:
-            add("upload", f"{wanted.version} is not there")
-        add("unpack", f"{wanted.version} is not there")
+            add("upload", why)
+        add("unpack", why)
     if wanted.config and seen.config != wanted.config:
         add("configure", "the configuration differs" if seen.config else "there is none yet")
     if why := _restart(seen, wanted, {step.name for step in steps}):
         add("activate", why)
     return steps
+
+
+def _other(seen: Seen, wanted: Wanted) -> bool:
+    """Whether the version is there, of another bundle; nobody knows of what install.sh or dpkg put there."""
+    origin = seen.bundles.get(wanted.version, "")
+    return origin not in ("", "console", "damaged", wanted.sha256)
 
 
 def _restart(seen: Seen, wanted: Wanted, before: Collection[StepName]) -> str:

@@ -16,14 +16,14 @@ import click
 
 from agents.cli.fleet import words
 from agents.cli.fleet.said import said
-from agents.fleet.model import Outcome
+from agents.fleet.model import BAD, Outcome
 from agents.fleet.plan import mebibytes
 from exporters.findings.columns import aligned
 from exporters.findings.text import cut, neutral
 
 EVERY: Final = 0.2  # seconds from one painting to the next
 NAME: Final = 32  # columns of a host's name
-_ENDED: Final = ("changed", "unchanged", "failed", "unreachable", "skipped")
+_ENDED: Final = ("changed", "unchanged", "failed", "refused", "unreachable", "skipped")
 
 
 class _Row:
@@ -75,7 +75,7 @@ class Board:
         with self._lock:
             self._rows.pop(outcome.host, None)
             self._states[outcome.state] += 1
-        bad = outcome.state in ("failed", "unreachable")
+        bad = outcome.state in BAD
         if bad or not self._live:
             state = words.STATES[outcome.state].of(self._language)
             done = f"{neutral(outcome.host)}: {state} {outcome.seconds:.1f} s"

@@ -7,8 +7,15 @@ import functools
 import re
 from typing import Final
 
+from agents.fleet import plan
+
 _CHINESE: Final = {
     "{} is not there": "主机上没有 {}",
+    "{} is damaged": "{} 已损坏",
+    "release {} is there with other content: give the new build another version": (
+        "主机上的版本 {} 内容不同：请为新的构建使用另一个版本号"
+    ),
+    "{} is there with other content": "主机上的 {} 内容不同",
     "the configuration differs": "配置不一致",
     "there is none yet": "尚无配置",
     "from {} to {}": "从 {} 到 {}",
@@ -25,6 +32,7 @@ _CHINESE: Final = {
     "no agent is here to upgrade: jianwei fleet deploy puts one": (
         "没有可升级的代理：请用 jianwei fleet deploy 安装"
     ),
+    plan.FOREIGN: "主机上有以其他方式安装的代理：请移走其 jianwei-agent.service 和 /etc/jianwei",
     "no systemd is here, which is to run the agent": "主机没有 systemd，无法运行代理",
     "the host is {}, the bundle for {}: give it a bundle of its own": (
         "主机架构是 {}，安装包用于 {}：请使用对应的安装包"
@@ -35,6 +43,7 @@ _CHINESE: Final = {
     "there is no version before this one to go back to": "没有可回退的上一版本",
     "not begun: the canary {} did not end well": "未开始：金丝雀主机 {} 未成功",
     "not begun: {} hosts failed, {} may": "未开始：已有 {} 台失败，上限 {} 台",
+    "not begun: {} does not take the password of sudo": "未开始：{} 不接受 sudo 密码",
     "not begun: interrupted": "未开始：已中断",
     "ended after {}: {}; the same command goes on": "在 {} 之后结束：{}；重新执行同一命令即可继续",
     "ended before anything was done: {}; the same command goes on": (
