@@ -254,6 +254,27 @@ def test_what_is_not_ready_is_gone_back_from(host: HostSpace, what: str) -> None
     assert "# 1.0" in unit
 
 
+@pytest.mark.parametrize(
+    ("told", "ready"),
+    [
+        ("Type=notify\nWatchdogUSec=1min\n", True),
+        ("WatchdogUSec=1min\nType=notify\n", True),
+        ("Type=notify\nWatchdogUSec=0\n", False),
+        ("Type=notify\nWatchdogUSec=infinity\n", False),
+        ("Type=exec\nWatchdogUSec=1min\n", False),
+        ("", False),
+    ],
+)
+def test_an_agent_is_asked_only_where_systemd_does_not_watch_it(
+    quick: HostSpace, told: str, ready: bool
+) -> None:
+    deployed(quick, "1.0")
+    quick.path("/run/fake/show").write_text(told)
+    quick.path("/opt/jianwei/1.0/bin/jianwei").write_text("#!/bin/sh\nexit 1\n")
+    seen = look(quick)
+    assert (seen.active, seen.ready) == (True, ready)
+
+
 def test_a_first_release_that_is_not_ready_leaves_no_agent(quick: HostSpace) -> None:
     done(quick.unpack("1.0", broken=""))
     status, _, err = quick.run("activate", "1.0", "1")
