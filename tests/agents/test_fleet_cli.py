@@ -74,7 +74,9 @@ def test_nothing_is_done_without_a_yes(folder: Path) -> None:
     assert not (folder / "hosts.yaml.fleet").exists()
 
 
-@pytest.mark.parametrize("option", ["--canary=many", "--batch=-1", "--max-failures=200%"])
+@pytest.mark.parametrize(
+    "option", ["--canary=many", "--batch=-1", "--batch=0", "--batch=0%", "--max-failures=200%"]
+)
 def test_what_is_no_number_of_hosts(folder: Path, option: str) -> None:
     inventory(folder)
     status, _, err = given(folder, "deploy", option)
