@@ -102,7 +102,7 @@ class KeptHand:
         self._hosts.done.append((host, name))
         for key in (host, f"{host} {name}"):
             if why := self._hosts.broken.get(key):
-                raise HostError(why, ["what the agent said"])
+                raise HostError(why, ["jianwei: cannot listen", "what the agent said"])
 
     def look(self) -> Seen:
         if error := self._hosts.refusing.get(self._host.name):

@@ -99,7 +99,7 @@ def test_too_many_failures_stop_what_has_not_begun(tmp_path: Path) -> None:
     assert [it.state for it in done.values()].count("failed") == 3
     assert done["h001"].state == "unreachable"
     assert done["h019"].problem == "not begun: 3 hosts failed, 2 may"
-    assert done["h000"].problem == "unpack: no room"
+    assert done["h000"].problem == "unpack: no room; the agent said: cannot listen"
 
 
 def test_hosts_that_refuse_have_failed(tmp_path: Path) -> None:
