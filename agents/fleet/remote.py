@@ -39,6 +39,7 @@ _BOOT = (
 )
 
 _RECEIVE = """\
+umask 022 # of a session it may be anything
 path=$1 size=$2 sum=$3 part=$1.part folder=${1%/*}
 say() { echo "$@" >&2; exit 1; }
 mkdir -p "${folder%/*}" && umask 077 && mkdir -p "$folder" || exit 1

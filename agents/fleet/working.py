@@ -29,6 +29,7 @@ from exporters.findings.text import neutral
 log = logging.getLogger(__name__)
 _ASIDE: Final = ("upload", "unpack", "configure")  # puts things aside: nothing is in force by it
 MAX_PROBLEM: Final = 500  # characters
+MAX_TOLD: Final = 50  # lines of an agent's log, the last ones
 
 
 class Watch(Protocol):
@@ -129,6 +130,7 @@ class Worker:
         doing.steps = plan.steps
         if not plan.steps or self._dry:
             return doing.outcome("unchanged", mask)
+        after: str | None = None
         for number, step in enumerate(plan.steps):
             earlier = plan.steps[number - 1].name if number else None
             if self._halt and (earlier is None or earlier in _ASIDE):
@@ -137,26 +139,27 @@ class Worker:
                 why = f"ended {did}: {self._halt.why}; the same command goes on"
                 return doing.outcome("skipped", mask, why)
             try:
-                self._step(hand, doing, step)
+                after = self._step(hand, doing, step)
             except HostError as error:
-                for line in error.log:
+                for line in error.log[-MAX_TOLD:]:
                     doing.say(f"agent: {line}")
                 with contextlib.suppress(SshError, HostError):
                     doing.after = hand.look().current
                 return doing.outcome("failed", mask, f"{step.name}: {error}{_reason(error)}")
         with contextlib.suppress(SshError, HostError):
-            doing.after = hand.look().current
+            doing.after = hand.look().current if after is None else after
         return doing.outcome("changed", mask)
 
-    def _step(self, hand: Hand, doing: _Doing, step: Step) -> None:
+    def _step(self, hand: Hand, doing: _Doing, step: Step) -> str | None:
         host = doing.host.name
         doing.say(f"{step.name}: {step.why}")
         if self._journal:
             self._journal.step(host, step.name, doing.sha256)
         doing.begun.append(step)
         self._watch.step(host, step.name, step.why)
-        self._task.do(hand, doing.host, step, lambda count: self._watch.sent(host, count))
+        after = self._task.do(hand, doing.host, step, lambda count: self._watch.sent(host, count))
         doing.say(f"{step.name}: done")
+        return after
 
 
 class _Doing:

@@ -56,7 +56,7 @@ def named(count: int) -> list[FleetHost]:
 class KeptHosts:
     """Hosts in a folder. `unreachable` and `broken` are names; `broken` is by step as well: `h1 upload`.
     `before` is called before each step, by the thread that does it. `done` are the steps, in order;
-    `refusing` say why they are not looked at."""
+    `refusing` say why they are not looked at; `log` is what an agent said where one broke."""
 
     def __init__(
         self,
@@ -70,6 +70,7 @@ class KeptHosts:
         self.unreachable, self.broken, self.before = unreachable, dict(broken or {}), before
         self.refusing = refusing or {}
         self.done: list[tuple[str, str]] = []
+        self.log = ["what the agent said"]
         folder.mkdir(exist_ok=True)
 
     @contextlib.contextmanager
@@ -102,7 +103,7 @@ class KeptHand:
         self._hosts.done.append((host, name))
         for key in (host, f"{host} {name}"):
             if why := self._hosts.broken.get(key):
-                raise HostError(why, ["jianwei: cannot listen", "what the agent said"])
+                raise HostError(why, self._hosts.log)
 
     def look(self) -> Seen:
         if error := self._hosts.refusing.get(self._host.name):

@@ -11,8 +11,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -20,9 +22,12 @@ from agents.cli import main
 from agents.cli.fleet import session, tables
 from agents.cli.fleet.board import Board
 from agents.cli.fleet.options import Given
+from agents.cli.fleet.tables import Look
+from agents.fleet.bundle import Bundle
 from agents.fleet.model import Outcome, Step
 from agents.fleet.rollout import Share
-from tests.agents.fleetfake import KeptHosts, deploying, named
+from agents.fleet.tasks import Removing, Task
+from tests.agents.fleetfake import EMPTY, FakeBundle, KeptHosts, deploying, named
 from tests.hostspace import bundle
 from tests.sshlab import SshLab, needs_sshd
 
@@ -121,7 +126,7 @@ def test_hosts_that_are_looked_at_and_not_changed(folder: Path, lab: SshLab) -> 
     assert "cannot connect" in told["gone"]["problem"]
     status, out, err = given(folder, "status", "--lang=en", "--limit=gone", "--limit=there")
     assert status == 1
-    assert re.search(r"^there\s+-\s+-\s+no\s+no", out, re.M)
+    assert re.search(r"^there\s+-\s+-\s+no\s+-\s+no", out, re.M)
     assert out.splitlines()[-1].startswith("2 hosts")
     assert "gone: unreachable" in err
     status, out, _ = given(folder, "exec-audit", "--lang=en", "--limit=there")
@@ -167,6 +172,35 @@ def test_resume_takes_those_that_never_began(
     assert session.change(resume, hosts, deploying(), "deploy", reach=kept.reach) == 0
     assert kept.steps("h000") == ["activate"]
     assert len({host for host, _ in kept.done}) == 4
+
+
+def test_resume_goes_on_with_the_same_only(tmp_path: Path) -> None:
+    """Another bundle, another configuration, another command: what was done before is not that."""
+    kept = KeptHosts(tmp_path / "hosts")
+    hosts = [msgspec.structs.replace(host, config="site.yaml") for host in named(3)]
+    site = tmp_path / "site.yaml"
+    site.write_text("log: {level: info}\n")
+    it = Given(inventory=str(tmp_path / "hosts.yaml"), resume=True, as_json=True)
+
+    def done(command: str, task: Task, sha256: str = "") -> int:
+        kept.done.clear()
+        path = str(tmp_path / "none")
+        bundle = Bundle(path, "jianwei-agent", "1.0", "x86_64", sha256, 1) if sha256 else None
+        assert session.change(it, hosts, task, command, bundle, kept.reach) == 0
+        return len({host for host, _ in kept.done})
+
+    def again() -> Task:
+        return deploying(folder=tmp_path)
+
+    new = FakeBundle(version="1.1", sha256="c" * 64)
+    assert done("deploy", again(), "b" * 64) == 3
+    assert done("deploy", again(), "b" * 64) == 0
+    assert done("deploy", deploying(new, tmp_path), "c" * 64) == 3
+    site.write_text("log: {level: debug}\n")
+    assert done("deploy", deploying(new, tmp_path), "c" * 64) == 3
+    assert done("uninstall", Removing(keep_state=False)) == 3
+    assert done("uninstall", Removing(keep_state=False)) == 0
+    assert done("deploy", deploying(new, tmp_path), "c" * 64) == 3
 
 
 INTERRUPTED = """
@@ -278,3 +312,54 @@ def test_the_final_table(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert out.splitlines()[1].startswith("b     failed   0.9     -      0.0      x\\x1b[2J")
     assert out.endswith("2 hosts  changed 1  failed 1\n")
+
+
+def test_the_table_of_what_runs_says_since_when(capsys: pytest.CaptureFixture[str]) -> None:
+    since = datetime(2026, 2, 1, 8, 9, 10, tzinfo=UTC)
+    up = msgspec.structs.replace(
+        EMPTY, current="1.0", active=True, ready=True, since=int(since.timestamp())
+    )
+    tables.statuses([Look(host="a", seen=up), Look(host="b", seen=EMPTY), Look(host="c")], "en")
+    head, a, b, c, _ = capsys.readouterr().out.splitlines()
+    at = head.index("Since")
+    shown = f"{since.astimezone():%Y-%m-%d %H:%M:%S %z}"
+    assert [row[at:].split("  ")[0] for row in (a, b, c)] == [shown, "-", "-"]
+
+
+PASSWORDS = """
+import json, sys
+from agents.cli.fleet import session
+from agents.cli.fleet.options import Given
+hosts = session.hosts_of(Given(inventory=sys.argv[1], ask_password=True, ask_sudo_password=True))
+def told(secret): return secret.reveal() if secret else None
+print(json.dumps([[told(h.ssh.password), told(h.sudo_password)] for h in hosts]))
+"""
+
+
+def test_passwords_that_are_asked_for(folder: Path) -> None:
+    """Once for all, unseen; who has one keeps it, and who needs no sudo gets none of it."""
+    path = folder / "hosts.yaml"
+    (folder / "secret").write_text("own\n")
+    (folder / "secret").chmod(0o600)
+    path.write_text("""hosts:
+      - {name: a, host: ssh://192.0.2.1, sudo: true}
+      - {name: b, host: ssh://192.0.2.2}
+      - {name: c, host: ssh://192.0.2.3, password: !file secret, sudo_password: !file secret}
+    """)
+    leader, follower = pty.openpty()
+    script = f"import os\nos.open({os.ttyname(follower)!r}, os.O_RDWR)\n"  # the session's own
+    process = subprocess.Popen(
+        [sys.executable, "-c", script + PASSWORDS, path],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    shown = b""
+    for words, typed in ((b"SSH password: ", b"first-one\n"), (b"sudo password: ", b"other-one\n")):
+        while words not in shown:
+            shown += os.read(leader, 1024)
+        os.write(leader, typed)
+    out, _ = process.communicate(timeout=60)
+    os.close(follower)
+    os.close(leader)
+    assert json.loads(out) == [["first-one", "other-one"], ["first-one", None], ["own", "own"]]
+    assert (shown.count(b"password: "), b"-one" in shown) == (2, False)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_an_empty_host_is_looked_at_and_not_changed(host: HostSpace) -> None:
     seen = look(host)
     assert seen.arch == os.uname().machine
     assert (seen.versions, seen.current, seen.config, seen.unit) == ((), "", "", "")
-    assert (seen.active, seen.ready, seen.systemd) == (False, False, "252")
+    assert (seen.active, seen.ready, seen.since, seen.systemd) == (False, False, 0, "252")
     assert seen.free > 0
     assert not host.path("/opt/jianwei").exists()
 
@@ -95,6 +96,7 @@ def test_from_nothing_to_two_releases_back_and_away(host: HostSpace) -> None:
     seen = look(host)
     assert (seen.versions, seen.current, seen.previous) == (("1.0",), "1.0", "")
     assert (seen.active, seen.enabled, seen.ready, seen.staged) == (True, True, True, "")
+    assert seen.since == datetime(2026, 2, 1, 8, 9, 10, tzinfo=UTC).timestamp()
     assert seen.config == hostside.digest({"jianwei.yaml": b"a: 1\n"})
     unit = host.path("/etc/systemd/system/jianwei-agent.service").read_bytes()
     assert seen.unit == hashlib.sha256(unit).hexdigest()
@@ -270,8 +272,23 @@ def test_a_damaged_release_is_not_put_in_force_after_a_power_cut(quick: HostSpac
     record.write_text(record.read_text().splitlines()[0] + "\nanother boot\n")
     status, _, err = quick.run("activate", "1.1", "1")
     assert (status, err) == (1, "files of release 1.1 are damaged: deploy it again\n")
-    assert look(quick).current == "1.0"
+    seen = look(quick)
+    assert (seen.current, seen.bundles["1.1"]) == ("1.0", "damaged")
     assert done(quick.unpack("1.1")) == "unpacked=1.1\n"
+    assert look(quick).bundles["1.1"] not in ("", "damaged")
+
+
+def test_a_bundle_with_other_content_is_not_mixed_with_a_release_in_force(quick: HostSpace) -> None:
+    deployed(quick, "1.0")
+    first = look(quick).bundles
+    path, sum_ = quick.upload(bundle("1.0", {"more": "new"}))
+    status, _, err = quick.run("unpack", path, sum_, "1.0")
+    assert (status, "is here with other content" in err) == (1, True)
+    assert look(quick).bundles == first
+    for content in ({}, {"more": "new"}):  # not in force: it may be put there anew
+        path, sum_ = quick.upload(bundle("1.1", content))
+        assert done(quick.run("unpack", path, sum_, "1.1")) == "unpacked=1.1\n"
+        assert look(quick).bundles == {**first, "1.1": sum_}
 
 
 def test_the_connection_may_go_and_it_is_ended_all_the_same(quick: HostSpace) -> None:
@@ -329,7 +346,7 @@ def test_killed_at_any_instant_the_next_one_mends_it(quick: HostSpace, verb: str
         assert (seen.current, seen.previous, seen.ready) == ("1.1", "1.0", True), instant
         assert host_text(quick, "/etc/jianwei/jianwei.yaml") == "a: 2\n", instant
         left = {p.name for p in quick.path("/opt/jianwei").iterdir() if p.name.startswith(".")}
-        assert left <= {".account", ".bundle.1.0", ".bundle.1.1", ".kept", ".staged"}, instant
+        assert left <= {".bundle.1.0", ".bundle.1.1", ".kept", ".staged"}, instant
         beside = {p.name for p in quick.path("/etc").iterdir() if "jianwei" in p.name}
         assert beside == {"jianwei"}, instant
         instant += EVERY

@@ -126,7 +126,8 @@ _CHANGING: Final = (
     click.option(
         "--resume",
         is_flag=True,
-        help="Only hosts that the last run did not end well with, or never began.",
+        help="Only hosts where this command, with this bundle and configuration, was not the last, or "
+        "did not end well.",
     ),
 )
 

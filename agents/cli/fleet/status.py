@@ -18,8 +18,8 @@ from collectors.strictyaml import DocumentError
 @options.looking
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Say which version runs on each host, which was before, whether it is ready, and whether the
-    configuration there is the inventory's.
+    """Say which version runs on each host and since when, which was before, whether it is ready, and
+    whether the configuration there is the inventory's.
 
     \b
     Examples:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -110,6 +111,7 @@ def statuses(looks: Sequence[Look], language: str) -> None:
         words.VERSION,
         words.PREVIOUS,
         words.RUNS,
+        words.SINCE,
         words.READY,
         words.CONFIG,
         words.SYSTEM,
@@ -132,18 +134,23 @@ def _status(look: Look, language: str) -> list[str]:
 
     seen, same = look.seen, look.same_config
     if seen is None:
-        return [_name(look.host), *("-",) * 6, cut(neutral(look.problem), PROBLEM)]
+        return [_name(look.host), *("-",) * 7, cut(neutral(look.problem), PROBLEM)]
     config = "-" if same is None else (words.SAME if same else words.DIFFERS).of(language)
     return [
         _name(look.host),
         neutral(seen.current) or "-",
         neutral(seen.previous) or "-",
         yes(seen.active),
+        _when(seen.since) if seen.since else "-",
         yes(seen.ready),
         config,
         cut(neutral(seen.system), NAME),
         cut(neutral(said(look.problem, language)), PROBLEM),
     ]
+
+
+def _when(since: int) -> str:
+    return datetime.fromtimestamp(since, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
 
 
 def _steps(it: Outcome, language: str) -> str:
