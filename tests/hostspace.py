@@ -122,7 +122,7 @@ class HostSpace:
                     (tools / name).symlink_to(busybox)
         script = f"""set -eu
         t={folder}/space; mkdir -p $t; mount --make-rprivate /; mount -t tmpfs -o size=64m space $t
-        for d in etc opt var/lib usr/bin; do
+        for d in etc opt var/lib usr/bin usr/local/bin; do
             n=$(echo $d | tr / -); mkdir -p $t/$n $t/$n.work
             [ $d != usr/bin ] || cp -a {tools}/. $t/$n/
             mount -t overlay -o lowerdir=/$d,upperdir=$t/$n,workdir=$t/$n.work none /$d

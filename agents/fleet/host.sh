@@ -32,6 +32,7 @@ ACCOUNT=/var/lib/.jianwei.account # `user`, `group`: those that were made here
 UNITS=/etc/systemd/system
 UNIT=jianwei-agent.service
 ROTATE=/etc/logrotate.d/jianwei
+COMMAND=/usr/local/bin/jianwei # leads to $PREFIX/current/bin/jianwei, where nothing else has the name
 PENDING=$PREFIX/.pending
 LOCK=/run/jianwei-host.lock # root's: what others can open, they can lock
 WAS=.before~ # beside a place: what was there before the activation that is not over
@@ -600,6 +601,7 @@ settle() {
     mv "$PENDING" "$kept" || fail "$kept cannot be made"
     flush
     trap - TERM INT EXIT
+    [ -e "$COMMAND" ] || [ -L "$COMMAND" ] || ln -s "$PREFIX/current/bin/jianwei" "$COMMAND" 2>/dev/null
     leftovers
     tidy
 }
@@ -659,6 +661,7 @@ at_uninstall() {
         gone "$STATE" /var/cache/jianwei /var/log/jianwei
         forget_account
     fi
+    [ "$(readlink "$COMMAND" 2>/dev/null)" != "$PREFIX/current/bin/jianwei" ] || gone "$COMMAND"
     gone "$PREFIX"
     tell end uninstall
 }

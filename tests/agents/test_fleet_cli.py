@@ -75,12 +75,36 @@ def test_nothing_is_done_without_a_yes(folder: Path) -> None:
     assert not (folder / "hosts.yaml.fleet").exists()
 
 
-@pytest.mark.parametrize("option", ["--canary=many", "--batch=-1", "--max-failures=200%"])
+@pytest.mark.parametrize(
+    "option", ["--canary=many", "--batch=-1", "--batch=0", "--batch=0%", "--max-failures=200%"]
+)
 def test_what_is_no_number_of_hosts(folder: Path, option: str) -> None:
     inventory(folder)
     status, _, err = given(folder, "deploy", option)
     assert status == 2
     assert "write" in err
+
+
+@pytest.mark.parametrize(
+    ("agent", "listen", "told"),
+    [
+        (":9808", "", True),
+        ("none", "", False),
+        (":9808", "['127.0.0.1:9808', '[::1]:9808']", True),
+        (":9808", "['127.0.0.1:9808', '${address}:9808']", False),
+    ],
+)
+def test_an_agent_that_prometheus_cannot_reach_is_told_once(
+    folder: Path, agent: str, listen: str, told: bool
+) -> None:
+    (folder / "site.yaml").write_text(f"web: {{listen: {listen}}}\n")
+    hosts = [{"name": name, "host": f"ssh://192.0.2.{n}"} for n, name in enumerate("ab", 1)]
+    config = {"config": "site.yaml"} if listen else {}
+    inventory(folder, *hosts, agent=agent, connect_timeout="100ms", **config)
+    for language, words in (("en", "note: 2 hosts (a"), ("zh", "2 台主机（如 a）")):
+        _, _, err = given(folder, "plan", f"--lang={language}")
+        assert err.count(words) == int(told)
+        assert err.count('listen: ["${address}:9808"]') == int(told)
 
 
 def test_a_pack_beside_us_is_not_on_the_hosts(folder: Path) -> None:

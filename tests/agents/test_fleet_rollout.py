@@ -91,12 +91,13 @@ def test_a_canary_that_does_not_end_well_stops_all(tmp_path: Path, how: str) -> 
 def test_too_many_failures_stop_what_has_not_begun(tmp_path: Path) -> None:
     broken = {f"h{n:03} unpack": "no room" for n in range(0, 20, 2)}
     kept = KeptHosts(tmp_path / "hosts", unreachable=frozenset({"h001"}), broken=broken)
+    kept.log = ["jianwei: cannot listen", "what the agent said"]
     pace = Pace(parallel=1, max_failures=2)
     done = rolled(kept, named(20), tmp_path / "state", pace=pace)
     assert [it.state for it in done.values()].count("failed") == 3
     assert done["h001"].state == "unreachable"
     assert done["h019"].problem == "not begun: 3 hosts failed, 2 may"
-    assert done["h000"].problem == "unpack: no room"
+    assert done["h000"].problem == "unpack: no room; the agent said: cannot listen"
 
 
 def test_hosts_that_refuse_have_failed(tmp_path: Path) -> None:

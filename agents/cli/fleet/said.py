@@ -19,6 +19,10 @@ _CHINESE: Final = {
     "the configuration differs": "配置不一致",
     "there is none yet": "尚无配置",
     "from {} to {}": "从 {} 到 {}",
+    "back, from {} to {}": "降级：从 {} 到 {}",
+    "{} runs, the bundle has {}: rollback or deploy goes back": (
+        "正在运行 {}，安装包是较旧的 {}：降级请用 rollback 或 deploy"
+    ),
     "the first version": "首个版本",
     "{} is put there anew": "重新放置 {}",
     "the configuration is new": "配置已更新",

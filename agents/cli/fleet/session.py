@@ -68,7 +68,7 @@ def deploying(
     bundle = bundles.opened(path)
     files = bundlefiles.read(path)
     made = configurations(it, files.config)
-    _check(hosts, made)
+    _check(hosts, made, it.language)
     wanted = Wanted(
         version=bundle.version,
         arch=bundle.arch,
@@ -80,12 +80,14 @@ def deploying(
     return Deploying(bundle, wanted, made, seconds, upgrade), bundle
 
 
-def _check(hosts: Sequence[FleetHost], made: Configurations) -> None:
+def _check(hosts: Sequence[FleetHost], made: Configurations, language: str) -> None:
     mistakes: list[str] = []
+    unseen: list[str] = []
     for number, host in enumerate(hosts):
         progress(f"checking configurations: {number} of {len(hosts)}")
         try:
-            made.of(host)
+            if made.of(host).served_here and host.agent:
+                unseen.append(host.name)
         except DocumentError as error:
             mistakes.append(str(error))
     progress("")
@@ -93,6 +95,8 @@ def _check(hosts: Sequence[FleetHost], made: Configurations) -> None:
         more = len(mistakes) - MAX_TOLD
         shown = [*mistakes[:MAX_TOLD], *([f"… and {more} more"] if more > 0 else [])]
         raise UserError("; nothing was sent\n  ".join(("configurations are wrong", *shown)))
+    if unseen:
+        click.echo(words.SERVED_HERE.of(language).format(len(unseen), unseen[0]), err=True)
 
 
 def change(
