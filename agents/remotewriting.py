@@ -38,12 +38,12 @@ class RemoteWriting:
         self._thread = threading.Thread(target=self._loop, name="remote-write", daemon=True)
         self._opened()
 
-    def _opened(self) -> Queue | None:
+    def _opened(self, patience: float | None = None) -> Queue | None:
         """The queue, opened again where it could not be; None where it still cannot."""
         if self._queue is None and not self._stopping.is_set():
             it = self._settings
             try:
-                self._queue = Queue(self._folder, it.max_bytes, it.max_age)
+                self._queue = Queue(self._folder, it.max_bytes, it.max_age, patience=patience)
             except QueueError as error:
                 self._tell(str(error))
                 return None
@@ -56,7 +56,8 @@ class RemoteWriting:
     def take(self, families: Sequence[Family], time: int) -> None:
         snapshot = self._book.snapshot(families, time)
         try:
-            if (queue := self._opened()) and snapshot.series:
+            # all receivers wait for this thread: it waits for nobody
+            if (queue := self._opened(patience=0.0)) and snapshot.series:
                 queue.put(snapshot)
                 self._problem = ""
         except QueueError as error:

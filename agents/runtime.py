@@ -30,7 +30,7 @@ from agents.steady import SteadyCpu
 from agents.telling import Teller
 from collectors.ipv6.wire.advertisers import FACT as ADVERTISERS
 from collectors.link.stampreflector import Reflector
-from collectors.model import Family, gauge, sample
+from collectors.model import Family
 from collectors.observe import Observation
 from collectors.sources.local import LocalSource
 from collectors.strictyaml import DocumentError
@@ -38,7 +38,7 @@ from exporters.findings.readinessmetrics import Scored, readiness_families
 from exporters.prometheus.backend import NotYet, ReloadError, UnknownCollector
 from exporters.prometheus.families import with_scrape_series
 from exporters.prometheus.overview import Overview
-from exporters.prometheus.selfmetrics import SelfMetrics
+from exporters.prometheus.selfmetrics import SelfMetrics, config_families
 from rules.linerows import FACT as LINES
 from rules.linethresholds import PACK
 from rules.settings import AuditSettings
@@ -290,19 +290,3 @@ def _clouds(
 
 def _runner(config: configuration.Config) -> Runner:
     return Runner(LocalSource(config.root), config.collectors.deadline)
-
-
-def config_families(right: bool, loaded_at: float) -> Sequence[Family]:
-    """Whether the configuration file was right when last read, and how old the one in force is."""
-    return (
-        gauge(
-            "jianwei_config_last_reload_successful",
-            "Whether the configuration file was right when it was last read.",
-            sample(1.0 if right else 0.0),
-        ),
-        gauge(
-            "jianwei_config_last_reload_success_timestamp_seconds",
-            "When the configuration in force was read, as Unix time in seconds.",
-            sample(loaded_at),
-        ),
-    )

@@ -8,7 +8,6 @@ the fleet ends, or this process is killed, so do its processes, mounts, cables, 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import os
 import secrets
@@ -26,16 +25,15 @@ import yaml
 
 from collectors.sources.ssh.settings import SshSettings
 from tests import chrootlab
+from tests.fleetshare import block_of_addresses, cgroups, watches
 from tests.fleettree import PASSWORD as PASSWORD
 from tests.fleettree import USER as USER
 from tests.fleettree import tree
-from tests.processgroups import ENVIRONMENT, Failed, ProcessGroups
+from tests.processgroups import ENVIRONMENT, ProcessGroups
 from tests.sshlab import keygen
 
 RANGE: Final = "10.213"  # a fleet takes RANGE.N.0/24
 MOST: Final = 250
-# systemd watches files by three of them each; the usual 128 are for forty hosts
-INSTANCES: Final = Path("/proc/sys/fs/inotify/max_user_instances")
 INIT: Final = Path(__file__).with_name("fleethost.sh")
 SPACES: Final = ("--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup")
 
@@ -66,15 +64,6 @@ def unavailable() -> str:
     if missing := [name for name in ("ip", "pivot_root", "ssh-keygen") if not shutil.which(name)]:
         return f"needs {missing[0]}"
     return "" if cgroups() else "needs cgroup2"
-
-
-def cgroups() -> Path | None:
-    """Where this machine has the cgroups of version 2."""
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        before, _, after = line.partition(" - ")
-        if after.startswith("cgroup2 "):
-            return Path(before.split()[4])
-    return None
 
 
 class Host:
@@ -280,8 +269,8 @@ def fleet(count: int = 0, kinds: Sequence[Kind] = (), prefix: str = "host") -> I
     hosts: list[Host] = []
     with contextlib.ExitStack() as ends:
         ends.callback(groups.close)
-        ends.enter_context(_instances(below.parent))
-        block = ends.enter_context(_block())
+        ends.enter_context(watches(below.parent, 4 * MOST))
+        block = ends.enter_context(block_of_addresses())
         keygen(groups.folder / "id")
         public = (groups.folder / "id.pub").read_bytes()
         try:
@@ -301,36 +290,3 @@ def fleet(count: int = 0, kinds: Sequence[Kind] = (), prefix: str = "host") -> I
         finally:
             for host in hosts:
                 host.close()
-
-
-@contextlib.contextmanager
-def _block() -> Iterator[int]:
-    """A part of RANGE that is ours in this network: an abstract socket of its name is."""
-    for number in range(256):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as claim:
-            try:
-                claim.bind(f"\0jianwei-fleet-{number}")
-            except OSError:
-                continue
-            yield number
-            return
-    raise Failed("256 fleets are in this network already")
-
-
-@contextlib.contextmanager
-def _instances(kept: Path) -> Iterator[None]:
-    """Enough of them for a hundred hosts; the last fleet to end puts back how many there were."""
-    before = kept / "instances"
-    with (kept / "users").open("w") as users:
-        fcntl.flock(users, fcntl.LOCK_SH)
-        if int(INSTANCES.read_text()) < 4 * MOST:
-            before.write_text(INSTANCES.read_text())
-            INSTANCES.write_text(f"{4 * MOST}\n")
-        try:
-            yield
-        finally:
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if before.exists():
-                    INSTANCES.write_text(before.read_text())
-                    before.unlink()

@@ -34,6 +34,7 @@ echo "$*" >>$f/calls
 case " $* " in
 *' --version '*) echo 'systemd 252 (252.1)' ;;
 *' is-active '*) [ -e $f/active ] ;;
+*' show '*) echo 'ActiveEnterTimestamp=Sun 2026-02-01 08:09:10 UTC' ;;
 *' is-enabled '*) [ -e $f/enabled ] ;;
 *' start '*)
     [ -e /etc/systemd/system/$last ] || { echo "Unit $last not found." >&2; exit 5; }

@@ -14,7 +14,7 @@ import pytest
 
 from agents.fleet.inventory import load
 from collectors.sources.ssh.knownhosts import entries, judge
-from tests import fleetlab, fleettree
+from tests import fleetlab, fleetshare, fleettree
 from tests.fleetlab import PASSWORD, USER, Fleet, Host, Kind
 from tests.processgroups import Failed
 from tests.sshlab import wait_until
@@ -121,7 +121,7 @@ def test_a_host_that_is_killed_refuses() -> None:
 
 def left() -> list[str]:
     """Whatever is there of fleets."""
-    cgroups = fleetlab.cgroups()
+    cgroups = fleetshare.cgroups()
     assert cgroups
     devices = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True)
     return sorted(

@@ -22,7 +22,6 @@ from agents.historymetrics import Report, history_families
 from agents.interfaces import InterfaceSchedule
 from agents.inventories import Kept
 from agents.reporting import report_families
-from agents.runtime import config_families
 from agents.scanning import inventory_families
 from agents.sites import SiteSchedule
 from agents.usemetrics import use_families
@@ -72,7 +71,7 @@ from exporters.prometheus.lines import LineFamilies
 from exporters.prometheus.remotewrite.losses import LOST
 from exporters.prometheus.remotewrite.queue import Fill
 from exporters.prometheus.remotewrite.sender import Report as WritingReport
-from exporters.prometheus.selfmetrics import SelfMetrics
+from exporters.prometheus.selfmetrics import SelfMetrics, config_families
 from exporters.prometheus.server import WebServer
 from exporters.prometheus.settings import WebSettings
 from rules.audit import audit, check_params, facts_of, needed

@@ -112,7 +112,7 @@ def ask(served: Served, seconds: float) -> str:
         with socket.create_connection((served.host, served.port), seconds) as connection:
             if connection.getsockname()[0] != connection.getpeername()[0]:
                 raise NotReadyError("this is no address of this machine")
-            answer = _answer(connection, served)
+            answer = _answer(connection, served, time.monotonic() + seconds)
             # it may hang up after the handshake without an alert
             return CERTIFIED if not answer and served.certified else _judged(answer)
     except TimeoutError as error:
@@ -124,7 +124,7 @@ def ask(served: Served, seconds: float) -> str:
         raise NotReadyError(error.strerror or str(error)) from error
 
 
-def _answer(connection: socket.socket, served: Served) -> bytes:
+def _answer(connection: socket.socket, served: Served, deadline: float) -> bytes:
     if served.tls:
         import ssl  # takes a fifth of the whole command, and few need it
 
@@ -135,7 +135,11 @@ def _answer(connection: socket.socket, served: Served) -> bytes:
     request = f"GET /-/ready HTTP/1.1\r\nHost: {served.host}\r\nConnection: close\r\n\r\n"
     connection.sendall(request.encode())
     answer = b""
-    while len(answer) < 4096 and (piece := connection.recv(4096)):
+    while len(answer) < 4096:
+        # of all of it, not of each piece: anybody may hold the port
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        if not (piece := connection.recv(4096)):
+            break
         answer += piece
     return answer
 

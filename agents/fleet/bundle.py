@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
+import os
 import re
 import tarfile
 import zlib
@@ -22,6 +24,7 @@ ARCHITECTURES: Final = ("x86_64",)
 _NAMES: Final = ("jianwei-agent", "jianwei")
 _HEAD: Final = 8  # entries; BUNDLE is the fourth
 _MOST: Final = 4096  # bytes of BUNDLE
+_UNPACKED: Final = 1 << 16  # bytes that those are in; a few of gzip may become very many
 _VERSION: Final = re.compile(r"[0-9][0-9A-Za-z.+~-]{0,63}")
 _REMEDY: Final = "make one with make bundle, or copy it again"
 
@@ -45,14 +48,13 @@ class Bundle(msgspec.Struct, frozen=True):
 def opened(path: str) -> Bundle:
     """Read all of it once; raises UserError with what to do."""
     try:
-        head = _head(path)
         with open(path, "rb") as file:
-            size = Path(path).stat().st_size
+            size = os.fstat(file.fileno()).st_size
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        _compare(path, sha256)
+        top, text = _head(path)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}; {_REMEDY}") from error
-    _compare(path, sha256)
-    top, text = head
     told = dict(line.partition("=")[::2] for line in text.splitlines())
     name, version, arch = (told.get(key, "") for key in ("name", "version", "arch"))
     system, _, machine = arch.partition("-")
@@ -68,7 +70,9 @@ def opened(path: str) -> Bundle:
 def _head(path: str) -> tuple[str, str]:
     """The top folder and what BUNDLE says, from the archive's first entries."""
     try:
-        with tarfile.open(path, "r:gz") as archive:
+        with gzip.open(path) as file:
+            first = file.read(_UNPACKED)
+        with tarfile.open(fileobj=io.BytesIO(first), mode="r:") as archive:
             for _ in range(_HEAD):
                 entry = archive.next()
                 if not entry:

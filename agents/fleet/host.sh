@@ -12,7 +12,8 @@
 #   install [CONFIG]                for the console: puts the tree this file is in in force
 #
 # Tells key=value lines; 0 done, 1 said why on standard error. What is written is written aside and renamed.
-# Until an activation is over, $PREFIX/.pending has all that was before: who finds it goes back first.
+# An activation first writes all that it needs room for, and has it on the disk; then it only renames, as going
+# back does. Until it is over there is $PREFIX/.pending, what was before: who finds it goes back first.
 # Standard output may be gone with the connection: nothing depends on it, and what was begun is ended.
 
 # shellcheck disable=SC2317 # functions are called by their verb
@@ -26,12 +27,14 @@ trap '' HUP PIPE
 PREFIX=/opt/jianwei
 ETC=/etc/jianwei
 ETC_NEW=/etc/.jianwei.new # set ready by configure, put in force by activate
-ETC_OLD=/etc/.jianwei.old
 STATE=/var/lib/jianwei
+ACCOUNT=/var/lib/.jianwei.account # `user`, `group`: those that were made here
 UNITS=/etc/systemd/system
 UNIT=jianwei-agent.service
 ROTATE=/etc/logrotate.d/jianwei
 PENDING=$PREFIX/.pending
+LOCK=/run/jianwei-host.lock # root's: what others can open, they can lock
+WAS=.before~ # beside a place: what was there before the activation that is not over
 seconds=60
 
 tell() { printf '%s=%s\n' "$1" "$2" 2>/dev/null || :; }
@@ -61,13 +64,20 @@ releases() {
 
 sum_of() { [ ! -f "$1" ] || sha256sum <"$1" | cut -d ' ' -f 1; }
 
+# The names of the files that were deployed to a folder.
+deployed() {
+    { cat "$1/.deployed" 2>/dev/null || echo jianwei.yaml; } |
+        while IFS= read -r name; do
+            case $name in '' | /* | *..*) ;; *) printf '%s\n' "$name" ;; esac
+        done
+}
+
 # Of the files that were deployed to a folder, one for all: of the lines that sha256sum prints of them.
 digest() {
     [ -f "$1/jianwei.yaml" ] || return 0
     (
         cd "$1" || exit 0
-        if [ -f .deployed ]; then cat .deployed; else echo jianwei.yaml; fi |
-            while IFS= read -r name; do sha256sum -- "$name"; done 2>/dev/null
+        deployed . | while IFS= read -r name; do sha256sum -- "$name"; done 2>/dev/null
     ) | sha256sum | cut -d ' ' -f 1
 }
 
@@ -78,9 +88,16 @@ room() {
     df -Pk "$folder" | awk 'NR == 2 { print int($4 / 1024) }'
 }
 
+# When the agent was started, as Unix time; nothing where systemd does not say.
+since() {
+    at=$(TZ=UTC systemctl show -p ActiveEnterTimestamp "$UNIT" | sed -n 's/^[^ ]* \(.*\) UTC$/\1/p')
+    [ -z "$at" ] || date -u -d "$at" +%s 2>/dev/null
+}
+
 is() { if systemctl "is-$1" --quiet "$UNIT" 2>/dev/null; then echo yes; else echo no; fi; }
 
 at_look() {
+    root_only
     tell arch "$(uname -m)"
     # shellcheck disable=SC1091
     tell system "$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${VERSION_ID:-}")"
@@ -88,7 +105,7 @@ at_look() {
     tell systemd "$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')"
     tell free "$(($(room "$PREFIX") << 20))"
     tell versions "$(releases | tr '\n' ' ')"
-    if [ -d "$PENDING" ]; then # what it will go back to; it is not that yet
+    if [ -s "$PENDING/to" ]; then # what it will go back to; it is not that yet
         tell current "$(cat "$PENDING/from")"
         tell previous "$(cat "$PENDING/previous")"
         tell config "$(digest "$PENDING/etc")"
@@ -102,7 +119,12 @@ at_look() {
         tell unit "$(sum_of "$UNITS/$UNIT")"
         active=$(is active)
         tell active "$active"
-        if [ "$active" = yes ] && asked "$PREFIX/$current" 2 >/dev/null 2>&1; then tell ready yes; fi
+        if [ "$active" = yes ]; then tell since "$(since)"; fi
+        if [ -z "$current" ]; then # what others put there is not run
+            if [ -e "$UNITS/$UNIT" ] || [ -e "$ETC/jianwei.yaml" ]; then tell foreign yes; fi
+        elif [ "$active" = yes ] && asked "$PREFIX/$current" 2 >/dev/null 2>&1; then
+            tell ready yes
+        fi
     fi
     tell enabled "$(is enabled)"
     for file in "$PREFIX"/.staged/*.tar.gz; do
@@ -112,17 +134,32 @@ at_look() {
     tell end look
 }
 
-asked() { "$1/bin/jianwei" ready --config "$ETC/jianwei.yaml" --timeout "$2s"; }
+# It must not hold the lock when this program is killed.
+asked() { "$1/bin/jianwei" ready --config "$ETC/jianwei.yaml" --timeout "$2s" 9<&-; }
 
 # --- what every change needs ---
+
+# Root runs what is there: nobody else may put it there, in no folder above either.
+root_only() {
+    for top in "${PREFIX%/*}" "$PREFIX"; do
+        above=$(cd -P "$top" 2>/dev/null && pwd) || continue
+        while [ -n "$above" ]; do
+            # shellcheck disable=SC2012
+            ls -ldn "$above" | awk '$3 || $1 ~ /^........w/ || $1 ~ /^.....w/ && $4 { exit 1 }' ||
+                fail "$above is not root's alone: give it to root, and let nobody else write there"
+            above=${above%/*}
+        done
+    done
+}
 
 # Alone on this host, and root. Another one ends by itself: it is waited for.
 alone() {
     [ "$(id -u)" -eq 0 ] || fail "not root: log in as root, or set sudo for this host"
     command -v systemctl >/dev/null || fail "there is no systemd here"
     command -v flock >/dev/null || fail "there is no flock here (util-linux)"
-    [ ! -e "$PREFIX" ] || [ -O "$PREFIX" ] || fail "$PREFIX is not root's: move it away"
-    exec 9<"$UNITS" || fail "there is no $UNITS"
+    root_only
+    (umask 077 && : >>"$LOCK") || fail "$LOCK cannot be written"
+    exec 9>>"$LOCK"
     waited=0
     until flock -n 9; do
         [ "$waited" -lt 90 ] || fail "somebody else changes this host; try again when that is over"
@@ -134,11 +171,22 @@ alone() {
 # A change begins from a whole: alone, and what was cut off is gone back from.
 whole_and_alone() {
     alone
-    rm -rf "$PENDING.new"
-    [ -d "$PENDING" ] || return 0
-    go_back
-    tell mended "$(cat "$PREFIX/.done/to" 2>/dev/null)"
+    if [ -s "$PENDING/to" ]; then
+        go_back
+        [ $? -ne 2 ] || fail "an activation was cut off, and cannot be gone back from: is there room on /etc?"
+        tell mended "$(cat "$PREFIX/.done/to" 2>/dev/null)"
+    fi
+    leftovers
 }
+
+# What a kill may leave of an activation that did not begin or is over; a record without content is none.
+leftovers() {
+    rm -rf "$PENDING.new" "$PENDING"
+    for place in "$ETC" "$UNITS/$UNIT" "$ROTATE"; do rm -rf "$place$WAS" "$place.new"; done
+}
+
+# All that was written is on the disk.
+flush() { sync -f "$PREFIX" "${ETC%/*}" 2>/dev/null || sync; }
 
 version_ok() {
     case $1 in
@@ -158,8 +206,24 @@ present() {
 # Whether all files of a release are as they were made.
 whole() { (cd "$1" && sha256sum -c MANIFEST.sha256) >/dev/null 2>&1; }
 
-# A file in the place of another, never half of it. Copies $1 to $2.
-replace() { rm -f "$2.new" && cp "$1" "$2.new" && chmod 0644 "$2.new" && mv -f "$2.new" "$2"; }
+# $1 in the place $2; what was there stays beside it. A folder's place is empty for an instant.
+swap() {
+    if [ -d "$2" ]; then
+        mv "$2" "$2$WAS" || return 1
+    elif [ -e "$2" ] || [ -L "$2" ]; then
+        ln "$2" "$2$WAS" || return 1
+    fi
+    mv -f "$1" "$2"
+}
+
+# What was in the place $2 is there again; $1 is the record's copy of it, if there was something.
+swap_back() {
+    if [ ! -e "$1" ]; then
+        rm -rf "$2"
+    elif [ -e "$2$WAS" ] || [ -L "$2$WAS" ]; then
+        rm -rf "$2" && mv "$2$WAS" "$2"
+    fi
+}
 
 # The link $1 leads to the release $2; none if that is empty.
 relink() {
@@ -173,25 +237,34 @@ relink() {
         { rm -f "$PREFIX/$1" && mv "$PREFIX/.$1" "$PREFIX/$1"; }
 }
 
-# A folder in the place of $ETC; in between there is none, which `mend` mends.
-replace_etc() {
-    rm -rf "$ETC_OLD"
-    [ ! -d "$ETC" ] || mv "$ETC" "$ETC_OLD" || return 1
-    mv "$1" "$ETC" && rm -rf "$ETC_OLD"
-}
+# A line of passwd(5) or group(5).
+entry() { getent "$1" jianwei 2>/dev/null || grep '^jianwei:' "/etc/$1"; }
 
+# The user and the group of the agent. What is made is noted: it is ours to take away.
 account() {
-    ! id jianwei >/dev/null 2>&1 || return 0
+    if user=$(entry passwd); then
+        first=$(awk '$1 == "UID_MIN" { print $2 }' /etc/login.defs 2>/dev/null)
+        case $(printf %s "$user" | cut -d : -f 7) in */nologin | */false) ;; *) first=0 ;; esac
+        [ "$(id -u jianwei)" -lt "${first:-1000}" ] ||
+            fail "there is a user jianwei who is somebody, and would own the agent: give that one another name"
+        entry group >/dev/null || fail "the user jianwei has no group jianwei: make it"
+        return
+    fi
     shell=/usr/sbin/nologin
     [ -x "$shell" ] || shell=/bin/false
-    mkdir -p "$PREFIX" && : >"$PREFIX/.account" # ours to take away
-    if command -v useradd >/dev/null; then
-        getent group jianwei >/dev/null || groupadd --system jianwei
-        useradd --system --gid jianwei --home-dir "$STATE" --no-create-home --shell "$shell" jianwei
-    else
-        grep -q '^jianwei:' /etc/group || addgroup -S jianwei
-        adduser -S -D -H -h "$STATE" -s "$shell" -G jianwei jianwei
-    fi >&2 || fail "the user jianwei cannot be made"
+    {
+        mkdir -p "${ACCOUNT%/*}"
+        entry group >/dev/null || {
+            echo group >>"$ACCOUNT"
+            if command -v groupadd >/dev/null; then groupadd --system jianwei; else addgroup -S jianwei; fi
+        }
+        echo user >>"$ACCOUNT"
+        if command -v useradd >/dev/null; then
+            useradd --system --gid jianwei --home-dir "$STATE" --no-create-home --shell "$shell" jianwei
+        else
+            adduser -S -D -H -h "$STATE" -s "$shell" -G jianwei jianwei
+        fi
+    } >&2 || fail "the user jianwei cannot be made"
 }
 
 # Remove what nobody needs: releases but those named, what a kill left.
@@ -205,13 +278,13 @@ tidy() {
             ;;
         esac
     done
-    rm -rf "$PREFIX"/.gone.* "$PREFIX"/.new.* "$PREFIX/.kept.old" "$PREFIX/.done"
+    rm -rf "$PREFIX"/.gone.* "$PREFIX"/.new.* "$PREFIX/.done"
 }
 
 # --- unpack ---
 
 at_unpack() {
-    file=$1 sum=$2 version=$3
+    file=$1 sum=$2 version=$3 here=''
     version_ok "$version"
     whole_and_alone
     record=$PREFIX/.bundle.$version
@@ -221,11 +294,7 @@ at_unpack() {
             tell unpacked same
             return
         fi
-        case $version in
-        "$(link current)" | "$(link previous)")
-            fail "release $version is here with other content: give the new one another version"
-            ;;
-        esac
+        case $version in "$(link current)" | "$(link previous)") here=$PREFIX/$version ;; esac
     fi
     [ -f "$file" ] || fail "$file is not here: upload it again"
     # who uploaded it checked it, in the boot that it noted
@@ -241,7 +310,12 @@ at_unpack() {
     # all of a bundle that has its sum is as it was made, if these two say so: its files are not summed again
     { gzip -dc "$file" || : >"$new/.bad"; } | tar -xof - -C "$new" || : >"$new/.bad"
     [ ! -e "$new/.bad" ] || spoilt "$new" "$file cannot be unpacked"
-    adopt "$new" "$version"
+    if [ -z "$here" ]; then
+        rm -f "$record" # until there is one of what comes
+        adopt "$new" "$version"
+    elif [ "$(sum_of "$new"/*/MANIFEST.sha256)" != "$(sum_of "$here/MANIFEST.sha256")" ]; then
+        spoilt "$new" "release $version is here with other content: give the new one another version"
+    fi
     printf '%s\n' "$sum" >"$record"
     boot >>"$record"
     rm -rf "$new" "$file" "$file.boot"
@@ -279,14 +353,13 @@ at_configure() {
     whole_and_alone
     account
     stage "$ETC"
+    rm -rf "$ETC_NEW/.tar"
     cat >"$ETC_NEW/.tar" || spoilt "$ETC_NEW" "$ETC_NEW cannot be written"
     [ "$(sum_of "$ETC_NEW/.tar")" = "$sum" ] || spoilt "$ETC_NEW" "the files did not arrive whole"
     # what was deployed and is no more goes; what others put there stays
-    if [ -f "$ETC_NEW/.deployed" ]; then
-        while IFS= read -r name; do
-            case $name in '' | /* | *..*) ;; *) rm -f "$ETC_NEW/$name" ;; esac
-        done <"$ETC_NEW/.deployed"
-    fi
+    [ ! -e "$ETC_NEW/.deployed" ] ||
+        deployed "$ETC_NEW" | while IFS= read -r name; do linked "$name" || rm -f "$ETC_NEW/$name"; done
+    tar -tf "$ETC_NEW/.tar" | while IFS= read -r name; do ! linked "$name" || rm -f "$linked"; done
     tar -xof "$ETC_NEW/.tar" -C "$ETC_NEW" || spoilt "$ETC_NEW" "the files cannot be unpacked"
     rm -f "$ETC_NEW/.tar"
     checked "$version"
@@ -301,16 +374,53 @@ stage() {
     chmod 0700 "$ETC_NEW"
 }
 
+# Whether a file's name in $ETC_NEW leads through a link of somebody, to where nothing may be changed; the
+# first one is then in `linked`.
+linked() {
+    linked=$ETC_NEW rest=$1/
+    while [ -n "$rest" ]; do
+        linked=$linked/${rest%%/*} rest=${rest#*/}
+        [ ! -L "$linked" ] || return 0
+    done
+    return 1
+}
+
+# A file as jianwei.yaml in $ETC_NEW.
+with_config() {
+    rm -f "$ETC_NEW/jianwei.yaml"
+    cp "$1" "$ETC_NEW/jianwei.yaml" || spoilt "$ETC_NEW" "$1 cannot be copied to /etc"
+}
+
+# What was deployed to the folder $1 takes the place of what is deployed in $ETC_NEW; what others put there stays.
+deployed_of() {
+    { deployed "$ETC_NEW" && deployed "$1"; } | sort -u | while IFS= read -r name; do
+        if [ ! -f "$1/$name" ]; then
+            linked "$name" || rm -f "$ETC_NEW/$name"
+            continue
+        fi
+        ! linked "$name" || rm -f "$linked"
+        case $name in */*) mkdir -p "$ETC_NEW/${name%/*}" ;; esac
+        cp "$1/$name" "$ETC_NEW/$name" || exit 1
+    done || spoilt "$ETC_NEW" "no room on /etc"
+    rm -f "$ETC_NEW/.deployed"
+    copy "$1/.deployed" "$ETC_NEW/.deployed" || spoilt "$ETC_NEW" "no room on /etc"
+}
+
+# Owners and modes of what is deployed in $ETC_NEW.
+owned() {
+    deployed "$ETC_NEW" | while IFS= read -r name; do
+        ! linked "$name" || continue
+        chown root:jianwei "$ETC_NEW/$name" && chmod 0640 "$ETC_NEW/$name" || exit 1
+        while name=$(dirname "$name") && [ "$name" != . ]; do
+            chown root:jianwei "$ETC_NEW/$name" && chmod 0750 "$ETC_NEW/$name"
+        done
+    done || spoilt "$ETC_NEW" "the files cannot be given to root and the group jianwei"
+}
+
 # Owners and modes of $ETC_NEW, then what the release says of it. It names files as they will be, so it sees
 # them there: in a mount namespace of its own, where that can be had.
 checked() {
-    if [ -f "$ETC_NEW/.deployed" ]; then cat "$ETC_NEW/.deployed"; else echo jianwei.yaml; fi |
-        while IFS= read -r name; do
-            chown root:jianwei "$ETC_NEW/$name" && chmod 0640 "$ETC_NEW/$name" || exit 1
-            while name=$(dirname "$name") && [ "$name" != . ]; do
-                chown root:jianwei "$ETC_NEW/$name" && chmod 0750 "$ETC_NEW/$name"
-            done
-        done || spoilt "$ETC_NEW" "the files cannot be given to root and the group jianwei"
+    owned
     run=$PREFIX/$1/bin/jianwei made=no
     [ -d "$ETC" ] || { mkdir -m 0750 "$ETC" && made=yes; }
     # shellcheck disable=SC2016
@@ -353,23 +463,32 @@ at_rollback() {
     [ -n "$version" ] || fail "there is no release before to go back to"
     present "$version"
     if [ "$(cat "$PREFIX/.kept/from" 2>/dev/null)" = "$version" ] && [ -d "$PREFIX/.kept/etc" ]; then
-        stage "$PREFIX/.kept/etc"
+        stage "$ETC"
+        deployed_of "$PREFIX/.kept/etc"
+        owned
         chown root:jianwei "$ETC_NEW" && chmod 0750 "$ETC_NEW"
     fi
     into_force
 }
 
-# All that there is now, to go back to.
+# All that there is now, to go back to, and beside them the files that come; on the disk.
 remember() {
-    now=$PENDING.new
+    now=$PENDING.new files=$release/share/jianwei
     (
         umask 077
         mkdir "$now" && link current >"$now/from" && link previous >"$now/previous" &&
             printf %s "$version" >"$now/to" && is active >"$now/active" && is enabled >"$now/enabled" &&
             copy "$ETC" "$now/etc" && copy "$UNITS/$UNIT" "$now/unit" && copy "$ROTATE" "$now/rotate" &&
-            mv "$now" "$PENDING"
-    ) || spoilt "$now" "what is in force cannot be kept: no room on $PREFIX?"
+            beside "$files/systemd/$UNIT" "$UNITS/$UNIT" &&
+            if [ -d "${ROTATE%/*}" ]; then beside "$files/logrotate" "$ROTATE"; fi &&
+            flush && mv "$now" "$PENDING" && flush
+    ) && return
+    leftovers
+    fail "what is in force cannot be kept: is there room on /etc and $PREFIX?"
 }
+
+# What is to come in the place $2, if there is something.
+beside() { [ ! -e "$1" ] || { cp "$1" "$2.new" && chmod 0644 "$2.new"; }; }
 
 # What is not there needs no copy.
 copy() { [ ! -e "$1" ] || cp -a "$1" "$2"; }
@@ -382,6 +501,12 @@ into_force() {
         fail "files of release $version are damaged: deploy it again"
     fi
     from=$(link current) began=$(date +%s)
+    if [ ! -d "$ETC_NEW" ] && [ ! -f "$ETC/jianwei.yaml" ]; then
+        stage "$ETC"
+        with_config "$release/share/jianwei/jianwei.yaml"
+        checked "$version"
+    fi
+    chmod 0755 "$PREFIX"
     remember
     stopped=no problem='' asking=''
     trap 'trap "" TERM INT; stopped=yes; [ -z "$asking" ] || kill "$asking" 2>/dev/null' TERM INT
@@ -393,25 +518,26 @@ into_force() {
     fi
     [ "$stopped" = no ] || problem="it was stopped while it was put in force"
     last_words
-    if ! go_back; then problem="$problem; $from is back and not ready either"
-    elif [ -n "$from" ]; then problem="$problem; $from is back"
-    else problem="$problem; there was none before, and none is left running"; fi
+    go_back
+    case $? in
+    2) problem="$problem; and it cannot be gone back from: is there room on /etc? The next command tries again" ;;
+    1) problem="$problem; $from is back and not ready either" ;;
+    *) if [ -n "$from" ]; then problem="$problem; $from is back"; else
+        problem="$problem; there was none before, and none is left running"; fi ;;
+    esac
+    trap - EXIT
     fail "$problem"
 }
 
 put() {
-    problem="files cannot be written: is there room on /etc and $PREFIX?"
-    [ ! -d "$ETC_NEW" ] || replace_etc "$ETC_NEW" || return 1
-    if [ ! -f "$ETC/jianwei.yaml" ]; then
-        (stage "$ETC" && cp "$release/share/jianwei/jianwei.yaml" "$ETC_NEW/" && checked "$version") &&
-            replace_etc "$ETC_NEW" || return 1
-    fi
-    replace "$release/share/jianwei/systemd/$UNIT" "$UNITS/$UNIT" || return 1
-    if [ -f "$release/share/jianwei/logrotate" ] && [ -d "${ROTATE%/*}" ]; then
-        replace "$release/share/jianwei/logrotate" "$ROTATE" || return 1
-    fi
+    problem="files cannot be put in their places on /etc and $PREFIX"
+    [ ! -d "$ETC_NEW" ] || swap "$ETC_NEW" "$ETC" || return 1
+    for place in "$UNITS/$UNIT" "$ROTATE"; do
+        [ ! -e "$place.new" ] || swap "$place.new" "$place" || return 1
+    done
     systemctl stop "$UNIT" 2>/dev/null # never the old one that answers
     relink current "$version" || return 1
+    if [ -n "$from" ] && [ "$from" != "$version" ]; then relink previous "$from" || return 1; fi
     problem="systemd does not take the unit of $version"
     systemctl daemon-reload && systemctl enable --quiet "$UNIT" 2>&1 || return 1
     systemctl reset-failed "$UNIT" 2>/dev/null
@@ -423,7 +549,7 @@ put() {
 serves() {
     problem="$version was not ready within $seconds s"
     [ "$stopped" = no ] || return 1
-    asked "$release" "$seconds" >"$PENDING/said" 2>&1 &
+    asked "$release" "$seconds" >"$PENDING/said" 2>&1 9<&- &
     asking=$!
     wait "$asking"
     answered=$?
@@ -444,52 +570,40 @@ last_words() {
         while IFS= read -r line; do tell log "$line"; done
 }
 
-# It is over: the release before, its configuration and unit are kept.
+# It is over: the release before, its configuration and unit are kept. One is forgotten only when the disk has
+# the other.
 settle() {
-    now=$PENDING
-    if [ -n "$from" ] && [ "$from" != "$version" ]; then
-        relink previous "$from"
-        rm -rf "$PREFIX/.kept.old"
-        [ ! -d "$PREFIX/.kept" ] || mv "$PREFIX/.kept" "$PREFIX/.kept.old"
-        mv "$now" "$PREFIX/.kept"
-    else
-        rm -rf "$PREFIX/.done"
-        mv "$now" "$PREFIX/.done"
-    fi
+    kept=$PREFIX/.done
+    if [ -n "$from" ] && [ "$from" != "$version" ]; then kept=$PREFIX/.kept; fi
+    flush
+    rm -rf "$kept"
+    mv "$PENDING" "$kept" || fail "$kept cannot be made"
+    flush
     trap - TERM INT EXIT
+    leftovers
     tidy
 }
 
-# As $PENDING has it. Whatever ends this, it can be done again.
+# As $PENDING has it; 1: what was before is not ready, 2: not all could be put back. It can be done again.
 go_back() {
     now=$PENDING
     before=$(cat "$now/from")
     systemctl stop "$UNIT" 2>/dev/null
-    if [ -d "$now/etc" ]; then
-        rm -rf "$ETC.back" && cp -a "$now/etc" "$ETC.back" && replace_etc "$ETC.back"
-    else
-        rm -rf "$ETC" "$ETC_OLD"
-    fi
-    relink current "$before"
-    relink previous "$(cat "$now/previous")"
-    if [ -f "$now/rotate" ]; then replace "$now/rotate" "$ROTATE"; else rm -f "$ROTATE"; fi
-    if [ -f "$now/unit" ]; then
-        replace "$now/unit" "$UNITS/$UNIT"
-    else
-        systemctl disable --quiet "$UNIT" 2>/dev/null
-        rm -f "$UNITS/$UNIT"
-    fi
+    if [ "$(cat "$now/enabled")" = no ]; then systemctl disable --quiet "$UNIT" 2>/dev/null; fi
+    swap_back "$now/etc" "$ETC" && swap_back "$now/unit" "$UNITS/$UNIT" && swap_back "$now/rotate" "$ROTATE" &&
+        relink current "$before" && relink previous "$(cat "$now/previous")" || return 2
     systemctl daemon-reload
     systemctl reset-failed "$UNIT" 2>/dev/null
     back=0
-    if [ "$(cat "$now/enabled")" = no ]; then systemctl disable --quiet "$UNIT" 2>/dev/null; fi
     if [ "$(cat "$now/active")" = yes ]; then
         systemctl start --no-block "$UNIT"
         # what ran before is given time, however little the new one had
         asked "$PREFIX/${before:-$(cat "$now/to")}" "$((seconds > 60 ? seconds : 60))" >/dev/null 2>&1 || back=1
     fi
+    flush
     rm -rf "$PREFIX/.done"
-    mv "$now" "$PREFIX/.done"
+    mv "$now" "$PREFIX/.done" || return 2
+    leftovers
     return "$back"
 } >&2
 
@@ -498,8 +612,13 @@ go_back() {
 gone() {
     for what in "$@"; do
         if [ -e "$what" ] || [ -L "$what" ]; then
-            rm -rf "$what" || fail "$what cannot be removed"
-            tell removed "$what"
+            if rm -rf "$what" 2>/dev/null; then
+                tell removed "$what"
+            elif grep -q " $what " /proc/self/mounts && [ -z "$(ls -A "$what")" ]; then
+                tell removed "what was in $what, which is a file system of its own"
+            else
+                fail "$what cannot be removed"
+            fi
         fi
     done
 }
@@ -510,27 +629,38 @@ at_uninstall() {
     alone
     systemctl disable --now --quiet "$UNIT" 2>/dev/null
     systemctl stop "$UNIT" 2>/dev/null
-    gone "$UNITS/$UNIT" "$UNITS/$UNIT.new" "$UNITS/$UNIT.d" "$ROTATE" "$ROTATE.new"
+    leftovers
+    gone "$UNITS/$UNIT" "$UNITS/$UNIT.d" "$ROTATE"
     systemctl daemon-reload
     systemctl reset-failed "$UNIT" 2>/dev/null
-    gone "$ETC" "$ETC_NEW" "$ETC_OLD" "$ETC.back"
+    gone "$ETC" "$ETC_NEW"
     if [ -z "$keep" ]; then
         gone "$STATE" /var/cache/jianwei /var/log/jianwei
-        if [ -f "$PREFIX/.account" ]; then forget_account; fi
+        forget_account
     fi
     gone "$PREFIX"
     tell end uninstall
 }
 
 forget_account() {
-    ! id jianwei >/dev/null 2>&1 || {
-        if command -v userdel >/dev/null; then userdel jianwei; else deluser jianwei; fi >&2 &&
-            tell removed "user jianwei"
-    }
-    if grep -q '^jianwei:' /etc/group; then
-        if command -v groupdel >/dev/null; then groupdel jianwei; else delgroup jianwei; fi >&2
-        tell removed "group jianwei"
+    [ -f "$ACCOUNT" ] || return 0
+    group=$(entry group)
+    if grep -q user "$ACCOUNT" && entry passwd >/dev/null; then
+        if command -v userdel >/dev/null; then userdel jianwei; else deluser jianwei; fi >&2
+        tell removed "user jianwei"
     fi
+    # a user takes the group of its name along
+    if grep -q group "$ACCOUNT"; then
+        if ! entry group >/dev/null; then :
+        elif command -v groupdel >/dev/null; then groupdel jianwei
+        else delgroup jianwei; fi >&2
+        tell removed "group jianwei"
+    elif [ -n "$group" ] && ! entry group >/dev/null; then
+        group=$(printf %s "$group" | cut -d : -f 3)
+        if command -v groupadd >/dev/null; then groupadd -g "$group" jianwei
+        else addgroup -g "$group" jianwei; fi >&2
+    fi
+    rm -f "$ACCOUNT"
 }
 
 # --- install, at the console ---
@@ -567,7 +697,7 @@ at_install() {
     account
     if [ -n "$config" ]; then
         stage "$ETC"
-        cp "$config" "$ETC_NEW/jianwei.yaml" || spoilt "$ETC_NEW" "$config cannot be copied"
+        with_config "$config"
         checked "$version"
     fi
     both "正在启动代理，最多等待 $seconds 秒" "Starting the agent, at most $seconds s"

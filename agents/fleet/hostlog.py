@@ -26,8 +26,9 @@ Mask = Callable[[str], str]
 
 
 def masking(secrets: Collection[str]) -> Mask:
-    """A function that takes the secrets out of a text, and each of their lines."""
-    known = {part.strip() for secret in secrets for part in (secret, *secret.splitlines())}
+    """A function that takes the secrets out of a text, and each of their lines, also as `neutral` shows them."""
+    parts = {part.strip() for secret in secrets for part in (secret, *secret.splitlines())}
+    known = parts | {neutral(part) for part in parts}
     longest = sorted((s for s in known if len(s) >= SHORTEST), key=len, reverse=True)
 
     def mask(text: str) -> str:

@@ -77,7 +77,7 @@ def configure(remote: Remote, files: Mapping[str, bytes], version: str = "") -> 
     `activate`. What was deployed before and is not among them goes; what others put there stays."""
     content = packed(files)
     arguments = ("configure", version, hashlib.sha256(content).hexdigest())
-    told = _told(remote, _asked(remote, arguments, content, 120))
+    told = _told(remote, _asked(remote, arguments, content, 300))
     remote.configured = _word("configured", told.get("configured", ""), _SHA256, remote.hop)
 
 
@@ -150,6 +150,8 @@ def seen(told: Mapping[str, str], who: str = "the host") -> Seen:
         active=told.get("active") == "yes",
         enabled=told.get("enabled") == "yes",
         ready=told.get("ready") == "yes",
+        since=int(one("since", re.compile(r"\d{1,11}")) or 0),
+        foreign=told.get("foreign") == "yes",
         staged=one("staged", _SHA256),
     )
 

@@ -149,7 +149,8 @@ class Inventory:
         if count > room:
             self._wrong(layer, "name", f"an inventory has {MAX_HOSTS} hosts at most; make it two")
             return
-        if parts["host"].count != count and wrong.isdisjoint(("name", "host")):
+        uneven = parts["host"].count != count
+        if uneven and wrong.isdisjoint(("name", "host")):
             told = f"has {parts['host'].count} addresses, and name has {count} names"
             self._wrong(layer, "host", f"{told}: give both ranges of one length")
             return
@@ -157,8 +158,11 @@ class Inventory:
         if agents and agents.count != count:
             self._wrong(layer, "agent", f"has {agents.count} addresses, and name has {count} names")
             return
+        if uneven:  # one host of it is enough to find what else is wrong
+            yield parts["name"].first(), parts["host"].first(), agents.first() if agents else agent
+            return
         each = agents.all() if agents else [agent] * count
-        yield from zip(parts["name"].all(), parts["host"].all(), each, strict=False)
+        yield from zip(parts["name"].all(), parts["host"].all(), each, strict=True)
 
     def _host(self, one: WrittenHost, name: str, text: str, agent: str | None) -> FleetHost:
         row, layer, wrong = one

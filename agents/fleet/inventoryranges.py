@@ -38,12 +38,15 @@ class Ranged:
     def __bool__(self) -> bool:
         return bool(self._ranges)
 
+    def first(self) -> str:
+        return self._text([next(iter(one)) for one in self._ranges])
+
     def all(self) -> list[str]:
         """Every text, in order."""
-        return [
-            "".join(itertools.chain(*zip(self._plain, (*chosen, ""), strict=True)))
-            for chosen in itertools.product(*self._ranges)
-        ]
+        return [self._text(chosen) for chosen in itertools.product(*self._ranges)]
+
+    def _text(self, chosen: Sequence[str]) -> str:
+        return "".join(itertools.chain(*zip(self._plain, (*chosen, ""), strict=True)))
 
 
 class _Numbers:

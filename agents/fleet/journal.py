@@ -17,7 +17,7 @@ from typing import Final, Literal
 import msgspec
 
 from agents.errors import UserError
-from agents.fleet.model import Outcome, State, StepName
+from agents.fleet.model import BAD, Outcome, State, StepName
 from exporters.locks import locked
 
 MAX_BYTES: Final = 16 << 20  # then only the last run is kept
@@ -50,14 +50,20 @@ class Last(msgspec.Struct, frozen=True):
     bundle: str = ""
     config: str = ""
     problem: str = ""
+    command: str = ""
 
     @property
     def well(self) -> bool:
         return self.state in ("changed", "unchanged")
 
+    def did(self, command: str, bundle: str, config: str) -> bool:
+        """Whether just this ended well; a configuration that is not known is any."""
+        same = (self.command, self.bundle) == (command, bundle)
+        return self.well and same and (not self.config or self.config == config)
+
     @property
     def bad(self) -> bool:
-        return self.state in ("failed", "unreachable")
+        return self.state in BAD
 
 
 class Journal:
@@ -109,7 +115,7 @@ class Journal:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = msgspec.json.encode(msgspec.convert({"at": at, **entry}, Entry)) + b"\n"
         with self._writing:
-            os.write(self._file, line)
+            _append(self._file, line)
             os.fdatasync(self._file)
 
     def _shorten(self, path: Path) -> None:
@@ -127,15 +133,27 @@ class Journal:
                 host=host,
                 step=it.step,
                 state=it.state,
+                command=it.command,
                 bundle=it.bundle,
                 config=it.config,
                 problem=it.problem,
             )
-            os.write(new, msgspec.json.encode(entry) + b"\n")
+            _append(new, msgspec.json.encode(entry) + b"\n")
         os.fsync(new)
         aside.replace(path)
         os.close(self._file)
         self._file = new
+
+
+def _append(file: int, line: bytes) -> None:
+    """All of it or nothing: what a full disk took a part of is cut off again. Raises OSError."""
+    size, view = os.fstat(file).st_size, memoryview(line)
+    try:
+        while view:
+            view = view[os.write(file, view) :]
+    except OSError:
+        os.ftruncate(file, size)
+        raise
 
 
 def _mend(file: int) -> None:
@@ -171,6 +189,14 @@ def _read(path: Path) -> tuple[dict[str, Last], int]:
 def _take(entry: Entry, last: dict[str, Last]) -> None:
     if entry.what == "run":
         for name in entry.hosts:
-            last[name] = Last(bundle=entry.bundle)
+            last[name] = Last(bundle=entry.bundle, command=entry.command)
     elif entry.host:
-        last[entry.host] = Last(entry.state, entry.step, entry.bundle, entry.config, entry.problem)
+        before = last.get(entry.host, Last())
+        last[entry.host] = Last(
+            state=entry.state,
+            step=entry.step,
+            bundle=entry.bundle,
+            config=entry.config,
+            problem=entry.problem,
+            command=entry.command or before.command,
+        )

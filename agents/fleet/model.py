@@ -11,7 +11,7 @@ A host, as `host.sh` leaves it (docs/fleet.md):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -25,7 +25,17 @@ PORT: Final = 9808
 
 Rise = Literal["none", "sudo"]
 StepName = Literal["upload", "unpack", "configure", "activate", "rollback", "remove", "uninstall"]
-State = Literal["waiting", "running", "changed", "unchanged", "failed", "unreachable", "skipped"]
+State = Literal[
+    "waiting",
+    "running",
+    "changed",
+    "unchanged",
+    "failed",
+    "refused",  # reached, and not let in: its key, ours, a password, sudo
+    "unreachable",
+    "skipped",
+]
+BAD: Final[Collection[State]] = ("failed", "refused", "unreachable")
 
 
 class FleetHost(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +83,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     active: bool = False
     enabled: bool = False
     ready: bool = False
+    since: int = 0  # Unix time of the agent's start; 0 where it does not run or nobody knows
+    foreign: bool = False  # a unit or a configuration is there that no release of PREFIX goes with
     staged: str = ""  # SHA-256 of a bundle that was uploaded whole and not yet unpacked
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from agents.fleet.model import FleetHost, Seen, Step, StepName
 
+FOREIGN: Final = "an agent that was installed otherwise is here: move its jianwei-agent.service and /etc/jianwei away"
 MARGIN: Final = 32 << 20  # bytes that a host keeps free
 _NAMES: Final = {"amd64": "x86_64", "arm64": "aarch64"}  # as uname(1) has them
 
@@ -46,6 +47,8 @@ def plan(host: FleetHost, seen: Seen | str, wanted: Wanted, *, upgrade: bool = F
         return Plan(
             problem="no agent is here to upgrade: jianwei fleet deploy puts one", absent=True
         )
+    if seen.foreign:
+        return Plan(problem=FOREIGN)
     if not seen.systemd:
         return Plan(problem="no systemd is here, which is to run the agent")
     if _arch(seen.arch) != _arch(wanted.arch):
@@ -74,6 +77,8 @@ def back(seen: Seen) -> Plan:
 
 def away(seen: Seen, keep_state: bool) -> Plan:
     """How the agent goes. What host.sh cannot see is not there."""
+    if seen.foreign and not seen.versions:
+        return Plan(problem=FOREIGN)
     there = bool(seen.versions or seen.current or seen.config or seen.unit or seen.staged)
     if not there:
         return Plan(absent=True)

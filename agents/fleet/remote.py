@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from agents.fleet.model import FleetHost
 from agents.fleet.session import PIECE, Done, Session
+from agents.fleet.sudo import SudoPasswordError
 from collectors.sources.commands import ENVIRONMENT
 from collectors.sources.ssh.auth import plainly
 from collectors.sources.ssh.connecting import close, connect
-from collectors.sources.ssh.target import Hop, SshError, route
+from collectors.sources.ssh.target import Hop, LoginError, SshError, route
 
 if TYPE_CHECKING:
     import paramiko
@@ -38,6 +39,7 @@ _BOOT = (
 )
 
 _RECEIVE = """\
+umask 022 # of a session it may be anything
 path=$1 size=$2 sum=$3 part=$1.part folder=${1%/*}
 say() { echo "$@" >&2; exit 1; }
 mkdir -p "${folder%/*}" && umask 077 && mkdir -p "$folder" || exit 1
@@ -175,16 +177,24 @@ class Remote:
             if prompt and session.err.count(prompt) > asked:
                 asked += 1
                 if asked > 1 or self.host.sudo_password is None:
-                    where = f"sudo on {self.host.name}"
-                    raise SshError(
-                        f"{self.hop}: {where} does not take the password: see sudo_password"
-                    )
+                    raise self._wrong_password()
                 session.send(self.host.sudo_password.reveal().encode() + b"\n")
             if not session.more():
-                raise SshError(f"{self.hop}: {self._refused(session.ended(), bool(prompt))}")
+                raise self._refused(session.ended(), bool(prompt))
 
-    def _refused(self, done: Done, rises: bool) -> str:
-        """Why sh was not started, in words."""
+    def _wrong_password(self) -> SudoPasswordError:
+        where = f"sudo on {self.host.name}"
+        return SudoPasswordError(
+            f"{self.hop}: {where} does not take the password: see sudo_password"
+        )
+
+    def _refused(self, done: Done, rises: bool) -> LoginError:
+        """Why sh was not started."""
+        if rises and ("incorrect password" in done.err or "try again" in done.err):
+            return self._wrong_password()
+        return LoginError(f"{self.hop}: {self._why(done, rises)}")
+
+    def _why(self, done: Done, rises: bool) -> str:
         name, said = self.host.name, done.err
         if not rises:
             return f"no /bin/sh was started: {said or f'status {done.status}'}"
@@ -195,8 +205,6 @@ class Remote:
             )
         if "password is required" in said or "no password was provided" in said:
             return f"sudo on {name} wants a password: set sudo_password in the inventory"
-        if "incorrect password" in said or "try again" in said:
-            return f"sudo on {name} does not take the password: see sudo_password"
         if done.status == 127:
             return f"there is no sudo on {name}: let root log in, or install it"
         return (

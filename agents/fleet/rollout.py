@@ -92,7 +92,7 @@ def roll(
             for outcome in _batch(pool, batch, work, pace.parallel, halt, begun, tick):
                 if is_canary and outcome.state not in ("changed", "unchanged"):
                     halt(f"the canary {outcome.host} did not end well")
-                elif not is_canary and outcome.state == "failed":
+                elif not is_canary and outcome.state in ("failed", "refused"):
                     failed += 1
                     if pace.max_failures is not None and failed > pace.max_failures:
                         halt(f"{failed} hosts failed, {pace.max_failures} may")

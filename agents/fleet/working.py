@@ -20,14 +20,16 @@ from agents.fleet.journal import Journal
 from agents.fleet.model import FleetHost, Outcome, Seen, State, Step
 from agents.fleet.plan import Plan
 from agents.fleet.rollout import Halt
+from agents.fleet.sudo import NotTried, Passwords
 from agents.fleet.tasks import Task
-from collectors.sources.ssh.target import SshError
+from collectors.sources.ssh.target import LoginError, SshError
 from collectors.strictyaml import DocumentError
 from exporters.findings.text import neutral
 
 log = logging.getLogger(__name__)
 _ASIDE: Final = ("upload", "unpack", "configure")  # puts things aside: nothing is in force by it
 MAX_PROBLEM: Final = 500  # characters
+MAX_TOLD: Final = 50  # lines of an agent's log, the last ones
 
 
 class Watch(Protocol):
@@ -61,6 +63,7 @@ class Worker:
     ) -> None:
         self._reach, self._task, self._watch, self._halt = reach, task, watch, halt
         self._journal, self._looked, self._dry = journal, looked, dry
+        self._passwords = Passwords()
 
     def __call__(self, host: FleetHost) -> Outcome:
         start = time.monotonic()
@@ -98,10 +101,14 @@ class Worker:
     def _ended(self, host: FleetHost, sha256: str, say: Write, mask: Mask) -> Outcome:
         doing = _Doing(host, sha256, say)
         try:
+            self._passwords.check(host)
             with self._reach(host, say) as hand:
                 outcome = self._done(hand, doing, mask)
+        except NotTried as error:
+            outcome = doing.outcome("skipped", mask, str(error))
         except SshError as error:
-            state: State = "failed" if doing.begun else "unreachable"
+            state: State = "refused" if isinstance(error, LoginError) else "unreachable"
+            state = "failed" if doing.begun else state
             outcome = doing.outcome(state, mask, f"{doing.where()}{error}")
         say(f"ended: {outcome.state} {outcome.problem}".rstrip())
         return outcome
@@ -110,7 +117,8 @@ class Worker:
         host = doing.host
         self._watch.step(host.name, "look", "")
         try:
-            seen = hand.look()
+            with self._passwords.first(host):
+                seen = hand.look()
         except HostError as error:
             return doing.outcome("failed", mask, f"look: {error}")
         doing.before = doing.after = seen.current
@@ -132,7 +140,7 @@ class Worker:
             try:
                 self._step(hand, doing, step)
             except HostError as error:
-                for line in error.log:
+                for line in error.log[-MAX_TOLD:]:
                     doing.say(f"agent: {line}")
                 with contextlib.suppress(SshError, HostError):
                     doing.after = hand.look().current

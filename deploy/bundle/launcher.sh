@@ -18,6 +18,8 @@ if [ -z "${SSL_CERT_FILE-}${SSL_CERT_DIR-}" ] && [ ! -e /usr/lib/ssl/certs ]; th
         fi
     done
 fi
+# Libraries and modules that the caller names are made for the host's C library, not for this one.
+unset LD_PRELOAD LD_AUDIT LD_LIBRARY_PATH GCONV_PATH OPENSSL_CONF OPENSSL_MODULES OPENSSL_ENGINES
 # lib/jianwei is the dynamic loader under the name that ps shows; sys.executable is bin/python3, for children.
 exec "$here/lib/jianwei" --inhibit-cache --library-path "$here/lib" --argv0 "$here/bin/python3" \
     "$here/lib/interpreter" -I -S -X utf8 @ARGUMENTS@"$@"

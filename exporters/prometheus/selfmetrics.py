@@ -11,6 +11,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from collectors.model import Family, counter, gauge, sample
@@ -99,3 +100,19 @@ def version() -> str:
         for found in Path(folder).glob("jianwei-*.dist-info"):
             return found.name.removesuffix(".dist-info").removeprefix("jianwei-")
     return "unknown"
+
+
+def config_families(right: bool, loaded_at: float) -> Sequence[Family]:
+    """Whether the configuration file was right when last read, and how old the one in force is."""
+    return (
+        gauge(
+            "jianwei_config_last_reload_successful",
+            "Whether the configuration file was right when it was last read.",
+            sample(1.0 if right else 0.0),
+        ),
+        gauge(
+            "jianwei_config_last_reload_success_timestamp_seconds",
+            "When the configuration in force was read, as Unix time in seconds.",
+            sample(loaded_at),
+        ),
+    )

@@ -55,7 +55,8 @@ def named(count: int) -> list[FleetHost]:
 
 class KeptHosts:
     """Hosts in a folder. `unreachable` and `broken` are names; `broken` is by step as well: `h1 upload`.
-    `before` is called before each step, by the thread that does it. `done` are the steps, in order."""
+    `before` is called before each step, by the thread that does it. `done` are the steps, in order;
+    `refusing` say why they are not looked at; `log` is what an agent said where one broke."""
 
     def __init__(
         self,
@@ -63,10 +64,13 @@ class KeptHosts:
         unreachable: frozenset[str] = frozenset(),
         broken: Mapping[str, str] | None = None,
         before: Callable[[str, str], None] = lambda host, step: None,
+        refusing: Mapping[str, SshError] | None = None,
     ) -> None:
         self._folder = folder
         self.unreachable, self.broken, self.before = unreachable, dict(broken or {}), before
+        self.refusing = refusing or {}
         self.done: list[tuple[str, str]] = []
+        self.log = ["what the agent said"]
         folder.mkdir(exist_ok=True)
 
     @contextlib.contextmanager
@@ -99,9 +103,12 @@ class KeptHand:
         self._hosts.done.append((host, name))
         for key in (host, f"{host} {name}"):
             if why := self._hosts.broken.get(key):
-                raise HostError(why, ["what the agent said"])
+                raise HostError(why, self._hosts.log)
 
     def look(self) -> Seen:
+        if error := self._hosts.refusing.get(self._host.name):
+            self._hosts.done.append((self._host.name, "look"))
+            raise error
         return self._hosts.seen(self._host.name)
 
     def upload(self, bundle: Bundle, progress: Progress) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import io
+import subprocess
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -97,3 +100,43 @@ def test_spoilt_bytes_are_told(
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     with contextlib.suppress(UserError):
         assert opened(str(path)).size <= len(content)
+
+
+def test_a_name_of_a_gigabyte_is_not_unpacked(tmp_path: Path) -> None:
+    """A GNU long name may be of any size: a few bytes of gzip."""
+    path = tmp_path / "bundle.tar.gz"
+    entry = tarfile.TarInfo("././@LongLink")
+    entry.type, entry.size = tarfile.GNUTYPE_LONGNAME, 64 << 20
+    with gzip.open(path, "wb", 1) as file:
+        file.write(entry.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(64):
+            file.write(bytes(1 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match="no bundle"):
+            opened(str(path))
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_launcher_passes_no_libraries_of_the_caller_on(tmp_path: Path) -> None:
+    """They would be loaded into the interpreter of the bundle, which has a C library of its own."""
+    for folder in ("bin", "lib"):
+        (tmp_path / folder).mkdir()
+    launcher = tmp_path / "bin/jianwei"
+    source = Path(__file__).parents[2] / "deploy/bundle/launcher.sh"
+    launcher.write_text(source.read_text().replace("@ARGUMENTS@", ""))
+    loader = tmp_path / "lib/jianwei"
+    loader.write_text("#!/bin/sh\nenv\n")
+    for file in (launcher, loader):
+        file.chmod(0o755)
+    foreign = {"LD_PRELOAD": "", "LD_AUDIT": "", "LD_LIBRARY_PATH": "/none", "GCONV_PATH": "/none"}
+    foreign |= {"OPENSSL_CONF": "/none", "OPENSSL_MODULES": "/none", "OPENSSL_ENGINES": "/none"}
+    ran = subprocess.run(
+        [launcher], env={"PATH": "/usr/bin:/bin", "ours": "1", **foreign},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    names = {line.partition("=")[0] for line in ran.stdout.splitlines()}
+    assert "ours" in names
+    assert names.isdisjoint(foreign)

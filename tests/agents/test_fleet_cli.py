@@ -11,8 +11,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -20,10 +22,12 @@ from agents.cli import main
 from agents.cli.fleet import session, tables
 from agents.cli.fleet.board import Board
 from agents.cli.fleet.options import Given
-from agents.cli.fleet.said import said
+from agents.cli.fleet.tables import Look
+from agents.fleet.bundle import Bundle
 from agents.fleet.model import Outcome, Step
 from agents.fleet.rollout import Share
-from tests.agents.fleetfake import KeptHosts, deploying, named
+from agents.fleet.tasks import Removing, Task
+from tests.agents.fleetfake import EMPTY, FakeBundle, KeptHosts, deploying, named
 from tests.hostspace import bundle
 from tests.sshlab import SshLab, needs_sshd
 
@@ -130,7 +134,7 @@ def test_hosts_that_are_looked_at_and_not_changed(folder: Path, lab: SshLab) -> 
     assert "cannot connect" in told["gone"]["problem"]
     status, out, err = given(folder, "status", "--lang=en", "--limit=gone", "--limit=there")
     assert status == 1
-    assert re.search(r"^there\s+-\s+-\s+no\s+no", out, re.M)
+    assert re.search(r"^there\s+-\s+-\s+no\s+-\s+no", out, re.M)
     assert out.splitlines()[-1].startswith("2 hosts")
     assert "gone: unreachable" in err
     status, out, _ = given(folder, "exec-audit", "--lang=en", "--limit=there")
@@ -186,12 +190,40 @@ def test_resume_takes_those_that_never_began(
     assert len({host for host, _ in kept.done}) == 4
 
 
+def test_resume_goes_on_with_the_same_only(tmp_path: Path) -> None:
+    """Another bundle, another configuration, another command: what was done before is not that."""
+    kept = KeptHosts(tmp_path / "hosts")
+    hosts = [msgspec.structs.replace(host, config="site.yaml") for host in named(3)]
+    site = tmp_path / "site.yaml"
+    site.write_text("log: {level: info}\n")
+    it = Given(inventory=str(tmp_path / "hosts.yaml"), resume=True, as_json=True)
+
+    def done(command: str, task: Task, sha256: str = "") -> int:
+        kept.done.clear()
+        path = str(tmp_path / "none")
+        bundle = Bundle(path, "jianwei-agent", "1.0", "x86_64", sha256, 1) if sha256 else None
+        assert session.change(it, hosts, task, command, bundle, kept.reach) == 0
+        return len({host for host, _ in kept.done})
+
+    def again() -> Task:
+        return deploying(folder=tmp_path)
+
+    new = FakeBundle(version="1.1", sha256="c" * 64)
+    assert done("deploy", again(), "b" * 64) == 3
+    assert done("deploy", again(), "b" * 64) == 0
+    assert done("deploy", deploying(new, tmp_path), "c" * 64) == 3
+    site.write_text("log: {level: debug}\n")
+    assert done("deploy", deploying(new, tmp_path), "c" * 64) == 3
+    assert done("uninstall", Removing(keep_state=False)) == 3
+    assert done("uninstall", Removing(keep_state=False)) == 0
+    assert done("deploy", deploying(new, tmp_path), "c" * 64) == 3
+
+
 INTERRUPTED = """
 import sys, time
 from pathlib import Path
 from agents.cli.fleet import session
 from agents.cli.fleet.options import Given
-from agents.cli.fleet.said import said
 from tests.agents.fleetfake import KeptHosts, deploying, named
 where = Path(sys.argv[1])
 kept = KeptHosts(where / "hosts", before=lambda host, step: time.sleep(0.1))
@@ -298,82 +330,52 @@ def test_the_final_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert out.endswith("2 hosts  changed 1  failed 1\n")
 
 
-def test_many_hosts_with_one_reason_are_one_row_on_a_terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    done = [
-        Outcome(
-            host=f"h{n:03}",
-            state="unreachable",
-            problem=f"root@10.0.0.{n}:22: cannot connect: Connection refused",
-            seconds=n / 10,
-        )
-        for n in range(250)
-    ]
-    done += [
-        Outcome(host=f"own{n:03}", state="failed", problem=f"unpack: its own {n}")
-        for n in range(100)
-    ]
-    tables.outcomes(done, "zh")
-    everything = capsys.readouterr().out.splitlines()
-    assert len(everything) == 352
-    assert "root@10.0.0.7:22: 无法建立连接：连接被拒绝" in "\n".join(everything)
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    tables.outcomes([it for it in done if it.state == "unreachable"], "zh")
-    out = capsys.readouterr().out.splitlines()
-    assert len(out) == 3
-    assert re.match(r"250 台：h000 h001 .*无法连接 .* 无法建立连接：连接被拒绝$", out[1])
-    tables.outcomes(done, "zh")
-    out = capsys.readouterr().out.splitlines()
-    assert len(out) == tables.MAX_SHOWN + 2
-    assert out[-2].startswith("另有 291 台未显示")
-    looks = [tables.Look(host=it.host, problem=it.problem) for it in done[:30]]
-    tables.plans(looks, "en")
-    tables.statuses(looks, "en")
-    out = capsys.readouterr().out.splitlines()
-    assert len(out) == 6
-    assert out[1].startswith("30 hosts: h000 h001")
+def test_the_table_of_what_runs_says_since_when(capsys: pytest.CaptureFixture[str]) -> None:
+    since = datetime(2026, 2, 1, 8, 9, 10, tzinfo=UTC)
+    up = msgspec.structs.replace(
+        EMPTY, current="1.0", active=True, ready=True, since=int(since.timestamp())
+    )
+    tables.statuses([Look(host="a", seen=up), Look(host="b", seen=EMPTY), Look(host="c")], "en")
+    head, a, b, c, _ = capsys.readouterr().out.splitlines()
+    at = head.index("Since")
+    shown = f"{since.astimezone():%Y-%m-%d %H:%M:%S %z}"
+    assert [row[at:].split("  ")[0] for row in (a, b, c)] == [shown, "-", "-"]
 
 
-def test_a_remedy_is_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    problem = "root@10.0.0.1:22: " + "long " * 80 + "and what to do"
-    tables.outcomes([Outcome(host="a", state="failed", problem=problem)], "en")
-    assert "and what to do" in capsys.readouterr().out
+PASSWORDS = """
+import json, sys
+from agents.cli.fleet import session
+from agents.cli.fleet.options import Given
+hosts = session.hosts_of(Given(inventory=sys.argv[1], ask_password=True, ask_sudo_password=True))
+def told(secret): return secret.reveal() if secret else None
+print(json.dumps([[told(h.ssh.password), told(h.sudo_password)] for h in hosts]))
+"""
 
 
-def test_what_hosts_fail_by_is_bounded_above_the_live_table(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with Board(1000, "zh") as board:
-        for number in range(1000):
-            board.ended(Outcome(host=f"h{number}", state="unreachable"))
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 21
-    assert told[-1] == "更多失败的主机见最后的表"
-
-
-@pytest.mark.parametrize(
-    ("english", "chinese"),
-    [
-        ("a@h1:22: sudo on h1 wants a password: set sudo_password in the inventory", "需要密码"),
-        ("look: a@h1:22: not root: log in as root, or set sudo for this host", "没有 root 权限"),
-        ("a@h1:22: not let in; tried key /k", "登录被拒绝；已尝试 key /k"),
-        ("unpack: a@h1:22: no end within 60 s", "解包：a@h1:22: 60 秒内未结束"),
-        ("ended after unpack: interrupted; the same command goes on", "在 解包 之后结束：已中断；"),
-        (
-            "a@[::1]:22: changed ssh-ed25519 key SHA256:x: /k:3 has another: the host was installed "
-            "anew, or somebody is in between; find out which before you replace that line",
-            "主机密钥已改变 SHA256:x：与 /k:3",
-        ),
-        (
-            "activate: a@h1:22: 0.2 was not ready within 10 s: it said no; 0.1 is back",
-            "启用：a@h1:22: 0.2 在 10 秒内未就绪：it said no；0.1 已恢复",
-        ),
-        ("unpack: a@h1:22: no room: needs 9 MB, has 3 MB on /opt", "需要 9 MB，/opt 可用 3 MB"),
-        ("x\ny", "x\ny"),
-    ],
-)
-def test_what_to_do_is_said_in_chinese(english: str, chinese: str) -> None:
-    assert chinese in said(english, "zh")
-    assert said(english, "en") == english
+def test_passwords_that_are_asked_for(folder: Path) -> None:
+    """Once for all, unseen; who has one keeps it, and who needs no sudo gets none of it."""
+    path = folder / "hosts.yaml"
+    (folder / "secret").write_text("own\n")
+    (folder / "secret").chmod(0o600)
+    path.write_text("""hosts:
+      - {name: a, host: ssh://192.0.2.1, sudo: true}
+      - {name: b, host: ssh://192.0.2.2}
+      - {name: c, host: ssh://192.0.2.3, password: !file secret, sudo_password: !file secret}
+    """)
+    leader, follower = pty.openpty()
+    script = f"import os\nos.open({os.ttyname(follower)!r}, os.O_RDWR)\n"  # the session's own
+    process = subprocess.Popen(
+        [sys.executable, "-c", script + PASSWORDS, path],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    shown = b""
+    for words, typed in ((b"SSH password: ", b"first-one\n"), (b"sudo password: ", b"other-one\n")):
+        while words not in shown:
+            shown += os.read(leader, 1024)
+        os.write(leader, typed)
+    out, _ = process.communicate(timeout=60)
+    os.close(follower)
+    os.close(leader)
+    assert json.loads(out) == [["first-one", "other-one"], ["first-one", None], ["own", "own"]]
+    assert (shown.count(b"password: "), b"-one" in shown) == (2, False)

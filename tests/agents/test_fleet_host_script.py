@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -64,9 +65,29 @@ def test_an_empty_host_is_looked_at_and_not_changed(host: HostSpace) -> None:
     seen = look(host)
     assert seen.arch == os.uname().machine
     assert (seen.versions, seen.current, seen.config, seen.unit) == ((), "", "", "")
-    assert (seen.active, seen.ready, seen.systemd) == (False, False, "252")
+    assert (seen.active, seen.ready, seen.since, seen.systemd) == (False, False, 0, "252")
     assert seen.free > 0
     assert not host.path("/opt/jianwei").exists()
+
+
+@pytest.mark.parametrize("what", ["unit", "configuration"])
+def test_what_others_installed_is_told_and_not_run(host: HostSpace, what: str) -> None:
+    """An old installation in /opt/jianwei itself, as a virtual environment has it."""
+    program = host.path("/opt/jianwei/bin/jianwei")
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n: >/run/fake/was_run\n")
+    program.chmod(0o755)
+    host.path("/run/fake/active").write_text("")
+    named = {"unit": "/etc/systemd/system/jianwei-agent.service"}
+    path = host.path(named.get(what, "/etc/jianwei/jianwei.yaml"))
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("x: 1\n")
+    seen = look(host)
+    assert (seen.foreign, seen.current, seen.active, seen.ready) == (True, "", True, False)
+    assert not host.path("/run/fake/was_run").exists()
+    path.unlink()
+    deployed(host, "1.0")
+    assert not look(host).foreign
 
 
 def test_from_nothing_to_two_releases_back_and_away(host: HostSpace) -> None:
@@ -75,6 +96,7 @@ def test_from_nothing_to_two_releases_back_and_away(host: HostSpace) -> None:
     seen = look(host)
     assert (seen.versions, seen.current, seen.previous) == (("1.0",), "1.0", "")
     assert (seen.active, seen.enabled, seen.ready, seen.staged) == (True, True, True, "")
+    assert seen.since == datetime(2026, 2, 1, 8, 9, 10, tzinfo=UTC).timestamp()
     assert seen.config == hostside.digest({"jianwei.yaml": b"a: 1\n"})
     unit = host.path("/etc/systemd/system/jianwei-agent.service").read_bytes()
     assert seen.unit == hashlib.sha256(unit).hexdigest()
@@ -309,7 +331,7 @@ def test_killed_at_any_instant_the_next_one_mends_it(quick: HostSpace, verb: str
         assert (seen.current, seen.previous, seen.ready) == ("1.1", "1.0", True), instant
         assert host_text(quick, "/etc/jianwei/jianwei.yaml") == "a: 2\n", instant
         left = {p.name for p in quick.path("/opt/jianwei").iterdir() if p.name.startswith(".")}
-        assert left <= {".account", ".bundle.1.0", ".bundle.1.1", ".kept", ".staged"}, instant
+        assert left <= {".bundle.1.0", ".bundle.1.1", ".kept", ".staged"}, instant
         beside = {p.name for p in quick.path("/etc").iterdir() if "jianwei" in p.name}
         assert beside == {"jianwei"}, instant
         instant += EVERY

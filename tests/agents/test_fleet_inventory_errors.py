@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from agents.fleet import inventory
 from agents.fleet.inventory import MAX_HOSTS
+from agents.fleet.inventoryranges import Ranged
 from collectors.rowsfile import MAX_SHOWN
 from collectors.strictyaml import DocumentError
 from tests.agents.fleetinventories import mistakes, written
@@ -195,3 +196,12 @@ def test_check_config_tells_what_an_inventory_means(tmp_path: Path) -> None:
     assert [it["name"] for it in plain][:2] == ["vm-001", "vm-002"]
     recorded = written(tmp_path, "hosts: [{name: a, host: 'recorded: x'}]")
     assert "hosts       1" in run("check-config", recorded).stdout
+
+
+def test_a_row_that_is_wrong_is_not_spread_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A range may be of very many: where the lengths differ, none of it is made."""
+    monkeypatch.delattr(Ranged, "all")
+    text = 'hosts:\n  - {name: "", host: "h[1:999999999]"}\n  - {name: "n[1:3]", host: ""}\n'
+    assert len(mistakes(written(tmp_path, text))) == 2

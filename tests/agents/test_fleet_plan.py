@@ -76,6 +76,7 @@ def test_steps(base: Seen, changed: dict[str, object], steps: str) -> None:
         ({"arch": "aarch64"}, "the host is aarch64, the bundle for x86_64"),
         ({"arch": ""}, "unknown architecture"),
         ({"systemd": ""}, "no systemd"),
+        ({"foreign": True, "config": "f" * 64}, "an agent that was installed otherwise"),
         ({"free": 6000 + MARGIN - 1}, "no room on the disk"),
     ],
 )
@@ -103,6 +104,8 @@ def test_back_and_away() -> None:
     for keep_state in (False, True):
         assert "移除" in said(away(RIGHT, keep_state).steps[0].why, "zh")
     assert away(EMPTY, keep_state=False).absent
+    foreign = msgspec.structs.replace(EMPTY, foreign=True, unit="d" * 64)
+    assert away(foreign, keep_state=False).problem
 
 
 versions = st.sampled_from(["", "1", "2", "3"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -16,11 +17,16 @@ import pytest
 
 from agents.cli.fleet.said import said
 from agents.errors import UserError
+from agents.fleet.hostlog import masking
 from agents.fleet.journal import NAME, Journal
-from agents.fleet.model import Outcome
+from agents.fleet.model import FleetHost, Outcome
 from agents.fleet.rollout import Halt, Pace, Share, batches, roll
+from agents.fleet.sudo import SudoPasswordError
 from agents.fleet.tasks import GoingBack, Removing
+from agents.fleet.working import MAX_TOLD
+from collectors.sources.ssh.target import LoginError
 from collectors.strictyaml import Secret
+from exporters.findings.text import neutral
 from tests.agents.fleetfake import FakeBundle, KeptHosts, deploying, named, rolled
 
 ALL = ["upload", "unpack", "configure", "activate"]
@@ -98,6 +104,42 @@ def test_too_many_failures_stop_what_has_not_begun(tmp_path: Path) -> None:
     assert done["h001"].state == "unreachable"
     assert done["h019"].problem == "not begun: 3 hosts failed, 2 may"
     assert done["h000"].problem == "unpack: no room"
+
+
+def test_hosts_that_refuse_have_failed(tmp_path: Path) -> None:
+    refusing = {f"h{n:03}": LoginError("not let in") for n in range(4)}
+    kept = KeptHosts(tmp_path / "hosts", refusing=refusing)
+    done = rolled(kept, named(9), tmp_path / "state", pace=Pace(parallel=1, max_failures=2))
+    assert [it.state for it in done.values()] == ["refused"] * 3 + ["skipped"] * 6
+    journal = Journal(tmp_path / "state")
+    assert journal.last["h000"].bad
+    journal.close()
+
+
+@pytest.mark.parametrize("right", [0, 1])
+def test_a_password_that_sudo_refused_is_not_tried_on_the_next(tmp_path: Path, right: int) -> None:
+    """It is where another host took it before: then one host differs."""
+
+    def with_password(host: FleetHost, text: str) -> FleetHost:
+        return msgspec.structs.replace(host, rise="sudo", sudo_password=Secret(text))
+
+    hosts = [with_password(host, "shared") for host in named(8)]
+    hosts.append(with_password(FleetHost(name="other", address="ssh://10.0.1.1"), "its own"))
+    refusing = {host.name: SudoPasswordError("sudo does not") for host in hosts[right:8]}
+    kept = KeptHosts(tmp_path / "hosts", refusing=refusing)
+    if right:
+        rolled(kept, hosts[:1], tmp_path / "state")
+    done = rolled(kept, hosts, tmp_path / "state", pace=Pace(parallel=1 if right else 4))
+    assert done["other"].state == "changed"
+    tried = [name for name, step in kept.done if step == "look"]
+    if right:
+        assert len(tried) == 7
+        return
+    assert len(tried) == 1
+    assert sorted(states(done).values()) == ["changed", "refused", *["skipped"] * 7]
+    (why,) = {it.problem for it in done.values() if it.state == "skipped"}
+    assert why == f"not begun: {tried[0]} does not take the password of sudo"
+    assert "密码" in said(why, "zh")
 
 
 def test_an_end_leaves_no_host_between_configuration_and_start(tmp_path: Path) -> None:
@@ -212,6 +254,47 @@ def test_a_torn_journal_loses_its_last_line_only(tmp_path: Path, cut: int) -> No
     assert journal.last["c"].bad
     assert journal.torn == (cut > 1)
     journal.close()
+
+
+def test_a_full_disk_takes_a_whole_line_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, room = os.write, 40
+
+    def write(file: int, content: bytes) -> int:
+        nonlocal room
+        if not room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        count = really(file, content[:room])
+        room -= count
+        return count
+
+    journal = Journal(tmp_path)
+    journal.ended(Outcome(host="a", state="changed"), "")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", write)
+        with pytest.raises(OSError, match="No space left"):
+            journal.began("deploy", "b" * 64, [f"h{n}" for n in range(50)])
+    journal.ended(Outcome(host="b", state="failed"), "")
+    journal.close()
+    journal = Journal(tmp_path)
+    assert (set(journal.last), journal.torn) == ({"a", "b"}, 0)
+    journal.close()
+
+
+def test_what_a_host_says_fills_no_log(tmp_path: Path) -> None:
+    kept = KeptHosts(tmp_path / "hosts", broken={"h000": "it is full"})
+    kept.log = [f"line {n}" for n in range(1000)]
+    rolled(kept, named(1), tmp_path / "state")
+    lines = (tmp_path / "state/logs/h000.log").read_text().splitlines()
+    said = [line.partition("agent: ")[2] for line in lines if "agent: " in line]
+    assert said == kept.log[-MAX_TOLD:]
+
+
+@pytest.mark.parametrize("secret", ["pa\u200bss1234", "pass\t1234", "p\u00e4ss\u00adword"])
+def test_a_secret_is_masked_as_it_is_shown(secret: str) -> None:
+    """What hosts say has been made harmless before it is masked."""
+    assert masking({secret})(neutral(f"bad value {secret} here")) == "bad value *** here"
 
 
 def test_a_long_journal_is_shortened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,16 @@ import pytest
 
 from agents import config as configuration
 from agents.pagepush import opened
+from agents.remotewriting import RemoteWriting
 from collectors.model import gauge, sample
 from collectors.strictyaml import DocumentError
 from exporters.prometheus.pushgateway import group_path
-from exporters.prometheus.pushsettings import PushgatewaySettings, PushSettings, TextfileSettings
+from exporters.prometheus.pushsettings import (
+    PushgatewaySettings,
+    PushSettings,
+    RemoteWriteSettings,
+    TextfileSettings,
+)
 from exporters.prometheus.remotewrite.segment import Reader
 from tests.agentlab import agent, eventually
 from tests.remotewritelab import Samples, receiver
@@ -154,3 +160,20 @@ def test_mistakes_are_told_with_their_line(tmp_path: Path, text: str, problem: s
     path.write_text(f"log: {{}}\npush: {{{text}}}\n")
     with pytest.raises(DocumentError, match=rf"jianwei.yaml:2: push.*{problem}"):
         configuration.load(str(path))
+
+
+def test_a_queue_of_another_process_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float | None] = []
+
+    def held(path: Path, whose: str = "it is held", patience: float | None = None) -> int:
+        waits.append(patience)
+        raise OSError(11, whose, str(path))
+
+    monkeypatch.setattr("exporters.prometheus.remotewrite.queue.locked", held)
+    settings = RemoteWriteSettings(url="http://127.0.0.1:9/", name="city")
+    one = RemoteWriting(settings, tmp_path, "node-1")
+    one.take([], 0)
+    one.close()
+    assert waits == [None, 0.0]

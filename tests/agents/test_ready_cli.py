@@ -130,3 +130,33 @@ def test_bad_input_is_told(tmp_path: Path) -> None:
     result = CliRunner().invoke(command, ["--timeout", "soon"])
     assert isinstance(result.exception, UserError)
     assert "--timeout: 'soon' is not a duration" in str(result.exception)
+
+
+def test_one_that_drips_is_left(server: socket.socket) -> None:
+    stop = threading.Event()
+
+    def serve() -> None:
+        with server.accept()[0] as connection:
+            while not stop.wait(0.02):
+                try:
+                    connection.sendall(b"H")
+                except OSError:
+                    return
+
+    serving = threading.Thread(target=serve)
+    serving.start()
+    asked: list[str] = []
+
+    def asking() -> None:
+        try:
+            ask(Served("127.0.0.1", server.getsockname()[1], tls=False), 0.2)
+        except NotReadyError as error:
+            asked.append(str(error))
+
+    waiting = threading.Thread(target=asking)
+    waiting.start()
+    waiting.join(10)
+    stop.set()
+    serving.join()
+    waiting.join()
+    assert asked == ["no answer in time"]

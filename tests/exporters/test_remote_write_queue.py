@@ -245,3 +245,37 @@ def test_a_full_disk_is_not_filled_with_beginnings(
     queue.put(shot(9, 10))
     assert drained(queue) == of(shot(1, 10)) + of(shot(9, 10))
     queue.close()
+
+
+def test_a_power_cut_makes_no_losses_of_what_was_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the cursor, the disk has what was synced; of deleted segments it may have nothing."""
+    monkeypatch.setattr("exporters.prometheus.remotewrite.queue.SEGMENT_SIZE", 300)
+    monkeypatch.setattr("exporters.prometheus.remotewrite.cursor.SYNC", LONG)
+    path = tmp_path / "cursor"
+    kept = b""
+    really = os.fdatasync
+
+    def synced(file: int) -> None:
+        nonlocal kept
+        really(file)
+        if os.path.sameopenfile(file, ours):
+            kept = path.read_bytes()
+
+    queue = Queue(tmp_path, 1 << 20, LONG)
+    ours = os.open(path, os.O_RDONLY)
+    monkeypatch.setattr(os, "fdatasync", synced)
+    for time in range(1, 31):
+        queue.put(shot(time, 10))
+    while (blocks := queue.read(20)) and blocks[0].time < 25:
+        queue.done(blocks[-1].end)
+    queue.close()
+    monkeypatch.setattr(os, "fdatasync", really)
+    os.close(ours)
+    path.write_bytes(kept)
+    again = Queue(tmp_path, 1 << 20, LONG)
+    times = {time for time, _, _ in drained(again)}
+    assert times >= set(range(25, 31))
+    assert not any(again.fill().lost.values())
+    again.close()

@@ -10,7 +10,7 @@ import pytest
 from collectors.strictyaml import Secret
 from exporters.prometheus.pushing import Backoff
 from exporters.prometheus.pushsettings import BasicAuth, RemoteWriteSettings
-from exporters.prometheus.remotewrite.client import Client
+from exporters.prometheus.remotewrite.client import PARTS, WRITTEN, Client
 from exporters.prometheus.remotewrite.queue import Queue
 from exporters.prometheus.remotewrite.sender import Sender
 from exporters.prometheus.remotewrite.series import Series, Snapshot
@@ -233,3 +233,22 @@ def test_waits_double_and_end() -> None:
     assert max(waits) <= 60
     back.went_well()
     assert back.failed() <= 1
+
+
+@pytest.mark.parametrize("former", [204, 400])
+def test_a_receiver_that_refuses_and_counts_speaks_2(queue: Queue, former: int) -> None:
+    """What it took before a restart it refuses as out of order, and still says how much it wrote."""
+    counted = {WRITTEN.format(part): "9" if part == "Samples" else "0" for part in PARTS}
+    with receiver() as to:
+        to.rule = lambda _, asked: (
+            (400, counted) if "v2" in asked.headers["content-type"] else (former, {})
+        )
+        one = sender(queue, to)
+        put(queue, 1)
+        emptied(one)
+        assert (one.report().taken, one.report().lost["refused"]) == (9, 1)
+        to.rule = None
+        put(queue, 2)
+        emptied(one)
+        versions = [asked.headers["x-prometheus-remote-write-version"] for asked in to.asked]
+        assert set(versions) == {"2.0.0"}

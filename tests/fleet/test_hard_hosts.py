@@ -26,11 +26,11 @@ pytestmark = pytest.mark.skipif(
 GOOD = ("plain", "plain too", "right password")
 # State, and words that are in the problem.
 ENDS = {
-    "wrong password": ("unreachable", "sudo_password"),
-    "no password": ("unreachable", "wants a password"),
-    "no rights": ("unreachable", "sudo"),
+    "wrong password": ("refused", "sudo_password"),
+    "no password": ("refused", "wants a password"),
+    "no rights": ("refused", "sudo"),
     "full disk": ("failed", "no room"),
-    "changed key": ("unreachable", "installed anew, or somebody is in between"),
+    "changed key": ("refused", "installed anew, or somebody is in between"),
     "hangs": ("unreachable", "no SSH session"),
     "read-only": ("failed", "Read-only file system"),
     "no systemd": ("failed", "systemd"),

@@ -16,7 +16,7 @@ import click
 
 from agents.cli.fleet import words
 from agents.cli.fleet.said import said
-from agents.fleet.model import Outcome, State
+from agents.fleet.model import BAD, Outcome, State
 from agents.fleet.plan import mebibytes
 from exporters.findings.columns import aligned
 from exporters.findings.text import cut, neutral
@@ -24,7 +24,14 @@ from exporters.findings.text import cut, neutral
 EVERY: Final = 0.2  # seconds from one painting to the next
 NAME: Final = 32  # columns of a host's name
 MAX_BAD: Final = 20  # hosts that fail are told above the live table; all are in the one at the end
-_ENDED: Final[tuple[State, ...]] = ("changed", "unchanged", "failed", "unreachable", "skipped")
+_ENDED: Final[tuple[State, ...]] = (
+    "changed",
+    "unchanged",
+    "failed",
+    "refused",
+    "unreachable",
+    "skipped",
+)
 
 
 class _Row:
@@ -80,7 +87,7 @@ class Board:
         with self._lock:
             self._rows.pop(outcome.host, None)
             self._states[outcome.state] += 1
-            bad = outcome.state not in ("changed", "unchanged", "skipped")
+            bad = outcome.state in BAD
             self._bad += bad
             shown = bad and self._bad <= MAX_BAD
         if shown or not self._live:

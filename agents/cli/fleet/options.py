@@ -97,7 +97,7 @@ _CHANGING: Final = (
         type=ShareType(),
         default="10%",
         show_default=True,
-        help="Begin no more hosts when more than these failed; a host that cannot be reached is "
+        help="Begin no more hosts when more than these failed or refused; one that cannot be reached is "
         "none, but in the canary.",
     ),
     click.option(
@@ -108,12 +108,15 @@ _CHANGING: Final = (
         help="Of journal, logs and lock; else FILE.fleet beside the inventory.",
     ),
     click.option(
-        "--failed", is_flag=True, help="Only hosts that failed or could not be reached last time."
+        "--failed",
+        is_flag=True,
+        help="Only hosts that failed, refused or could not be reached last time.",
     ),
     click.option(
         "--resume",
         is_flag=True,
-        help="Only hosts that the last run did not end well with, or never began.",
+        help="Only hosts where this command, with this bundle and configuration, was not the last, or "
+        "did not end well.",
     ),
 )
 

@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from agents.cli.fleet import words
+from agents.fleet import plan
 
 _CHINESE: Final = {
     "{} is not there": "主机上没有 {}",
@@ -27,6 +28,7 @@ _CHINESE: Final = {
     "no agent is here to upgrade: jianwei fleet deploy puts one": (
         "没有可升级的代理：请用 jianwei fleet deploy 安装"
     ),
+    plan.FOREIGN: "主机上有以其他方式安装的代理：请移走其 jianwei-agent.service 和 /etc/jianwei",
     "no systemd is here, which is to run the agent": "主机没有 systemd，无法运行代理",
     "the host is {}, the bundle for {}: give it a bundle of its own": (
         "主机架构是 {}，安装包用于 {}：请使用对应的安装包"
@@ -37,6 +39,7 @@ _CHINESE: Final = {
     "there is no version before this one to go back to": "没有可回退的上一版本",
     "not begun: the canary {} did not end well": "未开始：金丝雀主机 {} 未成功",
     "not begun: {} hosts failed, {} may": "未开始：已有 {} 台失败，上限 {} 台",
+    "not begun: {} does not take the password of sudo": "未开始：{} 不接受 sudo 密码",
     "not begun: interrupted": "未开始：已中断",
     "ended after {}: {}; the same command goes on": "在 {} 之后结束：{}；重新执行同一命令即可继续",
     "ended before anything was done: {}; the same command goes on": (
@@ -83,6 +86,15 @@ _CHINESE: Final = {
     # of the host
     "not root: log in as root, or set sudo for this host": (
         "没有 root 权限：请以 root 登录，或为此主机设置 sudo"
+    ),
+    "{} is not root's alone: give it to root, and let nobody else write there": (
+        "{} 不只属于 root：请改为 root 所有，且不许他人写入"
+    ),
+    "what is in force cannot be kept: is there room on /etc and {}?": (
+        "无法保留现有配置：请检查 /etc 和 {} 的磁盘空间"
+    ),
+    "{}; and it cannot be gone back from: is there room on /etc? The next command tries again": (
+        "{}；且无法回退：请检查 /etc 的磁盘空间，下一次命令会重试"
     ),
     "there is no systemd here": "主机没有 systemd",
     "there is no flock here (util-linux)": "主机没有 flock（util-linux）",

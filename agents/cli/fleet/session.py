@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -24,7 +24,7 @@ from agents.fleet.bundle import Bundle
 from agents.fleet.configuring import ConfigurationError, Configurations
 from agents.fleet.hands import Reach
 from agents.fleet.inventorysecrets import on_terminal
-from agents.fleet.journal import Journal
+from agents.fleet.journal import Journal, Last
 from agents.fleet.model import FleetHost, Outcome
 from agents.fleet.plan import Wanted
 from agents.fleet.rollout import Halt, roll
@@ -120,13 +120,19 @@ def change(
     """Roll the task out and tell how it ended; the exit status."""
     state = Path(it.state_dir or f"{it.inventory}.fleet")
     with contextlib.closing(Journal(state)) as journal:
-        hosts = _chosen(hosts, it, journal)
+        sha256 = bundle.sha256 if bundle else ""
+
+        def well(host: FleetHost) -> bool:
+            files, last = task.files(host), journal.last.get(host.name, Last())
+            return last.did(command, sha256, files.sha256 if files else "")
+
+        hosts = _chosen(hosts, it, journal, well)
         if not hosts:
             click.echo(words.NONE_LEFT.of(it.language), err=True)
             return 0
         if journal.torn:
             click.echo(words.TORN.of(it.language).format(journal.torn), err=True)
-        journal.began(command, bundle.sha256 if bundle else "", tables.named(hosts))
+        journal.began(command, sha256, tables.named(hosts))
         halt = Halt()
         with Board(len(hosts), it.language, bundle.size if bundle else 0) as board:
             worker = Worker(reach, task, board, halt, journal)
@@ -160,13 +166,15 @@ def _rolled(
             yield outcome
 
 
-def _chosen(hosts: Sequence[FleetHost], it: Given, journal: Journal) -> Sequence[FleetHost]:
-    """Those that --failed and --resume leave."""
+def _chosen(
+    hosts: Sequence[FleetHost], it: Given, journal: Journal, well: Callable[[FleetHost], bool]
+) -> Sequence[FleetHost]:
+    """Those that --failed and --resume leave; `well`: the same was done there and ended well."""
     last = journal.last
     if it.failed:
         return [h for h in hosts if h.name in last and last[h.name].bad]
     if it.resume:
-        return [h for h in hosts if h.name not in last or not last[h.name].well]
+        return [h for h in hosts if not well(h)]
     return hosts
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from agents.cli.fleet import lookover, options, session, tables
 from agents.cli.fleet.tables import Look
+from agents.fleet.plan import FOREIGN
 from agents.fleet.tasks import Looking
 from collectors.strictyaml import DocumentError
 
@@ -17,8 +18,8 @@ from collectors.strictyaml import DocumentError
 @options.looking
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Say which version runs on each host, which was before, whether it is ready, and whether the
-    configuration there is the inventory's.
+    """Say which version runs on each host and since when, which was before, whether it is ready, and
+    whether the configuration there is the inventory's.
 
     \b
     Examples:
@@ -41,6 +42,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
                 look = msgspec.structs.replace(look, same_config=same)
             except DocumentError as error:
                 look = msgspec.structs.replace(look, problem=str(error))
+        if look.seen and look.seen.foreign:
+            look = msgspec.structs.replace(look, problem=FOREIGN)
         looks.append(look)
         if it.as_json:
             tables.line(look)

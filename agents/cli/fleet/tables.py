@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import click
@@ -23,7 +24,14 @@ from exporters.findings.text import cut, neutral
 NAME: Final = 40  # columns
 FEW: Final = 20  # hosts that are shown one by one on a terminal
 MAX_SHOWN: Final = 60  # rows on a terminal
-_WORST_FIRST: Final = ("failed", "unreachable", "skipped", "changed", "unchanged")
+_WORST_FIRST: Final = (
+    "failed",
+    "refused",
+    "unreachable",
+    "skipped",
+    "changed",
+    "unchanged",
+)
 
 
 class _Block(NamedTuple):
@@ -118,6 +126,7 @@ def statuses(looks: Sequence[Look], language: str) -> None:
         words.VERSION,
         words.PREVIOUS,
         words.RUNS,
+        words.SINCE,
         words.READY,
         words.CONFIG,
         words.SYSTEM,
@@ -139,18 +148,19 @@ def _status(look: Look, language: str) -> _Block:
         return (words.YES if value else words.NO).of(language)
 
     seen, same = look.seen, look.same_config
-    told = ["-"] * 6
+    told = ["-"] * 7
     if seen:
         told = [
             neutral(seen.current) or "-",
             neutral(seen.previous) or "-",
             yes(seen.active),
+            _when(seen.since) if seen.since else "-",
             yes(seen.ready),
             "-" if same is None else (words.SAME if same else words.DIFFERS).of(language),
             cut(neutral(seen.system), NAME),
         ]
-    alike = _why(without_host(look.problem, look.host), language)
-    return _Block(look.host, [[*told, _why(look.problem, language)]], [[*told, alike]])
+    alike = [*told[:3], "", *told[4:], _why(without_host(look.problem, look.host), language)]
+    return _Block(look.host, [[*told, _why(look.problem, language)]], [alike])
 
 
 def _problems_first(looks: Iterable[Look]) -> list[Look]:
@@ -159,6 +169,10 @@ def _problems_first(looks: Iterable[Look]) -> list[Look]:
 
 def _why(text: str, language: str) -> str:
     return neutral(said(text, language))
+
+
+def _when(since: int) -> str:
+    return datetime.fromtimestamp(since, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
 
 
 def _steps(it: Outcome, language: str) -> str:

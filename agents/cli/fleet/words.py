@@ -13,6 +13,7 @@ STATES: Final[dict[State, Text]] = {
     "changed": Text("已变更", "changed"),
     "unchanged": Text("无变化", "unchanged"),
     "failed": Text("失败", "failed"),
+    "refused": Text("被拒绝", "refused"),
     "unreachable": Text("无法连接", "unreachable"),
     "skipped": Text("未执行", "skipped"),
 }
@@ -36,6 +37,7 @@ VERSION: Final = Text("版本", "Version")
 PREVIOUS: Final = Text("上一版本", "Previous")
 SYSTEM: Final = Text("操作系统", "System")
 RUNS: Final = Text("运行", "Runs")
+SINCE: Final = Text("启动时间", "Since")
 READY: Final = Text("就绪", "Ready")
 CONFIG: Final = Text("配置", "Configuration")
 SECONDS: Final = Text("秒", "Seconds")

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from collectors.sources.ssh.settings import SshSettings
-from collectors.sources.ssh.target import Hop, LoginError, SshError
+from collectors.sources.ssh.target import Hop, LoginError
 
 if TYPE_CHECKING:
     import paramiko
@@ -20,7 +20,7 @@ Attempt = tuple[str, Callable[[], list[str]]]
 
 
 def authenticate(hop: Hop, transport: paramiko.Transport, settings: SshSettings) -> None:
-    """Try keys from files, the agent's and the password in this order; raises SshError."""
+    """Try keys from files, the agent's and the password in this order; raises LoginError."""
     import paramiko
 
     tried: list[str] = []
@@ -50,9 +50,9 @@ def _attempts(
             key = _key(path, settings)
         except FileNotFoundError:
             if wanted:
-                raise SshError(f"{path}: there is no such key file") from None
+                raise LoginError(f"{path}: there is no such key file") from None
             continue
-        except SshError as error:
+        except LoginError as error:
             if wanted:
                 raise
             tried.append(str(error))
@@ -71,7 +71,7 @@ def _attempts(
 
 
 def _key(path: str, settings: SshSettings) -> paramiko.PKey:
-    """Raises FileNotFoundError, SshError."""
+    """Raises FileNotFoundError, LoginError."""
     import paramiko
     from paramiko.pkey import UnknownKeyType
 
@@ -81,18 +81,18 @@ def _key(path: str, settings: SshSettings) -> paramiko.PKey:
         return paramiko.PKey.from_path(path)
     except TypeError as error:  # it is encrypted
         if secret is None:
-            raise SshError(f"key {path} is encrypted: set key_passphrase") from error
+            raise LoginError(f"key {path} is encrypted: set key_passphrase") from error
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise SshError(f"key {path}: {plainly(error)}") from error
+        raise LoginError(f"key {path}: {plainly(error)}") from error
     except (ValueError, paramiko.SSHException, UnknownKeyType) as error:
-        raise SshError(f"{path} is no private key") from error
+        raise LoginError(f"{path} is no private key") from error
     try:
         # the published types are those of an older release
         return paramiko.PKey.from_path(path, secret.reveal().encode())  # type: ignore[arg-type]
     except (ValueError, paramiko.SSHException, UnknownKeyType) as error:
-        raise SshError(f"key {path}: the passphrase is wrong") from error
+        raise LoginError(f"key {path}: the passphrase is wrong") from error
 
 
 def plainly(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from collectors.sources.ssh import knownhosts
 from collectors.sources.ssh.auth import authenticate, plainly
 from collectors.sources.ssh.settings import SshSettings
-from collectors.sources.ssh.target import Hop, SshError
+from collectors.sources.ssh.target import Hop, LoginError, SshError
 
 if TYPE_CHECKING:
     import paramiko
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LOG = __name__ + ".transport"
 
 
-class HostKeyError(SshError):
+class HostKeyError(LoginError):
     """A host showed a key that is not known, has changed or is revoked."""
 
     def __init__(self, hop: Hop, kind: str, key: bytes, found: tuple[str, str]) -> None:

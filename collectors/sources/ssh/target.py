@@ -20,7 +20,7 @@ class SshError(Exception):
 
 
 class LoginError(SshError):
-    """A host that was reached and did not let us in."""
+    """A host that was reached and did not let us in, or we it: what no network mends."""
 
 
 class Hop(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """One receiver of remote write: which version it speaks, and what it says to a batch.
 
 Version auto begins with 2.0. A receiver of 1.0 says 415 or 400 to that, or says 2xx and nothing of how many samples it
-wrote, since it found none; then the same batch goes as 1.0, and all further ones.
+wrote, since it found none; then the same batch goes as 1.0, and all further ones. Who says how many, does speak 2.0.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 WRITTEN: Final = "X-Prometheus-Remote-Write-{}-Written"
 PARTS: Final = ("Samples", "Histograms", "Exemplars")
 TOO_LARGE: Final = 413
-NOT_SPOKEN: Final = (400, 415)
+UNSUPPORTED: Final = 415
+NOT_SPOKEN: Final = (400, UNSUPPORTED)
 
 Outcome = Literal["taken", "later", "too_large", "refused"]
 
@@ -55,8 +56,8 @@ class Client:
         answer, said = self._sent(self._format, blocks)
         if self._sure or said is None or answer.outcome == "later":
             return answer
-        if said.status // 100 == 2 and _tells(said):
-            self._sure = True
+        if _tells(said) and said.status != UNSUPPORTED:
+            self._sure = True  # who counts speaks 2.0, refused or not
         elif said.status // 100 == 2 or said.status in NOT_SPOKEN:
             former = Version1()
             again, said = self._sent(former, blocks)

@@ -36,9 +36,9 @@ class Cursor:
         os.pwrite(self._file, slot, self._slot * _SLOT.size)
         self.position = end
 
-    def sync(self) -> None:
-        """Force it to disk, now and then."""
-        if time.monotonic() - self._synced > SYNC:
+    def sync(self, now: bool = False) -> None:
+        """Force it to disk: now, or now and then."""
+        if now or time.monotonic() - self._synced > SYNC:
             os.fdatasync(self._file)
             self._synced = time.monotonic()
 

@@ -14,21 +14,15 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from exporters.locks import locked
 from exporters.prometheus.remotewrite import segment
 from exporters.prometheus.remotewrite.cursor import Cursor
 from exporters.prometheus.remotewrite.losses import Losses, Lost
-from exporters.prometheus.remotewrite.segment import (
-    SUFFIX,
-    Block,
-    Position,
-    Reader,
-    Segment,
-    Writer,
-)
+from exporters.prometheus.remotewrite.segment import SUFFIX, Block, Position, Segment, Writer
 from exporters.prometheus.remotewrite.series import Snapshot
+from exporters.prometheus.remotewrite.walk import Walk
 
 SEGMENT_SIZE: Final = 8 << 20  # bytes after which the next begins
 
@@ -50,7 +44,8 @@ class Fill(NamedTuple):
 class Queue:
     """Safe for one thread that puts and one that reads. Raises QueueError where disk or another process is in the way.
 
-    `max_age` in seconds. `now` is Unix time; tests and benchmarks let it run.
+    `max_age` in seconds. `now` is Unix time; tests and benchmarks let it run. `patience`: seconds for another process
+    to end, else as for all locks.
     """
 
     def __init__(
@@ -59,6 +54,7 @@ class Queue:
         max_bytes: int,
         max_age: float,
         now: Callable[[], float] = time.time,
+        patience: float | None = None,
     ) -> None:
         self._folder, self._max_bytes, self._max_age, self._now = folder, max_bytes, max_age, now
         self._segment_size = min(SEGMENT_SIZE, max(1 << 12, max_bytes // 8))
@@ -68,14 +64,12 @@ class Queue:
         self._writer: Writer | None = None
         self._out = -1
         self._place: Cursor | None = None
-        self._in: BinaryIO | None = None
-        self._reader: Reader | None = None
-        self._unread: tuple[Position, Block] | None = None  # what comes behind this cursor
+        self._walk = Walk(self._segments)
         self._oldest: int | None = None
         self._closed = False
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = locked(folder / "lock")
+            self._lock = locked(folder / "lock", patience=patience)
         except OSError as error:
             raise QueueError(f"{error.filename or folder}: {error.strerror}") from error
         try:
@@ -86,7 +80,8 @@ class Queue:
 
     def _open(self) -> None:
         self._place = Cursor(self._folder / "cursor")
-        self._segments, newest = segment.found(self._folder, self.cursor.segment)
+        self._place.sync(now=True)
+        self._segments[:], newest = segment.found(self._folder, self.cursor.segment)
         self._total, self._next = self.cursor.total, newest + 1
         if self._segments:
             last = self._segments[-1]
@@ -200,15 +195,15 @@ class Queue:
         oldest = self._oldest_allowed()
         at = ahead or self.cursor
         expected = at.total
-        self._seek(at)
-        while room > 0 and (block := self._block()):
+        self._walk.seek(at)
+        while room > 0 and (block := self._walk.next()):
             if block.end.total <= at.total:
                 continue  # done before
             if block.begin < at.total:
                 block = block.cut(at.total - block.begin)[1]
             missing = block.begin - expected
             if found and (missing or block.samples > room):
-                self._unread = found[-1].end, block
+                self._walk.put_back(block, found[-1].end)
                 break
             if missing:
                 self._losses.count("damaged", expected, block.begin)
@@ -225,40 +220,6 @@ class Queue:
         self._oldest = found[0].time if found else None
         return found
 
-    def _seek(self, at: Position) -> None:
-        """Have the reader stand there, or before it in its segment."""
-        if self._unread and self._unread[0] == at:
-            return
-        self._unread = None
-        reader = self._reader
-        if reader and (reader.number, reader.offset) == (at.segment, at.offset):
-            return
-        self._enter(next((s for s in self._segments if s.number >= at.segment), None))
-
-    def _enter(self, one: Segment | None) -> None:
-        if self._in:
-            self._in.close()
-        before, self._in, self._reader = self._reader, None, None
-        if one:
-            self._in = one.path.open("rb")
-            self._reader = Reader(one.number, self._in, before)
-
-    def _block(self) -> Block | None:
-        """The next one that is good, of this segment or a later one."""
-        unread, self._unread = self._unread, None
-        if unread:
-            return unread[1]
-        while reader := self._reader:
-            after = [one for one in self._segments if one.number >= reader.number]
-            if after and after[0].number == reader.number:
-                if block := reader.next(after[0].size):
-                    return block
-                del after[0]
-            if not after:
-                return None
-            self._enter(after[0])
-        return None
-
     def done(self, end: Position) -> None:
         """The receiver has, or will never have, what is up to here."""
         with self._mutex:
@@ -273,9 +234,12 @@ class Queue:
                 raise QueueError(f"{self._folder}: {error.strerror}") from error
 
     def _move(self, end: Position) -> None:
-        """The cursor, and away with segments before it."""
+        """The cursor, and away with segments before it: not before the disk has it, or a power cut would make losses
+        of what the receiver has."""
         assert self._place  # noqa: S101 - from the opening on
         self._place.move(end)
+        if self._segments and self._segments[0].number < end.segment:
+            self._place.sync(now=True)
         while self._segments and self._segments[0].number < end.segment:
             self._segments.pop(0).path.unlink(missing_ok=True)
 
@@ -295,7 +259,7 @@ class Queue:
                 return
             self._closed = True
             self._abandon()
-            self._enter(None)
+            self._walk.close()
             if self._place:
                 self._place.close()
             os.close(self._lock)
