@@ -70,7 +70,9 @@ class Regex(str):
         try:
             re2.compile(text, options)
         except re2.error as error:
-            raise ValueError(f"{text!r} is not an RE2 regular expression: {error}") from error
+            why = error.args[0]
+            why = why.decode("utf-8", "replace") if isinstance(why, bytes) else why
+            raise ValueError(f"{text!r} is not an RE2 regular expression: {why}") from error
         return cls(text)
 
 
@@ -223,9 +225,9 @@ class Document:
             path = (*path, match[1])
             valid = list(_choices(msgspec.inspect.type_info(as_type), path[:-1]))
             return self.error(path, f"unknown key; {hint(match[1], valid)}")
-        if match := re.match(r"Invalid enum value '(.*)'", problem):
+        if match := re.match(r"Invalid enum value ('.*'|\S+)", problem):
             valid = list(_choices(msgspec.inspect.type_info(as_type), path))
-            return self.error(path, f"{match[1]!r} is not one of: {', '.join(valid)}")
+            return self.error(path, f"{match[1]} is not one of: {', '.join(valid)}")
         if match := re.match(r"Object missing required field `(.*)`", problem):
             return self.error(path, f"the key {match[1]!r} is missing")
         if SecretReference.__name__ in problem:
@@ -280,6 +282,7 @@ def _plainly(problem: str) -> str:
         ("Expected", "expected"),
         ("object", "mapping"),
         ("array", "list"),
+        (" | null", " or nothing"),
     ):
         problem = problem.replace(theirs, ours)
     return problem
