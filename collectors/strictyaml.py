@@ -24,6 +24,8 @@ from collectors.yamltree import dotted as dotted
 T = TypeVar("T")
 
 MAX_BYTES = 8 << 20
+WORKBOOK = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how Excel's own files begin
+NO_WORKBOOK = "is an Excel workbook; save it as 'CSV UTF-8'"
 _GIVEN = ("/dev/stdin", "/dev/fd/")  # a pipe that somebody meant
 _REFERENCES = ("!env", "!file", "!prompt")
 MAX_DURATION = 366 * 86400.0  # seconds; far more overflows the kernel's and Python's timers
@@ -179,6 +181,8 @@ class Document:
         self, content: bytes | str, path: str, mistakes: list[DocumentError] | None = None
     ) -> None:
         self.path = path
+        if isinstance(content, bytes) and content.startswith(WORKBOOK):
+            raise DocumentError(path, None, NO_WORKBOOK)
         folder = os.path.dirname(os.path.abspath(path))
         references = dict.fromkeys(
             _REFERENCES, lambda tag, text: SecretReference(tag, text, folder)
