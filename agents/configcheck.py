@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import os
 
-from agents import reportprofile, scapolicies
 from agents.config import Config
 from agents.errors import UserError
 from agents.probing import Probing
 from collectors.cloud import ownerfiles
-from rules import pack as packs
-from rules import signing, waivers
-from rules.audit import check_params
 from rules.linethresholds import PACK
+from rules.settings import AuditSettings
 
 
 def check(config: Config) -> Probing:
@@ -22,6 +19,8 @@ def check(config: Config) -> Probing:
     _check_tokens(config)
     ownerfiles.load(config.attribution)
     if config.report.profile:
+        from agents import reportprofile  # with what draws charts: longer than all the rest
+
         reportprofile.load(config.report.profile)
     return Probing.load(
         config.probes, config.paths, config.bandwidth, config.audit.params.get(PACK, {})
@@ -44,13 +43,24 @@ def _check_tokens(config: Config) -> None:
 
 def _check_packs(config: Config) -> None:
     """Packs, their parameters and waivers are the audit's to load; here the whole is checked at once."""
-    if config.audit.waivers_file:
-        waivers.load(os.path.expanduser(config.audit.waivers_file))
+    audit = config.audit
+    if audit.waivers_file:
+        from rules import waivers
+
+        waivers.load(os.path.expanduser(audit.waivers_file))
+    # ours, as they were released; the engine, which would compile them, takes a while to load
+    if audit.packs == AuditSettings().packs and not audit.params and not audit.trusted_keys:
+        return
+    from agents import scapolicies
+    from rules import pack as packs
+    from rules import signing
+    from rules.audit import check_params
+
     try:
-        read = signing.reader(config.audit.trusted_keys)
+        read = signing.reader(audit.trusted_keys)
         check_params(
-            [packs.load(name, read=read) for name in scapolicies.check(config.audit.packs, read)],
-            config.audit.params,
+            [packs.load(name, read=read) for name in scapolicies.check(audit.packs, read)],
+            audit.params,
         )
     except packs.ParamError as error:
         raise UserError(f"audit.params: {error}") from error

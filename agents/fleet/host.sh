@@ -105,6 +105,7 @@ at_look() {
     tell systemd "$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')"
     tell free "$(($(room "$PREFIX") << 20))"
     tell versions "$(releases | tr '\n' ' ')"
+    tell bundles "$(for name in $(releases); do printf '%s:%s ' "$name" "$(record "$name")"; done)"
     if [ -s "$PENDING/to" ]; then # what it will go back to; it is not that yet
         tell current "$(cat "$PENDING/from")"
         tell previous "$(cat "$PENDING/previous")"
@@ -122,7 +123,7 @@ at_look() {
         if [ "$active" = yes ]; then tell since "$(since)"; fi
         if [ -z "$current" ]; then # what others put there is not run
             if [ -e "$UNITS/$UNIT" ] || [ -e "$ETC/jianwei.yaml" ]; then tell foreign yes; fi
-        elif [ "$active" = yes ] && asked "$PREFIX/$current" 2 >/dev/null 2>&1; then
+        elif [ "$active" = yes ] && { lives || asked "$PREFIX/$current" 2 >/dev/null 2>&1; }; then
             tell ready yes
         fi
     fi
@@ -132,6 +133,18 @@ at_look() {
         [ ! -f "$PREFIX/.staged/$file" ] || tell staged "${file%.tar.gz}"
     done
     tell end look
+}
+
+# What a release came from: the SHA-256 of its bundle, `console`, or `damaged`; empty if nobody noted it.
+record() { sed -n 1p "$PREFIX/.bundle.$1" 2>/dev/null; }
+
+# Whether systemd knows by itself that an active agent serves: it said READY=1, and says again and again that it
+# lives, else it would be killed. That spares the start of an interpreter, most of what a look costs.
+lives() {
+    case $(systemctl show --property=Type,WatchdogUSec "$UNIT" 2>/dev/null) in
+    *Type=notify*WatchdogUSec=[1-9]* | *WatchdogUSec=[1-9]*Type=notify*) return 0 ;;
+    *) return 1 ;; # 0 or infinity: nobody watches
+    esac
 }
 
 # It must not hold the lock when this program is killed.
@@ -187,6 +200,12 @@ leftovers() {
 
 # All that was written is on the disk.
 flush() { sync -f "$PREFIX" "${ETC%/*}" 2>/dev/null || sync; }
+
+# A tree that dpkg keeps account of is its own.
+not_of_dpkg() {
+    [ ! -e "$PREFIX/.deb" ] ||
+        fail "the Debian package jianwei-agent is here: upgrade it by apt, or apt purge it first"
+}
 
 version_ok() {
     case $1 in
@@ -287,9 +306,10 @@ at_unpack() {
     file=$1 sum=$2 version=$3 here=''
     version_ok "$version"
     whole_and_alone
-    record=$PREFIX/.bundle.$version
+    not_of_dpkg
+    noted=$PREFIX/.bundle.$version
     if [ -x "$PREFIX/$version/bin/jianwei" ] && whole "$PREFIX/$version"; then
-        if [ "$(sed -n 1p "$record" 2>/dev/null)" = "$sum" ]; then
+        if [ "$(record "$version")" = "$sum" ]; then
             rm -f "$file" "$file.boot"
             tell unpacked same
             return
@@ -311,13 +331,12 @@ at_unpack() {
     { gzip -dc "$file" || : >"$new/.bad"; } | tar -xof - -C "$new" || : >"$new/.bad"
     [ ! -e "$new/.bad" ] || spoilt "$new" "$file cannot be unpacked"
     if [ -z "$here" ]; then
-        rm -f "$record" # until there is one of what comes
+        rm -f "$noted" # until there is one of what comes
         adopt "$new" "$version"
     elif [ "$(sum_of "$new"/*/MANIFEST.sha256)" != "$(sum_of "$here/MANIFEST.sha256")" ]; then
         spoilt "$new" "release $version is here with other content: give the new one another version"
     fi
-    printf '%s\n' "$sum" >"$record"
-    boot >>"$record"
+    (printf '%s\n' "$sum" && boot) >"$noted"
     rm -rf "$new" "$file" "$file.boot"
     tell unpacked "$version"
 }
@@ -497,7 +516,7 @@ into_force() {
     release=$PREFIX/$version
     # one that a power cut followed may have files without content
     if [ "$(sed -n 2p "$PREFIX/.bundle.$version" 2>/dev/null)" != "$(boot)" ] && ! whole "$release"; then
-        rm -f "$PREFIX/.bundle.$version"
+        echo damaged >"$PREFIX/.bundle.$version"
         fail "files of release $version are damaged: deploy it again"
     fi
     from=$(link current) began=$(date +%s)
@@ -627,6 +646,7 @@ at_uninstall() {
     keep=${1:-}
     case $keep in '' | --keep-state) ;; *) fail "host.sh: uninstall knows --keep-state only" ;; esac
     alone
+    not_of_dpkg
     systemctl disable --now --quiet "$UNIT" 2>/dev/null
     systemctl stop "$UNIT" 2>/dev/null
     leftovers
@@ -704,8 +724,9 @@ at_install() {
     into_force >/dev/null
     both "安装完成：$version 正在运行；配置文件 $ETC/jianwei.yaml" \
         "Installed: $version runs; its configuration is $ETC/jianwei.yaml"
-    both "卸载：$PREFIX/current/share/jianwei/host.sh uninstall" \
-        "To remove it: $PREFIX/current/share/jianwei/host.sh uninstall"
+    away="$PREFIX/current/share/jianwei/host.sh uninstall"
+    [ ! -e "$PREFIX/.deb" ] || away="apt purge jianwei-agent"
+    both "卸载：$away" "To remove it: $away"
 }
 
 main() {

@@ -22,6 +22,7 @@ from exporters.findings.text import neutral
 STAGED = f"{PREFIX}/.staged"
 _LINE = re.compile(rb"([a-z]+)=([\x20-\x7e]{0,2000})")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,99}")
+_ORIGIN = re.compile(r"[0-9a-f]{64}|console|damaged")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]*/){0,4}[A-Za-z0-9_][A-Za-z0-9._-]*")
 
@@ -86,7 +87,9 @@ def activate(remote: Remote, version: str, seconds: float) -> None:
     this time; the host is then as before."""
     arguments = ("activate", version, f"{seconds:.0f}", remote.configured)
     remote.configured = ""
-    _told(remote, _asked(remote, arguments, b"", 2 * seconds + 300))
+    told = _told(remote, _asked(remote, arguments, b"", 2 * seconds + 300))
+    if told.get("activated") != version:
+        raise SshError(f"{remote.hop}: it did not tell that {version} is in force")
 
 
 def rollback(remote: Remote, seconds: float = 60.0) -> None:
@@ -136,6 +139,8 @@ def seen(told: Mapping[str, str], who: str = "the host") -> Seen:
     versions = told.get("versions", "").split()
     for version in versions:
         _word("version", version, _VERSION, who)
+    pairs = [pair.partition(":")[::2] for pair in told.get("bundles", "").split()]
+    bundles = {name: _word("bundle", origin, _ORIGIN, who) for name, origin in pairs if origin}
     return Seen(
         arch=one("arch", words),
         system=one("system", words),
@@ -143,6 +148,7 @@ def seen(told: Mapping[str, str], who: str = "the host") -> Seen:
         systemd=one("systemd", re.compile(r"\d{1,4}")),
         free=int(one("free", re.compile(r"\d{1,18}")) or 0),
         versions=tuple(versions),
+        bundles={name: origin for name, origin in bundles.items() if name in versions},
         current=one("current", _VERSION),
         previous=one("previous", _VERSION),
         config=one("config", _SHA256),

@@ -68,7 +68,9 @@ class FleetHost(msgspec.Struct, frozen=True, kw_only=True):
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What `host.sh look` told of a host. Versions are names of releases, in the order they were put there;
     `config` and `unit` are the SHA-256 of the files in force, empty if there is none; `free` in bytes, of the
-    file system of PREFIX; `ready` is /-/ready of the agent that runs."""
+    file system of PREFIX; `ready`: the agent that runs told systemd that it serves, and within the
+    watchdog's time that it lives; where the unit has no watchdog, what /-/ready answers. `bundles`: version →
+    the SHA-256 of the bundle it came from, `damaged`, or `console` for install.sh; none for what dpkg put there."""
 
     arch: str
     system: str  # ID and VERSION_ID of os-release(5)
@@ -76,6 +78,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     systemd: str = ""
     free: int = 0
     versions: tuple[str, ...] = ()
+    bundles: Mapping[str, str] = {}
     current: str = ""
     previous: str = ""
     config: str = ""

@@ -15,13 +15,14 @@ from agents.fleet.plan import Plan, Wanted
 
 
 class Task(Protocol):
-    """`files`: the configuration that the task is about, if it is about one."""
+    """`files`: the configuration that the task is about, if it is about one. `do` gives the version that is in
+    force after a step, where that step tells; else None."""
 
     def files(self, host: FleetHost) -> Files | None: ...
 
     def plan(self, host: FleetHost, seen: Seen) -> Plan: ...
 
-    def do(self, hand: Hand, host: FleetHost, step: Step, progress: Progress) -> None: ...
+    def do(self, hand: Hand, host: FleetHost, step: Step, progress: Progress) -> str | None: ...
 
 
 class Deploying:
@@ -47,7 +48,7 @@ class Deploying:
         wanted = msgspec.structs.replace(self._wanted, config=config)
         return plans.plan(host, seen, wanted, upgrade=self._upgrade)
 
-    def do(self, hand: Hand, host: FleetHost, step: Step, progress: Progress) -> None:
+    def do(self, hand: Hand, host: FleetHost, step: Step, progress: Progress) -> str | None:
         match step.name:
             case "upload":
                 hand.upload(self._bundle, progress)
@@ -57,8 +58,10 @@ class Deploying:
                 hand.configure(self.files(host).files, self._wanted.version)
             case "activate":
                 hand.activate(self._wanted.version, self._seconds)
+                return self._wanted.version
             case _:
                 raise AssertionError(step)
+        return None
 
 
 class GoingBack:

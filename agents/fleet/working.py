@@ -130,6 +130,7 @@ class Worker:
         doing.steps = plan.steps
         if not plan.steps or self._dry:
             return doing.outcome("unchanged", mask)
+        after: str | None = None
         for number, step in enumerate(plan.steps):
             earlier = plan.steps[number - 1].name if number else None
             if self._halt and (earlier is None or earlier in _ASIDE):
@@ -138,7 +139,7 @@ class Worker:
                 why = f"ended {did}: {self._halt.why}; the same command goes on"
                 return doing.outcome("skipped", mask, why)
             try:
-                self._step(hand, doing, step)
+                after = self._step(hand, doing, step)
             except HostError as error:
                 for line in error.log[-MAX_TOLD:]:
                     doing.say(f"agent: {line}")
@@ -146,18 +147,19 @@ class Worker:
                     doing.after = hand.look().current
                 return doing.outcome("failed", mask, f"{step.name}: {error}")
         with contextlib.suppress(SshError, HostError):
-            doing.after = hand.look().current
+            doing.after = hand.look().current if after is None else after
         return doing.outcome("changed", mask)
 
-    def _step(self, hand: Hand, doing: _Doing, step: Step) -> None:
+    def _step(self, hand: Hand, doing: _Doing, step: Step) -> str | None:
         host = doing.host.name
         doing.say(f"{step.name}: {step.why}")
         if self._journal:
             self._journal.step(host, step.name, doing.sha256)
         doing.begun.append(step)
         self._watch.step(host, step.name, step.why)
-        self._task.do(hand, doing.host, step, lambda count: self._watch.sent(host, count))
+        after = self._task.do(hand, doing.host, step, lambda count: self._watch.sent(host, count))
         doing.say(f"{step.name}: done")
+        return after
 
 
 class _Doing:

@@ -10,13 +10,16 @@ from typing import Final, NamedTuple
 
 class Contents(NamedTuple):
     """`without` are Python packages of the lock, `no_modules` folders of our own or theirs, `libraries` C libraries that are opened by
-    name when the program runs. `imports` are tried when it is built."""
+    name when the program runs. `imports` and then `trial`, a program, are tried when it is built. `share` are
+    folders of the checkout that go to share/jianwei under the same path."""
 
     name: str
     without: frozenset[str]
     no_modules: tuple[str, ...]
     libraries: tuple[str, ...]
     imports: tuple[str, ...]
+    trial: str
+    share: tuple[str, ...]
 
 
 # The command line of the CEL engine, which rules/celbinding.py goes around
@@ -55,6 +58,44 @@ _AGENT_IMPORTS: Final = (
     *("paramiko", "prometheus_client", "psutil", "publicsuffixlist", "pysnmp", "re2", "ssl"),
     *("scapy.layers.inet6", "sqlite3", "starlette.applications", "uvicorn", "yaml", "zoneinfo"),
 )
+# What is left out of packages that are taken must not be missed, by our own modules first of all
+_AGENT_TRIAL: Final = """
+import importlib, pkgutil
+missing = set()
+for top in ("agents", "collectors", "exporters", "rules"):
+    path = importlib.import_module(top).__path__
+    for module in pkgutil.walk_packages(path, f"{top}.", lambda name: None):
+        if not module.name.endswith(".migrations.env"):  # only alembic loads it
+            try:
+                importlib.import_module(module.name)
+            except ModuleNotFoundError as error:
+                missing.add(error.name)
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
+for packet in (IP(dst="192.0.2.1") / ICMP(), IP() / UDP(dport=9), IP() / TCP(), IPv6() / ICMPv6EchoRequest()):
+    assert type(packet)(bytes(packet)).show(dump=True)
+assert (numpy.einsum("ij,jk->ik", numpy.eye(3), numpy.ones((3, 3))) @ numpy.ones(3)).sum() == 9
+numpy.linalg.lstsq(numpy.eye(3), numpy.ones(3)), numpy.quantile(numpy.arange(9.0), 0.9)
+numpy.unique([2, 1], return_inverse=True), numpy.isin([1], [2])
+"""
+_FULL_TRIAL: Final = f"""{_AGENT_TRIAL}
+assert not missing, missing
+import io, psycopg.pq, weasyprint.text.ffi
+jpeg = io.BytesIO()
+PIL.Image.new("RGB", (8, 8), "red").save(jpeg, "JPEG")
+PIL.Image.open(jpeg).load()
+code = segno.make("Jianwei")
+drawn = io.BytesIO()
+code.save(drawn, kind="svg")
+page = f"<p>Jianwei 见微</p><img src='{{code.png_data_uri()}}'>{{drawn.getvalue().decode()}}"
+assert weasyprint.HTML(string=page).write_pdf().startswith(b"%PDF-")
+assert psycopg.pq.version() > 0
+server = ldap3.Server("ldap://127.0.0.1:9", get_info=ldap3.NONE)
+ldap3.Connection(server, "cn=x", "secret", client_strategy=ldap3.MOCK_SYNC, raise_exceptions=True)
+assert sqlalchemy.create_engine("sqlite://").connect().execute(sqlalchemy.text("select 1")).scalar() == 1
+sqlalchemy.create_engine("postgresql+psycopg://127.0.0.1/x")
+assert numpy.random.default_rng(1).normal(size=9).std() > 0
+"""
 FULL: Final = Contents(
     "jianwei",
     _UNUSED,
@@ -75,6 +116,9 @@ FULL: Final = Contents(
         *("httpx", "ldap3", "numpy.random", "PIL.Image", "psycopg", "pyotp", "segno", "sqlalchemy"),
         *("weasyprint", "xlsxwriter"),
     ),
+    _FULL_TRIAL,
+    # for the machine that watches the estate, which may have no other way to get them
+    ("deploy/prometheus", "deploy/alertmanager", "deploy/grafana", "docs/runbooks"),
 )
 AGENT: Final = Contents(
     "jianwei-agent",
@@ -82,6 +126,8 @@ AGENT: Final = Contents(
     ("agents/demo/", "exporters/console/", "numpy/random/", "cffi/"),
     (),
     _AGENT_IMPORTS,
+    f'{_AGENT_TRIAL}assert missing <= {{"httpx", "sqlalchemy", "xlsxwriter"}}, missing\n',
+    (),
 )
 
 # Of the standard library: tests, what installs, builds or draws, and the modules for other systems
@@ -106,7 +152,34 @@ _NO_PLACES: Final = (
     *("numpy/_core/_multiarray_tests", "numpy/_core/_umath_tests", "numpy/_core/_rational_tests"),
     *("numpy/_core/_struct_ufunc_tests", "numpy/_core/_operand_flag_tests", "numpy/_core/_simd."),
     # pictures of a report are PNG and SVG, its fonts those of the host
-    *("PIL/_avif", "PIL/_webp", "PIL/_imagingft", "PIL/_imagingcms"),
+    *(
+        "PIL/_avif",
+        "PIL/_webp",
+        "PIL/_imagingft",
+        "PIL/_imagingcms",
+        "PIL/PdfParser",
+        "PIL/ImageQt",
+    ),
+    *("PIL/ImageGrab", "PIL/ImageShow", "PIL/ImageWin", "PIL/report", "PIL/features"),
+    # Kerberos, and ways to packets on other systems
+    *("scapy/libs/rfc3961", "scapy/arch/windows/", "scapy/arch/bpf/", "scapy/arch/solaris"),
+    *("numpy/polynomial/", "numpy/conftest"),
+    # of fonts: sources and curves, and what only makes or compares them; WeasyPrint takes parts of them
+    *("fontTools/ufoLib/", "fontTools/voltLib/", "fontTools/mtiLib/", "fontTools/merge/"),
+    *("fontTools/cu2qu/", "fontTools/qu2cu/", "fontTools/svgLib/", "fontTools/t1Lib/"),
+    *("fontTools/diff/", "fontTools/ttx", "fontTools/fontBuilder", "fontTools/help"),
+    *("fontTools/afmLib", "fontTools/tfmLib", "fontTools/annotations", "fontTools/misc/symfont"),
+    *("fontTools/feaLib/lexer", "fontTools/feaLib/parser", "fontTools/feaLib/builder"),
+    *("fontTools/varLib/interpol", "fontTools/varLib/plot", "fontTools/varLib/avar"),
+    *("fontTools/varLib/mutator", "fontTools/varLib/hvar", "fontTools/pens/moments"),
+    *("fontTools/pens/statistics", "fontTools/pens/cu2qu", "fontTools/pens/qu2cu"),
+    *("fontTools/pens/freetype", "fontTools/pens/cairo", "fontTools/pens/qt", "fontTools/pens/wx"),
+    # what directories of some makers are like, which ours is asked for itself
+    "ldap3/protocol/schemas/",
+    *("authlib/integrations/django", "authlib/integrations/flask", "authlib/integrations/requests"),
+    *("authlib/integrations/sqla", "authlib/integrations/starlette"),
+    # the console writes SQL by SQLAlchemy's Core
+    "sqlalchemy/orm/",
     *("sqlalchemy/dialects/mssql/", "sqlalchemy/dialects/mysql/"),
     "sqlalchemy/dialects/oracle/",
 )
@@ -119,9 +192,19 @@ def in_stdlib(path: str) -> bool:
     return not path.startswith(_NO_STDLIB) and "__pycache__" not in path
 
 
+# Kinds of pictures; EPS is loaded by WeasyPrint itself
+_PICTURES: Final = frozenset(
+    f"{kind}ImagePlugin.py" for kind in ("Bmp", "Eps", "Gif", "Jpeg", "Mpo", "Png", "Ppm", "Tiff")
+)
+
+
 def needed(path: str) -> bool:
     """Whether a file of a Python package is taken."""
     *folders, name = path.split("/")
+    if folders == ["PIL"] and name.endswith("ImagePlugin.py"):
+        return name in _PICTURES
+    if path.startswith("sqlalchemy/ext/"):
+        return path in ("sqlalchemy/ext/__init__.py", "sqlalchemy/ext/compiler.py")
     if folders == ["pyphen", "dictionaries"]:
         return name.startswith("hyph_en")
     if folders == ["scapy", "layers"]:

@@ -28,22 +28,29 @@ Description: Jianwei agent (见微)
  It brings its own interpreter and libraries.
 """
 
+# What a fleet or install.sh put there is theirs to change; dpkg knows nothing of it and would mix the two.
 # dpkg takes the files of the version before away as soon as it has unpacked the new one: they are kept
 # aside, for an activation that fails and goes back.
 _PREINST = """\
 #!/bin/sh
 set -e
-before=/opt/jianwei/$(readlink /opt/jianwei/current 2>/dev/null || :)
-if [ "$1" = upgrade ] && [ -x "$before/bin/jianwei" ] && [ "$before" != "/opt/jianwei/{version}" ]; then
-    rm -rf /opt/jianwei/.kept
-    mkdir /opt/jianwei/.kept
-    cp -al "$before" /opt/jianwei/.kept/
+for record in /opt/jianwei/.bundle.*; do
+    [ -e "$record" ] || continue
+    echo "jianwei-agent: release ${{record#*/.bundle.}} in /opt/jianwei was put there by jianwei fleet or by install.sh:" >&2
+    echo "upgrade it that way, or remove it first: /opt/jianwei/current/share/jianwei/host.sh uninstall" >&2
+    exit 1
+done
+before=$(readlink /opt/jianwei/current 2>/dev/null || :)
+if [ "$1" = upgrade ] && [ -x "/opt/jianwei/$before/bin/jianwei" ] && [ "$before" != "{version}" ]; then
+    rm -rf /opt/jianwei/.before
+    mkdir /opt/jianwei/.before
+    cp -al "/opt/jianwei/$before" /opt/jianwei/.before/
 fi
 """
 _POSTINST = """\
 #!/bin/sh
 set -e
-for kept in /opt/jianwei/.kept/*; do
+for kept in /opt/jianwei/.before/*; do
     [ -d "$kept" ] || continue
     place=/opt/jianwei/${{kept##*/}}
     if [ ! -x "$place/bin/jianwei" ]; then
@@ -51,7 +58,7 @@ for kept in /opt/jianwei/.kept/*; do
         mv "$kept" "$place"
     fi
 done
-rm -rf /opt/jianwei/.kept
+rm -rf /opt/jianwei/.before
 [ "$1" = configure ] || exit 0
 [ -d /run/systemd/system ] || exit 0 # an image that is being made: nothing runs yet
 exec sh /opt/jianwei/{version}/share/jianwei/host.sh install
@@ -66,6 +73,13 @@ systemctl disable --now --quiet jianwei-agent.service 2>/dev/null || :
 _POSTRM = """\
 #!/bin/sh
 set -e
+if [ "$1" = remove ]; then # configuration, state and user stay for a purge; the release before goes too
+    for name in /opt/jianwei/* /opt/jianwei/.[!.]*; do
+        case $name in */.account) ;; *) rm -rf "$name" ;; esac
+    done
+    rm -f /etc/systemd/system/jianwei-agent.service /etc/logrotate.d/jianwei
+    [ ! -d /run/systemd/system ] || systemctl daemon-reload
+fi
 [ "$1" = purge ] || exit 0
 exec sh -s -- uninstall <<'HOST_SH'
 {host}
@@ -73,13 +87,14 @@ HOST_SH
 """
 
 
-def build(made: Made, scratch: Path, into: Path, epoch: int) -> Path:
-    """The package's path in the folder `into`; `scratch` is on the file system of the tree."""
+def build(made: Made, scratch: Path, into: Path, epoch: int, level: int = 6) -> Path:
+    """The package's path in the folder `into`; `scratch` is on the file system of the tree, `level` gzip's."""
     version = debian_version(made.version)
     root = scratch / "deb"
     place = root / "opt/jianwei"
     place.mkdir(parents=True)
     subprocess.run(["cp", "-al", str(made.folder), str(place / made.version)], check=True)
+    (place / ".deb").write_text(f"{made.version}\n")  # host.sh: whose it is
     size = sum(file.lstat().st_size for file in made.folder.rglob("*")) >> 10
     control = root / "DEBIAN"
     control.mkdir()
@@ -94,7 +109,15 @@ def build(made: Made, scratch: Path, into: Path, epoch: int) -> Path:
         path.chmod(0o755 if path.is_dir() or path.name in scripts else 0o644)
     result = into / f"jianwei-agent_{version}_amd64.deb"
     ran = subprocess.run(
-        ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z6", "--build", str(root), str(result)],
+        [
+            "dpkg-deb",
+            "--root-owner-group",
+            "-Zgzip",
+            f"-z{level}",
+            "--build",
+            str(root),
+            str(result),
+        ],
         env={**os.environ, "SOURCE_DATE_EPOCH": str(epoch)},
         capture_output=True,
         text=True,

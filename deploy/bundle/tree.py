@@ -19,7 +19,10 @@ from deploy.bundle.errors import BuildError
 
 CODE: Final = "lib/python3.11"
 _PARTS: Final = 2  # compilers at a time; the same everywhere, so that what they make is the same
-_DOCUMENTED: Final = ("agents/", "collectors/", "exporters/", "rules/", "pycparser/")  # used
+_DOCUMENTED: Final = (  # their texts are used, those of numpy when numpy.ma is loaded, as by numpy.unique
+    *("agents/", "collectors/", "exporters/", "rules/", "pycparser/", "numpy/ma/"),
+    *("numpy/_core/fromnumeric.py", "numpy/_core/multiarray.py", "numpy/_core/numeric.py"),
+)
 
 
 class Made(NamedTuple):
@@ -50,14 +53,14 @@ def build(contents: Contents, own: Path, folder: Path) -> Made:
         _put(_without_idle(files), folder / CODE)
     _libraries(contents, folder, owners)
     packages = tuple(sorted(owners))
-    _share(folder, contents.name, packages, installed)
+    _share(folder, contents, packages, installed)
     _launchers(folder)
     for place in folder.rglob("*"):
         if not place.is_symlink():
             executable = place.is_dir() or place.parent.name == "bin" or place.suffix == ".sh"
             place.chmod(0o755 if executable or place.name in _RUN else 0o644)
     folder.chmod(0o755)
-    _try(folder, contents.imports)
+    _try(folder, contents)
     _manifest(folder)
     return Made(folder, contents.name, wheel.version(), packages, installed)
 
@@ -135,7 +138,9 @@ def compile_all(sources: list[tuple[str, str, str, bool]]) -> None:
         given = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
         given.write(listed)
         given.seek(0)
-        argv = (debian.PYTHON, "-I", "-S", str(script), str(part), str(_PARTS))
+        # columns are for showing sources, which are not there, and a fifth of all code
+        options = ("-I", "-S", "-X", "no_debug_ranges")
+        argv = (debian.PYTHON, *options, str(script), str(part), str(_PARTS))
         environment = {"PYTHONHASHSEED": "0", "PATH": os.environ["PATH"]}
         running.append(subprocess.Popen(argv, stdin=given, stderr=subprocess.PIPE, env=environment))
     for process in running:
@@ -181,19 +186,23 @@ def _libraries(contents: Contents, folder: Path, owners: set[debian.Package]) ->
             file.symlink_to(f"../../{found[1]}{found[2]}")
 
 
-def _try(folder: Path, imports: Iterable[str]) -> None:
-    """Raises BuildError unless all that is loaded when it is asked for can be."""
-    lines = "".join(f"import {name}\n" for name in imports)
-    ran = subprocess.run(
-        [str(folder / "bin/python3"), "-c", lines], capture_output=True, text=True, check=False
-    )
+def _try(folder: Path, contents: Contents) -> None:
+    """Raises BuildError unless all that is loaded when it is asked for can be, and does its work."""
+    lines = "".join(f"import {name}\n" for name in contents.imports) + contents.trial
+    argv = [str(folder / "bin/python3"), "-c", lines]
+    # what was kept in a home (scapy does) would hide what is missing
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+    ran = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment)
     if ran.returncode:
         raise BuildError(f"what was built does not work: {ran.stderr.strip()[-500:]}")
 
 
+_NOT_SHARED: Final = shutil.ignore_patterns("*.py", "__pycache__", "tests")
+
+
 def _share(
     folder: Path,
-    name: str,
+    contents: Contents,
     packages: Iterable[debian.Package],
     installed: Iterable[distributions.Installed],
 ) -> None:
@@ -202,8 +211,12 @@ def _share(
     shutil.copyfile(wheel.ROOT / "agents/default.yaml", share / "jianwei.yaml")
     shutil.copyfile(wheel.ROOT / "agents/fleet/host.sh", share / "host.sh")
     shutil.copyfile(wheel.ROOT / "deploy/logrotate", share / "logrotate")
+    for place in contents.share:
+        shutil.copytree(wheel.ROOT / place, share / place, ignore=_NOT_SHARED)
     (share / "VERSION").write_text(f"{wheel.version()}\n")
-    (share / "BUNDLE").write_text(f"name={name}\nversion={wheel.version()}\narch=linux-x86_64\n")
+    (share / "BUNDLE").write_text(
+        f"name={contents.name}\nversion={wheel.version()}\narch=linux-x86_64\n"
+    )
     licences = share / "LICENSES"
     for package in packages:
         if not package.copyright.exists():

@@ -18,7 +18,7 @@ def main() -> None:
         outs = []
         for name in ("one", "another/place"):
             checkout, out = Path(folder, name), Path(folder, name.partition("/")[0] + ".dist")
-            for tracked in wheel.git("ls-files").splitlines():
+            for tracked in wheel.git("ls-files", "-z").rstrip("\0").split("\0"):
                 target = checkout / tracked
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(wheel.ROOT / tracked, target, follow_symlinks=False)

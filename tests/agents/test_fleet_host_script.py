@@ -272,8 +272,23 @@ def test_a_damaged_release_is_not_put_in_force_after_a_power_cut(quick: HostSpac
     record.write_text(record.read_text().splitlines()[0] + "\nanother boot\n")
     status, _, err = quick.run("activate", "1.1", "1")
     assert (status, err) == (1, "files of release 1.1 are damaged: deploy it again\n")
-    assert look(quick).current == "1.0"
+    seen = look(quick)
+    assert (seen.current, seen.bundles["1.1"]) == ("1.0", "damaged")
     assert done(quick.unpack("1.1")) == "unpacked=1.1\n"
+    assert look(quick).bundles["1.1"] not in ("", "damaged")
+
+
+def test_a_bundle_with_other_content_is_not_mixed_with_a_release_in_force(quick: HostSpace) -> None:
+    deployed(quick, "1.0")
+    first = look(quick).bundles
+    path, sum_ = quick.upload(bundle("1.0", {"more": "new"}))
+    status, _, err = quick.run("unpack", path, sum_, "1.0")
+    assert (status, "is here with other content" in err) == (1, True)
+    assert look(quick).bundles == first
+    for content in ({}, {"more": "new"}):  # not in force: it may be put there anew
+        path, sum_ = quick.upload(bundle("1.1", content))
+        assert done(quick.run("unpack", path, sum_, "1.1")) == "unpacked=1.1\n"
+        assert look(quick).bundles == {**first, "1.1": sum_}
 
 
 def test_the_connection_may_go_and_it_is_ended_all_the_same(quick: HostSpace) -> None:

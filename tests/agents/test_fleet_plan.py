@@ -48,7 +48,16 @@ def names(seen: Seen) -> list[str]:
         (EMPTY, {"staged": "b" * 64}, "unpack configure activate"),
         (EMPTY, {"staged": "e" * 64}, "upload unpack configure activate"),
         (EMPTY, {"versions": ("2",)}, "configure activate"),
+        (EMPTY, {"versions": ("2",), "bundles": {"2": "b" * 64}}, "configure activate"),
+        (
+            EMPTY,
+            {"versions": ("2",), "bundles": {"2": "f" * 64}},
+            "upload unpack configure activate",
+        ),
         (RIGHT, {}, ""),
+        (RIGHT, {"bundles": {"2": "b" * 64, "1": "f" * 64}}, ""),
+        (RIGHT, {"bundles": {"2": "console"}}, ""),
+        (RIGHT, {"bundles": {"2": "damaged"}}, "upload unpack activate"),
         (RIGHT, {"free": 0}, ""),
         (RIGHT, {"versions": ("1",), "current": "1", "previous": ""}, "upload unpack activate"),
         (RIGHT, {"current": "1"}, "activate"),
@@ -87,6 +96,17 @@ def test_refused(changed: dict[str, object], words: str) -> None:
     assert not found.steps
 
 
+@pytest.mark.parametrize("link", ["current", "previous"])
+def test_a_rebuilt_bundle_of_the_same_version_is_told(link: str) -> None:
+    seen = msgspec.structs.replace(RIGHT, bundles={"2": "f" * 64}, current="1", previous="1")
+    found = plan(HOST, msgspec.structs.replace(seen, **{link: "2"}), WANTED)
+    assert found.problem == (
+        "release 2 is there with other content: give the new build another version"
+    )
+    assert "内容不同" in said(found.problem, "zh")
+    assert not found.steps
+
+
 def test_an_upgrade_is_for_hosts_that_have_an_agent() -> None:
     assert plan(HOST, EMPTY, WANTED, upgrade=True).absent
     assert not plan(HOST, RIGHT, WANTED, upgrade=True).absent
@@ -120,6 +140,7 @@ sums = st.sampled_from(["", "c" * 64, "d" * 64, "f" * 64])
         systemd=st.just("252"),
         free=st.just(1 << 32),
         versions=st.lists(versions.filter(bool), unique=True).map(tuple),
+        bundles=st.dictionaries(st.just("2"), st.sampled_from(["b" * 64, "console", "damaged"])),
         current=versions,
         config=sums,
         unit=sums,
@@ -135,7 +156,7 @@ def test_after_the_steps_nothing_is_to_do(seen: Seen) -> None:
     for step in done:
         effects: dict[str, dict[str, object]] = {
             "upload": {"staged": WANTED.sha256},
-            "unpack": {"versions": (*changed.versions, "2"), "staged": ""},
+            "unpack": {"versions": (*changed.versions, "2"), "staged": "", "bundles": {}},
             "configure": {"config": WANTED.config},
             "activate": {
                 "current": "2",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -14,6 +15,7 @@ from tests.fleetlab import Host, fleet
 from tests.sshlab import wait_until
 
 AGENT: Final = "jianwei-agent"
+UNIT: Final = Path(__file__).parents[2] / f"deploy/systemd/{AGENT}.service"
 WHY: Final = fleetlab.unavailable() or bundlelab.unavailable()
 PAGE: Final = (
     r"bash -c 'exec 3<>/dev/tcp/127.0.0.1/9808; printf \"GET /metrics HTTP/1.0\r\n\r\n\" >&3; cat <&3'"
@@ -58,6 +60,9 @@ def test_what_it_forbids_hinders_nothing(host: Host) -> None:
     assert "hits" in host.run("ls /var/lib/jianwei")
     told = host.run(f"cat /proc/{shown(host, 'MainPID')}/status")
     fields = dict(line.split(":\t") for line in told.splitlines() if ":\t" in line)
+    # no memory that can be written and run: by a filter that is there, of the unit that is in the bundle
+    assert (fields["Seccomp"], shown(host, "MemoryDenyWriteExecute")) == ("2", "yes")
+    assert host.run(f"cat /etc/systemd/system/{AGENT}.service") == UNIT.read_text()
     assert (fields["CapBnd"], fields["NoNewPrivs"]) == ("0000000000002004", "1")
     assert "denied" not in json.dumps(
         [line for line in page().splitlines() if line.startswith("jianwei_collector_failure")]

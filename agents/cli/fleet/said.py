@@ -12,6 +12,11 @@ from agents.fleet import plan
 
 _CHINESE: Final = {
     "{} is not there": "主机上没有 {}",
+    "{} is damaged": "{} 已损坏",
+    "release {} is there with other content: give the new build another version": (
+        "主机上的版本 {} 内容不同：请为新的构建使用另一个版本号"
+    ),
+    "{} is there with other content": "主机上的 {} 内容不同",
     "the configuration differs": "配置不一致",
     "there is none yet": "尚无配置",
     "from {} to {}": "从 {} 到 {}",
