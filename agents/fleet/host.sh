@@ -456,7 +456,7 @@ checked() {
     case $status in
     0) ;;
     2) spoilt "$ETC_NEW" "the configuration is not right: $said" ;;
-    *) spoilt "$ETC_NEW" "release $1 does not run here: $said" ;;
+    *) spoilt "$ETC_NEW" "release $1 does not run here: $(printf '%s\n' "$said" | tail -n 1)" ;; # of a traceback
     esac
 }
 
@@ -697,7 +697,20 @@ both() {
     esac
 }
 
+# For who is at the console.
+usage() {
+    echo "install.sh [CONFIG]
+    put this release and the configuration (a file; else the one that is there, else the default) in force
+host.sh rollback SECONDS
+    go back to the release before; the agent has so many seconds to be ready
+host.sh uninstall [--keep-state]
+    leave nothing, at once and without a question; --keep-state leaves $STATE
+host.sh look
+    tell what is there; nothing is changed"
+}
+
 at_install() {
+    case ${1:-} in -h | --help) usage && return ;; esac
     tree=$(cd "$(dirname "$0")/../.." && pwd -P) || fail "host.sh: install is for an unpacked bundle"
     config=${1:-} seconds=60
     [ -x "$tree/bin/jianwei" ] || fail "$tree is no unpacked bundle of jianwei"
@@ -737,8 +750,10 @@ main() {
     verb=${1:-}
     [ $# -eq 0 ] || shift
     case $verb in
+    -h | --help) usage ;;
+    '') usage >&2 && exit 1 ;;
     look | unpack | configure | activate | rollback | uninstall | install) "at_$verb" "$@" ;;
-    *) fail "host.sh: there is no verb '$verb'" ;;
+    *) fail "host.sh: there is no verb '$verb'; see --help" ;;
     esac
 }
 

@@ -62,16 +62,26 @@ def test_a_configuration_that_is_wrong_is_told_before_anything_is_sent(folder: P
     )
     status, out, err = given(folder, "deploy")
     assert (status, out) == (2, "")
-    assert re.search(r"nothing was sent\n.*site.yaml:2: host b: log.level", err)
+    assert re.search(r"nothing was sent:\n.*site.yaml:2: host b: log.level", err)
     assert not (folder / "hosts.yaml.fleet").exists()
+
+
+def test_a_mistake_of_many_hosts_is_told_once(folder: Path) -> None:
+    (folder / "site.yaml").write_text("log:\n  level: loud\n")
+    inventory(folder, {"name": "h[1:8]", "host": "ssh://192.0.2.[1:8]"}, config="site.yaml")
+    status, _, err = given(folder, "deploy")
+    assert status == 2
+    assert len(err.splitlines()) == 2
+    assert "site.yaml:2: hosts h1, h2, h3, h4, h5 and 3 more: log.level" in err
 
 
 def test_nothing_is_done_without_a_yes(folder: Path) -> None:
     inventory(folder)
     for command in ("rollback", "uninstall"):
-        status, out, err = given(folder, command)
+        status, out, err = given(folder, command, "--lang=en")
         assert (status, out) == (2, "")
         assert "nothing was done" in err
+        assert "未执行任何操作" in given(folder, command, "--lang=zh")[2]
     assert not (folder / "hosts.yaml.fleet").exists()
 
 
@@ -150,6 +160,14 @@ def test_hosts_that_are_looked_at_and_not_changed(folder: Path, lab: SshLab) -> 
     status, out, _ = given(folder, "exec-audit", "--lang=en", "--limit=there")
     assert status == 1
     assert "there: no agent is here" in out
+    status, out, err = given(folder, "exec-audit", "--lang=zh", "--limit=there", "--limit=gone")
+    assert "请用 jianwei fleet deploy 安装" in out
+    assert "无法建立连接：连接被拒绝" in out
+    status, out, err = given(folder, "plan", "--lang=zh", "--limit=there", "--limit=unknown")
+    assert "there: 已查看" in err
+    assert "无变化" not in out + err
+    assert "请在主机上用" in out
+    assert "known_hosts" in out.splitlines()[1]
     status, out, _ = given(folder, "deploy", "--lang=zh", "--limit=gone")
     assert status == 1
     assert re.search(r"^gone\s+无法连接", out, re.M)

@@ -61,6 +61,15 @@ def deployed(host: HostSpace, version: str, text: str = "a: 1\n") -> None:
     done(host.run("activate", version, "60", told.strip().removeprefix("configured=")))
 
 
+@pytest.mark.parametrize(
+    ("words", "status"), [(["--help"], 0), (["install", "--help"], 0), ([], 1)]
+)
+def test_who_asks_how_it_is_used_is_told(words: list[str], status: int) -> None:
+    done = subprocess.run(["sh", HOST_SH, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert "host.sh uninstall [--keep-state]" in (done.stderr if status else done.stdout)
+
+
 def test_an_empty_host_is_looked_at_and_not_changed(host: HostSpace) -> None:
     seen = look(host)
     assert seen.arch == os.uname().machine
