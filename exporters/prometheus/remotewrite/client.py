@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 WRITTEN: Final = "X-Prometheus-Remote-Write-{}-Written"
 PARTS: Final = ("Samples", "Histograms", "Exemplars")
 TOO_LARGE: Final = 413
-_TOKEN: Final = "see to its token or password"
+_WHO: Final = "see to its token or password"
 _PATH: Final = "see to the path of url, as /api/v1/write, and to proxies before it"
 REMEDIES: Final = {  # of answers that say nothing of the samples
-    401: _TOKEN, 403: _TOKEN, 404: _PATH, 405: _PATH, 407: "see to the proxy before it",
+    401: _WHO, 403: _WHO, 404: _PATH, 405: _PATH, 407: "see to the proxy before it",
     408: "see to the network, or give it smaller requests by max_samples",
 }  # fmt: skip
 UNSUPPORTED: Final = 415
