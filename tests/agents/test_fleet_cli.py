@@ -124,7 +124,7 @@ def test_hosts_that_are_looked_at_and_not_changed(folder: Path, lab: SshLab) -> 
     assert "cannot connect" in told["gone"]["problem"]
     status, out, err = given(folder, "status", "--lang=en", "--limit=gone", "--limit=there")
     assert status == 1
-    assert re.search(r"^there\s+-\s+-\s+no\s+no", out, re.M)
+    assert re.search(r"^there\s+-\s+-\s+no\s+-\s+no", out, re.M)
     assert out.splitlines()[-1].startswith("2 hosts")
     assert "gone: unreachable" in err
     status, out, _ = given(folder, "exec-audit", "--lang=en", "--limit=there")
