@@ -18,7 +18,8 @@ import pytest
 from agents.cli.fleet.said import said
 from agents.errors import UserError
 from agents.fleet.hostlog import masking
-from agents.fleet.journal import NAME, Journal
+from agents.fleet.hostside import digest
+from agents.fleet.journal import NAME, Journal, deployed
 from agents.fleet.model import FleetHost, Outcome
 from agents.fleet.rollout import Halt, Pace, Share, batches, roll
 from agents.fleet.sudo import SudoPasswordError
@@ -27,7 +28,7 @@ from agents.fleet.working import MAX_TOLD
 from collectors.sources.ssh.target import LoginError
 from collectors.strictyaml import Secret
 from exporters.findings.text import neutral
-from tests.agents.fleetfake import FakeBundle, KeptHosts, deploying, named, rolled
+from tests.agents.fleetfake import CONFIG, FakeBundle, KeptHosts, deploying, named, rolled
 
 ALL = ["upload", "unpack", "configure", "activate"]
 
@@ -227,6 +228,8 @@ def test_the_journal_knows_who_failed_and_who_was_never_begun(tmp_path: Path) ->
     )
     hosts = named(4)
     rolled(kept, hosts[:3], tmp_path / "state", pace=Pace(parallel=1))
+    there = deployed(tmp_path / "state")
+    assert there == {"h000": digest({"jianwei.yaml": CONFIG})}
     journal = Journal(tmp_path / "state")
     journal.began("deploy", "b" * 64, ["h003"])
     journal.step("h003", "upload", "c" * 64)
