@@ -110,6 +110,7 @@ at_look() {
     if [ -s "$PENDING/to" ]; then # what it will go back to; it is not that yet
         tell current "$(cat "$PENDING/from")"
         tell previous "$(cat "$PENDING/previous")"
+        tell bundle "$(bundle_of "$(cat "$PENDING/from")")"
         tell config "$(digest "$PENDING/etc")"
         tell unit "$(sum_of "$PENDING/unit")"
         tell active no
@@ -117,6 +118,7 @@ at_look() {
         current=$(link current)
         tell current "$current"
         tell previous "$(link previous)"
+        tell bundle "$(bundle_of "$current")"
         tell config "$(digest "$ETC")"
         tell unit "$(sum_of "$UNITS/$UNIT")"
         active=$(is active)
@@ -138,6 +140,9 @@ at_look() {
 
 # What a release came from: the SHA-256 of its bundle, `console`, or `damaged`; empty if nobody noted it.
 record() { sed -n 1p "$PREFIX/.bundle.$1" 2>/dev/null; }
+
+# What the bundle of a release calls itself: jianwei-agent, or jianwei for the full one.
+bundle_of() { [ -z "$1" ] || sed -n 's/^name=//p' "$PREFIX/$1/share/jianwei/BUNDLE" 2>/dev/null; }
 
 # Whether systemd knows by itself that an active agent serves: it said READY=1, and says again and again that it
 # lives, else it would be killed. That spares the start of an interpreter, most of what a look costs.
@@ -591,11 +596,15 @@ last_words() {
         while IFS= read -r line; do tell log "$line"; done
 }
 
-# It is over: the release before, its configuration and unit are kept. One is forgotten only when the disk has
-# the other.
+# It is over: the release before, its configuration and unit are kept; where only the configuration is another, the
+# one before is, for people. One is forgotten only when the disk has the other.
 settle() {
     kept=$PREFIX/.done
-    if [ -n "$from" ] && [ "$from" != "$version" ]; then kept=$PREFIX/.kept; fi
+    if [ -n "$from" ] && [ "$from" != "$version" ]; then
+        kept=$PREFIX/.kept
+    elif [ -d "$PENDING/etc" ] && [ "$(digest "$PENDING/etc")" != "$(digest "$ETC")" ]; then
+        kept=$PREFIX/.kept-config
+    fi
     flush
     rm -rf "$kept"
     mv "$PENDING" "$kept" || fail "$kept cannot be made"
@@ -645,11 +654,27 @@ gone() {
     done
 }
 
+# Other units that start what is in $PREFIX (console, report, targets), as far as systemd is to start them.
+others() {
+    for file in "$UNITS"/*.service; do
+        name=${file##*/}
+        if [ "$name" = "$UNIT" ] || ! grep -q "^Exec[A-Za-z]*=[^/]*$PREFIX/" "$file" 2>/dev/null; then continue; fi
+        for name in "$name" "${name%.service}.timer"; do
+            case $(systemctl is-enabled "$name" 2>/dev/null) in
+            enabled*) printf '%s ' "$name" ;;
+            *) ! systemctl is-active --quiet "$name" 2>/dev/null || printf '%s ' "$name" ;;
+            esac
+        done
+    done
+}
+
 at_uninstall() {
     keep=${1:-}
     case $keep in '' | --keep-state) ;; *) fail "host.sh: uninstall knows --keep-state only" ;; esac
     alone
     not_of_dpkg
+    names=$(others)
+    [ -z "$names" ] || fail "$PREFIX is also what others run from here: systemctl disable --now ${names% }"
     systemctl disable --now --quiet "$UNIT" 2>/dev/null
     systemctl stop "$UNIT" 2>/dev/null
     leftovers

@@ -145,6 +145,12 @@ class Journal:
         self._file = new
 
 
+def deployed(folder: Path) -> dict[str, str]:
+    """Host → the SHA-256 of the configuration that the last run about it left there. Takes no lock."""
+    last, _ = _read(folder / NAME)
+    return {host: it.config for host, it in last.items() if it.well and it.config}
+
+
 def _append(file: int, line: bytes) -> None:
     """All of it or nothing: what a full disk took a part of is cut off again. Raises OSError."""
     size, view = os.fstat(file).st_size, memoryview(line)

@@ -12,13 +12,14 @@ import pytest
 
 from agents.errors import UserError
 from agents.fleet.hostlog import masking
-from agents.fleet.journal import NAME, Journal
+from agents.fleet.hostside import digest
+from agents.fleet.journal import NAME, Journal, deployed
 from agents.fleet.model import Outcome
 from agents.fleet.rollout import Pace
 from agents.fleet.working import MAX_TOLD
 from collectors.strictyaml import Secret
 from exporters.findings.text import neutral
-from tests.agents.fleetfake import KeptHosts, deploying, named, rolled
+from tests.agents.fleetfake import CONFIG, KeptHosts, deploying, named, rolled
 
 
 def test_the_journal_knows_who_failed_and_who_was_never_begun(tmp_path: Path) -> None:
@@ -27,6 +28,7 @@ def test_the_journal_knows_who_failed_and_who_was_never_begun(tmp_path: Path) ->
     )
     hosts = named(4)
     rolled(kept, hosts[:3], tmp_path / "state", pace=Pace(parallel=1))
+    assert deployed(tmp_path / "state") == {"h000": digest({"jianwei.yaml": CONFIG})}
     journal = Journal(tmp_path / "state")
     journal.began("deploy", "b" * 64, ["h003"])
     journal.step("h003", "upload", "c" * 64)

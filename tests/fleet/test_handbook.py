@@ -80,7 +80,7 @@ def test_the_ops_team_deploys_to_ten_hosts(tmp_path: Path) -> None:
             script = script.replace(THEIRS, ours(hosts))
             told = shell(folder, script)
             if " sd " in script:
-                targets = json.loads((folder / "targets.json").read_text())
+                targets = json.loads((folder / "targets/agents.json").read_text())
                 assert sum(len(it["targets"]) for it in targets) == 10
             elif "--canary" in script:
                 for host in hosts:

@@ -18,6 +18,13 @@ _CHINESE: Final = {
     ),
     "{} is there with other content": "主机上的 {} 内容不同",
     "the configuration differs": "配置不一致",
+    "the configuration was changed here": "本机清单的配置已更改",
+    "the configuration was changed on the host": "主机上的配置被改动过",
+    "the configuration was changed here, and on the host": "本机清单和主机上的配置都已更改",
+    "the full bundle (console, report) is here, and would lose its place: "
+    "upgrade this host with the bundle jianwei-{}": (
+        "主机上是完整安装包（含控制台和报表），不能由代理安装包替换：请用安装包 jianwei-{} 升级此主机"
+    ),
     "there is none yet": "尚无配置",
     "from {} to {}": "从 {} 到 {}",
     "back, from {} to {}": "降级：从 {} 到 {}",

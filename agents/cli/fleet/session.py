@@ -19,7 +19,7 @@ from agents.cli.fleet.options import Given
 from agents.cli.options import progress
 from agents.errors import UserError
 from agents.fleet import bundle as bundles
-from agents.fleet import bundlefiles, inventory, overssh
+from agents.fleet import bundlefiles, inventory, journal, overssh
 from agents.fleet.bundle import Bundle
 from agents.fleet.configuring import ConfigurationError, Configurations
 from agents.fleet.hands import Reach
@@ -71,6 +71,7 @@ def deploying(
     made = configurations(it, files.config)
     _check(hosts, made, it.language)
     wanted = Wanted(
+        name=bundle.name,
         version=bundle.version,
         arch=bundle.arch,
         sha256=bundle.sha256,
@@ -78,7 +79,12 @@ def deploying(
         room=files.room,
         unit=files.unit,
     )
-    return Deploying(bundle, wanted, made, seconds, upgrade), bundle
+    deployed = journal.deployed(_state(it))
+    return Deploying(bundle, wanted, made, seconds, upgrade, deployed), bundle
+
+
+def _state(it: Given) -> Path:
+    return Path(it.state_dir or f"{it.inventory}.fleet")
 
 
 def _check(hosts: Sequence[FleetHost], made: Configurations, language: str) -> None:
@@ -122,28 +128,28 @@ def change(
     reach: Reach = overssh.reach,
 ) -> int:
     """Roll the task out and tell how it ended; the exit status."""
-    state = Path(it.state_dir or f"{it.inventory}.fleet")
-    with contextlib.closing(Journal(state)) as journal:
+    state = _state(it)
+    with contextlib.closing(Journal(state)) as book:
         sha256 = bundle.sha256 if bundle else ""
 
         def well(host: FleetHost) -> bool:
-            files, last = task.files(host), journal.last.get(host.name, Last())
+            files, last = task.files(host), book.last.get(host.name, Last())
             return last.did(command, sha256, files.sha256 if files else "")
 
-        hosts = _chosen(hosts, it, journal, well)
+        hosts = _chosen(hosts, it, book, well)
         if not hosts:
             click.echo(words.NONE_LEFT.of(it.language), err=True)
             return 0
-        if journal.torn:
-            click.echo(words.TORN.of(it.language).format(journal.torn), err=True)
-        journal.began(command, sha256, tables.named(hosts))
+        if book.torn:
+            click.echo(words.TORN.of(it.language).format(book.torn), err=True)
+        book.began(command, sha256, tables.named(hosts))
         halt = Halt()
         with Board(len(hosts), it.language, bundle.size if bundle else 0) as board:
-            worker = Worker(reach, task, board, halt, journal)
+            worker = Worker(reach, task, board, halt, book)
             done = list(_rolled(it, hosts, worker, board, halt))
         for outcome in done:
             if outcome.state == "skipped" and outcome.problem.startswith("not begun"):
-                journal.ended(outcome, "")
+                book.ended(outcome, "")
     if not it.as_json:
         tables.outcomes(done, it.language)
         click.echo(words.LOGS.of(it.language).format(state / "logs"), err=True)
@@ -171,10 +177,10 @@ def _rolled(
 
 
 def _chosen(
-    hosts: Sequence[FleetHost], it: Given, journal: Journal, well: Callable[[FleetHost], bool]
+    hosts: Sequence[FleetHost], it: Given, book: Journal, well: Callable[[FleetHost], bool]
 ) -> Sequence[FleetHost]:
     """Those that --failed and --resume leave; `well`: the same was done there and ended well."""
-    last = journal.last
+    last = book.last
     if it.failed:
         return [h for h in hosts if h.name in last and last[h.name].bad]
     if it.resume:
