@@ -108,7 +108,9 @@ def test_an_agent_that_prometheus_cannot_reach_is_told_once(
     folder: Path, agent: str, listen: str, told: bool
 ) -> None:
     (folder / "site.yaml").write_text(f"web: {{listen: {listen}}}\n")
-    hosts = [{"name": name, "host": f"ssh://192.0.2.{n}"} for n, name in enumerate("ab", 1)]
+    hosts: list[dict[str, object]] = [
+        {"name": name, "host": f"ssh://192.0.2.{n}"} for n, name in enumerate("ab", 1)
+    ]
     config = {"config": "site.yaml"} if listen else {}
     inventory(folder, *hosts, agent=agent, connect_timeout="100ms", **config)
     for language, words in (("en", "note: 2 hosts (a"), ("zh", "2 台主机（如 a）")):
