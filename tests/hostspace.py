@@ -39,7 +39,7 @@ case " $* " in
 esac
 case " $* " in
 *' --version '*) echo 'systemd 252 (252.1)' ;;
-*' show '*) cat $f/show 2>/dev/null ;;
+*WatchdogUSec*) cat $f/show 2>/dev/null ;;
 *' is-active '*) [ -e $f/active ] ;;
 *' show '*) echo 'ActiveEnterTimestamp=Sun 2026-02-01 08:09:10 UTC' ;;
 *' is-enabled '*) [ -e $f/enabled ] ;;
