@@ -32,6 +32,7 @@ ACCOUNT=/var/lib/.jianwei.account # `user`, `group`: those that were made here
 UNITS=/etc/systemd/system
 UNIT=jianwei-agent.service
 ROTATE=/etc/logrotate.d/jianwei
+COMMAND=/usr/local/bin/jianwei # leads to $PREFIX/current/bin/jianwei, where nothing else has the name
 PENDING=$PREFIX/.pending
 LOCK=/run/jianwei-host.lock # root's: what others can open, they can lock
 WAS=.before~ # beside a place: what was there before the activation that is not over
@@ -558,7 +559,8 @@ put() {
     relink current "$version" || return 1
     if [ -n "$from" ] && [ "$from" != "$version" ]; then relink previous "$from" || return 1; fi
     problem="systemd does not take the unit of $version"
-    systemctl daemon-reload && systemctl enable --quiet "$UNIT" 2>&1 || return 1
+    # enabling would read all units once more by itself: a tenth of a second
+    systemctl enable --quiet --no-reload "$UNIT" 2>&1 && systemctl daemon-reload || return 1
     systemctl reset-failed "$UNIT" 2>/dev/null
     systemctl start --no-block "$UNIT" || return 1
     problem=''
@@ -568,7 +570,7 @@ put() {
 serves() {
     problem="$version was not ready within $seconds s"
     [ "$stopped" = no ] || return 1
-    asked "$release" "$seconds" >"$PENDING/said" 2>&1 9<&- &
+    { exec 9<&- && asked "$release" "$seconds"; } >"$PENDING/said" 2>&1 &
     asking=$!
     wait "$asking"
     answered=$?
@@ -599,6 +601,7 @@ settle() {
     mv "$PENDING" "$kept" || fail "$kept cannot be made"
     flush
     trap - TERM INT EXIT
+    [ -e "$COMMAND" ] || [ -L "$COMMAND" ] || ln -s "$PREFIX/current/bin/jianwei" "$COMMAND" 2>/dev/null
     leftovers
     tidy
 }
@@ -658,6 +661,7 @@ at_uninstall() {
         gone "$STATE" /var/cache/jianwei /var/log/jianwei
         forget_account
     fi
+    [ "$(readlink "$COMMAND" 2>/dev/null)" != "$PREFIX/current/bin/jianwei" ] || gone "$COMMAND"
     gone "$PREFIX"
     tell end uninstall
 }

@@ -116,6 +116,9 @@ def test_from_nothing_to_two_releases_back_and_away(host: HostSpace) -> None:
     launcher = host.path("/opt/jianwei/1.0/bin/jianwei").stat()
     assert (launcher.st_uid, launcher.st_mode & 0o7022) == (0, 0)
 
+    command = host.path("/usr/local/bin/jianwei")
+    assert os.readlink(command) == "/opt/jianwei/current/bin/jianwei"
+
     deployed(host, "1.1", "a: 2\n")
     deployed(host, "1.2", "a: 3\n")
     seen = look(host)
@@ -139,8 +142,17 @@ def test_from_nothing_to_two_releases_back_and_away(host: HostSpace) -> None:
     left = ["/opt/jianwei", "/etc/jianwei", "/var/lib/jianwei", "/etc/logrotate.d/jianwei"]
     left += ["/etc/systemd/system/jianwei-agent.service", "/run/fake/active", "/run/fake/enabled"]
     assert [name for name in left if host.path(name).exists()] == []
+    assert not command.is_symlink()
     assert [path for path in host.path("/etc").iterdir() if "jianwei" in path.name] == []
     assert done(host.run("uninstall")) == "end=uninstall\n"
+
+
+def test_a_command_of_another_stays(quick: HostSpace) -> None:
+    command = quick.path("/usr/local/bin/jianwei")
+    command.symlink_to("/srv/jianwei")
+    deployed(quick, "1.0")
+    done(quick.run("uninstall"))
+    assert os.readlink(command) == "/srv/jianwei"
 
 
 def test_the_state_is_kept_where_that_is_asked_for(quick: HostSpace) -> None:
@@ -261,6 +273,27 @@ def test_what_is_not_ready_is_gone_back_from(host: HostSpace, what: str) -> None
     assert seen.config == hostside.digest({"jianwei.yaml": b"a: 1\n"})
     unit = host.path("/etc/systemd/system/jianwei-agent.service").read_text()
     assert "# 1.0" in unit
+
+
+@pytest.mark.parametrize(
+    ("told", "ready"),
+    [
+        ("Type=notify\nWatchdogUSec=1min\n", True),
+        ("WatchdogUSec=1min\nType=notify\n", True),
+        ("Type=notify\nWatchdogUSec=0\n", False),
+        ("Type=notify\nWatchdogUSec=infinity\n", False),
+        ("Type=exec\nWatchdogUSec=1min\n", False),
+        ("", False),
+    ],
+)
+def test_an_agent_is_asked_only_where_systemd_does_not_watch_it(
+    quick: HostSpace, told: str, ready: bool
+) -> None:
+    deployed(quick, "1.0")
+    quick.path("/run/fake/show").write_text(told)
+    quick.path("/opt/jianwei/1.0/bin/jianwei").write_text("#!/bin/sh\nexit 1\n")
+    seen = look(quick)
+    assert (seen.active, seen.ready) == (True, ready)
 
 
 def test_a_first_release_that_is_not_ready_leaves_no_agent(quick: HostSpace) -> None:

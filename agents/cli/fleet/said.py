@@ -11,6 +11,8 @@ from agents.cli.fleet import words
 from agents.fleet import plan
 
 _CHINESE: Final = {
+    "{}; the agent said: {}": "{}；代理的说明：{}",
+    "cannot listen on {}: Address already in use": "无法监听 {}：地址已被占用",
     "{} is not there": "主机上没有 {}",
     "{} is damaged": "{} 已损坏",
     "release {} is there with other content: give the new build another version": (
@@ -20,6 +22,10 @@ _CHINESE: Final = {
     "the configuration differs": "配置不一致",
     "there is none yet": "尚无配置",
     "from {} to {}": "从 {} 到 {}",
+    "back, from {} to {}": "降级：从 {} 到 {}",
+    "{} runs, the bundle has {}: rollback or deploy goes back": (
+        "正在运行 {}，安装包是较旧的 {}：降级请用 rollback 或 deploy"
+    ),
     "the first version": "首个版本",
     "{} is put there anew": "重新放置 {}",
     "the configuration is new": "配置已更新",

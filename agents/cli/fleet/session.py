@@ -83,11 +83,13 @@ def deploying(
 
 def _check(hosts: Sequence[FleetHost], made: Configurations, language: str) -> None:
     mistakes: dict[tuple[str, int | None, str], list[str]] = {}
+    unseen: list[str] = []
     for number, host in enumerate(hosts):
         if number % 100 == 0:
             progress(words.CHECKING.of(language).format(number, len(hosts)))
         try:
-            made.of(host)
+            if made.of(host).served_here and host.agent:
+                unseen.append(host.name)
         except ConfigurationError as error:
             same = error.path, error.line, error.mistake
             mistakes.setdefault(same, []).append(error.host)
@@ -100,6 +102,8 @@ def _check(hosts: Sequence[FleetHost], made: Configurations, language: str) -> N
         more = len(lines) - MAX_TOLD
         shown = [*lines[:MAX_TOLD], *([f"… and {more} more"] if more > 0 else [])]
         raise UserError("\n  ".join(("configurations are wrong; nothing was sent:", *shown)))
+    if unseen:
+        click.echo(words.SERVED_HERE.of(language).format(len(unseen), unseen[0]), err=True)
 
 
 def _named(hosts: Sequence[str]) -> str:

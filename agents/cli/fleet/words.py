@@ -66,6 +66,12 @@ TO_CHANGE: Final = Text(
     "{} 台需变更，共发送 {}；{} 台无需操作，{} 台有问题",
     "{} hosts to change, {} to send; {} with nothing to do, {} with a problem",
 )
+SERVED_HERE: Final = Text(
+    "注意：{} 台主机（如 {}）的代理只监听本机（web.listen），Prometheus 无法访问：请在配置中写 "
+    'listen: ["${{address}}:9808"]；由代理推送时写 agent: none',
+    "note: {} hosts ({} …) have an agent that listens on loopback alone (web.listen), where Prometheus "
+    'cannot reach it: give them a config with listen: ["${{address}}:9808"], or agent: none if it pushes',
+)
 STOPPED: Final = Text("已停止：{}", "stopped: {}")
 STOPPING: Final = Text(
     "不再开始新的主机，进行中的步骤会做完；再按一次立即结束",
