@@ -85,6 +85,11 @@ def test_what_hosts_fail_by_is_bounded_above_the_live_table(
             "activate: a@h1:22: 0.2 was not ready within 10 s: it said no; 0.1 is back",
             "启用：a@h1:22: 0.2 在 10 秒内未就绪：it said no；0.1 已恢复",
         ),
+        (
+            "activate: a@h1:22: 0.2 was not ready within 10 s; 0.1 is back; the agent said: cannot "
+            "listen on 10.0.0.1:9808: Address already in use",
+            "启用：a@h1:22: 0.2 在 10 秒内未就绪；0.1 已恢复；代理的说明：无法监听 10.0.0.1:9808：地址已被占用",
+        ),
         ("unpack: a@h1:22: no room: needs 9 MB, has 3 MB on /opt", "需要 9 MB，/opt 可用 3 MB"),
         ("x\ny", "x\ny"),
     ],

@@ -11,6 +11,8 @@ from agents.cli.fleet import words
 from agents.fleet import plan
 
 _CHINESE: Final = {
+    "{}; the agent said: {}": "{}；代理的说明：{}",
+    "cannot listen on {}: Address already in use": "无法监听 {}：地址已被占用",
     "{} is not there": "主机上没有 {}",
     "{} is damaged": "{} 已损坏",
     "release {} is there with other content: give the new build another version": (
