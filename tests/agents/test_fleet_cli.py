@@ -172,6 +172,34 @@ def test_resume_takes_those_that_never_began(
     assert len({host for host, _ in kept.done}) == 4
 
 
+def test_the_canary_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = KeptHosts(tmp_path / "hosts")
+    it = Given(inventory=str(tmp_path / "hosts.yaml"), canary=Share(2), lang="en")
+    assert session.change(it, named(4), deploying(), "deploy", reach=kept.reach) == 0
+    assert "canary, in the order of the inventory: h000, h001\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "rollback", "uninstall"])
+def test_a_bundle_where_none_is_wanted_is_told(folder: Path, command: str) -> None:
+    status, _, err = given(folder, command, "--bundle=x.tar.gz")
+    assert status == 2
+    assert "it is about what is on the hosts; leave --bundle out" in err
+
+
+def test_plan_says_where_a_configuration_was_changed(folder: Path) -> None:
+    """By the journal of the deploys from here."""
+    kept, hosts = KeptHosts(folder / "hosts"), named(1)
+    it = Given(inventory=str(folder / "hosts.yaml"), as_json=True)
+    path = str(folder / "jianwei-agent-1.0-linux-x86_64.tar.gz")
+    task, bundle = session.deploying(it, hosts, path, 5)
+    assert session.change(it, hosts, task, "deploy", bundle, kept.reach) == 0
+    kept.put("h000", config="f" * 64)
+    task, _ = session.deploying(it, hosts, path, 5)
+    assert task.plan(hosts[0], kept.seen("h000")).steps[0].why == (
+        "the configuration was changed on the host"
+    )
+
+
 def test_resume_goes_on_with_the_same_only(tmp_path: Path) -> None:
     """Another bundle, another configuration, another command: what was done before is not that."""
     kept = KeptHosts(tmp_path / "hosts")

@@ -53,6 +53,7 @@ TO_CHANGE: Final = Text(
     "{} 台需变更，共发送 {}；{} 台无需操作，{} 台有问题",
     "{} hosts to change, {} to send; {} with nothing to do, {} with a problem",
 )
+CANARY: Final = Text("金丝雀（按清单的顺序）：{}", "canary, in the order of the inventory: {}")
 STOPPED: Final = Text("已停止：{}", "stopped: {}")
 STOPPING: Final = Text(
     "不再开始新的主机，进行中的步骤会做完；再按一次立即结束",
