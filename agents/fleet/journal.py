@@ -146,8 +146,12 @@ class Journal:
 
 
 def deployed(folder: Path) -> dict[str, str]:
-    """Host → the SHA-256 of the configuration that the last run about it left there. Takes no lock."""
-    last, _ = _read(folder / NAME)
+    """Host → the SHA-256 of the configuration that the last run about it left there, for all that may read it.
+    Takes no lock."""
+    path = folder / NAME
+    if not os.access(path, os.R_OK):
+        return {}
+    last, _ = _read(path)
     return {host: it.config for host, it in last.items() if it.well and it.config}
 
 

@@ -13,6 +13,7 @@ from agents.fleet.tasks import GoingBack
 @click.command(name="rollback")
 @options.ready_option
 @options.yes_option
+@options.no_bundle_option
 @options.changing
 @click.pass_context
 def command(ctx: click.Context, /, seconds: float, yes: bool, **given: Any) -> None:

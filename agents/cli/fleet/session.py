@@ -31,6 +31,7 @@ from agents.fleet.rollout import Halt, roll
 from agents.fleet.tasks import Deploying, Task
 from agents.fleet.working import Worker
 from collectors.strictyaml import DocumentError, Secret
+from exporters.findings.text import neutral
 
 INTERRUPTED: Final = "interrupted"
 MAX_TOLD: Final = 20  # mistakes of configurations told at once
@@ -143,6 +144,8 @@ def change(
         if book.torn:
             click.echo(words.TORN.of(it.language).format(book.torn), err=True)
         book.began(command, sha256, tables.named(hosts))
+        if canary := tables.named(hosts[: it.pace(len(hosts)).canary]):
+            click.echo(words.CANARY.of(it.language).format(neutral(_few(canary))), err=True)
         halt = Halt()
         with Board(len(hosts), it.language, bundle.size if bundle else 0) as board:
             worker = Worker(reach, task, board, halt, book)
@@ -154,6 +157,11 @@ def change(
         tables.outcomes(done, it.language)
         click.echo(words.LOGS.of(it.language).format(state / "logs"), err=True)
     return status_of(done, halt)
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - MAX_TOLD
+    return ", ".join(names[:MAX_TOLD]) + (f", … +{more}" if more > 0 else "")
 
 
 def _rolled(

@@ -72,6 +72,7 @@ SERVED_HERE: Final = Text(
     "note: {} hosts ({} …) have an agent that listens on loopback alone (web.listen), where Prometheus "
     'cannot reach it: give them a config with listen: ["${{address}}:9808"], or agent: none if it pushes',
 )
+CANARY: Final = Text("金丝雀（按清单的顺序）：{}", "canary, in the order of the inventory: {}")
 STOPPED: Final = Text("已停止：{}", "stopped: {}")
 STOPPING: Final = Text(
     "不再开始新的主机，进行中的步骤会做完；再按一次立即结束",
