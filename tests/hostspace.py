@@ -105,7 +105,7 @@ def bundle(version: str, extra: Mapping[str, str] | None = None) -> bytes:
             member.size, member.mode = len(content.encode()), 0o755 if "bin/" in name else 0o644
             member.uid = member.gid = 12345
             tar.addfile(member, io.BytesIO(content.encode()))
-    return gzip.compress(buffer.getvalue())
+    return gzip.compress(buffer.getvalue(), mtime=0)  # the same each time
 
 
 class HostSpace:
@@ -128,12 +128,13 @@ class HostSpace:
                     (tools / name).symlink_to(busybox)
         script = f"""set -eu
         t={folder}/space; mkdir -p $t; mount --make-rprivate /; mount -t tmpfs -o size=64m space $t
-        for d in etc opt var/lib usr/bin usr/local/bin; do
+        for d in etc var/lib usr/bin usr/local/bin; do
             n=$(echo $d | tr / -); mkdir -p $t/$n $t/$n.work
             [ $d != usr/bin ] || cp -a {tools}/. $t/$n/
             mount -t overlay -o lowerdir=/$d,upperdir=$t/$n,workdir=$t/$n.work none /$d
         done
-        rm -rf /opt/* /etc/jianwei /var/lib/jianwei
+        mkdir $t/opt; mount --bind $t/opt /opt  # what is there may be much
+        rm -rf /etc/jianwei /var/lib/jianwei
         mount -t tmpfs run /run; mkdir /run/fake; mkdir -p /etc/systemd/system /etc/logrotate.d
         echo ready; exec sleep 1000"""
         self._process = subprocess.Popen(
