@@ -27,12 +27,19 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it makes 
 
 _SYSTEMCTL = """\
 #!/bin/sh
-# active and enabled are files; a release that has a file `broken` never gets so far
+# active and enabled are files, of other units enabled.<unit>; a release that has a file `broken` never gets so far
 f=/run/fake
 for last; do :; done
 echo "$*" >>$f/calls
 case " $* " in
+*' is-active '*jianwei-agent.service*) ;;
+*' is-active '*) exit 3 ;;
+*' is-enabled '*jianwei-agent.service*) ;;
+*' is-enabled '*) [ ! -e $f/enabled.$last ] || exec echo enabled; echo static; exit ;;
+esac
+case " $* " in
 *' --version '*) echo 'systemd 252 (252.1)' ;;
+*WatchdogUSec*) cat $f/show 2>/dev/null ;;
 *' is-active '*) [ -e $f/active ] ;;
 *' show '*) echo 'ActiveEnterTimestamp=Sun 2026-02-01 08:09:10 UTC' ;;
 *' is-enabled '*) [ -e $f/enabled ] ;;

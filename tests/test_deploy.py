@@ -49,6 +49,15 @@ def test_every_directive_is_known(tmp_path: Path) -> None:
     assert {unit.suffix for unit in tmp_path.glob("jianwei-report.*")} == {".service", ".timer"}
 
 
+def test_units_with_users_of_their_own_keep_out_of_the_agents_folder() -> None:
+    """/etc/jianwei is the agent's group's alone."""
+    for unit in (CONSOLE, TARGETS):
+        assert set(re.findall(r"/etc/\S+?/", unit.read_text())) == {f"/etc/{unit.stem}/"}
+    page = (UNITS.parents[1] / "docs/console.md").read_text()
+    assert re.findall(r"/etc/jianwei/\S*", page) == []
+    assert "install -d -m 750 -g jianwei-console /etc/jianwei-console\n" in page
+
+
 def test_the_time_of_the_report_is_after_it_is_due() -> None:
     timer = REPORT.with_suffix(".timer").read_text()
     found = re.search(r"^OnCalendar=\*-\*-\* (\d+:\d+):00$", timer, re.MULTILINE)

@@ -59,7 +59,7 @@ def console(
 ) -> subprocess.Popen[bytes]:
     """One with the file of deploy/scale, at another database and port."""
     folder.mkdir()
-    db = "postgresql://jianwei@db.example:5432/jianwei?sslmode=verify-full&sslrootcert=/etc/jianwei/db-ca.pem&passfile=/etc/jianwei/pgpass"
+    db = "postgresql://jianwei@db.example:5432/jianwei?sslmode=verify-full&sslrootcert=/etc/jianwei-console/db-ca.pem&passfile=/etc/jianwei-console/pgpass"
     changes = {db: url, "127.0.0.1:9809": f"127.0.0.1:{port}"}
     config = folder / "console.yaml"
     config.write_text(adapted((SCALE / "console.yaml").read_text(), changes))

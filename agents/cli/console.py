@@ -33,7 +33,7 @@ def command(ctx: click.Context, path: str | None, url: str | None, listen: tuple
     \b
     Examples:
       jianwei console
-      jianwei console --config /etc/jianwei/console.yaml
+      jianwei console --config /etc/jianwei-console/console.yaml
       jianwei console --db postgresql://jianwei@db/jianwei --listen [::1]:9809
     At the first start it prints the password of its first administrator, once.
     Exit codes: 0 ended, 2 bad configuration, or a database or address that cannot be used.

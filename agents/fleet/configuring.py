@@ -48,6 +48,14 @@ class Files(msgspec.Struct, frozen=True):
     served_here: bool = False  # on the host itself alone
 
 
+class ConfigurationError(DocumentError):
+    """What is wrong with the configuration of a host; `mistake` is it without the host's name."""
+
+    def __init__(self, host: str, error: DocumentError) -> None:
+        super().__init__(error.path, error.line, f"host {host}: {error.problem}")
+        self.host, self.mistake = host, error.problem
+
+
 class Configurations:
     """Of the hosts of one inventory, whose folder a host's `config` is relative to. `default` is what a
     host without one gets. What several hosts have is read, checked and kept once."""
@@ -62,7 +70,7 @@ class Configurations:
         self._read = functools.cache(strictyaml.read)
 
     def of(self, host: FleetHost) -> Files:
-        """Raises DocumentError that names file, line and host."""
+        """Raises ConfigurationError that names file, line and host."""
         with self._lock:
             return self._of(host)
 
@@ -76,9 +84,7 @@ class Configurations:
             if found is None:
                 found = self._made[path, content] = self._files(path, content)
         except DocumentError as error:
-            raise DocumentError(
-                error.path, error.line, f"host {host.name}: {error.problem}"
-            ) from error
+            raise ConfigurationError(host.name, error) from error
         return found
 
     def _files(self, path: str, content: bytes) -> Files:

@@ -111,6 +111,7 @@ at_look() {
     if [ -s "$PENDING/to" ]; then # what it will go back to; it is not that yet
         tell current "$(cat "$PENDING/from")"
         tell previous "$(cat "$PENDING/previous")"
+        tell bundle "$(bundle_of "$(cat "$PENDING/from")")"
         tell config "$(digest "$PENDING/etc")"
         tell unit "$(sum_of "$PENDING/unit")"
         tell active no
@@ -118,6 +119,7 @@ at_look() {
         current=$(link current)
         tell current "$current"
         tell previous "$(link previous)"
+        tell bundle "$(bundle_of "$current")"
         tell config "$(digest "$ETC")"
         tell unit "$(sum_of "$UNITS/$UNIT")"
         active=$(is active)
@@ -139,6 +141,9 @@ at_look() {
 
 # What a release came from: the SHA-256 of its bundle, `console`, or `damaged`; empty if nobody noted it.
 record() { sed -n 1p "$PREFIX/.bundle.$1" 2>/dev/null; }
+
+# What the bundle of a release calls itself: jianwei-agent, or jianwei for the full one.
+bundle_of() { [ -z "$1" ] || sed -n 's/^name=//p' "$PREFIX/$1/share/jianwei/BUNDLE" 2>/dev/null; }
 
 # Whether systemd knows by itself that an active agent serves: it said READY=1, and says again and again that it
 # lives, else it would be killed. That spares the start of an interpreter, most of what a look costs.
@@ -457,7 +462,7 @@ checked() {
     case $status in
     0) ;;
     2) spoilt "$ETC_NEW" "the configuration is not right: $said" ;;
-    *) spoilt "$ETC_NEW" "release $1 does not run here: $said" ;;
+    *) spoilt "$ETC_NEW" "release $1 does not run here: $(printf '%s\n' "$said" | tail -n 1)" ;; # of a traceback
     esac
 }
 
@@ -560,7 +565,8 @@ put() {
     relink current "$version" || return 1
     if [ -n "$from" ] && [ "$from" != "$version" ]; then relink previous "$from" || return 1; fi
     problem="systemd does not take the unit of $version"
-    systemctl daemon-reload && systemctl enable --quiet "$UNIT" 2>&1 || return 1
+    # enabling would read all units once more by itself: a tenth of a second
+    systemctl enable --quiet --no-reload "$UNIT" 2>&1 && systemctl daemon-reload || return 1
     systemctl reset-failed "$UNIT" 2>/dev/null
     systemctl start --no-block "$UNIT" || return 1
     problem=''
@@ -570,7 +576,7 @@ put() {
 serves() {
     problem="$version was not ready within $seconds s"
     [ "$stopped" = no ] || return 1
-    asked "$release" "$seconds" >"$PENDING/said" 2>&1 9<&- &
+    { exec 9<&- && asked "$release" "$seconds"; } >"$PENDING/said" 2>&1 &
     asking=$!
     wait "$asking"
     answered=$?
@@ -591,11 +597,15 @@ last_words() {
         while IFS= read -r line; do tell log "$line"; done
 }
 
-# It is over: the release before, its configuration and unit are kept. One is forgotten only when the disk has
-# the other.
+# It is over: the release before, its configuration and unit are kept; where only the configuration is another, the
+# one before is, for people. One is forgotten only when the disk has the other.
 settle() {
     kept=$PREFIX/.done
-    if [ -n "$from" ] && [ "$from" != "$version" ]; then kept=$PREFIX/.kept; fi
+    if [ -n "$from" ] && [ "$from" != "$version" ]; then
+        kept=$PREFIX/.kept
+    elif [ -d "$PENDING/etc" ] && [ "$(digest "$PENDING/etc")" != "$(digest "$ETC")" ]; then
+        kept=$PREFIX/.kept-config
+    fi
     flush
     rm -rf "$kept"
     mv "$PENDING" "$kept" || fail "$kept cannot be made"
@@ -645,11 +655,27 @@ gone() {
     done
 }
 
+# Other units that start what is in $PREFIX (console, report, targets), as far as systemd is to start them.
+others() {
+    for file in "$UNITS"/*.service; do
+        name=${file##*/}
+        if [ "$name" = "$UNIT" ] || ! grep -q "^Exec[A-Za-z]*=[^/]*$PREFIX/" "$file" 2>/dev/null; then continue; fi
+        for name in "$name" "${name%.service}.timer"; do
+            case $(systemctl is-enabled "$name" 2>/dev/null) in
+            enabled*) printf '%s ' "$name" ;;
+            *) ! systemctl is-active --quiet "$name" 2>/dev/null || printf '%s ' "$name" ;;
+            esac
+        done
+    done
+}
+
 at_uninstall() {
     keep=${1:-}
     case $keep in '' | --keep-state) ;; *) fail "host.sh: uninstall knows --keep-state only" ;; esac
     alone
     not_of_dpkg
+    names=$(others)
+    [ -z "$names" ] || fail "$PREFIX is also what others run from here: systemctl disable --now ${names% }"
     systemctl disable --now --quiet "$UNIT" 2>/dev/null
     systemctl stop "$UNIT" 2>/dev/null
     leftovers
@@ -697,7 +723,20 @@ both() {
     esac
 }
 
+# For who is at the console.
+usage() {
+    echo "install.sh [CONFIG]
+    put this release and the configuration (a file; else the one that is there, else the default) in force
+host.sh rollback SECONDS
+    go back to the release before; the agent has so many seconds to be ready
+host.sh uninstall [--keep-state]
+    leave nothing, at once and without a question; --keep-state leaves $STATE
+host.sh look
+    tell what is there; nothing is changed"
+}
+
 at_install() {
+    case ${1:-} in -h | --help) usage && return ;; esac
     tree=$(cd "$(dirname "$0")/../.." && pwd -P) || fail "host.sh: install is for an unpacked bundle"
     config=${1:-} seconds=60
     [ -x "$tree/bin/jianwei" ] || fail "$tree is no unpacked bundle of jianwei"
@@ -737,8 +776,10 @@ main() {
     verb=${1:-}
     [ $# -eq 0 ] || shift
     case $verb in
+    -h | --help) usage ;;
+    '') usage >&2 && exit 1 ;;
     look | unpack | configure | activate | rollback | uninstall | install) "at_$verb" "$@" ;;
-    *) fail "host.sh: there is no verb '$verb'" ;;
+    *) fail "host.sh: there is no verb '$verb'; see --help" ;;
     esac
 }
 

@@ -151,6 +151,7 @@ def seen(told: Mapping[str, str], who: str = "the host") -> Seen:
         bundles={name: origin for name, origin in bundles.items() if name in versions},
         current=one("current", _VERSION),
         previous=one("previous", _VERSION),
+        bundle_name=one("bundle", re.compile(r"[a-z-]{1,40}")),
         config=one("config", _SHA256),
         unit=one("unit", _SHA256),
         active=told.get("active") == "yes",

@@ -145,6 +145,16 @@ class Journal:
         self._file = new
 
 
+def deployed(folder: Path) -> dict[str, str]:
+    """Host → the SHA-256 of the configuration that the last run about it left there, for all that may read it.
+    Takes no lock."""
+    path = folder / NAME
+    if not os.access(path, os.R_OK):
+        return {}
+    last, _ = _read(path)
+    return {host: it.config for host, it in last.items() if it.well and it.config}
+
+
 def _append(file: int, line: bytes) -> None:
     """All of it or nothing: what a full disk took a part of is cut off again. Raises OSError."""
     size, view = os.fstat(file).st_size, memoryview(line)

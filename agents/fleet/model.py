@@ -82,6 +82,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     bundles: Mapping[str, str] = {}
     current: str = ""
     previous: str = ""
+    bundle_name: str = ""  # what the bundle of `current` calls itself; empty where nobody noted it
     config: str = ""
     unit: str = ""
     active: bool = False

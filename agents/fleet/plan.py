@@ -12,20 +12,25 @@ from agents.fleet.model import FleetHost, Seen, Step, StepName
 
 FOREIGN: Final = "an agent that was installed otherwise is here: move its jianwei-agent.service and /etc/jianwei away"
 NOT_ROOT: Final = "not root: log in as root, or set sudo for this host"  # as host.sh has it
+AGENT: Final = "jianwei-agent"  # the bundle that has the agent alone
+FULL: Final = "jianwei"  # and the one that has the console and the report as well
 MARGIN: Final = 32 << 20  # bytes that a host keeps free
 _NAMES: Final = {"amd64": "x86_64", "arm64": "aarch64"}  # as uname(1) has them
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """A bundle and a configuration. `size` and `room` are the bytes of the bundle and of what is in it;
-    `config` and `unit` are SHA-256 as in Seen, empty where they do not matter."""
+    `config` and `unit` are SHA-256 as in Seen, empty where they do not matter; `deployed` is the configuration that
+    was last put there from here, empty where nobody knows."""
 
+    name: str = AGENT
     version: str
     arch: str
     sha256: str
     size: int
     room: int = 0
     config: str = ""
+    deployed: str = ""
     unit: str = ""
 
 
@@ -71,6 +76,12 @@ def plan(host: FleetHost, seen: Seen | str, wanted: Wanted, *, upgrade: bool = F
         )
     steps = tuple(_steps(seen, wanted))
     names = [step.name for step in steps]
+    replaced = "unpack" in names or seen.current != wanted.version
+    if replaced and (seen.bundle_name, wanted.name) == (FULL, AGENT):
+        return Plan(
+            problem="the full bundle (console, report) is here, and would lose its place: "
+            f"upgrade this host with the bundle jianwei-{wanted.version}"
+        )
     send = wanted.size if "upload" in names else 0
     room = send + (wanted.room if "unpack" in names else 0)
     if room and seen.free < room + MARGIN:
@@ -121,10 +132,22 @@ def _steps(seen: Seen, wanted: Wanted) -> list[Step]:
             add("upload", why)
         add("unpack", why)
     if wanted.config and seen.config != wanted.config:
-        add("configure", "the configuration differs" if seen.config else "there is none yet")
+        add("configure", _differs(seen, wanted))
     if why := _restart(seen, wanted, {step.name for step in steps}):
         add("activate", why)
     return steps
+
+
+def _differs(seen: Seen, wanted: Wanted) -> str:
+    """How the configuration there came to be another."""
+    if not seen.config:
+        return "there is none yet"
+    if not wanted.deployed:
+        return "the configuration differs"
+    there, here = seen.config != wanted.deployed, wanted.config != wanted.deployed
+    if there and here:
+        return "the configuration was changed here, and on the host"
+    return f"the configuration was changed {'on the host' if there else 'here'}"
 
 
 def _other(seen: Seen, wanted: Wanted) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -36,7 +37,10 @@ class Deploying:
         configurations: Configurations,
         seconds: float,
         upgrade: bool = False,
+        deployed: Mapping[str, str] | None = None,
     ) -> None:
+        """`deployed`: host → the SHA-256 of the configuration that was put there last."""
+        self._deployed = deployed or {}
         self._bundle, self._wanted, self._seconds = bundle, wanted, seconds
         self._configurations, self._upgrade = configurations, upgrade
 
@@ -45,7 +49,8 @@ class Deploying:
 
     def plan(self, host: FleetHost, seen: Seen) -> Plan:
         config = self.files(host).sha256
-        wanted = msgspec.structs.replace(self._wanted, config=config)
+        deployed = self._deployed.get(host.name, "")
+        wanted = msgspec.structs.replace(self._wanted, config=config, deployed=deployed)
         return plans.plan(host, seen, wanted, upgrade=self._upgrade)
 
     def do(self, hand: Hand, host: FleetHost, step: Step, progress: Progress) -> str | None:

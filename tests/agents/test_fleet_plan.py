@@ -108,6 +108,45 @@ def test_a_rebuilt_bundle_of_the_same_version_is_told(link: str) -> None:
     assert not found.steps
 
 
+@pytest.mark.parametrize(
+    ("there", "name", "changed", "refused"),
+    [
+        ("jianwei", "jianwei-agent", {"current": "1"}, True),
+        ("jianwei", "jianwei-agent", {"bundles": {"2": "damaged"}}, True),
+        ("jianwei", "jianwei-agent", {"config": "f" * 64}, False),
+        ("jianwei", "jianwei", {"current": "1"}, False),
+        ("jianwei-agent", "jianwei-agent", {"current": "1"}, False),
+        ("", "jianwei-agent", {"current": "1"}, False),
+    ],
+)
+def test_the_agents_bundle_takes_no_console_away(
+    there: str, name: str, changed: dict[str, object], refused: bool
+) -> None:
+    seen = msgspec.structs.replace(RIGHT, bundle_name=there, **changed)
+    found = plan(HOST, seen, msgspec.structs.replace(WANTED, name=name))
+    assert bool(found.problem) == refused
+    assert bool(found.steps) != refused
+    if refused:
+        assert found.problem.endswith("upgrade this host with the bundle jianwei-2")
+        assert said(found.problem, "zh").endswith("请用安装包 jianwei-2 升级此主机")
+
+
+@pytest.mark.parametrize(
+    ("config", "deployed", "why"),
+    [
+        ("f", "", "the configuration differs"),
+        ("f", "f", "the configuration was changed here"),
+        ("f", "c", "the configuration was changed on the host"),
+        ("f", "e", "the configuration was changed here, and on the host"),
+    ],
+)
+def test_where_a_configuration_was_changed_is_said(config: str, deployed: str, why: str) -> None:
+    seen = msgspec.structs.replace(RIGHT, config=config * 64)
+    found = plan(HOST, seen, msgspec.structs.replace(WANTED, deployed=deployed * 64))
+    assert found.steps[0].why == why
+    assert not said(why, "zh").isascii()
+
+
 def test_an_upgrade_is_for_hosts_that_have_an_agent() -> None:
     assert plan(HOST, EMPTY, WANTED, upgrade=True).absent
     assert not plan(HOST, RIGHT, WANTED, upgrade=True).absent

@@ -21,7 +21,7 @@ _PAGE: Final = Path(__file__).parents[2] / "docs/console.md"
 @pytest.fixture
 def text() -> str:
     found = re.search(
-        r"```yaml\n(# /etc/jianwei/console\.yaml.*?)```", _PAGE.read_text(), re.DOTALL
+        r"```yaml\n(# /etc/jianwei-console/console\.yaml.*?)```", _PAGE.read_text(), re.DOTALL
     )
     assert found
     return found[1]

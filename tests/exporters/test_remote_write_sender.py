@@ -172,7 +172,7 @@ def test_other_4xx_drop_the_batch_and_say_so_once(
     queue: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
     with receiver(1) as to:
-        to.rule = lambda *_: (403, {})
+        to.rule = lambda *_: (422, {})
         one = sender(queue, to, version=1)
         for time in (1, 2, 3):
             put(queue, time)
@@ -180,6 +180,30 @@ def test_other_4xx_drop_the_batch_and_say_so_once(
         assert one.report().lost["refused"] == 30
         assert not one.report().up
         assert len([r for r in caplog.records if "refused" in r.message]) == 1
+
+
+@pytest.mark.parametrize("version", ["auto", 1, 2])
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 407, 408])
+def test_answers_that_say_nothing_of_the_samples_cost_none(
+    queue: Queue, caplog: pytest.LogCaptureFixture, status: int, version: object
+) -> None:
+    with receiver() as to:
+        refusing = [True] * 4
+        to.rule = lambda *_: (status, {}) if refusing else None
+        expected = put(queue, 1, 2)
+        one = sender(queue, to, version=version)
+        waits = [one.turn() for _ in refusing]
+        assert all(wait and wait > 0 for wait in waits)
+        report = one.report()
+        assert (report.up, report.retries, report.fill.samples) == (False, 4, 20)
+        refusing.clear()
+        emptied(one)
+        assert to.samples == expected
+        assert one.report().up
+        assert not any(one.report().lost.values())
+        told = [r.getMessage() for r in caplog.records if "wait in the queue" in r.getMessage()]
+        assert len(told) == 1
+        assert f"it answered {status}: see to" in told[0]
 
 
 def test_too_large_requests_become_smaller_and_stay_so(queue: Queue) -> None:

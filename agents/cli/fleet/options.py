@@ -93,6 +93,13 @@ _LOOKING: Final = (
     click.option("--json", "as_json", is_flag=True, help="Print a JSON object a host."),
     language_option,
 )
+state_option = click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False),
+    default="",
+    metavar="DIR",
+    help="Of journal, logs and lock; else FILE.fleet beside the inventory.",
+)
 _CHANGING: Final = (
     click.option(
         "--canary", type=ShareType(), default="0", help="So many first; all must end well."
@@ -111,13 +118,7 @@ _CHANGING: Final = (
         help="Begin no more hosts when more than these failed or refused; one that cannot be reached is "
         "none, but in the canary.",
     ),
-    click.option(
-        "--state-dir",
-        type=click.Path(file_okay=False),
-        default="",
-        metavar="DIR",
-        help="Of journal, logs and lock; else FILE.fleet beside the inventory.",
-    ),
+    state_option,
     click.option(
         "--failed",
         is_flag=True,
@@ -153,6 +154,17 @@ bundle_option = click.option(
     type=click.Path(),
     metavar="FILE",
     help="jianwei-agent-VERSION-linux-ARCH.tar.gz, as make bundle makes it.",
+)
+
+
+def _refuse(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raise click.UsageError("it is about what is on the hosts; leave --bundle out", ctx)
+
+
+# the line of a deploy is soon copied
+no_bundle_option = click.option(
+    "--bundle", hidden=True, expose_value=False, callback=_refuse, type=click.Path()
 )
 ready_option = click.option(
     "--ready-timeout",

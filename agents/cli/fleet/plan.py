@@ -12,6 +12,7 @@ from agents.cli.fleet.tables import Look
 
 @click.command(name="plan")
 @options.bundle_option
+@options.state_option
 @options.looking
 @click.pass_context
 def command(ctx: click.Context, /, path: str, **given: Any) -> None:

@@ -13,6 +13,7 @@ from agents.fleet.tasks import GoingBack
 @click.command(name="rollback")
 @options.ready_option
 @options.yes_option
+@options.no_bundle_option
 @options.changing
 @click.pass_context
 def command(ctx: click.Context, /, seconds: float, yes: bool, **given: Any) -> None:
@@ -26,5 +27,5 @@ def command(ctx: click.Context, /, seconds: float, yes: bool, **given: Any) -> N
     """
     it = options.given(given)
     hosts = session.hosts_of(it)
-    session.confirm(yes, words.ASK_ROLLBACK.of(it.language).format(len(hosts)))
+    session.confirm(yes, words.ASK_ROLLBACK.of(it.language).format(len(hosts)), it.language)
     ctx.exit(session.change(it, hosts, GoingBack(seconds), "rollback"))

@@ -41,7 +41,7 @@ def command(
     \b
     Examples:
       jianwei fleet sd --inventory hosts.yaml
-      jianwei fleet sd --inventory hosts.yaml --output /etc/prometheus/targets/jianwei.json
+      jianwei fleet sd --inventory hosts.yaml --output /etc/prometheus/targets/agents.json
       jianwei fleet sd --inventory hosts.yaml --format http --limit department=财政局
     Prometheus sees a written file at once: file_sd_configs: [{files: [targets/*.json]}].
     Exit codes: 0 done, 2 bad input.

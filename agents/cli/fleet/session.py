@@ -19,21 +19,23 @@ from agents.cli.fleet.options import Given
 from agents.cli.options import progress
 from agents.errors import UserError
 from agents.fleet import bundle as bundles
-from agents.fleet import bundlefiles, inventory, overssh
+from agents.fleet import bundlefiles, inventory, journal, overssh
 from agents.fleet.bundle import Bundle
-from agents.fleet.configuring import Configurations
+from agents.fleet.configuring import ConfigurationError, Configurations
 from agents.fleet.hands import Reach
 from agents.fleet.inventorysecrets import on_terminal
 from agents.fleet.journal import Journal, Last
 from agents.fleet.model import FleetHost, Outcome
-from agents.fleet.plan import Wanted, mebibytes
+from agents.fleet.plan import AGENT, Wanted, mebibytes
 from agents.fleet.rollout import Halt, roll
 from agents.fleet.tasks import Deploying, Task
 from agents.fleet.working import Worker
 from collectors.strictyaml import DocumentError, Secret
+from exporters.findings.text import neutral
 
 INTERRUPTED: Final = "interrupted"
 MAX_TOLD: Final = 20  # mistakes of configurations told at once
+MAX_NAMED: Final = 5  # hosts of one mistake
 
 
 def hosts_of(it: Given) -> tuple[FleetHost, ...]:
@@ -66,13 +68,14 @@ def deploying(
 ) -> tuple[Deploying, Bundle]:
     """The task; every host's configuration has been checked."""
     bundle = bundles.opened(path)
-    if bundle.name != bundles.AGENT:
+    if bundle.name != AGENT:
         text = words.WHOLE_BUNDLE.of(it.language)
         click.echo(text.format(os.path.basename(path), mebibytes(bundle.size)), err=True)
     files = bundlefiles.read(path)
     made = configurations(it, files.config)
     _check(hosts, made, it.language)
     wanted = Wanted(
+        name=bundle.name,
         version=bundle.version,
         arch=bundle.arch,
         sha256=bundle.sha256,
@@ -80,26 +83,44 @@ def deploying(
         room=files.room,
         unit=files.unit,
     )
-    return Deploying(bundle, wanted, made, seconds, upgrade), bundle
+    deployed = journal.deployed(_state(it))
+    return Deploying(bundle, wanted, made, seconds, upgrade, deployed), bundle
+
+
+def _state(it: Given) -> Path:
+    return Path(it.state_dir or f"{it.inventory}.fleet")
 
 
 def _check(hosts: Sequence[FleetHost], made: Configurations, language: str) -> None:
-    mistakes: list[str] = []
+    mistakes: dict[tuple[str, int | None, str], list[str]] = {}
     unseen: list[str] = []
     for number, host in enumerate(hosts):
-        progress(f"checking configurations: {number} of {len(hosts)}")
+        if number % 100 == 0:
+            progress(words.CHECKING.of(language).format(number, len(hosts)))
         try:
             if made.of(host).served_here and host.agent:
                 unseen.append(host.name)
-        except DocumentError as error:
-            mistakes.append(str(error))
+        except ConfigurationError as error:
+            same = error.path, error.line, error.mistake
+            mistakes.setdefault(same, []).append(error.host)
     progress("")
     if mistakes:
-        more = len(mistakes) - MAX_TOLD
-        shown = [*mistakes[:MAX_TOLD], *([f"… and {more} more"] if more > 0 else [])]
-        raise UserError("; nothing was sent\n  ".join(("configurations are wrong", *shown)))
+        lines = [
+            str(DocumentError(path, line, f"{_named(names)}: {mistake}"))
+            for (path, line, mistake), names in mistakes.items()
+        ]
+        more = len(lines) - MAX_TOLD
+        shown = [*lines[:MAX_TOLD], *([f"… and {more} more"] if more > 0 else [])]
+        raise UserError("\n  ".join(("configurations are wrong; nothing was sent:", *shown)))
     if unseen:
         click.echo(words.SERVED_HERE.of(language).format(len(unseen), unseen[0]), err=True)
+
+
+def _named(hosts: Sequence[str]) -> str:
+    if len(hosts) == 1:
+        return f"host {hosts[0]}"
+    more = f" and {len(hosts) - MAX_NAMED} more" if len(hosts) > MAX_NAMED else ""
+    return f"hosts {', '.join(hosts[:MAX_NAMED])}{more}"
 
 
 def change(
@@ -111,32 +132,39 @@ def change(
     reach: Reach = overssh.reach,
 ) -> int:
     """Roll the task out and tell how it ended; the exit status."""
-    state = Path(it.state_dir or f"{it.inventory}.fleet")
-    with contextlib.closing(Journal(state)) as journal:
+    state = _state(it)
+    with contextlib.closing(Journal(state)) as book:
         sha256 = bundle.sha256 if bundle else ""
 
         def well(host: FleetHost) -> bool:
-            files, last = task.files(host), journal.last.get(host.name, Last())
+            files, last = task.files(host), book.last.get(host.name, Last())
             return last.did(command, sha256, files.sha256 if files else "")
 
-        hosts = _chosen(hosts, it, journal, well)
+        hosts = _chosen(hosts, it, book, well)
         if not hosts:
             click.echo(words.NONE_LEFT.of(it.language), err=True)
             return 0
-        if journal.torn:
-            click.echo(words.TORN.of(it.language).format(journal.torn), err=True)
-        journal.began(command, sha256, tables.named(hosts))
+        if book.torn:
+            click.echo(words.TORN.of(it.language).format(book.torn), err=True)
+        book.began(command, sha256, tables.named(hosts))
+        if canary := tables.named(hosts[: it.pace(len(hosts)).canary]):
+            click.echo(words.CANARY.of(it.language).format(neutral(_few(canary))), err=True)
         halt = Halt()
         with Board(len(hosts), it.language, bundle.size if bundle else 0) as board:
-            worker = Worker(reach, task, board, halt, journal)
+            worker = Worker(reach, task, board, halt, book)
             done = list(_rolled(it, hosts, worker, board, halt))
         for outcome in done:
             if outcome.state == "skipped" and outcome.problem.startswith("not begun"):
-                journal.ended(outcome, "")
+                book.ended(outcome, "")
     if not it.as_json:
         tables.outcomes(done, it.language)
         click.echo(words.LOGS.of(it.language).format(state / "logs"), err=True)
     return status_of(done, halt)
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - MAX_TOLD
+    return ", ".join(names[:MAX_TOLD]) + (f", … +{more}" if more > 0 else "")
 
 
 def _rolled(
@@ -160,10 +188,10 @@ def _rolled(
 
 
 def _chosen(
-    hosts: Sequence[FleetHost], it: Given, journal: Journal, well: Callable[[FleetHost], bool]
+    hosts: Sequence[FleetHost], it: Given, book: Journal, well: Callable[[FleetHost], bool]
 ) -> Sequence[FleetHost]:
     """Those that --failed and --resume leave; `well`: the same was done there and ended well."""
-    last = journal.last
+    last = book.last
     if it.failed:
         return [h for h in hosts if h.name in last and last[h.name].bad]
     if it.resume:
@@ -195,10 +223,10 @@ def interruptible(halt: Halt) -> Iterator[None]:
             signal.signal(it, handler)
 
 
-def confirm(yes: bool, text: str) -> None:
+def confirm(yes: bool, text: str, language: str) -> None:
     """Ends the command unless somebody says yes."""
     if not yes:
         try:
             click.confirm(text, abort=True, err=True)
         except click.Abort as error:
-            raise UserError("nothing was done; --yes does it without asking") from error
+            raise UserError(words.NOT_DONE.of(language)) from error

@@ -15,6 +15,7 @@ from collectors.strictyaml import DocumentError
 
 
 @click.command(name="status")
+@options.no_bundle_option
 @options.looking
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:

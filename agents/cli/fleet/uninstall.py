@@ -13,6 +13,7 @@ from agents.fleet.tasks import Removing
 @click.command(name="uninstall")
 @click.option("--keep-state", is_flag=True, help="Leave /var/lib/jianwei: history, hits, queues.")
 @options.yes_option
+@options.no_bundle_option
 @options.changing
 @click.pass_context
 def command(ctx: click.Context, /, keep_state: bool, yes: bool, **given: Any) -> None:
@@ -26,5 +27,5 @@ def command(ctx: click.Context, /, keep_state: bool, yes: bool, **given: Any) ->
     """
     it = options.given(given)
     hosts = session.hosts_of(it)
-    session.confirm(yes, words.ASK_UNINSTALL.of(it.language).format(len(hosts)))
+    session.confirm(yes, words.ASK_UNINSTALL.of(it.language).format(len(hosts)), it.language)
     ctx.exit(session.change(it, hosts, Removing(keep_state), "uninstall"))

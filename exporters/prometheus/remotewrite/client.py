@@ -1,5 +1,7 @@
 """One receiver of remote write: which version it speaks, and what it says to a batch.
 
+What it says of us and not of the samples (who we are, which path) does not cost samples: docs/adr/0016.
+
 Version auto begins with 2.0. A receiver of 1.0 says 415 or 400 to that, or says 2xx and nothing of how many samples it
 wrote, since it found none; then the same batch goes as 1.0, and all further ones. Who says how many, does speak 2.0.
 """
@@ -23,6 +25,12 @@ log = logging.getLogger(__name__)
 WRITTEN: Final = "X-Prometheus-Remote-Write-{}-Written"
 PARTS: Final = ("Samples", "Histograms", "Exemplars")
 TOO_LARGE: Final = 413
+_WHO: Final = "see to its token or password"
+_PATH: Final = "see to the path of url, as /api/v1/write, and to proxies before it"
+REMEDIES: Final = {  # of answers that say nothing of the samples
+    401: _WHO, 403: _WHO, 404: _PATH, 405: _PATH, 407: "see to the proxy before it",
+    408: "see to the network, or give it smaller requests by max_samples",
+}  # fmt: skip
 UNSUPPORTED: Final = 415
 NOT_SPOKEN: Final = (400, UNSUPPORTED)
 
@@ -84,6 +92,10 @@ class Client:
         if said.status == 429 or kind in (3, 5):
             later = Answer("later", 0, answered(said), retry_after(said), unsure=kind == 5)
             return later, said
+        if remedy := REMEDIES.get(said.status):
+            # its page may be another each time, and the line is told once
+            why = f"it answered {said.status}: {remedy}"
+            return Answer("later", 0, why, retry_after(said), unsure=said.status == 408), said
         written = _written(said) if isinstance(format, Version2) else 0
         outcome: Outcome = "too_large" if said.status == TOO_LARGE else "refused"
         return Answer(outcome, min(written, count), answered(said)), said
