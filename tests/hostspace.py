@@ -85,7 +85,9 @@ esac
 """
 
 
-def bundle(version: str, extra: Mapping[str, str] | None = None) -> bytes:
+def bundle(
+    version: str, extra: Mapping[str, str] | None = None, name: str = "jianwei-agent"
+) -> bytes:
     """A release so small that it is a few scripts. `extra`: more files, `broken` and `foreign` mean
     something to it."""
     files = {
@@ -100,9 +102,9 @@ def bundle(version: str, extra: Mapping[str, str] | None = None) -> bytes:
     sums = "".join(f"{hashlib.sha256(files[n].encode()).hexdigest()}  {n}\n" for n in files)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, content in {"MANIFEST.sha256": sums, **files}.items():
-            member = tarfile.TarInfo(f"jianwei-agent-{version}/{name}")
-            member.size, member.mode = len(content.encode()), 0o755 if "bin/" in name else 0o644
+        for path, content in {"MANIFEST.sha256": sums, **files}.items():
+            member = tarfile.TarInfo(f"{name}-{version}/{path}")
+            member.size, member.mode = len(content.encode()), 0o755 if "bin/" in path else 0o644
             member.uid = member.gid = 12345
             tar.addfile(member, io.BytesIO(content.encode()))
     return gzip.compress(buffer.getvalue(), mtime=0)  # the same each time

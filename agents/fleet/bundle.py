@@ -19,9 +19,10 @@ from typing import Final
 import msgspec
 
 from agents.errors import UserError
+from agents.fleet.plan import AGENT, FULL
 
 ARCHITECTURES: Final = ("x86_64",)
-_NAMES: Final = ("jianwei-agent", "jianwei")
+_NAMES: Final = (AGENT, FULL)
 _HEAD: Final = 8  # entries; BUNDLE is the fourth
 _MOST: Final = 4096  # bytes of BUNDLE
 _UNPACKED: Final = 1 << 16  # bytes that those are in; a few of gzip may become very many

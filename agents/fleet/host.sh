@@ -99,6 +99,7 @@ is() { if systemctl "is-$1" --quiet "$UNIT" 2>/dev/null; then echo yes; else ech
 
 at_look() {
     root_only
+    [ "$(id -u)" -eq 0 ] || tell root no
     tell arch "$(uname -m)"
     # shellcheck disable=SC1091
     tell system "$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${VERSION_ID:-}")"
@@ -385,7 +386,7 @@ at_configure() {
     [ ! -e "$ETC_NEW/.deployed" ] ||
         deployed "$ETC_NEW" | while IFS= read -r name; do linked "$name" || rm -f "$ETC_NEW/$name"; done
     tar -tf "$ETC_NEW/.tar" | while IFS= read -r name; do ! linked "$name" || rm -f "$linked"; done
-    tar -xof "$ETC_NEW/.tar" -C "$ETC_NEW" || spoilt "$ETC_NEW" "the files cannot be unpacked"
+    tar -xmof "$ETC_NEW/.tar" -C "$ETC_NEW" || spoilt "$ETC_NEW" "the files cannot be unpacked"
     rm -f "$ETC_NEW/.tar"
     checked "$version"
     tell configured "$(digest "$ETC_NEW")"

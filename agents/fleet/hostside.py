@@ -158,6 +158,7 @@ def seen(told: Mapping[str, str], who: str = "the host") -> Seen:
         enabled=told.get("enabled") == "yes",
         ready=told.get("ready") == "yes",
         since=int(one("since", re.compile(r"\d{1,11}")) or 0),
+        root=told.get("root") != "no",
         foreign=told.get("foreign") == "yes",
         staged=one("staged", _SHA256),
     )

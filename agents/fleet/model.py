@@ -89,6 +89,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = False
     ready: bool = False
     since: int = 0  # Unix time of the agent's start; 0 where it does not run or nobody knows
+    root: bool = True  # whether it was root who looked
     foreign: bool = False  # a unit or a configuration is there that no release of PREFIX goes with
     staged: str = ""  # SHA-256 of a bundle that was uploaded whole and not yet unpacked
 

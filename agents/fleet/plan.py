@@ -11,6 +11,7 @@ import msgspec
 from agents.fleet.model import FleetHost, Seen, Step, StepName
 
 FOREIGN: Final = "an agent that was installed otherwise is here: move its jianwei-agent.service and /etc/jianwei away"
+NOT_ROOT: Final = "not root: log in as root, or set sudo for this host"  # as host.sh has it
 AGENT: Final = "jianwei-agent"  # the bundle that has the agent alone
 FULL: Final = "jianwei"  # and the one that has the console and the report as well
 MARGIN: Final = 32 << 20  # bytes that a host keeps free
@@ -49,6 +50,8 @@ def plan(host: FleetHost, seen: Seen | str, wanted: Wanted, *, upgrade: bool = F
     `upgrade`: only where an agent is."""
     if isinstance(seen, str):
         return Plan(problem=seen)
+    if not seen.root:
+        return Plan(problem=NOT_ROOT)
     if upgrade and not seen.current:
         return Plan(
             problem="no agent is here to upgrade: jianwei fleet deploy puts one", absent=True
@@ -91,6 +94,8 @@ def plan(host: FleetHost, seen: Seen | str, wanted: Wanted, *, upgrade: bool = F
 
 def back(seen: Seen) -> Plan:
     """How the host goes back to the version before."""
+    if not seen.root:
+        return Plan(problem=NOT_ROOT)
     if not seen.previous:
         return Plan(problem="there is no version before this one to go back to")
     return Plan(steps=(Step("rollback", f"from {seen.current or 'none'} to {seen.previous}"),))
@@ -98,6 +103,8 @@ def back(seen: Seen) -> Plan:
 
 def away(seen: Seen, keep_state: bool) -> Plan:
     """How the agent goes. What host.sh cannot see is not there."""
+    if not seen.root:
+        return Plan(problem=NOT_ROOT)
     if seen.foreign and not seen.versions:
         return Plan(problem=FOREIGN)
     there = bool(seen.versions or seen.current or seen.config or seen.unit or seen.staged)

@@ -121,6 +121,15 @@ def test_an_agent_that_prometheus_cannot_reach_is_told_once(
         assert err.count('listen: ["${address}:9808"]') == int(told)
 
 
+def test_the_bundle_of_everything_is_said_to_be_that(folder: Path) -> None:
+    inventory(folder, connect_timeout="100ms")
+    path = folder / "jianwei-agent-1.0-linux-x86_64.tar.gz"
+    assert "has the console in it" not in given(folder, "plan", "--lang=en")[2]
+    name = "name=jianwei\nversion=1.0\narch=linux-x86_64\n"
+    path.write_bytes(bundle("1.0", {"share/jianwei/BUNDLE": name}, "jianwei"))
+    assert f"note: {path.name} has the console in it" in given(folder, "plan", "--lang=en")[2]
+
+
 def test_a_pack_beside_us_is_not_on_the_hosts(folder: Path) -> None:
     inventory(folder)
     status, _, err = given(folder, "exec-audit", "--pack=./city.yaml")
@@ -324,10 +333,11 @@ def test_the_table_of_what_runs_says_since_when(capsys: pytest.CaptureFixture[st
         EMPTY, current="1.0", active=True, ready=True, since=int(since.timestamp())
     )
     tables.statuses([Look(host="a", seen=up), Look(host="b", seen=EMPTY), Look(host="c")], "en")
-    head, a, b, c, _ = capsys.readouterr().out.splitlines()
+    head, a, b, c, total = capsys.readouterr().out.splitlines()
     at = head.index("Since")
     shown = f"{since.astimezone():%Y-%m-%d %H:%M:%S %z}"
     assert [row[at:].split("  ")[0] for row in (a, b, c)] == [shown, "-", "-"]
+    assert total == "3 hosts  Ready 1  1.0 1  not installed 1"
 
 
 PASSWORDS = """

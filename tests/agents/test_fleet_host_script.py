@@ -112,6 +112,7 @@ def test_from_nothing_to_two_releases_back_and_away(host: HostSpace) -> None:
     group = int(re.findall(r"^jianwei:\w:(\d+)", host.path("/etc/group").read_text(), re.M)[0])
     for name, mode in (("", 0o40750), ("/jianwei.yaml", 0o100640)):
         found = host.path(f"/etc/jianwei{name}").stat()
+        assert found.st_mtime > time.time() - 3600  # when it came there
         assert (oct(found.st_mode), found.st_uid, found.st_gid) == (oct(mode), 0, group)
     launcher = host.path("/opt/jianwei/1.0/bin/jianwei").stat()
     assert (launcher.st_uid, launcher.st_mode & 0o7022) == (0, 0)

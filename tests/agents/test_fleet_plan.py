@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agents.cli.fleet.said import said
 from agents.fleet.model import FleetHost, Seen
-from agents.fleet.plan import MARGIN, Plan, Wanted, away, back, older, plan
+from agents.fleet.plan import MARGIN, NOT_ROOT, Plan, Wanted, away, back, older, plan
 
 HOST = FleetHost(name="a", address="ssh://10.0.0.1")
 WANTED = Wanted(
@@ -85,6 +85,7 @@ def test_steps(base: Seen, changed: dict[str, object], steps: str) -> None:
         ({"arch": "aarch64"}, "the host is aarch64, the bundle for x86_64"),
         ({"arch": ""}, "unknown architecture"),
         ({"systemd": ""}, "no systemd"),
+        ({"root": False}, "not root"),
         ({"foreign": True, "config": "f" * 64}, "an agent that was installed otherwise"),
         ({"free": 6000 + MARGIN - 1}, "no room on the disk"),
     ],
@@ -182,6 +183,8 @@ def test_back_and_away() -> None:
         assert "移除" in said(away(RIGHT, keep_state).steps[0].why, "zh")
     assert away(EMPTY, keep_state=False).absent
     foreign = msgspec.structs.replace(EMPTY, foreign=True, unit="d" * 64)
+    stranger = msgspec.structs.replace(RIGHT, root=False)
+    assert away(stranger, keep_state=False).problem == back(stranger).problem == NOT_ROOT
     assert away(foreign, keep_state=False).problem
 
 

@@ -46,6 +46,7 @@ _CHINESE: Final = {
     "no agent is here to upgrade: jianwei fleet deploy puts one": (
         "没有可升级的代理：请用 jianwei fleet deploy 安装"
     ),
+    plan.NOT_ROOT: "不是 root：请以 root 登录，或为该主机设置 sudo",
     plan.FOREIGN: "主机上有以其他方式安装的代理：请移走其 jianwei-agent.service 和 /etc/jianwei",
     "no systemd is here, which is to run the agent": "主机没有 systemd，无法运行代理",
     "the host is {}, the bundle for {}: give it a bundle of its own": (

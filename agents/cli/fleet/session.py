@@ -26,7 +26,7 @@ from agents.fleet.hands import Reach
 from agents.fleet.inventorysecrets import on_terminal
 from agents.fleet.journal import Journal, Last
 from agents.fleet.model import FleetHost, Outcome
-from agents.fleet.plan import Wanted
+from agents.fleet.plan import AGENT, Wanted, mebibytes
 from agents.fleet.rollout import Halt, roll
 from agents.fleet.tasks import Deploying, Task
 from agents.fleet.working import Worker
@@ -68,6 +68,9 @@ def deploying(
 ) -> tuple[Deploying, Bundle]:
     """The task; every host's configuration has been checked."""
     bundle = bundles.opened(path)
+    if bundle.name != AGENT:
+        text = words.WHOLE_BUNDLE.of(it.language)
+        click.echo(text.format(os.path.basename(path), mebibytes(bundle.size)), err=True)
     files = bundlefiles.read(path)
     made = configurations(it, files.config)
     _check(hosts, made, it.language)

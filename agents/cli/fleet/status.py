@@ -26,8 +26,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     Examples:
       jianwei fleet status --inventory hosts.yaml
       jianwei fleet status --inventory hosts.yaml --limit finance --json
-    Exit codes: 0 all agents are ready, 1 one is not or its host cannot be asked, 2 bad input,
-    130 interrupted.
+    Exit codes: 0 all agents are ready and configured as the inventory has it, 1 one is not or its host
+    cannot be asked, 2 bad input, 130 interrupted.
     """
     it = options.given(given)
     hosts = session.hosts_of(it)
@@ -52,5 +52,5 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     status = lookover.over(it, hosts, Looking(), take, tell=False)
     if not it.as_json:
         tables.statuses(looks, it.language)
-    ready = all(look.seen and look.seen.ready for look in looks)
-    ctx.exit(status or int(not ready))
+    well = all(look.seen and look.seen.ready and look.same_config is not False for look in looks)
+    ctx.exit(status or int(not well))

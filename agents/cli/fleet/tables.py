@@ -133,12 +133,13 @@ def statuses(looks: Sequence[Look], language: str) -> None:
         words.WHY,
     )
     blocks = [_status(look, language) for look in _problems_first(looks)]
-    versions = Counter(look.seen.current or "-" for look in looks if look.seen)
+    none = words.NOT_INSTALLED.of(language)
+    versions = Counter(look.seen.current or none for look in looks if look.seen)
     ready = sum(1 for look in looks if look.seen and look.seen.ready)
     parts = [
         words.HOSTS.of(language).format(len(looks)),
         f"{words.READY.of(language)} {ready}",
-        *(f"{neutral(version)}: {count}" for version, count in sorted(versions.items())),
+        *(f"{neutral(version)} {count}" for version, count in sorted(versions.items())),
     ]
     _print([text.of(language) for text in texts], blocks, "  ".join(parts), language)
 

@@ -66,6 +66,11 @@ TO_CHANGE: Final = Text(
     "{} 台需变更，共发送 {}；{} 台无需操作，{} 台有问题",
     "{} hosts to change, {} to send; {} with nothing to do, {} with a problem",
 )
+WHOLE_BUNDLE: Final = Text(
+    "注意：{} 是完整安装包（含控制台，{}），主机只需要 jianwei-agent-…",
+    "note: {} has the console in it, too ({}); hosts need no more than jianwei-agent-…",
+)
+NOT_INSTALLED: Final = Text("未安装", "not installed")
 SERVED_HERE: Final = Text(
     "注意：{} 台主机（如 {}）的代理只监听本机（web.listen），Prometheus 无法访问：请在配置中写 "
     'listen: ["${{address}}:9808"]；由代理推送时写 agent: none',
