@@ -1,4 +1,5 @@
-"""A configuration with all that it names: packs, waivers, owners, a profile, lines, modules; read as the agent will."""
+"""A configuration with all that it names: packs, waivers, owners, a profile, lines, modules, tokens; read as the agent
+will."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from rules.settings import AuditSettings
 def check(config: Config) -> Probing:
     """What it probes; raises DocumentError for what is wrong with a file, and UserError."""
     _check_packs(config)
+    _check_tokens(config)
     ownerfiles.load(config.attribution)
     if config.report.profile:
         from agents import reportprofile  # with what draws charts: longer than all the rest
@@ -23,6 +25,20 @@ def check(config: Config) -> Probing:
     return Probing.load(
         config.probes, config.paths, config.bandwidth, config.audit.params.get(PACK, {})
     )
+
+
+def _check_tokens(config: Config) -> None:
+    """The agent reads them with each request, and starts without."""
+    receivers = [*config.push.remote_write, *config.push.pushgateway]
+    if paths := [it.bearer_token_file for it in receivers if it.bearer_token_file]:
+        from exporters.findings.posting import PostError
+        from exporters.prometheus.pushing import token
+
+        try:
+            for path in paths:
+                token(path)
+        except PostError as error:
+            raise UserError(f"push: {error}") from error
 
 
 def _check_packs(config: Config) -> None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from collectors.strictyaml import DocumentError
+from collectors.strictyaml import NO_WORKBOOK, WORKBOOK, DocumentError
 
 Row = dict[str, Any]
 BLANK: Final = " \t\r\n\u3000\u00a0\ufeff"
@@ -94,8 +94,8 @@ def parse(content: bytes, path: str, heads: Heads, row_of: Callable[[Row], Row])
 
 def decoded(content: bytes, path: str) -> str:
     """The text, by its byte order mark, else UTF-8, else GB18030 (of which GBK is a part)."""
-    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise DocumentError(path, None, "is an Excel workbook; save it as 'CSV UTF-8'")
+    if content.startswith(WORKBOOK):
+        raise DocumentError(path, None, NO_WORKBOOK)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings: tuple[str, ...] = ("utf-16",)
     else:

@@ -24,6 +24,8 @@ from collectors.yamltree import dotted as dotted
 T = TypeVar("T")
 
 MAX_BYTES = 8 << 20
+WORKBOOK = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how Excel's own files begin
+NO_WORKBOOK = "is an Excel workbook; save it as 'CSV UTF-8'"
 _GIVEN = ("/dev/stdin", "/dev/fd/")  # a pipe that somebody meant
 _REFERENCES = ("!env", "!file", "!prompt")
 MAX_DURATION = 366 * 86400.0  # seconds; far more overflows the kernel's and Python's timers
@@ -70,7 +72,9 @@ class Regex(str):
         try:
             re2.compile(text, options)
         except re2.error as error:
-            raise ValueError(f"{text!r} is not an RE2 regular expression: {error}") from error
+            why = error.args[0]
+            why = why.decode("utf-8", "replace") if isinstance(why, bytes) else why
+            raise ValueError(f"{text!r} is not an RE2 regular expression: {why}") from error
         return cls(text)
 
 
@@ -177,6 +181,8 @@ class Document:
         self, content: bytes | str, path: str, mistakes: list[DocumentError] | None = None
     ) -> None:
         self.path = path
+        if isinstance(content, bytes) and content.startswith(WORKBOOK):
+            raise DocumentError(path, None, NO_WORKBOOK)
         folder = os.path.dirname(os.path.abspath(path))
         references = dict.fromkeys(
             _REFERENCES, lambda tag, text: SecretReference(tag, text, folder)
@@ -223,9 +229,9 @@ class Document:
             path = (*path, match[1])
             valid = list(_choices(msgspec.inspect.type_info(as_type), path[:-1]))
             return self.error(path, f"unknown key; {hint(match[1], valid)}")
-        if match := re.match(r"Invalid enum value '(.*)'", problem):
+        if match := re.match(r"Invalid enum value ('.*'|\S+)", problem):
             valid = list(_choices(msgspec.inspect.type_info(as_type), path))
-            return self.error(path, f"{match[1]!r} is not one of: {', '.join(valid)}")
+            return self.error(path, f"{match[1]} is not one of: {', '.join(valid)}")
         if match := re.match(r"Object missing required field `(.*)`", problem):
             return self.error(path, f"the key {match[1]!r} is missing")
         if SecretReference.__name__ in problem:
@@ -280,6 +286,7 @@ def _plainly(problem: str) -> str:
         ("Expected", "expected"),
         ("object", "mapping"),
         ("array", "list"),
+        (" | null", " or nothing"),
     ):
         problem = problem.replace(theirs, ours)
     return problem

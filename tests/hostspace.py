@@ -39,6 +39,7 @@ case " $* " in
 esac
 case " $* " in
 *' --version '*) echo 'systemd 252 (252.1)' ;;
+*' show '*) cat $f/show 2>/dev/null ;;
 *' is-active '*) [ -e $f/active ] ;;
 *' show '*) echo 'ActiveEnterTimestamp=Sun 2026-02-01 08:09:10 UTC' ;;
 *' is-enabled '*) [ -e $f/enabled ] ;;
@@ -127,7 +128,7 @@ class HostSpace:
                     (tools / name).symlink_to(busybox)
         script = f"""set -eu
         t={folder}/space; mkdir -p $t; mount --make-rprivate /; mount -t tmpfs -o size=64m space $t
-        for d in etc opt var/lib usr/bin; do
+        for d in etc opt var/lib usr/bin usr/local/bin; do
             n=$(echo $d | tr / -); mkdir -p $t/$n $t/$n.work
             [ $d != usr/bin ] || cp -a {tools}/. $t/$n/
             mount -t overlay -o lowerdir=/$d,upperdir=$t/$n,workdir=$t/$n.work none /$d

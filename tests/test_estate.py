@@ -163,7 +163,7 @@ def test_a_server_answers_as_it_was_told_to(template: Template, tmp_path: Path) 
 @needs_prometheus
 def test_an_engine_is_measured_by_what_it_wrote(template: Template) -> None:
     estate = Estate(agents=30, series=120, interval=1, churn=0.05, failures=0.1, template=template)
-    result = measured("prometheus", estate, minutes=0.1)
+    result = measured("prometheus", estate, minutes=0.05)
     done = result.scrapes
     assert done.done > 30
     assert done.meant

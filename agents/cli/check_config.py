@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -16,6 +17,13 @@ from collectors import strictyaml
 from collectors.link import linesfile
 from collectors.link.lines import LEVELS, Lines
 from collectors.link.settings import own_family
+from exporters.findings.text import neutral
+from exporters.prometheus.pushsettings import (
+    PushgatewaySettings,
+    PushSettings,
+    RemoteWriteSettings,
+    TextfileSettings,
+)
 
 
 @click.command(name="check-config")
@@ -67,10 +75,36 @@ def command(file: str | None, print_default: bool, as_json: bool) -> None:
     if config.clouds.sources:
         names = " ".join(source.name for source in config.clouds.sources)
         click.echo(f"  clouds      {names} every {config.clouds.interval:g} s")
+    _tell_pushes(config.push)
     if config.report.profile:
         click.echo(f"  report      by {config.report.profile}, on the first workday of a month")
     if config.probes.lines_file:
         _tell(probing.lines)
+
+
+def _tell_pushes(push: PushSettings) -> None:
+    for one in push.remote_write:
+        if urlsplit(one.url).path in ("", "/"):
+            where = f"push.remote_write: {neutral(one.url)}"
+            click.echo(
+                f"warning: {where} has no path; Prometheus takes pushes at /api/v1/write, and what "
+                "a receiver answers 404 is dropped",
+                err=True,
+            )
+        queue = f"queue {one.known_as} of {one.max_bytes / (1 << 20):g} MiB"
+        _tell_push(one.url, f"every {one.interval:g} s, {queue}", one)
+    for gateway in push.pushgateway:
+        _tell_push(gateway.url, f"every {gateway.interval:g} s as job {gateway.job}", gateway)
+    if push.textfile:
+        _tell_push(push.textfile.path, f"every {push.textfile.interval:g} s", push.textfile)
+
+
+def _tell_push(
+    where: str, how: str, it: RemoteWriteSettings | PushgatewaySettings | TextfileSettings
+) -> None:
+    kept = f", keep {it.keep}" if it.keep else ""
+    dropped = f", drop {it.drop}" if it.drop else ""
+    click.echo(neutral(f"  pushes to   {where} {how}{kept}{dropped}"))
 
 
 def _check_lines(lines: Lines, file: str, as_json: bool) -> None:

@@ -129,7 +129,8 @@ def _tell(name: str, kept: Kept | None, as_json: bool) -> None:
     if listed.age is not None:
         whole = "whole" if listed.complete else "in part"
         state = f"{listed.age} s old, {whole}, took {listed.seconds:g} s"
-    click.echo(f"{name:12}{state}" + (f"; {listed.failure}" if listed.failure else ""))
+    wide = 2 + max(map(len, catalogue.slow()))
+    click.echo(f"{name:{wide}}{state}" + (f"; {listed.failure}" if listed.failure else ""))
 
 
 def _give_way() -> None:

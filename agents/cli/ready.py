@@ -151,6 +151,8 @@ def _judged(answer: bytes) -> str:
     if status in (b"401", b"403"):
         return "it serves, and wants a password"
     words = neutral(answer.partition(b"\r\n\r\n")[2][:200].decode("utf-8", "replace").strip())
+    if words.startswith("<"):
+        words = "a page of another program"
     raise NotReadyError(
         " ".join(f"status {status.decode('ascii', 'replace')}: {words}".split())
         if status

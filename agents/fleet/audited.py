@@ -23,6 +23,7 @@ from collectors.sources.ssh.settings import SshSettings
 from collectors.strictyaml import Document
 
 _ONLY: Final = frozenset(HostRow.__struct_fields__) - frozenset(EstateRow.__struct_fields__)
+_PLACE: Final = re.compile(r"ssh://|recorded:|\blocal\b")
 _TOP: Final = ("defaults", "groups", "import")
 
 
@@ -61,7 +62,14 @@ def is_fleet(content: bytes, path: str) -> bool:
     """Whether it has what only a fleet's inventory has. Raises DocumentError."""
     if is_table(content, path):
         columns = csvtable.known_columns(content, HEADS)
-        return columns >= set(HEADS.required) and not columns.isdisjoint(_ONLY)
+        if not columns >= set(HEADS.required):
+            return False
+        if not columns.isdisjoint(_ONLY | {"remark"}):
+            return True
+        # a place of the estate has a scheme, without which it cannot be read as one
+        of_the_estate = csvtable.known_columns(content, estates.HOST_HEADS)
+        places = _PLACE.search(csvtable.decoded(content, path))
+        return not places and of_the_estate.isdisjoint(("kind", "url", "hosts"))
     data = Document(content, path, []).data
     if not isinstance(data, dict) or estates.KEY in data:
         return False

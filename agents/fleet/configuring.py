@@ -30,9 +30,11 @@ from agents.fleet.model import FleetHost
 from collectors import strictyaml
 from collectors.sources.ssh.target import parse_address
 from collectors.strictyaml import Document, DocumentError, hint
+from exporters.prometheus.settings import WebSettings
 
 MAIN: Final = "jianwei.yaml"
 _VARIABLE: Final = re.compile(r"\$(\$?)\{([^{}]*)\}")
+_LOOPBACK: Final = re.compile(r"127\.|\[::1\]:|localhost:")
 _PLAIN: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?|true|false|null")
 
 
@@ -43,6 +45,15 @@ class Files(msgspec.Struct, frozen=True):
     files: Mapping[str, bytes]
     sha256: str
     secrets: frozenset[str] = frozenset()
+    served_here: bool = False  # on the host itself alone
+
+
+class ConfigurationError(DocumentError):
+    """What is wrong with the configuration of a host; `mistake` is it without the host's name."""
+
+    def __init__(self, host: str, error: DocumentError) -> None:
+        super().__init__(error.path, error.line, f"host {host}: {error.problem}")
+        self.host, self.mistake = host, error.problem
 
 
 class Configurations:
@@ -59,7 +70,7 @@ class Configurations:
         self._read = functools.cache(strictyaml.read)
 
     def of(self, host: FleetHost) -> Files:
-        """Raises DocumentError that names file, line and host."""
+        """Raises ConfigurationError that names file, line and host."""
         with self._lock:
             return self._of(host)
 
@@ -73,14 +84,14 @@ class Configurations:
             if found is None:
                 found = self._made[path, content] = self._files(path, content)
         except DocumentError as error:
-            raise DocumentError(
-                error.path, error.line, f"host {host.name}: {error.problem}"
-            ) from error
+            raise ConfigurationError(host.name, error) from error
         return found
 
     def _files(self, path: str, content: bytes) -> Files:
         if not path:
-            return Files({MAIN: content}, digest({MAIN: content}))
+            return Files(
+                {MAIN: content}, digest({MAIN: content}), served_here=_served_here(content)
+            )
         found = configfiles.beside(path, content, self._read)
         files = {**found.files, MAIN: content}
         if found.elsewhere:
@@ -89,7 +100,16 @@ class Configurations:
             others = path, digest(found.files)
             _check(path, files, deep=others not in self._deep)
             self._deep.add(others)
-        return Files(files, digest(files), found.secrets)
+        return Files(files, digest(files), found.secrets, _served_here(content))
+
+
+def _served_here(content: bytes) -> bool:
+    """Whether the agent listens on loopback only."""
+    document = Document(content, MAIN).data
+    web = document.get("web") if isinstance(document, dict) else None
+    listen = web.get("listen") if isinstance(web, dict) else None
+    addresses = listen if isinstance(listen, list) and listen else WebSettings().listen
+    return all(_LOOPBACK.match(str(address)) for address in addresses)
 
 
 def variables(host: FleetHost) -> dict[str, str]:

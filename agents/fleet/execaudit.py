@@ -67,13 +67,15 @@ def audited(
     try:
         with connect(host) as remote:
             done = remote.run(argv, root=True, seconds=seconds, limit=MAX_BYTES)
-        if done.status in (0, 1):
+        if done.status == 0 or (done.status == 1 and done.out.strip()):
             result = decoder.decode(done.out)
             return _result(host, result=result), done.out
         if done.status in (126, 127):
             problem = "no agent is here: jianwei fleet deploy puts one"
         else:
-            said = " ".join(done.err.split())[:MAX_SAID]
+            said = " ".join((done.err.splitlines() or [""])[-1].split())[
+                :MAX_SAID
+            ]  # of a traceback
             problem = f"the audit ended with status {done.status}: {said}"
     except SshError as error:
         problem = str(error)

@@ -32,6 +32,7 @@ ACCOUNT=/var/lib/.jianwei.account # `user`, `group`: those that were made here
 UNITS=/etc/systemd/system
 UNIT=jianwei-agent.service
 ROTATE=/etc/logrotate.d/jianwei
+COMMAND=/usr/local/bin/jianwei # leads to $PREFIX/current/bin/jianwei, where nothing else has the name
 PENDING=$PREFIX/.pending
 LOCK=/run/jianwei-host.lock # root's: what others can open, they can lock
 WAS=.before~ # beside a place: what was there before the activation that is not over
@@ -460,7 +461,7 @@ checked() {
     case $status in
     0) ;;
     2) spoilt "$ETC_NEW" "the configuration is not right: $said" ;;
-    *) spoilt "$ETC_NEW" "release $1 does not run here: $said" ;;
+    *) spoilt "$ETC_NEW" "release $1 does not run here: $(printf '%s\n' "$said" | tail -n 1)" ;; # of a traceback
     esac
 }
 
@@ -563,7 +564,8 @@ put() {
     relink current "$version" || return 1
     if [ -n "$from" ] && [ "$from" != "$version" ]; then relink previous "$from" || return 1; fi
     problem="systemd does not take the unit of $version"
-    systemctl daemon-reload && systemctl enable --quiet "$UNIT" 2>&1 || return 1
+    # enabling would read all units once more by itself: a tenth of a second
+    systemctl enable --quiet --no-reload "$UNIT" 2>&1 && systemctl daemon-reload || return 1
     systemctl reset-failed "$UNIT" 2>/dev/null
     systemctl start --no-block "$UNIT" || return 1
     problem=''
@@ -573,7 +575,7 @@ put() {
 serves() {
     problem="$version was not ready within $seconds s"
     [ "$stopped" = no ] || return 1
-    asked "$release" "$seconds" >"$PENDING/said" 2>&1 9<&- &
+    { exec 9<&- && asked "$release" "$seconds"; } >"$PENDING/said" 2>&1 &
     asking=$!
     wait "$asking"
     answered=$?
@@ -608,6 +610,7 @@ settle() {
     mv "$PENDING" "$kept" || fail "$kept cannot be made"
     flush
     trap - TERM INT EXIT
+    [ -e "$COMMAND" ] || [ -L "$COMMAND" ] || ln -s "$PREFIX/current/bin/jianwei" "$COMMAND" 2>/dev/null
     leftovers
     tidy
 }
@@ -683,6 +686,7 @@ at_uninstall() {
         gone "$STATE" /var/cache/jianwei /var/log/jianwei
         forget_account
     fi
+    [ "$(readlink "$COMMAND" 2>/dev/null)" != "$PREFIX/current/bin/jianwei" ] || gone "$COMMAND"
     gone "$PREFIX"
     tell end uninstall
 }
@@ -718,7 +722,20 @@ both() {
     esac
 }
 
+# For who is at the console.
+usage() {
+    echo "install.sh [CONFIG]
+    put this release and the configuration (a file; else the one that is there, else the default) in force
+host.sh rollback SECONDS
+    go back to the release before; the agent has so many seconds to be ready
+host.sh uninstall [--keep-state]
+    leave nothing, at once and without a question; --keep-state leaves $STATE
+host.sh look
+    tell what is there; nothing is changed"
+}
+
 at_install() {
+    case ${1:-} in -h | --help) usage && return ;; esac
     tree=$(cd "$(dirname "$0")/../.." && pwd -P) || fail "host.sh: install is for an unpacked bundle"
     config=${1:-} seconds=60
     [ -x "$tree/bin/jianwei" ] || fail "$tree is no unpacked bundle of jianwei"
@@ -758,8 +775,10 @@ main() {
     verb=${1:-}
     [ $# -eq 0 ] || shift
     case $verb in
+    -h | --help) usage ;;
+    '') usage >&2 && exit 1 ;;
     look | unpack | configure | activate | rollback | uninstall | install) "at_$verb" "$@" ;;
-    *) fail "host.sh: there is no verb '$verb'" ;;
+    *) fail "host.sh: there is no verb '$verb'; see --help" ;;
     esac
 }
 

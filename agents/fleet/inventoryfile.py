@@ -36,7 +36,7 @@ TOP: Final = ("defaults", "groups", "import", "hosts")
 MAX_IMPORTS: Final = 100
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "name": ("名称", "主机名称", "主机名"),
-    "host": ("主机", "地址", "主机地址", "服务器", "服务器地址", "address"),
+    "host": ("主机", "地址", "主机地址", "服务器", "服务器地址", "address", "ip", "ip地址"),
     "groups": ("组", "分组", "主机组", "group"),
     "user": ("用户", "用户名", "登录用户"),
     "port": ("端口", "ssh端口"),
@@ -51,12 +51,22 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "variables": ("变量",),
     "agent": ("代理", "代理地址", "采集地址"),
     "scheme": ("协议",),
-    "department": ("部门", "单位", "单位名称", "主管部门", "主管单位", "主办单位"),
+    "department": (
+        "部门",
+        "单位",
+        "单位名称",
+        "所属部门",
+        "所属单位",
+        "主管部门",
+        "主管单位",
+        "主办单位",
+    ),
     "system": ("系统", "系统名称", "业务系统", "信息系统"),
     "region": ("区域", "地区", "行政区划"),
     "level": ("级别", "层级", "单位级别", "行政级别"),
     "owner": ("负责人", "联系人", "责任人", "管理员"),
     "labels": ("标签",),
+    "remark": ("备注", "说明", "remarks", "note", "notes", "comment"),  # for people alone
 }
 HEADS: Final = Heads(COLUMNS, ("name", "host"))
 _PATHS: Final = ("key_file", "config", "config_file")
@@ -159,6 +169,8 @@ def _of_table(content: bytes, path: str, mistakes: list[DocumentError]) -> Itera
 def _row(given: Row, folder: str) -> Row:
     row: Row = {}
     for key, cell in given.items():
+        if key == "remark":
+            continue
         if key == "groups" or key in LISTS:
             row[key] = csvtable.listed(cell)
         elif key in ("labels", "variables"):

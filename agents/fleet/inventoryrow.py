@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, get_args
@@ -136,10 +137,20 @@ def address_problem(text: str) -> str:
     if text == "local" or text.startswith("recorded:"):
         return f"{text!r:.80} is no host over SSH; write ssh://user@host:port"
     try:
-        parse_address(text)
+        host = parse_address(text).host
     except SshError as error:
         return str(error)
+    if re.fullmatch(r"[0-9.]+", host) and not _is_ipv4(host):
+        return f"{host!r:.80} is no IPv4 address: four numbers of 0 to 255"
     return text_problem(text)
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def agent_problem(text: str) -> str:

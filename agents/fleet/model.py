@@ -7,6 +7,7 @@ A host, as `host.sh` leaves it (docs/fleet.md):
     /etc/jianwei/             jianwei.yaml (0640 root:jianwei) and what it names
     /var/lib/jianwei/         the agent's state; uninstall leaves it only with --keep-state
     /etc/systemd/system/jianwei-agent.service
+    /usr/local/bin/jianwei    a link to the release's program, if nothing else had the name
 """
 
 from __future__ import annotations

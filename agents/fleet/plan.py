@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Final
 
@@ -54,6 +55,10 @@ def plan(host: FleetHost, seen: Seen | str, wanted: Wanted, *, upgrade: bool = F
         )
     if seen.foreign:
         return Plan(problem=FOREIGN)
+    if upgrade and older(wanted.version, seen.current):
+        return Plan(
+            problem=f"{seen.current} runs, the bundle has {wanted.version}: rollback or deploy goes back"
+        )
     if not seen.systemd:
         return Plan(problem="no systemd is here, which is to run the agent")
     if _arch(seen.arch) != _arch(wanted.arch):
@@ -147,7 +152,10 @@ def _other(seen: Seen, wanted: Wanted) -> bool:
 def _restart(seen: Seen, wanted: Wanted, before: Collection[StepName]) -> str:
     """Why the agent is to be started anew; empty if it is not."""
     if seen.current != wanted.version:
-        return f"from {seen.current} to {wanted.version}" if seen.current else "the first version"
+        if not seen.current:
+            return "the first version"
+        back = "back, " if older(wanted.version, seen.current) else ""
+        return f"{back}from {seen.current} to {wanted.version}"
     if wanted.unit and seen.unit != wanted.unit:
         return "the unit differs" if seen.unit else "the unit is not there"
     if "unpack" in before:
@@ -159,6 +167,20 @@ def _restart(seen: Seen, wanted: Wanted, before: Collection[StepName]) -> str:
     if not seen.enabled:
         return "it would not start with the host"
     return "" if seen.ready else "it runs and is not ready"
+
+
+def older(version: str, other: str) -> bool:
+    """Whether a version comes before another: 1.9 and 1.10rc1 before 1.10."""
+    return _order(version) < _order(other)
+
+
+def _order(version: str) -> tuple[tuple[int, int, str], ...]:
+    def part(text: str) -> tuple[int, int, str]:
+        if text.isdigit():
+            return 3, int(text), ""
+        return (2 if text in ("+", "post") else 0), 0, text
+
+    return (*map(part, re.findall(r"[0-9]+|[A-Za-z]+|[+~]", version)), (1, 0, ""))
 
 
 def mebibytes(count: int) -> str:

@@ -145,7 +145,7 @@ class Worker:
                     doing.say(f"agent: {line}")
                 with contextlib.suppress(SshError, HostError):
                     doing.after = hand.look().current
-                return doing.outcome("failed", mask, f"{step.name}: {error}")
+                return doing.outcome("failed", mask, f"{step.name}: {error}{_reason(error)}")
         with contextlib.suppress(SshError, HostError):
             doing.after = hand.look().current if after is None else after
         return doing.outcome("changed", mask)
@@ -178,6 +178,12 @@ class _Doing:
         it = _outcome(self.host, state, mask, problem)
         steps = tuple(self.begun) if state == "failed" else self.steps
         return msgspec.structs.replace(it, before=self.before, after=self.after, steps=steps)
+
+
+def _reason(error: HostError) -> str:
+    """Why the agent there ended, if it said so: `jianwei: ` begins that line."""
+    said = [line for line in error.log if line.startswith("jianwei: ")]
+    return f"; the agent said: {said[-1].removeprefix('jianwei: ')}" if said else ""
 
 
 def _outcome(host: FleetHost, state: State, mask: Mask, problem: str) -> Outcome:

@@ -90,6 +90,12 @@ code.save(drawn, kind="svg")
 page = f"<p>Jianwei 见微</p><img src='{{code.png_data_uri()}}'>{{drawn.getvalue().decode()}}"
 assert weasyprint.HTML(string=page).write_pdf().startswith(b"%PDF-")
 assert psycopg.pq.version() > 0
+import tempfile, exporters.console.migrations as migrations
+with tempfile.TemporaryDirectory() as place:
+    engine = sqlalchemy.create_engine(f"sqlite:///{{place}}/console.db")
+    migrations.upgrade(engine)
+    assert "department" in sqlalchemy.inspect(engine).get_table_names()
+    engine.dispose()
 server = ldap3.Server("ldap://127.0.0.1:9", get_info=ldap3.NONE)
 ldap3.Connection(server, "cn=x", "secret", client_strategy=ldap3.MOCK_SYNC, raise_exceptions=True)
 assert sqlalchemy.create_engine("sqlite://").connect().execute(sqlalchemy.text("select 1")).scalar() == 1

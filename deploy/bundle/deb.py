@@ -74,9 +74,7 @@ _POSTRM = """\
 #!/bin/sh
 set -e
 if [ "$1" = remove ]; then # configuration, state and user stay for a purge; the release before goes too
-    for name in /opt/jianwei/* /opt/jianwei/.[!.]*; do
-        case $name in */.account) ;; *) rm -rf "$name" ;; esac
-    done
+    rm -rf /opt/jianwei/* /opt/jianwei/.[!.]*
     rm -f /etc/systemd/system/jianwei-agent.service /etc/logrotate.d/jianwei
     [ ! -d /run/systemd/system ] || systemctl daemon-reload
 fi

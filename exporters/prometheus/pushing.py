@@ -42,11 +42,11 @@ class Outbox:
             pair = f"{it.basic_auth.username}:{it.basic_auth.password.reveal()}".encode()
             sent["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         elif it.bearer_token_file:
-            sent["Authorization"] = f"Bearer {_token(it.bearer_token_file)}"
+            sent["Authorization"] = f"Bearer {token(it.bearer_token_file)}"
         return sent
 
 
-def _token(path: str) -> str:
+def token(path: str) -> str:
     """Read with each request, since it is renewed while we run. Raises PostError."""
     try:
         with Path(path).open("rb") as file:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from agents.cli import main
 from agents.fleet import audited
 from collectors.sources.ssh.settings import SshSettings
 from collectors.strictyaml import read
@@ -31,6 +33,9 @@ TABLES = {
     "名称,类型,主机\na,主机,ssh://a\n": False,
     "名称,主机,部门,系统\na,ssh://a,x,y\n": True,
     "name,host,groups\na,ssh://a,x\n": True,
+    "名称,主机,部门,备注\na,10.0.0.1,x,机房东\n": True,
+    "主机名,IP地址,所属部门\na,10.0.0.1,x\n": True,
+    "主机名;IP;备注\na;ssh://10.0.0.1;x\n": True,
 }
 
 
@@ -44,6 +49,24 @@ def test_which_file_is_read_how(text: str, fleet: bool, tmp_path: Path) -> None:
     assert audited.is_fleet(read(str(path)), str(path)) is fleet
     of_the_estate = text.startswith(("subjects", "系统"))
     assert audited.names_hosts(text.encode(), str(path)) is not of_the_estate
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030", "utf-16"])
+def test_a_spreadsheet_is_right_with_a_column_for_people(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "hosts.csv"
+    path.write_text("主机名,IP地址,所属部门,备注\na,10.0.0.1,财政局,机房东\n", encoding=encoding)
+    result = CliRunner().invoke(main, ["check-config", str(path)], catch_exceptions=False)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "财政局 1" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["hosts.xlsx", "hosts.yaml", "hosts.csv"])
+def test_a_workbook_is_no_document(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"PK\x03\x04\x14\x00\x06\x00 and so on")
+    for command in (["check-config"], ["fleet", "sd", "--inventory"]):
+        result = CliRunner().invoke(main, [*command, str(tmp_path / name)], catch_exceptions=False)
+        assert result.exit_code == 2
+        assert f"{name}: is an Excel workbook; save it as 'CSV UTF-8'" in result.stderr
 
 
 def test_a_plain_file_means_the_same_in_both_ways(tmp_path: Path) -> None:

@@ -19,15 +19,11 @@ import pytest
 from click.testing import CliRunner
 
 from agents.cli import main
-from agents.cli.fleet import session, tables
+from agents.cli.fleet import tables
 from agents.cli.fleet.board import Board
-from agents.cli.fleet.options import Given
 from agents.cli.fleet.tables import Look
-from agents.fleet.bundle import Bundle
 from agents.fleet.model import Outcome, Step
-from agents.fleet.rollout import Share
-from agents.fleet.tasks import Removing, Task
-from tests.agents.fleetfake import EMPTY, FakeBundle, KeptHosts, deploying, named
+from tests.agents.fleetfake import EMPTY, KeptHosts
 from tests.hostspace import bundle
 from tests.sshlab import SshLab, needs_sshd
 
@@ -66,25 +62,59 @@ def test_a_configuration_that_is_wrong_is_told_before_anything_is_sent(folder: P
     )
     status, out, err = given(folder, "deploy")
     assert (status, out) == (2, "")
-    assert re.search(r"nothing was sent\n.*site.yaml:2: host b: log.level", err)
+    assert re.search(r"nothing was sent:\n.*site.yaml:2: host b: log.level", err)
     assert not (folder / "hosts.yaml.fleet").exists()
+
+
+def test_a_mistake_of_many_hosts_is_told_once(folder: Path) -> None:
+    (folder / "site.yaml").write_text("log:\n  level: loud\n")
+    inventory(folder, {"name": "h[1:8]", "host": "ssh://192.0.2.[1:8]"}, config="site.yaml")
+    status, _, err = given(folder, "deploy")
+    assert status == 2
+    assert len(err.splitlines()) == 2
+    assert "site.yaml:2: hosts h1, h2, h3, h4, h5 and 3 more: log.level" in err
 
 
 def test_nothing_is_done_without_a_yes(folder: Path) -> None:
     inventory(folder)
     for command in ("rollback", "uninstall"):
-        status, out, err = given(folder, command)
+        status, out, err = given(folder, command, "--lang=en")
         assert (status, out) == (2, "")
         assert "nothing was done" in err
+        assert "未执行任何操作" in given(folder, command, "--lang=zh")[2]
     assert not (folder / "hosts.yaml.fleet").exists()
 
 
-@pytest.mark.parametrize("option", ["--canary=many", "--batch=-1", "--max-failures=200%"])
+@pytest.mark.parametrize(
+    "option", ["--canary=many", "--batch=-1", "--batch=0", "--batch=0%", "--max-failures=200%"]
+)
 def test_what_is_no_number_of_hosts(folder: Path, option: str) -> None:
     inventory(folder)
     status, _, err = given(folder, "deploy", option)
     assert status == 2
     assert "write" in err
+
+
+@pytest.mark.parametrize(
+    ("agent", "listen", "told"),
+    [
+        (":9808", "", True),
+        ("none", "", False),
+        (":9808", "['127.0.0.1:9808', '[::1]:9808']", True),
+        (":9808", "['127.0.0.1:9808', '${address}:9808']", False),
+    ],
+)
+def test_an_agent_that_prometheus_cannot_reach_is_told_once(
+    folder: Path, agent: str, listen: str, told: bool
+) -> None:
+    (folder / "site.yaml").write_text(f"web: {{listen: {listen}}}\n")
+    hosts = [{"name": name, "host": f"ssh://192.0.2.{n}"} for n, name in enumerate("ab", 1)]
+    config = {"config": "site.yaml"} if listen else {}
+    inventory(folder, *hosts, agent=agent, connect_timeout="100ms", **config)
+    for language, words in (("en", "note: 2 hosts (a"), ("zh", "2 台主机（如 a）")):
+        _, _, err = given(folder, "plan", f"--lang={language}")
+        assert err.count(words) == int(told)
+        assert err.count('listen: ["${address}:9808"]') == int(told)
 
 
 def test_a_pack_beside_us_is_not_on_the_hosts(folder: Path) -> None:
@@ -130,103 +160,18 @@ def test_hosts_that_are_looked_at_and_not_changed(folder: Path, lab: SshLab) -> 
     status, out, _ = given(folder, "exec-audit", "--lang=en", "--limit=there")
     assert status == 1
     assert "there: no agent is here" in out
+    status, out, err = given(folder, "exec-audit", "--lang=zh", "--limit=there", "--limit=gone")
+    assert "请用 jianwei fleet deploy 安装" in out
+    assert "无法建立连接：连接被拒绝" in out
+    status, out, err = given(folder, "plan", "--lang=zh", "--limit=there", "--limit=unknown")
+    assert "there: 已查看" in err
+    assert "无变化" not in out + err
+    assert "请在主机上用" in out
+    assert "known_hosts" in out.splitlines()[1]
     status, out, _ = given(folder, "deploy", "--lang=zh", "--limit=gone")
     assert status == 1
     assert re.search(r"^gone\s+无法连接", out, re.M)
     assert not Path("/opt/jianwei/.staged").exists()
-
-
-def test_the_same_command_goes_on_with_those_that_failed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    kept = KeptHosts(tmp_path / "hosts", broken={"h001 unpack": "no room"})
-    hosts = named(3)
-    it = Given(inventory=str(tmp_path / "hosts.yaml"), as_json=True)
-    assert session.change(it, hosts, deploying(), "deploy", reach=kept.reach) == 1
-    capsys.readouterr()
-    kept.broken = {}
-    failed = Given(inventory=it.inventory, as_json=True, failed=True)
-    assert session.change(failed, hosts, deploying(), "deploy", reach=kept.reach) == 0
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [(one["host"], one["state"]) for one in told] == [("h001", "changed")]
-    assert session.change(failed, hosts, deploying(), "deploy", reach=kept.reach) == 0
-    assert capsys.readouterr().out == ""
-
-
-def test_resume_takes_those_that_never_began(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    kept = KeptHosts(tmp_path / "hosts", broken={"h000 activate": "not ready"})
-    hosts = named(4)
-    path = str(tmp_path / "hosts.yaml")
-    canary = Given(inventory=path, canary=Share(1), lang="en")
-    assert session.change(canary, hosts, deploying(), "deploy", reach=kept.reach) == 1
-    out = capsys.readouterr().out.splitlines()
-    assert out[1].split()[:2] == ["h000", "failed"]
-    assert out[-1] == "4 hosts  skipped 3  failed 1"
-    kept.broken = {}
-    kept.done.clear()
-    resume = Given(inventory=path, resume=True, lang="en")
-    assert session.change(resume, hosts, deploying(), "deploy", reach=kept.reach) == 0
-    assert kept.steps("h000") == ["activate"]
-    assert len({host for host, _ in kept.done}) == 4
-
-
-def test_the_canary_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    kept = KeptHosts(tmp_path / "hosts")
-    it = Given(inventory=str(tmp_path / "hosts.yaml"), canary=Share(2), lang="en")
-    assert session.change(it, named(4), deploying(), "deploy", reach=kept.reach) == 0
-    assert "canary, in the order of the inventory: h000, h001\n" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("command", ["status", "rollback", "uninstall"])
-def test_a_bundle_where_none_is_wanted_is_told(folder: Path, command: str) -> None:
-    status, _, err = given(folder, command, "--bundle=x.tar.gz")
-    assert status == 2
-    assert "it is about what is on the hosts; leave --bundle out" in err
-
-
-def test_plan_says_where_a_configuration_was_changed(folder: Path) -> None:
-    """By the journal of the deploys from here."""
-    kept, hosts = KeptHosts(folder / "hosts"), named(1)
-    it = Given(inventory=str(folder / "hosts.yaml"), as_json=True)
-    path = str(folder / "jianwei-agent-1.0-linux-x86_64.tar.gz")
-    task, bundle = session.deploying(it, hosts, path, 5)
-    assert session.change(it, hosts, task, "deploy", bundle, kept.reach) == 0
-    kept.put("h000", config="f" * 64)
-    task, _ = session.deploying(it, hosts, path, 5)
-    assert task.plan(hosts[0], kept.seen("h000")).steps[0].why == (
-        "the configuration was changed on the host"
-    )
-
-
-def test_resume_goes_on_with_the_same_only(tmp_path: Path) -> None:
-    """Another bundle, another configuration, another command: what was done before is not that."""
-    kept = KeptHosts(tmp_path / "hosts")
-    hosts = [msgspec.structs.replace(host, config="site.yaml") for host in named(3)]
-    site = tmp_path / "site.yaml"
-    site.write_text("log: {level: info}\n")
-    it = Given(inventory=str(tmp_path / "hosts.yaml"), resume=True, as_json=True)
-
-    def done(command: str, task: Task, sha256: str = "") -> int:
-        kept.done.clear()
-        path = str(tmp_path / "none")
-        bundle = Bundle(path, "jianwei-agent", "1.0", "x86_64", sha256, 1) if sha256 else None
-        assert session.change(it, hosts, task, command, bundle, kept.reach) == 0
-        return len({host for host, _ in kept.done})
-
-    def again() -> Task:
-        return deploying(folder=tmp_path)
-
-    new = FakeBundle(version="1.1", sha256="c" * 64)
-    assert done("deploy", again(), "b" * 64) == 3
-    assert done("deploy", again(), "b" * 64) == 0
-    assert done("deploy", deploying(new, tmp_path), "c" * 64) == 3
-    site.write_text("log: {level: debug}\n")
-    assert done("deploy", deploying(new, tmp_path), "c" * 64) == 3
-    assert done("uninstall", Removing(keep_state=False)) == 3
-    assert done("uninstall", Removing(keep_state=False)) == 0
-    assert done("deploy", deploying(new, tmp_path), "c" * 64) == 3
 
 
 INTERRUPTED = """
@@ -389,3 +334,10 @@ def test_passwords_that_are_asked_for(folder: Path) -> None:
     os.close(leader)
     assert json.loads(out) == [["first-one", "other-one"], ["first-one", None], ["own", "own"]]
     assert (shown.count(b"password: "), b"-one" in shown) == (2, False)
+
+
+@pytest.mark.parametrize("command", ["status", "rollback", "uninstall"])
+def test_a_bundle_where_none_is_wanted_is_told(folder: Path, command: str) -> None:
+    status, _, err = given(folder, command, "--bundle=x.tar.gz")
+    assert status == 2
+    assert "it is about what is on the hosts; leave --bundle out" in err

@@ -82,6 +82,10 @@ def test_the_audit_is_the_hosts(real: bytes) -> None:
     [
         (Done(127, b"", ""), "no agent is here"),
         (Done(2, b"", "no pack\x1b[2J geheim-1"), "status 2: no pack"),
+        (
+            Done(1, b"", "Traceback (most recent call last):\n  File\nModuleNotFoundError: x"),
+            "the audit ended with status 1: ModuleNotFoundError: x",
+        ),
         (Done(0, b"", ""), "no audit of this version"),
         (Done(0, b'{"host": 1}', ""), "no audit of this version"),
         (Done(0, b"[" * 100_000, ""), "no audit of this version"),

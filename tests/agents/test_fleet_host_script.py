@@ -61,6 +61,15 @@ def deployed(host: HostSpace, version: str, text: str = "a: 1\n") -> None:
     done(host.run("activate", version, "60", told.strip().removeprefix("configured=")))
 
 
+@pytest.mark.parametrize(
+    ("words", "status"), [(["--help"], 0), (["install", "--help"], 0), ([], 1)]
+)
+def test_who_asks_how_it_is_used_is_told(words: list[str], status: int) -> None:
+    done = subprocess.run(["sh", HOST_SH, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert "host.sh uninstall [--keep-state]" in (done.stderr if status else done.stdout)
+
+
 def test_an_empty_host_is_looked_at_and_not_changed(host: HostSpace) -> None:
     seen = look(host)
     assert seen.arch == os.uname().machine
@@ -107,6 +116,9 @@ def test_from_nothing_to_two_releases_back_and_away(host: HostSpace) -> None:
     launcher = host.path("/opt/jianwei/1.0/bin/jianwei").stat()
     assert (launcher.st_uid, launcher.st_mode & 0o7022) == (0, 0)
 
+    command = host.path("/usr/local/bin/jianwei")
+    assert os.readlink(command) == "/opt/jianwei/current/bin/jianwei"
+
     deployed(host, "1.1", "a: 2\n")
     deployed(host, "1.2", "a: 3\n")
     seen = look(host)
@@ -130,55 +142,17 @@ def test_from_nothing_to_two_releases_back_and_away(host: HostSpace) -> None:
     left = ["/opt/jianwei", "/etc/jianwei", "/var/lib/jianwei", "/etc/logrotate.d/jianwei"]
     left += ["/etc/systemd/system/jianwei-agent.service", "/run/fake/active", "/run/fake/enabled"]
     assert [name for name in left if host.path(name).exists()] == []
+    assert not command.is_symlink()
     assert [path for path in host.path("/etc").iterdir() if "jianwei" in path.name] == []
     assert done(host.run("uninstall")) == "end=uninstall\n"
 
 
-def test_the_name_of_the_bundle_is_told(quick: HostSpace) -> None:
-    text = "name=jianwei\nversion=1.0\narch=linux-x86_64\n"
-    done(quick.unpack("1.0", **{"share/jianwei/BUNDLE": text}))
-    done(quick.run("activate", "1.0", "60"))
-    assert look(quick).bundle_name == "jianwei"
-    deployed(quick, "1.1")
-    assert look(quick).bundle_name == ""
-
-
-def test_what_others_run_is_not_taken_away(host: HostSpace) -> None:
-    deployed(host, "1.0")
-    for name in ("console", "report", "sd"):
-        unit = f"/opt/jianwei/current/bin/jianwei {name}"
-        path = host.path(f"/etc/systemd/system/jianwei-{name}.service")
-        path.write_text(f"[Service]\nExecStart={unit}\n")
-    for name in ("jianwei-console.service", "jianwei-report.timer"):
-        host.path(f"/run/fake/enabled.{name}").write_text("")
-    for keep in ((), ("--keep-state",)):
-        status, _, err = host.run("uninstall", *keep)
-        names = "jianwei-console.service jianwei-report.timer"
-        assert (status, err.strip().endswith(f"systemctl disable --now {names}")) == (1, True), err
-        assert look(host).ready
-    for name in ("jianwei-console.service", "jianwei-report.timer"):
-        host.path(f"/run/fake/enabled.{name}").unlink()
-    assert "removed=/opt/jianwei\n" in done(host.run("uninstall"))
-
-
-def test_the_configuration_before_is_kept(host: HostSpace) -> None:
-    """Also where the release stays, and what an administrator changed there; one, and nobody else reads it."""
-    kept = host.path("/opt/jianwei/.kept-config")
-    deployed(host, "1.0")
-    deployed(host, "1.0")
-    done(host.run("activate", "1.0", "60"))
-    assert not kept.exists()
-    host.path("/etc/jianwei/jianwei.yaml").write_text("a: his\n")
-    deployed(host, "1.0", "a: 2\n")
-    assert (kept / "etc/jianwei.yaml").read_text() == "a: his\n"
-    done(host.run("activate", "1.0", "60"))
-    assert (kept / "etc/jianwei.yaml").read_text() == "a: his\n"
-    deployed(host, "1.0", "a: 3\n")
-    assert (kept / "etc/jianwei.yaml").read_text() == "a: 2\n"
-    assert kept.stat().st_mode & 0o777 == 0o700
-    deployed(host, "1.1", "a: 4\n")
-    done(host.run("rollback", "60"))
-    assert host_text(host, "/etc/jianwei/jianwei.yaml") == "a: 3\n"
+def test_a_command_of_another_stays(quick: HostSpace) -> None:
+    command = quick.path("/usr/local/bin/jianwei")
+    command.symlink_to("/srv/jianwei")
+    deployed(quick, "1.0")
+    done(quick.run("uninstall"))
+    assert os.readlink(command) == "/srv/jianwei"
 
 
 def test_the_state_is_kept_where_that_is_asked_for(quick: HostSpace) -> None:
@@ -299,6 +273,27 @@ def test_what_is_not_ready_is_gone_back_from(host: HostSpace, what: str) -> None
     assert seen.config == hostside.digest({"jianwei.yaml": b"a: 1\n"})
     unit = host.path("/etc/systemd/system/jianwei-agent.service").read_text()
     assert "# 1.0" in unit
+
+
+@pytest.mark.parametrize(
+    ("told", "ready"),
+    [
+        ("Type=notify\nWatchdogUSec=1min\n", True),
+        ("WatchdogUSec=1min\nType=notify\n", True),
+        ("Type=notify\nWatchdogUSec=0\n", False),
+        ("Type=notify\nWatchdogUSec=infinity\n", False),
+        ("Type=exec\nWatchdogUSec=1min\n", False),
+        ("", False),
+    ],
+)
+def test_an_agent_is_asked_only_where_systemd_does_not_watch_it(
+    quick: HostSpace, told: str, ready: bool
+) -> None:
+    deployed(quick, "1.0")
+    quick.path("/run/fake/show").write_text(told)
+    quick.path("/opt/jianwei/1.0/bin/jianwei").write_text("#!/bin/sh\nexit 1\n")
+    seen = look(quick)
+    assert (seen.active, seen.ready) == (True, ready)
 
 
 def test_a_first_release_that_is_not_ready_leaves_no_agent(quick: HostSpace) -> None:

@@ -6,8 +6,9 @@ import contextlib
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -17,11 +18,11 @@ from hypothesis import strategies as st
 from agents.fleet import hostside
 from agents.fleet.hostside import HostError
 from agents.fleet.model import FleetHost, Rise
-from agents.fleet.remote import connected
+from agents.fleet.remote import Done, Remote, connected
 from collectors.sources.ssh.settings import SshSettings
 from collectors.sources.ssh.target import SshError
 from collectors.strictyaml import Secret
-from tests.hostspace import HostSpace, all_of_it, made, needs_root
+from tests.hostspace import HostSpace, Made, all_of_it, made, needs_root
 from tests.sshlab import SSHD, free_port, keygen, needs_sshd, wait_for_port
 
 PASSWORD = "pass'wörd $x"
@@ -202,3 +203,25 @@ def test_what_is_no_version_is_refused() -> None:
             hostside.seen({"end": "look", "current": version, "versions": version})
     with pytest.raises(SshError, match="did not tell all"):
         hostside.seen({"arch": "x86_64"})
+
+
+def test_every_change_has_time_for_what_it_may_wait_for() -> None:
+    """90 s for another deployer, then 60 s and more for what an activation that was cut off goes back to."""
+    allowed: dict[str, float] = {}
+
+    class Counting:
+        hop, configured = "host", ""
+
+        def run(self, program: str, arguments: Sequence[str], **options: Any) -> Done:
+            allowed[arguments[0]] = options["seconds"]
+            told = b"configured=" + b"0" * 64 + b"\nactivated=1.0\n"
+            return Done(0, told, "")
+
+    counting = cast(Remote, Counting())
+    hostside.unpack(counting, Made("x", "1.0", "0" * 64, 1))
+    hostside.configure(counting, {"jianwei.yaml": b""}, "1.0")
+    hostside.activate(counting, "1.0", 1)
+    hostside.rollback(counting, 1)
+    hostside.uninstall(counting, keep_state=False)
+    assert len(allowed) == 5
+    assert min(allowed.values()) >= 300

@@ -149,6 +149,10 @@ def test_mistakes_of_both_files_are_told(tmp_path: Path) -> None:
             "groups: [a]\nhosts: [{name: a, host: b}]",
             "1: groups: expected a mapping of names to values",
         ),
+        (
+            "hosts: [{name: a, host: 10.0.0.300}]",
+            "1: hosts[0].host: '10.0.0.300' is no IPv4 address: four numbers of 0 to 255",
+        ),
         ("import: 5", "1: import: expected a CSV file, or a list of them"),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agents.cli.fleet.said import said
 from agents.fleet.model import FleetHost, Seen
-from agents.fleet.plan import MARGIN, Plan, Wanted, away, back, plan
+from agents.fleet.plan import MARGIN, Plan, Wanted, away, back, older, plan
 
 HOST = FleetHost(name="a", address="ssh://10.0.0.1")
 WANTED = Wanted(
@@ -149,6 +149,24 @@ def test_where_a_configuration_was_changed_is_said(config: str, deployed: str, w
 def test_an_upgrade_is_for_hosts_that_have_an_agent() -> None:
     assert plan(HOST, EMPTY, WANTED, upgrade=True).absent
     assert not plan(HOST, RIGHT, WANTED, upgrade=True).absent
+
+
+def test_an_older_bundle_is_called_that() -> None:
+    seen = msgspec.structs.replace(RIGHT, versions=("10.1",), current="10.1")
+    why = plan(HOST, seen, WANTED).steps[-1].why
+    assert why == "back, from 10.1 to 2"
+    assert said(why, "zh") == "降级：从 10.1 到 2"
+    assert "the bundle has 2" in (problem := plan(HOST, seen, WANTED, upgrade=True).problem)
+    assert "较旧" in said(problem, "zh")
+
+
+def test_versions_in_order() -> None:
+    texts = ["0.9", "1.0a1", "1.0rc2", "1.0rc10", "1.0", "1.0+deb", "1.0.1", "1.2", "1.10", "2"]
+    assert older("1.0~rc1", "1.0")
+    for number, text in enumerate(texts):
+        assert not older(text, text)
+        assert all(older(text, later) for later in texts[number + 1 :])
+        assert not any(older(later, text) for later in texts[number + 1 :])
 
 
 def test_what_was_not_seen_is_a_problem() -> None:

@@ -9,8 +9,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from agents import config as configuration
+from agents.cli import main
 from agents.pagepush import opened
 from agents.remotewriting import RemoteWriting
 from collectors.model import gauge, sample
@@ -145,11 +147,16 @@ def test_a_group_that_a_path_cannot_hold_is_in_base64() -> None:
         ("remote_write: [{url: 'ftp://x/'}]", "is not http"),
         ("remote_write: [{url: 'https://u:p@x/'}]", "basic_auth"),
         ("remote_write: [{url: 'http://10.0.0.1/', bearer_token_file: t}]", "in clear"),
-        ("remote_write: [{url: 'http://x/', version: 3}]", "version"),
+        ("remote_write: [{url: 'http://x/', version: 3}]", "version: 3 is not one of: 1, 2, auto"),
+        ("remote_write: [{url: 'http://x/', version: 'x'}]", "'x' is not one of: 1, 2, auto"),
+        ("textfile: x", "expected mapping or nothing, got str"),
         ("remote_write: [{url: 'http://x/', interval: 100ms}]", "1s or more"),
         ("remote_write: [{url: 'http://x/'}, {url: 'http://x/'}]", "called x"),
         ("remote_write: [{url: 'http://x/', external_labels: {a-b: c}}]", "name of a label"),
-        ("remote_write: [{url: 'http://x/', keep: '('}]", "RE2"),
+        (
+            "remote_write: [{url: 'http://x/', keep: '('}]",
+            r"RE2 regular expression: missing \): \(",
+        ),
         ("remote_write: [{url: 'http://x/', ca_file: none.pem}]", "ca_file"),
         ("remote_write: [{url: 'http://127.0.0.1/', headers: {User-Agent: !env HOME}}]", "own"),
         ("textfile: {path: /tmp/x.txt}", ".prom"),
@@ -160,6 +167,31 @@ def test_mistakes_are_told_with_their_line(tmp_path: Path, text: str, problem: s
     path.write_text(f"log: {{}}\npush: {{{text}}}\n")
     with pytest.raises(DocumentError, match=rf"jianwei.yaml:2: push.*{problem}"):
         configuration.load(str(path))
+
+
+def test_where_is_pushed_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "jianwei.yaml"
+    path.write_text(
+        """push:
+  remote_write: [{url: http://127.0.0.1:9090, name: city, keep: node_.*, bearer_token_file: token}]
+  pushgateway: [{url: http://127.0.0.1:9091}]
+  textfile: {path: /tmp/x.prom}
+"""
+    )
+    check = ["check-config", str(path)]
+    result = CliRunner().invoke(main, check, catch_exceptions=False)
+    assert result.exit_code == 2
+    assert f"bearer_token_file {tmp_path}/token: No such file" in result.stderr
+    (tmp_path / "token").write_text("t0ken\n")
+    result = CliRunner().invoke(main, check, catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+    assert "9090 has no path; Prometheus takes pushes at /api/v1/write" in result.stderr
+    assert [line for line in result.stdout.splitlines() if "pushes" in line] == [
+        "  pushes to   http://127.0.0.1:9090 every 15 s, queue city of 256 MiB, keep node_.*",
+        "  pushes to   http://127.0.0.1:9091 every 60 s as job jianwei",
+        "  pushes to   /tmp/x.prom every 60 s, keep jianwei_.*",
+    ]
+    assert "t0ken" not in result.output
 
 
 def test_a_queue_of_another_process_is_not_waited_for(

@@ -86,6 +86,7 @@ def server() -> Iterator[socket.socket]:
             b"HTTP/1.1 503 Unavailable\r\n\r\nthe first\x1b round",
             r"status 503: the first\x1b round",
         ),
+        (b"HTTP/1.1 404 No\r\n\r\n<!DOCTYPE HTML>", "status 404: a page of another program"),
         (b"SSH-2.0-OpenSSH\r\n", "no HTTP"),
         (b"", "no HTTP"),
     ],

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from agents.cli import main
 from agents.fleet.journal import NAME
 from tests import fleetlab
 from tests.fleetlab import Fleet, fleet
@@ -92,17 +94,14 @@ def folder(hosts: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def argv(folder: Path, command: str, version: str = "", *more: str) -> list[str]:
     chosen = [f"--bundle={folder}/jianwei-agent-{version}-linux-x86_64.tar.gz"] if version else []
-    head = [sys.executable, "-m", "agents", "fleet", command, f"--inventory={folder}/hosts.yaml"]
-    return [*head, "--json", *chosen, *more]
+    return ["fleet", command, f"--inventory={folder}/hosts.yaml", "--json", *chosen, *more]
 
 
 def fleet_command(
     folder: Path, command: str, version: str = "", *more: str, status: int = 0
 ) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        argv(folder, command, version, *more), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == status, done.stderr + done.stdout
+    done = CliRunner().invoke(main, argv(folder, command, version, *more), catch_exceptions=False)
+    assert done.exit_code == status, done.stderr + done.stdout
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -117,6 +116,7 @@ def current(hosts: Fleet) -> set[str]:
 @pytest.mark.timeout(300)
 def test_from_nothing_to_an_agent_and_back_to_nothing(hosts: Fleet, folder: Path) -> None:
     accounts = [host.run("cat /etc/passwd /etc/group") for host in hosts]
+    began = time.time()
     planned = fleet_command(folder, "plan", "1.0")
     assert {tuple(step["name"] for step in it["plan"]["steps"]) for it in planned} == {
         ("upload", "unpack", "configure", "activate")
@@ -136,6 +136,7 @@ def test_from_nothing_to_an_agent_and_back_to_nothing(hosts: Fleet, folder: Path
     assert not any(it.get("steps") for it in again)
     told = fleet_command(folder, "status")
     assert {(it["seen"]["current"], it["same_config"]) for it in told} == {("1.0", True)}
+    assert all(began - 5 < it["seen"]["since"] < time.time() + 1 for it in told)
 
     assert states(fleet_command(folder, "upgrade", "1.1", "--batch=1")) == {"changed"}
     assert current(hosts) == {"1.1"}
@@ -167,7 +168,8 @@ def test_from_nothing_to_an_agent_and_back_to_nothing(hosts: Fleet, folder: Path
 def test_a_deployer_that_is_killed_is_gone_on_with(hosts: Fleet, folder: Path) -> None:
     for delay in (0.0, 0.15):
         process = subprocess.Popen(
-            argv(folder, "deploy", "1.0", "--parallel=2"), stdout=subprocess.PIPE
+            [sys.executable, "-m", "agents", *argv(folder, "deploy", "1.0", "--parallel=2")],
+            stdout=subprocess.PIPE,
         )
         journal = folder / "hosts.yaml.fleet" / NAME
         steps = journal.read_bytes().count(b'"step"') if journal.exists() else 0

@@ -16,14 +16,22 @@ import click
 
 from agents.cli.fleet import words
 from agents.cli.fleet.said import said
-from agents.fleet.model import BAD, Outcome
+from agents.fleet.model import BAD, Outcome, State
 from agents.fleet.plan import mebibytes
 from exporters.findings.columns import aligned
 from exporters.findings.text import cut, neutral
 
 EVERY: Final = 0.2  # seconds from one painting to the next
 NAME: Final = 32  # columns of a host's name
-_ENDED: Final = ("changed", "unchanged", "failed", "refused", "unreachable", "skipped")
+MAX_BAD: Final = 20  # hosts that fail are told above the live table; all are in the one at the end
+_ENDED: Final[tuple[State, ...]] = (
+    "changed",
+    "unchanged",
+    "failed",
+    "refused",
+    "unreachable",
+    "skipped",
+)
 
 
 class _Row:
@@ -36,11 +44,15 @@ class _Row:
 
 
 class Board:
-    """As agents.fleet.working has it, for `count` hosts; `size` bytes are a whole upload. Use it in a `with`."""
+    """As agents.fleet.working has it, for `count` hosts; `size` bytes are a whole upload; `looking`: nothing is to be
+    changed. Use it in a `with`."""
 
-    def __init__(self, count: int, language: str, size: int = 0, quiet: bool = False) -> None:
+    def __init__(
+        self, count: int, language: str, size: int = 0, quiet: bool = False, looking: bool = False
+    ) -> None:
         self._count, self._language, self._size = count, language, size
-        self._quiet = quiet
+        self._quiet, self._looking = quiet, looking
+        self._bad = 0
         self._live = sys.stderr.isatty() and not quiet
         self._rows: dict[str, _Row] = {}
         self._states: Counter[str] = Counter()
@@ -75,11 +87,14 @@ class Board:
         with self._lock:
             self._rows.pop(outcome.host, None)
             self._states[outcome.state] += 1
-        bad = outcome.state in BAD
-        if bad or not self._live:
-            state = words.STATES[outcome.state].of(self._language)
-            done = f"{neutral(outcome.host)}: {state} {outcome.seconds:.1f} s"
+            bad = outcome.state in BAD
+            self._bad += bad
+            shown = bad and self._bad <= MAX_BAD
+        if shown or not self._live:
+            done = f"{neutral(outcome.host)}: {self._state(outcome.state)} {outcome.seconds:.1f} s"
             self._say(f"{done}  {neutral(said(outcome.problem, self._language))}".rstrip())
+        elif bad and self._bad == MAX_BAD + 1:
+            self._say(words.MORE_FAIL.of(self._language))
 
     def note(self, text: str) -> None:
         """A line that stays."""
@@ -101,13 +116,11 @@ class Board:
         columns, height = _screen()
         ended = sum(self._states.values())
         states = [
-            f"{words.STATES[state].of(self._language)} {self._states[state]}"
-            for state in _ENDED
-            if self._states[state]
+            f"{self._state(state)} {self._states[state]}" for state in _ENDED if self._states[state]
         ]
         waiting = self._count - ended - len(self._rows)
-        states.append(f"{words.STATES['running'].of(self._language)} {len(self._rows)}")
-        states.append(f"{words.STATES['waiting'].of(self._language)} {waiting}")
+        states.append(f"{self._state('running')} {len(self._rows)}")
+        states.append(f"{self._state('waiting')} {waiting}")
         head = f"{ended}/{self._count}  {'  '.join(states)}"
         shown = list(self._rows.items())[: max(height - 3, 0)]
         cells = [
@@ -129,6 +142,10 @@ class Board:
             return ""
         of = f" / {mebibytes(self._size)}" if self._size else ""
         return f"{mebibytes(row.sent)}{of}"
+
+    def _state(self, state: State) -> str:
+        looked = self._looking and state == "unchanged"
+        return (words.LOOKED if looked else words.STATES[state]).of(self._language)
 
     def _word(self, step: str) -> str:
         return words.STEPS[step].of(self._language)

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from agents.cli import fleetaudit
 from agents.cli.audit import FAIL_ON, fails, of_host
 from agents.cli.fleet import options, session
+from agents.cli.fleet.said import said
 from agents.errors import UserError
 from agents.fleet import execaudit, hostlog
 from agents.fleet.audit import HostResult
@@ -84,6 +86,9 @@ def command(
     halt = Halt()
     with session.interruptible(halt):
         results = _results(hosts, argv, seconds, it.parallel, folder, halt)
+        if not it.as_json:
+            replace = msgspec.structs.replace
+            results = (replace(one, problem=said(one.problem, it.language)) for one in results)
         encode = (lambda one: of_host(one, (), "json")) if it.as_json else None
         status = fleetaudit.run(
             results, len(hosts), None, encode, lambda one: fails(one, fail_on), it.lang

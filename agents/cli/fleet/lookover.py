@@ -32,7 +32,8 @@ def over(
 
     halt = Halt()
     done = []
-    with Board(len(hosts), it.language, quiet=it.as_json) as board, session.interruptible(halt):
+    board = Board(len(hosts), it.language, quiet=it.as_json, looking=True)
+    with board, session.interruptible(halt):
         worker = Worker(overssh.reach, task, board, halt, looked=looked, dry=dry)
         for outcome in roll(hosts, worker, Pace(parallel=it.parallel), halt, board.tick):
             what, plan = seen.pop(outcome.host, (None, None))

@@ -15,17 +15,25 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class ShareType(click.ParamType[Share]):
-    """`20` or `10%`."""
+    """`20` or `10%`; `some`: 0 is none."""
 
     name = "N|P%"
+
+    def __init__(self, some: bool = False) -> None:
+        self._some = some
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Share:
+        if isinstance(value, Share):
+            return value
         try:
-            return value if isinstance(value, Share) else Share.parse(value)
+            share = Share.parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if self._some and not share.number:
+            self.fail(f"{value!r} is no host; write for example 20 or 10%", param, ctx)
+        return share
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +105,10 @@ _CHANGING: Final = (
         "--canary", type=ShareType(), default="0", help="So many first; all must end well."
     ),
     click.option(
-        "--batch", type=ShareType(), default="0", help="So many at a time; the next wait for them."
+        "--batch",
+        type=ShareType(some=True),
+        default="100%",
+        help="So many at a time; the next wait for them.",
     ),
     click.option(
         "--max-failures",

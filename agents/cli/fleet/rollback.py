@@ -27,5 +27,5 @@ def command(ctx: click.Context, /, seconds: float, yes: bool, **given: Any) -> N
     """
     it = options.given(given)
     hosts = session.hosts_of(it)
-    session.confirm(yes, words.ASK_ROLLBACK.of(it.language).format(len(hosts)))
+    session.confirm(yes, words.ASK_ROLLBACK.of(it.language).format(len(hosts)), it.language)
     ctx.exit(session.change(it, hosts, GoingBack(seconds), "rollback"))

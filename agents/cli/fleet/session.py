@@ -21,7 +21,7 @@ from agents.errors import UserError
 from agents.fleet import bundle as bundles
 from agents.fleet import bundlefiles, inventory, journal, overssh
 from agents.fleet.bundle import Bundle
-from agents.fleet.configuring import Configurations
+from agents.fleet.configuring import ConfigurationError, Configurations
 from agents.fleet.hands import Reach
 from agents.fleet.inventorysecrets import on_terminal
 from agents.fleet.journal import Journal, Last
@@ -35,6 +35,7 @@ from exporters.findings.text import neutral
 
 INTERRUPTED: Final = "interrupted"
 MAX_TOLD: Final = 20  # mistakes of configurations told at once
+MAX_NAMED: Final = 5  # hosts of one mistake
 
 
 def hosts_of(it: Given) -> tuple[FleetHost, ...]:
@@ -69,7 +70,7 @@ def deploying(
     bundle = bundles.opened(path)
     files = bundlefiles.read(path)
     made = configurations(it, files.config)
-    _check(hosts, made)
+    _check(hosts, made, it.language)
     wanted = Wanted(
         name=bundle.name,
         version=bundle.version,
@@ -87,19 +88,36 @@ def _state(it: Given) -> Path:
     return Path(it.state_dir or f"{it.inventory}.fleet")
 
 
-def _check(hosts: Sequence[FleetHost], made: Configurations) -> None:
-    mistakes: list[str] = []
+def _check(hosts: Sequence[FleetHost], made: Configurations, language: str) -> None:
+    mistakes: dict[tuple[str, int | None, str], list[str]] = {}
+    unseen: list[str] = []
     for number, host in enumerate(hosts):
-        progress(f"checking configurations: {number} of {len(hosts)}")
+        if number % 100 == 0:
+            progress(words.CHECKING.of(language).format(number, len(hosts)))
         try:
-            made.of(host)
-        except DocumentError as error:
-            mistakes.append(str(error))
+            if made.of(host).served_here and host.agent:
+                unseen.append(host.name)
+        except ConfigurationError as error:
+            same = error.path, error.line, error.mistake
+            mistakes.setdefault(same, []).append(error.host)
     progress("")
     if mistakes:
-        more = len(mistakes) - MAX_TOLD
-        shown = [*mistakes[:MAX_TOLD], *([f"… and {more} more"] if more > 0 else [])]
-        raise UserError("; nothing was sent\n  ".join(("configurations are wrong", *shown)))
+        lines = [
+            str(DocumentError(path, line, f"{_named(names)}: {mistake}"))
+            for (path, line, mistake), names in mistakes.items()
+        ]
+        more = len(lines) - MAX_TOLD
+        shown = [*lines[:MAX_TOLD], *([f"… and {more} more"] if more > 0 else [])]
+        raise UserError("\n  ".join(("configurations are wrong; nothing was sent:", *shown)))
+    if unseen:
+        click.echo(words.SERVED_HERE.of(language).format(len(unseen), unseen[0]), err=True)
+
+
+def _named(hosts: Sequence[str]) -> str:
+    if len(hosts) == 1:
+        return f"host {hosts[0]}"
+    more = f" and {len(hosts) - MAX_NAMED} more" if len(hosts) > MAX_NAMED else ""
+    return f"hosts {', '.join(hosts[:MAX_NAMED])}{more}"
 
 
 def change(
@@ -202,10 +220,10 @@ def interruptible(halt: Halt) -> Iterator[None]:
             signal.signal(it, handler)
 
 
-def confirm(yes: bool, text: str) -> None:
+def confirm(yes: bool, text: str, language: str) -> None:
     """Ends the command unless somebody says yes."""
     if not yes:
         try:
             click.confirm(text, abort=True, err=True)
         except click.Abort as error:
-            raise UserError("nothing was done; --yes does it without asking") from error
+            raise UserError(words.NOT_DONE.of(language)) from error

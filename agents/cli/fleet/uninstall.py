@@ -27,5 +27,5 @@ def command(ctx: click.Context, /, keep_state: bool, yes: bool, **given: Any) ->
     """
     it = options.given(given)
     hosts = session.hosts_of(it)
-    session.confirm(yes, words.ASK_UNINSTALL.of(it.language).format(len(hosts)))
+    session.confirm(yes, words.ASK_UNINSTALL.of(it.language).format(len(hosts)), it.language)
     ctx.exit(session.change(it, hosts, Removing(keep_state), "uninstall"))

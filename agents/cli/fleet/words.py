@@ -48,12 +48,31 @@ SAME: Final = Text("一致", "same")
 DIFFERS: Final = Text("不一致", "differs")
 NOTHING: Final = Text("无需操作", "nothing to do")
 HOSTS: Final = Text("共 {} 台主机", "{} hosts")
+ALIKE: Final = Text("{} 台：{}", "{} hosts: {}")
+NOT_SHOWN: Final = Text(
+    "另有 {} 台未显示：--json 或重定向到文件可列出全部",
+    "{} hosts more are not shown: --json or a file as output has them all",
+)
+LOOKED: Final = Text("已查看", "looked at")
+MORE_FAIL: Final = Text(
+    "更多失败的主机见最后的表", "more hosts that fail are in the table at the end"
+)
+CHECKING: Final = Text("检查配置：{}/{}", "checking configurations: {} of {}")
+NOT_DONE: Final = Text(
+    "未执行任何操作；加 --yes 则不再询问", "nothing was done; --yes does it without asking"
+)
 MORE: Final = Text("另有 {} 台进行中", "and {} more at work")
 TO_CHANGE: Final = Text(
     "{} 台需变更，共发送 {}；{} 台无需操作，{} 台有问题",
     "{} hosts to change, {} to send; {} with nothing to do, {} with a problem",
 )
 CANARY: Final = Text("金丝雀（按清单的顺序）：{}", "canary, in the order of the inventory: {}")
+SERVED_HERE: Final = Text(
+    "注意：{} 台主机（如 {}）的代理只监听本机（web.listen），Prometheus 无法访问：请在配置中写 "
+    'listen: ["${{address}}:9808"]；由代理推送时写 agent: none',
+    "note: {} hosts ({} …) have an agent that listens on loopback alone (web.listen), where Prometheus "
+    'cannot reach it: give them a config with listen: ["${{address}}:9808"], or agent: none if it pushes',
+)
 STOPPED: Final = Text("已停止：{}", "stopped: {}")
 STOPPING: Final = Text(
     "不再开始新的主机，进行中的步骤会做完；再按一次立即结束",

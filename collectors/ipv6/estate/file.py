@@ -35,7 +35,7 @@ VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "level": LEVEL_WORDS,
 }
 _HEADS: Final = Heads(COLUMNS, ("name", "kind"))
-_HOST_HEADS: Final = Heads(COLUMNS, ("name", "host"))
+HOST_HEADS: Final = Heads(COLUMNS, ("name", "host"))
 _EXAMPLE = "{name: …, kind: site, url: …}"
 _HOST_EXAMPLE = "{name: …, host: ssh://…}"
 
@@ -62,7 +62,7 @@ def hosts(path: str) -> tuple[EstateRow, ...]:
 def parse(content: bytes, path: str, only_hosts: bool = False) -> Estate:
     """The estate in `content`: YAML or CSV by the name of its file, else by its first row. With
     `only_hosts` a row needs no kind, and is a host."""
-    heads = _HOST_HEADS if only_hosts else _HEADS
+    heads = HOST_HEADS if only_hosts else _HEADS
     named = path.endswith((".csv", ".tsv")), path.endswith((".yaml", ".yml"))
     if named[0] or (not named[1] and csvtable.looks_like(content, heads)):
         return _of_table(csvtable.parse(content, path, heads, _row), heads, only_hosts)

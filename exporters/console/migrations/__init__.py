@@ -17,4 +17,6 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
         config = Config()
         config.set_main_option("script_location", str(folder).replace("%", "%%"))
         config.attributes["connection"] = connection
+        # a bundle has compiled files only
+        config.set_main_option("sourceless", str(not (folder / "env.py").exists()).lower())
         command.upgrade(config, revision)
