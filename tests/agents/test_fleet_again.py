@@ -14,6 +14,7 @@ from agents.fleet.bundle import Bundle
 from agents.fleet.rollout import Share
 from agents.fleet.tasks import Removing, Task
 from tests.agents.fleetfake import FakeBundle, KeptHosts, deploying, named
+from tests.hostspace import bundle
 
 
 def test_the_same_command_goes_on_with_those_that_failed(
@@ -79,3 +80,26 @@ def test_resume_goes_on_with_the_same_only(tmp_path: Path) -> None:
     assert done("uninstall", Removing(keep_state=False)) == 3
     assert done("uninstall", Removing(keep_state=False)) == 0
     assert done("deploy", deploying(new, tmp_path), "c" * 64) == 3
+
+
+def test_the_canary_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = KeptHosts(tmp_path / "hosts")
+    it = Given(inventory=str(tmp_path / "hosts.yaml"), canary=Share(2), lang="en")
+    assert session.change(it, named(4), deploying(), "deploy", reach=kept.reach) == 0
+    assert "canary, in the order of the inventory: h000, h001\n" in capsys.readouterr().err
+
+
+def test_plan_says_where_a_configuration_was_changed(tmp_path: Path) -> None:
+    """By the journal of the deploys from here."""
+    name = "name=jianwei-agent\nversion=1.0\narch=linux-x86_64\n"
+    packed = tmp_path / "jianwei-agent-1.0-linux-x86_64.tar.gz"
+    packed.write_bytes(bundle("1.0", {"share/jianwei/BUNDLE": name}))
+    kept, hosts = KeptHosts(tmp_path / "hosts"), named(1)
+    it = Given(inventory=str(tmp_path / "hosts.yaml"), as_json=True)
+    task, opened = session.deploying(it, hosts, str(packed), 5)
+    assert session.change(it, hosts, task, "deploy", opened, kept.reach) == 0
+    kept.put("h000", config="f" * 64)
+    task, _ = session.deploying(it, hosts, str(packed), 5)
+    assert task.plan(hosts[0], kept.seen("h000")).steps[0].why == (
+        "the configuration was changed on the host"
+    )

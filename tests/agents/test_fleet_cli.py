@@ -19,13 +19,11 @@ import pytest
 from click.testing import CliRunner
 
 from agents.cli import main
-from agents.cli.fleet import session, tables
+from agents.cli.fleet import tables
 from agents.cli.fleet.board import Board
-from agents.cli.fleet.options import Given
 from agents.cli.fleet.tables import Look
 from agents.fleet.model import Outcome, Step
-from agents.fleet.rollout import Share
-from tests.agents.fleetfake import EMPTY, KeptHosts, deploying, named
+from tests.agents.fleetfake import EMPTY, KeptHosts
 from tests.hostspace import bundle
 from tests.sshlab import SshLab, needs_sshd
 
@@ -185,34 +183,6 @@ def test_hosts_that_are_looked_at_and_not_changed(folder: Path, lab: SshLab) -> 
     assert status == 1
     assert re.search(r"^gone\s+无法连接", out, re.M)
     assert not Path("/opt/jianwei/.staged").exists()
-
-
-def test_the_canary_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    kept = KeptHosts(tmp_path / "hosts")
-    it = Given(inventory=str(tmp_path / "hosts.yaml"), canary=Share(2), lang="en")
-    assert session.change(it, named(4), deploying(), "deploy", reach=kept.reach) == 0
-    assert "canary, in the order of the inventory: h000, h001\n" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("command", ["status", "rollback", "uninstall"])
-def test_a_bundle_where_none_is_wanted_is_told(folder: Path, command: str) -> None:
-    status, _, err = given(folder, command, "--bundle=x.tar.gz")
-    assert status == 2
-    assert "it is about what is on the hosts; leave --bundle out" in err
-
-
-def test_plan_says_where_a_configuration_was_changed(folder: Path) -> None:
-    """By the journal of the deploys from here."""
-    kept, hosts = KeptHosts(folder / "hosts"), named(1)
-    it = Given(inventory=str(folder / "hosts.yaml"), as_json=True)
-    path = str(folder / "jianwei-agent-1.0-linux-x86_64.tar.gz")
-    task, bundle = session.deploying(it, hosts, path, 5)
-    assert session.change(it, hosts, task, "deploy", bundle, kept.reach) == 0
-    kept.put("h000", config="f" * 64)
-    task, _ = session.deploying(it, hosts, path, 5)
-    assert task.plan(hosts[0], kept.seen("h000")).steps[0].why == (
-        "the configuration was changed on the host"
-    )
 
 
 INTERRUPTED = """
@@ -377,3 +347,10 @@ def test_passwords_that_are_asked_for(folder: Path) -> None:
     os.close(leader)
     assert json.loads(out) == [["first-one", "other-one"], ["first-one", None], ["own", "own"]]
     assert (shown.count(b"password: "), b"-one" in shown) == (2, False)
+
+
+@pytest.mark.parametrize("command", ["status", "rollback", "uninstall"])
+def test_a_bundle_where_none_is_wanted_is_told(folder: Path, command: str) -> None:
+    status, _, err = given(folder, command, "--bundle=x.tar.gz")
+    assert status == 2
+    assert "it is about what is on the hosts; leave --bundle out" in err

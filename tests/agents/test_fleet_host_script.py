@@ -156,53 +156,6 @@ def test_a_command_of_another_stays(quick: HostSpace) -> None:
     assert os.readlink(command) == "/srv/jianwei"
 
 
-def test_the_name_of_the_bundle_is_told(quick: HostSpace) -> None:
-    text = "name=jianwei\nversion=1.0\narch=linux-x86_64\n"
-    done(quick.unpack("1.0", **{"share/jianwei/BUNDLE": text}))
-    done(quick.run("activate", "1.0", "60"))
-    assert look(quick).bundle_name == "jianwei"
-    deployed(quick, "1.1")
-    assert look(quick).bundle_name == ""
-
-
-def test_what_others_run_is_not_taken_away(host: HostSpace) -> None:
-    deployed(host, "1.0")
-    for name in ("console", "report", "sd"):
-        unit = f"/opt/jianwei/current/bin/jianwei {name}"
-        path = host.path(f"/etc/systemd/system/jianwei-{name}.service")
-        path.write_text(f"[Service]\nExecStart={unit}\n")
-    for name in ("jianwei-console.service", "jianwei-report.timer"):
-        host.path(f"/run/fake/enabled.{name}").write_text("")
-    for keep in ((), ("--keep-state",)):
-        status, _, err = host.run("uninstall", *keep)
-        names = "jianwei-console.service jianwei-report.timer"
-        assert (status, err.strip().endswith(f"systemctl disable --now {names}")) == (1, True), err
-        assert look(host).ready
-    for name in ("jianwei-console.service", "jianwei-report.timer"):
-        host.path(f"/run/fake/enabled.{name}").unlink()
-    assert "removed=/opt/jianwei\n" in done(host.run("uninstall"))
-
-
-def test_the_configuration_before_is_kept(host: HostSpace) -> None:
-    """Also where the release stays, and what an administrator changed there; one, and nobody else reads it."""
-    kept = host.path("/opt/jianwei/.kept-config")
-    deployed(host, "1.0")
-    deployed(host, "1.0")
-    done(host.run("activate", "1.0", "60"))
-    assert not kept.exists()
-    host.path("/etc/jianwei/jianwei.yaml").write_text("a: his\n")
-    deployed(host, "1.0", "a: 2\n")
-    assert (kept / "etc/jianwei.yaml").read_text() == "a: his\n"
-    done(host.run("activate", "1.0", "60"))
-    assert (kept / "etc/jianwei.yaml").read_text() == "a: his\n"
-    deployed(host, "1.0", "a: 3\n")
-    assert (kept / "etc/jianwei.yaml").read_text() == "a: 2\n"
-    assert kept.stat().st_mode & 0o777 == 0o700
-    deployed(host, "1.1", "a: 4\n")
-    done(host.run("rollback", "60"))
-    assert host_text(host, "/etc/jianwei/jianwei.yaml") == "a: 3\n"
-
-
 def test_the_state_is_kept_where_that_is_asked_for(quick: HostSpace) -> None:
     deployed(quick, "1.0")
     quick.path("/var/lib/jianwei").mkdir()
