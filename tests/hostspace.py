@@ -17,11 +17,9 @@ from typing import NamedTuple
 
 import pytest
 
-from agents.fleet import hostside
+from agents.fleet import hostprogram, hostside
 from agents.fleet.hostside import HostError
 from agents.fleet.remote import Remote
-
-HOST_SH = Path("agents/fleet/host.sh").resolve()
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it makes mount namespaces")
 
@@ -94,7 +92,7 @@ def bundle(
         "bin/jianwei": _JIANWEI,
         "share/jianwei/VERSION": version + "\n",
         "share/jianwei/jianwei.yaml": "# the default\n",
-        "share/jianwei/host.sh": HOST_SH.read_text(),
+        "share/jianwei/host.sh": hostprogram.text(),
         "share/jianwei/systemd/jianwei-agent.service": f"# {version}\n{_UNIT}",
         "share/jianwei/logrotate": "# rotate\n",
         **(extra or {}),
@@ -111,10 +109,12 @@ def bundle(
 
 
 class HostSpace:
-    """The host. `shell`: what runs host.sh; with busybox its tools are busybox's as well."""
+    """The host. `shell`: what runs `host_sh`; with busybox its tools are busybox's as well."""
 
     def __init__(self, folder: Path, shell: str = "dash") -> None:
         self.shell = ["busybox", "sh"] if shell == "busybox" else [shell]
+        self.host_sh = folder / "host.sh"
+        self.host_sh.write_text(hostprogram.text(), "utf-8")
         tools = folder / "tools"
         tools.mkdir()
         for name, text in (("systemctl", _SYSTEMCTL), ("journalctl", _JOURNALCTL)):
@@ -158,7 +158,7 @@ class HostSpace:
     def started(self, *arguments: str, script: str | None = None) -> subprocess.Popen[bytes]:
         """host.sh with these arguments, not waited for."""
         enter = ["nsenter", "-t", str(self.pid), "-m"]
-        program = [*self.shell, script or str(HOST_SH)]
+        program = [*self.shell, script or str(self.host_sh)]
         return subprocess.Popen(
             [*enter, *program, *arguments],
             stdin=subprocess.PIPE,

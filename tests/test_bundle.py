@@ -183,7 +183,7 @@ def test_sums_wheel_and_lock() -> None:
     assert (folder / "requirements.lock").read_bytes() == lock.read_bytes()
     with zipfile.ZipFile(folder / f"jianwei-{wheel.version()}-py3-none-any.whl") as packed:
         names = packed.namelist()
-    assert "agents/fleet/host.sh" in names
+    assert "agents/fleet/host/opening.sh" in names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "deploy/"))]
 
 

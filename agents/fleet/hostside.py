@@ -1,19 +1,18 @@
-"""What is done on a host, by agents/fleet/host.sh there: each function is one verb of it.
+"""What is done on a host, by host.sh (hostprogram.py) there: each function is one verb of it.
 
 Of what a host tells only what was expected is taken, checked; it may be hostile.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import io
 import re
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files as resources
 from typing import Protocol
 
+from agents.fleet import hostprogram
 from agents.fleet.model import PREFIX, Seen
 from agents.fleet.remote import Done, Remote
 from collectors.sources.ssh.target import SshError
@@ -47,12 +46,6 @@ class HostError(Exception):
     def __init__(self, problem: str, log: Sequence[str] = ()) -> None:
         super().__init__(problem)
         self.log = tuple(log)
-
-
-@functools.cache
-def program() -> str:
-    """host.sh"""
-    return resources("agents.fleet").joinpath("host.sh").read_text("utf-8")
 
 
 def look(remote: Remote) -> Seen:
@@ -176,7 +169,7 @@ def _staged(bundle: Bundle) -> str:
 
 
 def _asked(remote: Remote, arguments: Sequence[str], stdin: bytes, seconds: float) -> Done:
-    return remote.run(program(), arguments, stdin=stdin, root=True, seconds=seconds)
+    return remote.run(hostprogram.text(), arguments, stdin=stdin, root=True, seconds=seconds)
 
 
 def _told(remote: Remote, done: Done) -> dict[str, str]:

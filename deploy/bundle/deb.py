@@ -10,7 +10,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from deploy.bundle import wheel
+from agents.fleet import hostprogram
 from deploy.bundle.errors import BuildError
 from deploy.bundle.tree import Made
 
@@ -97,7 +97,7 @@ def build(made: Made, scratch: Path, into: Path, epoch: int, level: int = 6) -> 
     control = root / "DEBIAN"
     control.mkdir()
     (control / "control").write_text(_CONTROL.format(version=version, size=size))
-    host = (wheel.ROOT / "agents/fleet/host.sh").read_text()
+    host = hostprogram.text()
     scripts = {"preinst": _PREINST, "postinst": _POSTINST, "prerm": _PRERM, "postrm": _POSTRM}
     for name, text in scripts.items():
         (control / name).write_text(text.format(version=made.version, host=host))

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from agents.fleet import hostprogram
 from deploy.bundle import debian, distributions, wheel
 from deploy.bundle.contents import Contents, in_stdlib, needed
 from deploy.bundle.errors import BuildError
@@ -209,7 +210,7 @@ def _share(
     share = folder / "share/jianwei"
     shutil.copytree(wheel.ROOT / "deploy/systemd", share / "systemd")
     shutil.copyfile(wheel.ROOT / "agents/default.yaml", share / "jianwei.yaml")
-    shutil.copyfile(wheel.ROOT / "agents/fleet/host.sh", share / "host.sh")
+    (share / "host.sh").write_text(hostprogram.text(), "utf-8")
     shutil.copyfile(wheel.ROOT / "deploy/logrotate", share / "logrotate")
     for place in contents.share:
         shutil.copytree(wheel.ROOT / place, share / place, ignore=_NOT_SHARED)

@@ -18,7 +18,7 @@ import pytest
 
 from agents.fleet import hostside
 from agents.fleet.model import Seen
-from tests.hostspace import HOST_SH, HostSpace, bundle, needs_root
+from tests.hostspace import HostSpace, bundle, needs_root
 
 pytestmark = needs_root
 
@@ -64,8 +64,10 @@ def deployed(host: HostSpace, version: str, text: str = "a: 1\n") -> None:
 @pytest.mark.parametrize(
     ("words", "status"), [(["--help"], 0), (["install", "--help"], 0), ([], 1)]
 )
-def test_who_asks_how_it_is_used_is_told(words: list[str], status: int) -> None:
-    done = subprocess.run(["sh", HOST_SH, *words], capture_output=True, text=True, check=False)
+def test_who_asks_how_it_is_used_is_told(quick: HostSpace, words: list[str], status: int) -> None:
+    done = subprocess.run(
+        ["sh", quick.host_sh, *words], capture_output=True, text=True, check=False
+    )
     assert done.returncode == status
     assert "host.sh uninstall [--keep-state]" in (done.stderr if status else done.stdout)
 
@@ -397,9 +399,10 @@ def test_killed_at_any_instant_the_next_one_mends_it(quick: HostSpace, verb: str
 
 
 # bash alone can be made to do something before each command
-_KILLED = f"""set -T; n=0; instant=$1; shift
+_KILLED = """set -T; n=0; instant=$1 program=$2; shift 2
 trap '[ $((n += 1)) -ne $instant ] || kill -9 -- -$$' DEBUG
-. {HOST_SH}"""
+. "$program"
+"""
 
 
 def killed_before(host: HostSpace, instant: int, verb: str) -> bool:
@@ -412,7 +415,9 @@ def killed_before(host: HostSpace, instant: int, verb: str) -> bool:
         "rollback": ("60",),
     }[verb]
     host.shell = ["bash", "-c"]
-    with host.started("host", str(instant), verb, *arguments, script=_KILLED) as process:
+    with host.started(
+        "host", str(instant), str(host.host_sh), verb, *arguments, script=_KILLED
+    ) as process:
         process.communicate(stdin, 60)
     host.shell = ["dash"]
     assert process.returncode in (0, -signal.SIGKILL)
@@ -452,6 +457,6 @@ def host_text(host: HostSpace, name: str) -> str:
     return host.path(name).read_text()
 
 
-def test_shellcheck_has_nothing_to_say() -> None:
+def test_shellcheck_has_nothing_to_say(quick: HostSpace) -> None:
     shellcheck = shutil.which("shellcheck") or pytest.skip("needs the Debian package shellcheck")
-    subprocess.run([shellcheck, "-s", "sh", HOST_SH], check=True)
+    subprocess.run([shellcheck, "-s", "sh", quick.host_sh], check=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -184,9 +183,8 @@ def test_one_that_was_killed_does_not_hold_the_lock(host: HostSpace) -> None:
     until(lambda: host.path("/opt/jianwei/.pending/said").exists())
     process.kill()  # and not what it started
     process.wait(5)
-    start = time.monotonic()
+    host.command("flock", "-n", "/run/jianwei-host.lock", "true")
     assert "mended=1.1" in done(host.unpack("1.1", broken=""))
-    assert time.monotonic() - start < 20
     assert look(host).current == "1.0"
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from agents.fleet import hostside
+from agents.fleet import hostprogram, hostside
 from agents.fleet.model import Seen
 from deploy.bundle import deb
 from deploy.bundle.tree import Made
@@ -53,7 +53,7 @@ def _linked(source: str, target: str) -> None:
 
 
 def script(host: Host, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return host.shell(f"sh -s -- {' '.join(arguments)}", hostside.program())
+    return host.shell(f"sh -s -- {' '.join(arguments)}", hostprogram.text())
 
 
 def look(host: Host) -> Seen:
