@@ -7,11 +7,11 @@ key. Each room defines its own settings; this module composes them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
+from agents import configpaths
 from agents.consolelink import ConsoleSettings
 from agents.logs import LogFormat, LogLevel
 from collectors import catalogue, strictyaml
@@ -29,7 +29,7 @@ from collectors.sources.ssh.settings import SshSettings
 from collectors.strictyaml import Document, DocumentError, Duration
 from exporters.findings.settings import ClientTls, FindingsSettings
 from exporters.history.settings import HistorySettings
-from exporters.prometheus.pushsettings import HttpReceiver, PushSettings
+from exporters.prometheus.pushsettings import PushSettings
 from exporters.prometheus.settings import WebSettings
 from rules.settings import AuditSettings, built_in, is_path
 
@@ -141,7 +141,7 @@ def load(path: str | None) -> Config:
             line = document.line(("ipv6_sites", "sites", sites[url]))
             raise document.error(where, f"{url} is on line {line} already")
         sites[url] = number
-    config = _located(config, os.path.dirname(os.path.abspath(path)))
+    config = configpaths.located(config, os.path.dirname(os.path.abspath(path)))
     if config.ipv6_sites.check.web.ca_file:
         _check_ca(document, config.ipv6_sites.check.web.ca_file)
     for name in ("ocsf_https", "cef"):
@@ -195,104 +195,6 @@ def _check_modules(document: Document, path: str) -> None:
     except DocumentError as error:
         raise document.error(("probes", "modules_file"), str(error)) from error
     modules.load(path)
-
-
-def _located(config: Config, folder: str) -> Config:
-    """Relative paths in a configuration are relative to its folder, as in web.config."""
-    replace = msgspec.structs.replace
-
-    def located(path: str) -> str:
-        # `~` is resolved where the file is read; an empty path is none
-        return os.path.join(folder, path) if path and not path.startswith("~") else path
-
-    web = config.web.config_file and located(config.web.config_file)
-    packs = tuple(located(pack) if is_path(pack) else pack for pack in config.audit.packs)
-    ssh = replace(
-        config.ssh,
-        key_file=located(config.ssh.key_file),
-        config_file=located(config.ssh.config_file),
-        known_hosts=tuple(map(located, config.ssh.known_hosts)),
-    )
-    lines_file, modules_file = config.probes.lines_file, config.probes.modules_file
-    probes = replace(
-        config.probes,
-        lines_file=lines_file and located(lines_file),
-        modules_file=modules_file and located(modules_file),
-    )
-    https, cef = config.findings.ocsf_https, config.findings.cef
-    findings = replace(
-        config.findings,
-        ocsf_file=os.path.expanduser(located(config.findings.ocsf_file)),
-        ocsf_https=https and replace(https, **_located_tls(https, located)),
-        cef=cef and replace(cef, **_located_tls(cef, located)),
-    )
-    console = replace(
-        config.console,
-        token_file=os.path.expanduser(located(config.console.token_file)),
-        **_located_tls(config.console, located),
-    )
-    push = replace(
-        config.push,
-        remote_write=tuple(_located_http(one, located) for one in config.push.remote_write),
-        pushgateway=tuple(_located_http(one, located) for one in config.push.pushgateway),
-        textfile=config.push.textfile
-        and replace(
-            config.push.textfile, path=os.path.expanduser(located(config.push.textfile.path))
-        ),
-    )
-    check = config.ipv6_sites.check
-    web_check = replace(check.web, ca_file=located(check.web.ca_file))
-    site_settings = replace(config.ipv6_sites, check=replace(check, web=web_check))
-    clouds = replace(
-        config.clouds,
-        sources=tuple(
-            replace(source, clouds_file=located(source.clouds_file))
-            for source in config.clouds.sources
-        ),
-    )
-    attribution = replace(
-        config.attribution,
-        overrides_file=located(config.attribution.overrides_file),
-        systems_file=located(config.attribution.systems_file),
-    )
-    settings = config.collectors.settings
-    textfile = replace(settings.textfile, directory=located(settings.textfile.directory))
-    collectors = replace(config.collectors, settings=replace(settings, textfile=textfile))
-    return replace(
-        config,
-        state_dir=located(config.state_dir),
-        web=replace(config.web, config_file=web),
-        audit=replace(
-            config.audit,
-            packs=packs,
-            waivers_file=located(config.audit.waivers_file),
-            trusted_keys=tuple(map(located, config.audit.trusted_keys)),
-        ),
-        findings=findings,
-        console=console,
-        push=push,
-        history=replace(config.history, file=located(config.history.file)),
-        report=replace(config.report, profile=os.path.expanduser(located(config.report.profile))),
-        collectors=collectors,
-        probes=probes,
-        ipv6_sites=site_settings,
-        clouds=clouds,
-        attribution=attribution,
-        ssh=ssh,
-    )
-
-
-def _located_tls(tls: ClientTls, located: Callable[[str], str]) -> dict[str, str]:
-    names = ("ca_file", "cert_file", "key_file")
-    return {name: os.path.expanduser(located(getattr(tls, name))) for name in names}
-
-
-_Http = TypeVar("_Http", bound=HttpReceiver)
-
-
-def _located_http(one: _Http, located: Callable[[str], str]) -> _Http:
-    token = os.path.expanduser(located(one.bearer_token_file))
-    return msgspec.structs.replace(one, bearer_token_file=token, **_located_tls(one, located))
 
 
 def with_overrides(
