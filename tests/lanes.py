@@ -23,7 +23,10 @@ import pytest
 
 ROOT: Final = Path(__file__).parent.parent
 # All that is not here is for the first lane, which also has the way to Debian's mirror.
-SECOND: Final = ("tests/collectors/", "tests/console/", "tests/rules/")
+SECOND: Final = (
+    *("tests/collectors/", "tests/console/", "tests/rules/"),
+    *("tests/exporters/test_report", "tests/exporters/test_usage"),
+)
 # ... as are these: the kernel's audit is shown to nobody in a namespace of processes, and whole clouds
 # were not tried there.
 NOT_THERE: Final = (

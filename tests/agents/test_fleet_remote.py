@@ -69,15 +69,13 @@ def test_a_program_that_reads_nothing_of_much_ends(remote: Remote) -> None:
 
 
 def test_one_that_never_ends_or_tells_too_much_is_left(remote: Remote) -> None:
-    start = time.monotonic()
     with pytest.raises(SshError, match=r"no end within 0\.3 s"):
-        remote.run("sleep 30", seconds=0.3)
+        remote.run("sleep 600", seconds=0.3)
     with pytest.raises(SshError, match=r"no end within 0\.3 s"):
-        remote.run("exec >&- 2>&-; sleep 30", seconds=0.3)
+        remote.run("exec >&- 2>&-; sleep 600", seconds=0.3)
     with pytest.raises(SshError, match="it tells more than 1 MiB"):
         remote.run("yes", limit=1 << 20)
     assert remote.run("echo on").out == b"on\n"
-    assert time.monotonic() - start < 25
 
 
 def test_through_a_jump_host(lab: SshLab, server: Sshd) -> None:
